@@ -1,0 +1,3 @@
+module github.com/paularlott/scriptling
+
+go 1.26.1
