@@ -1,0 +1,208 @@
+package object
+
+import (
+	"bytes"
+	"io"
+	"os"
+
+	"github.com/paularlott/scriptling/internal/bridge"
+)
+
+// Environment is a scope of variables. The scopes of one interpreter form a
+// tree below its global scope.
+type Environment struct {
+	outer *Environment
+	root  *Environment
+	vars  scope
+	out   *output
+	marks map[string]mark // of global and nonlocal statements
+
+	// The rest is used in the root only.
+	gil       *interpreterLock
+	imported  map[string]bool
+	reader    io.Reader
+	importer  func(string) error
+	available func() []LibraryInfo
+}
+
+// output is where print goes. Function scopes keep the output that was current
+// when they were made.
+type output struct {
+	writer  io.Writer
+	capture *bytes.Buffer
+}
+
+type mark uint8
+
+const (
+	markGlobal mark = iota + 1
+	markNonlocal
+)
+
+func init() {
+	bridge.MarkGlobal = func(env any, name string) { env.(*Environment).mark(name, markGlobal) }
+	bridge.MarkNonlocal = func(env any, name string) { env.(*Environment).mark(name, markNonlocal) }
+	bridge.ShareLock = func(env, with any) { env.(*Environment).root.gil = with.(*Environment).root.gil }
+}
+
+// NewEnvironment returns an empty global scope with its own interpreter lock.
+func NewEnvironment() *Environment {
+	e := &Environment{gil: &interpreterLock{}}
+	e.root = e
+	return e
+}
+
+// NewEnclosedEnvironment returns an empty scope inside outer.
+func NewEnclosedEnvironment(outer *Environment) *Environment {
+	return &Environment{outer: outer, root: outer.root, out: outer.out}
+}
+
+// Get finds a variable in this scope or in those around it.
+func (e *Environment) Get(name string) (Object, bool) {
+	for ; e != nil; e = e.outer {
+		if v, ok := e.vars.get(name); ok {
+			return v, true
+		}
+		if e.marks != nil && e.marks[name] == markGlobal {
+			return e.root.vars.get(name)
+		}
+	}
+	return nil, false
+}
+
+// Set assigns a variable in this scope, or where a global or nonlocal statement
+// says.
+func (e *Environment) Set(name string, val Object) Object {
+	if e.marks != nil {
+		switch e.marks[name] {
+		case markGlobal:
+			return e.SetGlobal(name, val)
+		case markNonlocal:
+			for outer := e.outer; outer != nil; outer = outer.outer {
+				if outer.vars.has(name) {
+					outer.vars.set(name, val)
+					return val
+				}
+			}
+		}
+	}
+	e.vars.set(name, val)
+	return val
+}
+
+// Delete removes a variable of this scope.
+func (e *Environment) Delete(name string) {
+	e.vars.delete(name)
+	if e.imported != nil {
+		delete(e.imported, name)
+	}
+}
+
+// SetGlobal assigns a variable of the global scope.
+func (e *Environment) SetGlobal(name string, val Object) Object {
+	e.root.vars.set(name, val)
+	return val
+}
+
+// GetGlobal returns the global scope.
+func (e *Environment) GetGlobal() *Environment { return e.root }
+
+// Root returns the global scope.
+func (e *Environment) Root() *Environment { return e.root }
+
+// GetStore returns a copy of the variables of this scope.
+func (e *Environment) GetStore() map[string]Object {
+	store := make(map[string]Object, len(e.vars.list))
+	for _, b := range e.vars.list {
+		store[b.name] = b.value
+	}
+	return store
+}
+
+// ResetStore removes all variables of this scope but those in keep.
+func (e *Environment) ResetStore(keep map[string]bool) {
+	old := e.vars.list
+	e.vars = scope{}
+	for _, b := range old {
+		if keep[b.name] {
+			e.vars.set(b.name, b.value)
+		} else {
+			delete(e.imported, b.name)
+		}
+	}
+}
+
+func (e *Environment) mark(name string, m mark) {
+	if e.marks == nil {
+		e.marks = make(map[string]mark)
+	}
+	e.marks[name] = m
+}
+
+// GetWriter returns where print writes: os.Stdout unless something else was set.
+func (e *Environment) GetWriter() io.Writer {
+	if e.out == nil {
+		return os.Stdout
+	}
+	return e.out.writer
+}
+
+// SetOutputWriter sets where print writes.
+func (e *Environment) SetOutputWriter(w io.Writer) { e.root.setOutput(&output{writer: w}, e) }
+
+// EnableOutputCapture makes print write to a buffer that GetOutput empties.
+func (e *Environment) EnableOutputCapture() {
+	buf := &bytes.Buffer{}
+	e.root.setOutput(&output{writer: buf, capture: buf}, e)
+}
+
+func (e *Environment) setOutput(out *output, from *Environment) {
+	e.out = out
+	from.out = out
+}
+
+// GetOutput returns and clears what was captured.
+func (e *Environment) GetOutput() string {
+	out := e.root.out
+	if out == nil || out.capture == nil {
+		return ""
+	}
+	s := out.capture.String()
+	out.capture.Reset()
+	return s
+}
+
+// GetReader returns where input is read: os.Stdin unless something else was set.
+func (e *Environment) GetReader() io.Reader {
+	if e.root.reader == nil {
+		return os.Stdin
+	}
+	return e.root.reader
+}
+
+// SetInputReader sets where input is read.
+func (e *Environment) SetInputReader(r io.Reader) { e.root.reader = r }
+
+// SetImportCallback sets the function that import statements call to bind a
+// library in the global scope.
+func (e *Environment) SetImportCallback(fn func(string) error) { e.root.importer = fn }
+
+// GetImportCallback returns the function that import statements call.
+func (e *Environment) GetImportCallback() func(string) error { return e.root.importer }
+
+// SetAvailableLibrariesCallback sets the function that lists the libraries.
+func (e *Environment) SetAvailableLibrariesCallback(fn func() []LibraryInfo) { e.root.available = fn }
+
+// GetAvailableLibrariesCallback returns the function that lists the libraries.
+func (e *Environment) GetAvailableLibrariesCallback() func() []LibraryInfo { return e.root.available }
+
+// MarkImportedBinding notes that the global variable was bound by an import.
+func (e *Environment) MarkImportedBinding(name string) {
+	if e.root.imported == nil {
+		e.root.imported = make(map[string]bool)
+	}
+	e.root.imported[name] = true
+}
+
+// IsImportedBinding tells whether the global variable was bound by an import.
+func (e *Environment) IsImportedBinding(name string) bool { return e.root.imported[name] }
