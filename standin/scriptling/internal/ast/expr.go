@@ -93,6 +93,17 @@ const (
 	CompDict
 )
 
+// String returns the name of the container that is built.
+func (k CompKind) String() string {
+	switch k {
+	case CompSet:
+		return "set"
+	case CompDict:
+		return "dict"
+	}
+	return "list"
+}
+
 // Comp is a comprehension. Value is the element, or the value of a dict entry
 // whose key is Key.
 type Comp struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 var (
@@ -66,10 +67,9 @@ func parseDirective(s string) (d directive, size int) {
 	if strings.HasPrefix(rest, ".") {
 		d.precision, rest, _ = leadingNumber(rest[1:])
 	}
-	for i, r := range rest {
-		d.verb = r
-		rest = rest[i+len(string(r)):]
-		break
+	if rest != "" {
+		r, n := utf8.DecodeRuneInString(rest)
+		d.verb, rest = r, rest[n:]
 	}
 	return d, len(s) - len(rest)
 }

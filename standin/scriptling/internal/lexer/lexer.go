@@ -45,7 +45,9 @@ func Scan(src string) []token.Token {
 		l.scanToken()
 	}
 	if !l.failed {
-		l.endLogicalLine()
+		if l.depth == 0 {
+			l.endLogicalLine()
+		}
 		for len(l.indents) > 1 {
 			l.closeBlock()
 		}
@@ -76,7 +78,7 @@ func ScanField(src string, line int) []token.Token {
 }
 
 // startLine measures the indentation of a line and opens or closes blocks. It
-// returns false when it consumed the line because there is nothing on it.
+// returns false when there is nothing to scan on the line.
 func (l *lexer) startLine() bool {
 	column := 0
 	for l.pos < len(l.src) && (l.src[l.pos] == ' ' || l.src[l.pos] == '\t') {
@@ -105,7 +107,7 @@ func (l *lexer) startLine() bool {
 		return true
 	}
 	l.indentTo(column)
-	return true
+	return !l.failed
 }
 
 func (l *lexer) indentTo(column int) {

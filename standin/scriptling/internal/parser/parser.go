@@ -148,6 +148,8 @@ func describe(t token.Token) string {
 		return t.Kind.String() + " " + t.Text
 	case token.Newline:
 		return "end of line"
+	case token.Dedent:
+		return "end of block"
 	case token.EOF:
 		return "end of file"
 	}

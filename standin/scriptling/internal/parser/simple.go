@@ -145,9 +145,6 @@ func (p *parser) expressionStatement() ast.Stmt {
 		return p.assignment(line, value)
 	}
 	if op, ok := augmentedOps[p.kind()]; ok {
-		if _, ok := value.(*ast.UnpackTarget); ok {
-			p.unexpected(p.tok())
-		}
 		p.next()
 		return &ast.AugAssign{Pos: ast.Pos{Line: line}, Op: op, Target: value, Value: p.expressionList()}
 	}
