@@ -9,7 +9,7 @@ import (
 
 // maxWidth bounds widths and precisions, so that a script cannot ask for a text
 // that does not fit into memory.
-const maxWidth = 1 << 20
+const maxWidth = 1_000_000
 
 // Spec is a parsed format specification:
 // [[fill]align][sign][#][0][width][,][.precision][type].

@@ -75,6 +75,7 @@ func TestErrors(t *testing.T) {
 		{"match a:\n case [*x]: b", "line 2: * in patterns is not supported"},
 		{"match a:\n case {**x}: b", "line 2: ** in patterns is not supported"},
 		{"match a:\n case f'{x}': b", "line 2: f-strings in patterns are not supported"},
+		{"match (a):\n case 1: b", "line 1: the subject of match cannot start with ("},
 		{"match a:\n b", "line 2: expected case, got IDENT b"},
 	}
 	for _, tt := range tests {

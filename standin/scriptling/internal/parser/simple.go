@@ -149,6 +149,9 @@ func (p *parser) expressionStatement() ast.Stmt {
 		return &ast.AugAssign{Pos: ast.Pos{Line: line}, Op: op, Target: value, Value: p.expressionList()}
 	}
 	if t := p.tok(); t.Kind == token.Colon {
+		if p.tokens[start].Text == "match" {
+			p.fail(t.Line, "the subject of match cannot start with %s", p.tokens[start+1].Kind)
+		}
 		p.fail(t.Line, "unexpected : (type annotations are not supported)")
 	}
 	return &ast.ExprStmt{Pos: ast.Pos{Line: p.firstNameLine(start)}, Value: value}
