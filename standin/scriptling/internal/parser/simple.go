@@ -149,7 +149,7 @@ func (p *parser) expressionStatement() ast.Stmt {
 		return &ast.AugAssign{Pos: ast.Pos{Line: line}, Op: op, Target: value, Value: p.expressionList()}
 	}
 	if t := p.tok(); t.Kind == token.Colon {
-		if p.tokens[start].Text == "match" {
+		if word := p.tokens[start]; word.Kind == token.Ident && word.Text == "match" && start+1 < p.pos {
 			p.fail(t.Line, "the subject of match cannot start with %s", p.tokens[start+1].Kind)
 		}
 		p.fail(t.Line, "unexpected : (type annotations are not supported)")
