@@ -2,8 +2,10 @@ package object
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/paularlott/scriptling/internal/bridge"
 )
@@ -19,9 +21,10 @@ type Environment struct {
 
 	// The rest is used in the root only.
 	gil       *interpreterLock
-	imported  map[string]bool
+	imported  map[string]importKind
 	reader    io.Reader
 	importer  func(string) error
+	importing context.Context // of the import statement being executed
 	available func() []LibraryInfo
 }
 
@@ -32,6 +35,14 @@ type output struct {
 	capture *bytes.Buffer
 }
 
+// importKind tells how a module got its name.
+type importKind uint8
+
+const (
+	importPlaceholder importKind = iota + 1 // made to hold modules below it
+	importLoaded
+)
+
 type mark uint8
 
 const (
@@ -41,7 +52,14 @@ const (
 
 func init() {
 	bridge.MarkGlobal = func(env any, name string) { env.(*Environment).mark(name, markGlobal) }
+	bridge.IsGlobal = func(env any, name string) bool { return env.(*Environment).marks[name] == markGlobal }
 	bridge.MarkNonlocal = func(env any, name string) { env.(*Environment).mark(name, markNonlocal) }
+	bridge.MarkPlaceholder = func(env any, name string) { env.(*Environment).markImported(name, importPlaceholder) }
+	bridge.IsPlaceholder = func(env any, name string) bool {
+		return env.(*Environment).root.imported[name] == importPlaceholder
+	}
+	bridge.SetImportContext = func(env any, ctx context.Context) { env.(*Environment).root.importing = ctx }
+	bridge.ImportContext = func(env any) context.Context { return env.(*Environment).root.importing }
 	bridge.ShareLock = func(env, with any) { env.(*Environment).root.gil = with.(*Environment).root.gil }
 }
 
@@ -121,13 +139,17 @@ func (e *Environment) GetStore() map[string]Object {
 
 // ResetStore removes all variables of this scope but those in keep.
 func (e *Environment) ResetStore(keep map[string]bool) {
-	old := e.vars.list
-	e.vars = scope{}
+	old, imported := e.vars.list, e.imported
+	e.vars, e.imported = scope{}, nil
 	for _, b := range old {
 		if keep[b.name] {
 			e.vars.set(b.name, b.value)
-		} else {
-			delete(e.imported, b.name)
+		}
+	}
+	for name, kind := range imported {
+		root, _, _ := strings.Cut(name, ".")
+		if keep[name] || keep[root] {
+			e.markImported(name, kind)
 		}
 	}
 }
@@ -197,12 +219,14 @@ func (e *Environment) SetAvailableLibrariesCallback(fn func() []LibraryInfo) { e
 func (e *Environment) GetAvailableLibrariesCallback() func() []LibraryInfo { return e.root.available }
 
 // MarkImportedBinding notes that the global variable was bound by an import.
-func (e *Environment) MarkImportedBinding(name string) {
+func (e *Environment) MarkImportedBinding(name string) { e.markImported(name, importLoaded) }
+
+func (e *Environment) markImported(name string, kind importKind) {
 	if e.root.imported == nil {
-		e.root.imported = make(map[string]bool)
+		e.root.imported = make(map[string]importKind)
 	}
-	e.root.imported[name] = true
+	e.root.imported[name] = kind
 }
 
 // IsImportedBinding tells whether the global variable was bound by an import.
-func (e *Environment) IsImportedBinding(name string) bool { return e.root.imported[name] }
+func (e *Environment) IsImportedBinding(name string) bool { return e.root.imported[name] != 0 }

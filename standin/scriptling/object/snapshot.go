@@ -1,16 +1,19 @@
 package object
 
+import "maps"
+
 // CallableSnapshot is a copy of what an isolated environment may use of another
 // one: functions, lambdas and imported libraries.
 type CallableSnapshot struct {
 	functions map[string]Object
 	libraries map[string]*Dict
+	imported  map[string]importKind
 }
 
 // SnapshotCallables copies the functions, lambdas and imported libraries of this
 // scope. Library dicts are copied, the values in them are shared.
 func (e *Environment) SnapshotCallables() *CallableSnapshot {
-	s := &CallableSnapshot{functions: map[string]Object{}, libraries: map[string]*Dict{}}
+	s := &CallableSnapshot{functions: map[string]Object{}, libraries: map[string]*Dict{}, imported: maps.Clone(e.imported)}
 	copies := map[*Dict]*Dict{}
 	for _, b := range e.vars.list {
 		switch v := b.value.(type) {
@@ -50,7 +53,9 @@ func (s *CallableSnapshot) ApplySnapshot(target *Environment) {
 	copies := map[*Dict]*Dict{}
 	for name, lib := range s.libraries {
 		target.vars.set(name, copyNested(lib, copies))
-		target.MarkImportedBinding(name)
+	}
+	for name, kind := range s.imported {
+		target.markImported(name, kind)
 	}
 }
 

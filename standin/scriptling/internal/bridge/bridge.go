@@ -3,13 +3,27 @@
 // once, when the packages are initialised.
 package bridge
 
+import "context"
+
 // Set by package object; env and with are *object.Environment.
 var (
 	// MarkGlobal makes assignments to name in env go to the global scope.
 	MarkGlobal func(env any, name string)
+	// IsGlobal tells whether MarkGlobal was called for name in env.
+	IsGlobal func(env any, name string) bool
 	// MarkNonlocal makes assignments to name in env go to the enclosing
 	// function scope that has the name.
 	MarkNonlocal func(env any, name string)
+	// MarkPlaceholder notes that the module of that dotted name was only made
+	// to hold modules below it. MarkImportedBinding takes the note back.
+	MarkPlaceholder func(env any, name string)
+	// IsPlaceholder tells whether such a note exists.
+	IsPlaceholder func(env any, name string) bool
+	// SetImportContext notes the context of the import statement that is about
+	// to call the import callback of env.
+	SetImportContext func(env any, ctx context.Context)
+	// ImportContext returns the context noted last.
+	ImportContext func(env any) context.Context
 	// ShareLock makes the tree of env use the interpreter lock of with.
 	ShareLock func(env, with any)
 )

@@ -1,0 +1,574 @@
+package eval
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/paularlott/scriptling/errors"
+	"github.com/paularlott/scriptling/internal/format"
+	"github.com/paularlott/scriptling/object"
+)
+
+var stringMethods map[string]method
+
+func init() {
+	stringMethods = map[string]method{
+		"upper":        mapString(strings.ToUpper),
+		"lower":        mapString(strings.ToLower),
+		"casefold":     mapString(strings.ToLower),
+		"title":        mapString(titleCase),
+		"capitalize":   mapString(capitalize),
+		"swapcase":     mapString(swapCase),
+		"strip":        trimString(strings.Trim, strings.TrimSpace),
+		"lstrip":       trimString(strings.TrimLeft, trimLeftSpace),
+		"rstrip":       trimString(strings.TrimRight, trimRightSpace),
+		"isdigit":      testString(allRunes(unicode.IsDigit)),
+		"isdecimal":    testString(allRunes(unicode.IsDigit)),
+		"isnumeric":    testString(allRunes(unicode.IsNumber)),
+		"isalpha":      testString(allRunes(unicode.IsLetter)),
+		"isalnum":      testString(allRunes(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) })),
+		"isspace":      testString(allRunes(unicode.IsSpace)),
+		"isprintable":  testString(func(s string) bool { return s == "" || allRunes(unicode.IsPrint)(s) }),
+		"isupper":      testString(func(s string) bool { return hasCase(s) && s == strings.ToUpper(s) }),
+		"islower":      testString(func(s string) bool { return hasCase(s) && s == strings.ToLower(s) }),
+		"istitle":      testString(func(s string) bool { return hasCase(s) && s == titleCase(s) }),
+		"isidentifier": testString(isIdentifier),
+		"split":        stringSplit,
+		"splitlines":   stringSplitLines,
+		"join":         stringJoin,
+		"replace":      stringReplace,
+		"find":         searchString(strings.Index, false),
+		"rfind":        searchString(strings.LastIndex, false),
+		"index":        searchString(strings.Index, true),
+		"rindex":       searchString(strings.LastIndex, true),
+		"count":        stringCount,
+		"startswith":   affixTest("prefix", strings.HasPrefix),
+		"endswith":     affixTest("suffix", strings.HasSuffix),
+		"removeprefix": affixCut("prefix", strings.TrimPrefix),
+		"removesuffix": affixCut("suffix", strings.TrimSuffix),
+		"zfill":        stringZfill,
+		"center":       padString(func(n int) (int, int) { return n / 2, n - n/2 }),
+		"ljust":        padString(func(n int) (int, int) { return 0, n }),
+		"rjust":        padString(func(n int) (int, int) { return n, 0 }),
+		"partition":    stringPartition,
+		"rpartition":   stringRPartition,
+		"expandtabs":   stringExpandTabs,
+		"encode":       stringEncode,
+		"format":       stringFormat,
+		"maketrans":    stringMakeTrans,
+		"translate":    stringTranslate,
+	}
+}
+
+func str(obj object.Object) string { return obj.(*object.String).StringValue() }
+
+func mapString(fn func(string) string) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.NoArgs(args); err != nil {
+			return err
+		}
+		return object.NewString(fn(str(self)))
+	}
+}
+
+func testString(fn func(string) bool) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.NoArgs(args); err != nil {
+			return err
+		}
+		return object.NewBoolean(fn(str(self)))
+	}
+}
+
+func allRunes(is func(rune) bool) func(string) bool {
+	return func(s string) bool {
+		return s != "" && strings.IndexFunc(s, func(r rune) bool { return !is(r) }) < 0
+	}
+}
+
+func hasCase(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return unicode.IsUpper(r) || unicode.IsLower(r) }) >= 0
+}
+
+func isIdentifier(s string) bool {
+	for i, r := range s {
+		if r != '_' && !unicode.IsLetter(r) && (i == 0 || !unicode.IsDigit(r)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func titleCase(s string) string {
+	inWord := false
+	return strings.Map(func(r rune) rune {
+		start := !inWord
+		inWord = unicode.IsLetter(r)
+		switch {
+		case !inWord:
+			return r
+		case start:
+			return unicode.ToUpper(r)
+		}
+		return unicode.ToLower(r)
+	}, s)
+}
+
+func capitalize(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(r)) + strings.ToLower(s[size:])
+}
+
+func swapCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsUpper(r) {
+			return unicode.ToLower(r)
+		}
+		return unicode.ToUpper(r)
+	}, s)
+}
+
+func trimLeftSpace(s string) string  { return strings.TrimLeftFunc(s, unicode.IsSpace) }
+func trimRightSpace(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }
+
+func trimString(trim func(s, cutset string) string, trimSpace func(string) string) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.RangeArgs(args, 0, 1); err != nil {
+			return err
+		}
+		if len(args) == 0 || isNone(args[0]) {
+			return object.NewString(trimSpace(str(self)))
+		}
+		chars, err := stringArg(args[0], "chars")
+		if err != nil {
+			return err
+		}
+		return object.NewString(trim(str(self), chars))
+	}
+}
+
+func isNone(obj object.Object) bool {
+	_, ok := obj.(*object.Null)
+	return ok
+}
+
+// stringArg returns the text of an argument that must be a string.
+func stringArg(arg object.Object, name string) (string, object.Object) {
+	if s, ok := arg.(*object.String); ok {
+		return s.StringValue(), nil
+	}
+	return "", errors.NewError("%s: %s", name, object.ErrMustBeString)
+}
+
+// intArg returns the value of an argument that must be an integer.
+func intArg(arg object.Object, name string) (int, object.Object) {
+	if n, ok := arg.(*object.Integer); ok {
+		return int(n.IntValue()), nil
+	}
+	return 0, errors.NewError("%s: %s", name, object.ErrMustBeInteger)
+}
+
+func stringSplit(_ *frame, self object.Object, kwargs object.Kwargs, args []object.Object) object.Object {
+	if err := errors.RangeArgs(args, 0, 2); err != nil {
+		return err
+	}
+	sep, limit := kwargs.Get("sep"), kwargs.Get("maxsplit")
+	if len(args) > 0 {
+		sep = args[0]
+	}
+	if len(args) > 1 {
+		limit = args[1]
+	}
+	n := -1
+	if limit != nil {
+		var err object.Object
+		if n, err = intArg(limit, "maxsplit"); err != nil {
+			return err
+		}
+	}
+	if sep == nil || isNone(sep) {
+		return stringList(splitSpace(str(self), n))
+	}
+	by, err := stringArg(sep, "separator")
+	if err != nil {
+		return err
+	}
+	if by == "" {
+		return errors.NewValueError("empty separator")
+	}
+	if n >= 0 {
+		n++
+	}
+	if n < 0 {
+		n = -1
+	}
+	return stringList(strings.SplitN(str(self), by, n))
+}
+
+// splitSpace splits around white space at most n times; n < 0 is no limit.
+func splitSpace(s string, n int) []string {
+	if n < 0 {
+		return strings.Fields(s)
+	}
+	out := []string{}
+	s = trimLeftSpace(s)
+	for ; s != ""; n-- {
+		end := strings.IndexFunc(s, unicode.IsSpace)
+		if n == 0 || end < 0 {
+			return append(out, trimRightSpace(s))
+		}
+		out = append(out, s[:end])
+		s = trimLeftSpace(s[end:])
+	}
+	return out
+}
+
+func stringList(parts []string) object.Object {
+	elements := make([]object.Object, len(parts))
+	for i, p := range parts {
+		elements[i] = object.NewString(p)
+	}
+	return &object.List{Elements: elements}
+}
+
+func stringSplitLines(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.MaxArgs(args, 1); err != nil {
+		return err
+	}
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(str(self))
+	if text == "" {
+		return &object.List{Elements: []object.Object{}}
+	}
+	return stringList(strings.Split(strings.TrimSuffix(text, "\n"), "\n"))
+}
+
+func stringJoin(f *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.ExactArgs(args, 1); err != nil {
+		return err
+	}
+	elements, err := f.collect(args[0])
+	if err != nil {
+		return err
+	}
+	texts := make([]string, len(elements))
+	for i, e := range elements {
+		if texts[i], err = f.innerText(e); err != nil {
+			return err
+		}
+	}
+	return object.NewString(strings.Join(texts, str(self)))
+}
+
+func stringReplace(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.ExactArgs(args, 2); err != nil {
+		return err
+	}
+	from, err := stringArg(args[0], "old")
+	if err != nil {
+		return err
+	}
+	to, err := stringArg(args[1], "new")
+	if err != nil {
+		return err
+	}
+	return object.NewString(strings.ReplaceAll(str(self), from, to))
+}
+
+// searchArgs are the needle and the part of the text between the optional byte
+// offsets start and end.
+func searchArgs(self object.Object, args []object.Object) (part, needle string, start int, err object.Object) {
+	if err := errors.RangeArgs(args, 1, 3); err != nil {
+		return "", "", 0, err
+	}
+	if needle, err = stringArg(args[0], "substring"); err != nil {
+		return "", "", 0, err
+	}
+	part = str(self)
+	bounds := &object.Slice{}
+	for i, to := range []**object.Integer{&bounds.Start, &bounds.End} {
+		if len(args) <= i+1 || isNone(args[i+1]) {
+			continue
+		}
+		n, ok := args[i+1].(*object.Integer)
+		if !ok {
+			return "", "", 0, errors.NewError("%s: %s", []string{"start", "end"}[i], object.ErrMustBeInteger)
+		}
+		*to = n
+	}
+	r, _ := resolveSlice(bounds, len(part))
+	return part[r.start : r.start+r.count], needle, r.start, nil
+}
+
+func searchString(search func(s, needle string) int, must bool) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		part, needle, start, err := searchArgs(self, args)
+		if err != nil {
+			return err
+		}
+		i := search(part, needle)
+		switch {
+		case i >= 0:
+			return object.NewInteger(int64(start + i))
+		case must:
+			return errors.NewError("substring not found")
+		}
+		return object.NewInteger(-1)
+	}
+}
+
+func stringCount(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	part, needle, _, err := searchArgs(self, args)
+	if err != nil {
+		return err
+	}
+	return object.NewInteger(int64(strings.Count(part, needle)))
+}
+
+func affixTest(name string, test func(s, affix string) bool) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.ExactArgs(args, 1); err != nil {
+			return err
+		}
+		affix, err := stringArg(args[0], name)
+		if err != nil {
+			return err
+		}
+		return object.NewBoolean(test(str(self), affix))
+	}
+}
+
+func affixCut(name string, cut func(s, affix string) string) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.ExactArgs(args, 1); err != nil {
+			return err
+		}
+		affix, err := stringArg(args[0], name)
+		if err != nil {
+			return err
+		}
+		return object.NewString(cut(str(self), affix))
+	}
+}
+
+// missing is the number of characters by which s is shorter than width.
+func missing(s string, width int) (int, object.Object) {
+	if width > maxRepeat {
+		return 0, errors.NewError("width is too large")
+	}
+	return max(width-utf8.RuneCountInString(s), 0), nil
+}
+
+func stringZfill(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.ExactArgs(args, 1); err != nil {
+		return err
+	}
+	width, err := intArg(args[0], "width")
+	if err != nil {
+		return err
+	}
+	s := str(self)
+	n, err := missing(s, width)
+	if err != nil {
+		return err
+	}
+	sign := ""
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		sign, s = s[:1], s[1:]
+	}
+	return object.NewString(sign + strings.Repeat("0", n) + s)
+}
+
+// padString pads to a width; share divides the padding between left and right.
+func padString(share func(n int) (left, right int)) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.RangeArgs(args, 1, 2); err != nil {
+			return err
+		}
+		width, err := intArg(args[0], "width")
+		if err != nil {
+			return err
+		}
+		fill := " "
+		if len(args) == 2 {
+			if fill, err = stringArg(args[1], "fillchar"); err != nil {
+				return err
+			}
+			if utf8.RuneCountInString(fill) != 1 {
+				return errors.NewError("fillchar: must be a single character")
+			}
+		}
+		s := str(self)
+		n, err := missing(s, width)
+		if err != nil {
+			return err
+		}
+		left, right := share(n)
+		return object.NewString(strings.Repeat(fill, left) + s + strings.Repeat(fill, right))
+	}
+}
+
+func stringPartition(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	return partition(self, args, strings.Index, func(s string) (string, string, string) { return s, "", "" })
+}
+
+func stringRPartition(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	return partition(self, args, strings.LastIndex, func(s string) (string, string, string) { return "", "", s })
+}
+
+func partition(self object.Object, args []object.Object, search func(s, sep string) int, absent func(string) (a, b, c string)) object.Object {
+	if err := errors.ExactArgs(args, 1); err != nil {
+		return err
+	}
+	sep, err := stringArg(args[0], "separator")
+	if err != nil {
+		return err
+	}
+	if sep == "" {
+		return errors.NewValueError("empty separator")
+	}
+	s := str(self)
+	a, b, c := absent(s)
+	if i := search(s, sep); i >= 0 {
+		a, b, c = s[:i], sep, s[i+len(sep):]
+	}
+	return &object.Tuple{Elements: []object.Object{object.NewString(a), object.NewString(b), object.NewString(c)}}
+}
+
+func stringExpandTabs(_ *frame, self object.Object, kwargs object.Kwargs, args []object.Object) object.Object {
+	if err := errors.RangeArgs(args, 0, 1); err != nil {
+		return err
+	}
+	size := 8
+	if v := kwargs.Get("tabsize"); v != nil {
+		args = []object.Object{v}
+	}
+	if len(args) == 1 {
+		var err object.Object
+		if size, err = intArg(args[0], "tabsize"); err != nil {
+			return err
+		}
+	}
+	if size > maxRepeat {
+		return errors.NewError("tabsize is too large")
+	}
+	var b strings.Builder
+	column := 0
+	for _, r := range str(self) {
+		switch r {
+		case '\t':
+			if size > 0 {
+				n := size - column%size
+				b.WriteString(strings.Repeat(" ", n))
+				column += n
+			}
+			continue
+		case '\n', '\r':
+			column = -1
+		}
+		b.WriteRune(r)
+		column++
+	}
+	return object.NewString(b.String())
+}
+
+func stringEncode(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.MaxArgs(args, 2); err != nil {
+		return err
+	}
+	s := str(self)
+	out := make([]object.Object, len(s))
+	for i := range len(s) {
+		out[i] = object.NewInteger(int64(s[i]))
+	}
+	return &object.List{Elements: out}
+}
+
+func stringFormat(f *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	texts := make([]string, len(args))
+	for i, arg := range args {
+		var err object.Object
+		if texts[i], err = f.innerText(arg); err != nil {
+			return err
+		}
+	}
+	return object.NewString(format.Replace(str(self), texts))
+}
+
+// stringMakeTrans makes a table for translate: a dict from code points to
+// texts, or to None for what is removed.
+func stringMakeTrans(f *frame, _ object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.RangeArgs(args, 1, 3); err != nil {
+		return err
+	}
+	table := &object.Dict{Pairs: map[string]object.DictPair{}}
+	set := func(from rune, to object.Object) {
+		key := object.NewInteger(int64(from))
+		table.Pairs[object.DictKey(key)] = object.DictPair{Key: key, Value: to}
+	}
+	if len(args) == 1 {
+		dict, ok := args[0].(*object.Dict)
+		if !ok {
+			return errors.NewTypeError("DICT", args[0].Type().String())
+		}
+		for _, pair := range dict.Pairs {
+			if s, ok := pair.Key.(*object.String); ok {
+				r, _ := utf8.DecodeRuneInString(s.StringValue())
+				set(r, pair.Value)
+			} else {
+				table.Pairs[f.dictKey(pair.Key)] = pair
+			}
+		}
+		return table
+	}
+	var texts [3]string
+	for i, arg := range args {
+		s, ok := arg.(*object.String)
+		if !ok {
+			return errors.NewTypeError("STRING", arg.Type().String())
+		}
+		texts[i] = s.StringValue()
+	}
+	from, to := []rune(texts[0]), []rune(texts[1])
+	if len(from) != len(to) {
+		return errors.NewValueError("the first two maketrans arguments must have equal length")
+	}
+	for i, r := range from {
+		set(r, object.NewString(string(to[i])))
+	}
+	for _, r := range texts[2] {
+		set(r, null)
+	}
+	return table
+}
+
+func stringTranslate(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.ExactArgs(args, 1); err != nil {
+		return err
+	}
+	table, ok := args[0].(*object.Dict)
+	if !ok {
+		return errors.NewTypeError("DICT", args[0].Type().String())
+	}
+	var b strings.Builder
+	for _, r := range str(self) {
+		pair, ok := table.Pairs[object.DictKey(object.NewInteger(int64(r)))]
+		if !ok {
+			pair, ok = table.GetByString(string(r))
+		}
+		switch v := pair.Value.(type) {
+		case *object.String:
+			b.WriteString(v.StringValue())
+		case *object.Integer:
+			b.WriteRune(rune(v.IntValue()))
+		default:
+			if !ok {
+				b.WriteRune(r)
+			}
+		}
+	}
+	return object.NewString(b.String())
+}
