@@ -27,6 +27,9 @@ func (f *frame) importModules(s *ast.Import) object.Object {
 			return errImport(": unknown library: " + item.Name)
 		}
 		f.env.Set(item.Alias, module)
+		if f.env == f.env.Root() {
+			f.env.MarkImportedBinding(item.Alias)
+		}
 	}
 	return null
 }
