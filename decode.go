@@ -1,0 +1,209 @@
+package extlibs
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs/internal/cbor"
+)
+
+// Decode returns the value as a Go value of its own, of the types that Tuple
+// lists. An encoding that Encode would not have written is an error that is
+// ErrCorrupt.
+func (v Value) Decode() (any, error) { return decode[any](v, goBuilder{}) }
+
+// builder makes the values that decode finds: Go values or script objects.
+type builder[T any] interface {
+	null() T
+	bool(bool) T
+	int(int64) T
+	float(float64) T
+	text(string) T
+	bytes(string) T
+	list([]T) T
+	tuple([]T) T
+	set([]T) (T, error)
+	dict(n int) dictBuilder[T]
+}
+
+type dictBuilder[T any] interface {
+	put(key, value T) error
+	done() T
+}
+
+// decode reads exactly one value. It reserves memory in proportion to the
+// length of v, whatever v claims to hold.
+func decode[T any](v Value, b builder[T]) (T, error) {
+	d := decoder[T]{r: cbor.NewReader(string(v)), b: b, size: len(v)}
+	out, err := d.value(0)
+	if err == nil && d.r.Len() > 0 {
+		err = fmt.Errorf("%d bytes too many", d.r.Len())
+	}
+	if err != nil {
+		var none T
+		return none, failf(ErrCorrupt, "value cannot be decoded: %w", err)
+	}
+	return out, nil
+}
+
+type decoder[T any] struct {
+	r    cbor.Reader
+	b    builder[T]
+	size int // of the whole value
+}
+
+// aliasBytes is the size up to which a value may be kept alive by any text in it.
+const aliasBytes = 1024
+
+// text makes a text of a part of the value. Whoever keeps a short text must not
+// keep a large value with it.
+func (d *decoder[T]) text(s string) T {
+	if d.size > aliasBytes && len(s) < d.size/2 {
+		s = strings.Clone(s)
+	}
+	return d.b.text(s)
+}
+
+func (d *decoder[T]) value(depth int) (T, error) {
+	var none T
+	item, err := d.r.Next()
+	if err != nil {
+		return none, err
+	}
+	switch item.Kind {
+	case cbor.Null:
+		return d.b.null(), nil
+	case cbor.Bool:
+		return d.b.bool(item.Int == 1), nil
+	case cbor.Int:
+		return d.b.int(item.Int), nil
+	case cbor.Float:
+		return d.b.float(item.Float), nil
+	case cbor.Text:
+		return d.text(item.Text), nil
+	case cbor.Bytes:
+		return d.b.bytes(item.Text), nil
+	case cbor.Array:
+		elems, err := d.elements(int(item.Int), depth)
+		if err != nil {
+			return none, err
+		}
+		return d.b.list(elems), nil
+	case cbor.Map:
+		return d.dict(int(item.Int), depth)
+	default:
+		return d.tagged(item.Int, depth)
+	}
+}
+
+func (d *decoder[T]) elements(n, depth int) ([]T, error) {
+	if depth >= MaxDepth {
+		return nil, errTooDeep
+	}
+	elems := make([]T, n)
+	for i := range elems {
+		el, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		elems[i] = el
+	}
+	return elems, nil
+}
+
+var errTooDeep = fmt.Errorf("nested more than %d levels", MaxDepth)
+
+func (d *decoder[T]) dict(n, depth int) (T, error) {
+	var none T
+	if depth >= MaxDepth {
+		return none, errTooDeep
+	}
+	dict := d.b.dict(n)
+	for range n {
+		key, err := d.value(depth + 1)
+		if err != nil {
+			return none, err
+		}
+		value, err := d.value(depth + 1)
+		if err != nil {
+			return none, err
+		}
+		if err := dict.put(key, value); err != nil {
+			return none, err
+		}
+	}
+	return dict.done(), nil
+}
+
+// tagged reads what a tag of ours marks. Only an array or a byte string may
+// follow, so tags do not nest and need no limit of their own.
+func (d *decoder[T]) tagged(tag int64, depth int) (T, error) {
+	var none T
+	item, err := d.r.Next()
+	if err != nil {
+		return none, err
+	}
+	switch {
+	case tag == tagRawText && item.Kind == cbor.Bytes:
+		return d.text(item.Text), nil
+	case tag == tagTuple && item.Kind == cbor.Array:
+		elems, err := d.elements(int(item.Int), depth)
+		if err != nil {
+			return none, err
+		}
+		return d.b.tuple(elems), nil
+	case tag == tagSet && item.Kind == cbor.Array:
+		elems, err := d.elements(int(item.Int), depth)
+		if err != nil {
+			return none, err
+		}
+		return d.b.set(elems)
+	}
+	return none, fmt.Errorf("unknown tag %d", tag)
+}
+
+// goBuilder makes Go values.
+type goBuilder struct{}
+
+func (goBuilder) null() any                { return nil }
+func (goBuilder) bool(v bool) any          { return v }
+func (goBuilder) int(v int64) any          { return v }
+func (goBuilder) float(v float64) any      { return v }
+func (goBuilder) text(v string) any        { return v }
+func (goBuilder) bytes(v string) any       { return []byte(v) }
+func (goBuilder) list(v []any) any         { return v }
+func (goBuilder) tuple(v []any) any        { return Tuple(v) }
+func (goBuilder) set(v []any) (any, error) { return Set(v), nil }
+
+func (goBuilder) dict(n int) dictBuilder[any] {
+	return &goDict{byName: make(map[string]any, n)}
+}
+
+// goDict is a map until a key turns up that is not a string.
+type goDict struct {
+	byName map[string]any
+	pairs  Dict
+}
+
+func (d *goDict) put(key, value any) error {
+	name, isString := key.(string)
+	if isString && d.pairs == nil {
+		d.byName[name] = value
+		return nil
+	}
+	if d.pairs == nil {
+		d.pairs = make(Dict, 0, len(d.byName)+1)
+		for k, v := range d.byName {
+			d.pairs = append(d.pairs, Pair{k, v})
+		}
+	}
+	d.pairs = append(d.pairs, Pair{key, value})
+	return nil
+}
+
+func (d *goDict) done() any {
+	if d.pairs != nil {
+		return d.pairs
+	}
+	return d.byName
+}

@@ -1,0 +1,134 @@
+package extlibs
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Defaults of the options, and bounds that are no options.
+const (
+	DefaultMaxStores      = 1024            // open stores in a registry
+	DefaultMaxValueBytes  = 16 << 20        // bytes of one encoded value
+	DefaultMaxMemoryBytes = 1 << 30         // bytes of one in-memory store
+	DefaultLockTimeout    = 1 * time.Second // wait for another process's file lock
+	DefaultSweepInterval  = 250 * time.Millisecond
+
+	MaxKeyBytes     = 32768                         // bytes of one key
+	MaxDepth        = 500                           // levels of nesting in one value
+	MaxPatternBytes = 1024                          // bytes of one pattern
+	MaxPatternWords = 64                            // alternatives of one pattern, braces multiplied out
+	MaxTTL          = 100 * 365.25 * 24 * time.Hour // longest time to live
+)
+
+// An Option sets one property of a registry and of the stores that it opens.
+// Without options a registry is durable and bounded: each write is on disk when
+// its call returns, and the Default constants above are the limits.
+type Option func(*options)
+
+type options struct {
+	mode           Mode
+	maxStores      int
+	maxValueBytes  int
+	maxKeys        int
+	maxFileBytes   int64
+	maxMemoryBytes int64
+	lockTimeout    time.Duration
+	sweepInterval  time.Duration
+	clock          func() time.Time
+	logger         *slog.Logger
+}
+
+func newOptions(opts []Option) options {
+	o := options{
+		maxStores:      DefaultMaxStores,
+		maxValueBytes:  DefaultMaxValueBytes,
+		maxMemoryBytes: DefaultMaxMemoryBytes,
+		lockTimeout:    DefaultLockTimeout,
+		sweepInterval:  DefaultSweepInterval,
+		logger:         slog.New(slog.DiscardHandler),
+	}
+	o.apply(opts)
+	return o
+}
+
+func (o *options) apply(opts []Option) {
+	for _, set := range opts {
+		set(o)
+	}
+}
+
+// Mode says when a write to a file is durable. See Always and Interval.
+type Mode struct {
+	interval time.Duration
+}
+
+// Always is the default mode: a write that returned is on disk.
+var Always = Mode{}
+
+// Interval is the fast mode: a write returns once it is in memory and is on
+// disk at most d later. A crash loses at most the writes of the last d, and
+// never leaves some of a commit behind. d of zero or less is Always.
+func Interval(d time.Duration) Mode { return Mode{interval: max(d, 0)} }
+
+// Durability sets when writes to files are durable.
+func Durability(m Mode) Option { return func(o *options) { o.mode = m } }
+
+// MaxStores bounds the stores open at once, the default one not counted.
+// n of zero or less means no limit.
+func MaxStores(n int) Option { return func(o *options) { o.maxStores = n } }
+
+// MaxValueBytes bounds the encoded size of one value. n of zero or less sets
+// DefaultMaxValueBytes: a value is never unbounded.
+func MaxValueBytes(n int) Option {
+	return func(o *options) {
+		if n <= 0 {
+			n = DefaultMaxValueBytes
+		}
+		o.maxValueBytes = n
+	}
+}
+
+// MaxKeys bounds the live keys of each store. n of zero or less means no limit.
+func MaxKeys(n int) Option { return func(o *options) { o.maxKeys = n } }
+
+// MaxFileBytes bounds the size of each store's file. n of zero or less means no
+// limit but the disk.
+func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
+
+// MaxMemoryBytes bounds each in-memory store: its keys, its encoded values, and
+// entryOverhead bytes for every key. n of zero or less means no limit.
+func MaxMemoryBytes(n int64) Option { return func(o *options) { o.maxMemoryBytes = n } }
+
+// LockTimeout bounds the wait for a file that another process holds open. d of
+// zero or less tries once.
+func LockTimeout(d time.Duration) Option {
+	return func(o *options) { o.lockTimeout = max(d, time.Millisecond) }
+}
+
+// SweepInterval is the least time between two removals of expired keys. It
+// bounds how long an expired key takes up room, not how long it is visible:
+// that is never past its deadline. d of zero or less sets
+// DefaultSweepInterval.
+func SweepInterval(d time.Duration) Option {
+	return func(o *options) {
+		if d <= 0 {
+			d = DefaultSweepInterval
+		}
+		o.sweepInterval = d
+	}
+}
+
+// Clock replaces time.Now, for tests. It must be safe for concurrent use; nil
+// is time.Now.
+func Clock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
+
+func (o *options) now() time.Time {
+	if o.clock != nil {
+		return o.clock()
+	}
+	return time.Now()
+}
+
+// Logger receives what no caller can be told: failures of background work, and
+// damage when it is found. Without it nothing is logged.
+func Logger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }

@@ -1,0 +1,249 @@
+package extlibs
+
+import (
+	"slices"
+
+	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/cbor"
+)
+
+// encodeObject encodes a script's object. It reads the object's tree and keeps
+// nothing of it.
+func encodeObject(o object.Object, limit int) (Value, error) {
+	var small [64]byte
+	e := encoder{buf: small[:0], limit: limit}
+	if e.scalar(o) {
+		return e.value()
+	}
+	e.buf = make([]byte, 0, 256)
+	err := e.object(o, 0)
+	if err == nil {
+		return e.value()
+	}
+	// Only a structure that is too deep can be one without an end, and only
+	// then is it worth following.
+	if p, ok := err.(*pathError); ok && p.depth {
+		if steps, found := (&cycleFinder{}).find(o, nil); found {
+			slices.Reverse(steps)
+			return "", &pathError{kind: ErrType, format: "cannot store a structure that contains itself at %s", path: joinSteps(steps)}
+		}
+	}
+	return "", err
+}
+
+func joinSteps(steps []string) (path string) {
+	for _, s := range steps {
+		if path += s; len(path) > maxPathBytes {
+			return path + "..."
+		}
+	}
+	return path
+}
+
+// scalar encodes o if it has no parts.
+func (e *encoder) scalar(o object.Object) bool {
+	switch o := o.(type) {
+	case *object.Null:
+		e.buf = cbor.AppendNull(e.buf)
+	case *object.Boolean:
+		e.buf = cbor.AppendBool(e.buf, o.BoolValue())
+	case *object.Integer:
+		e.buf = cbor.AppendInt(e.buf, o.IntValue())
+	case *object.Float:
+		e.buf = cbor.AppendFloat(e.buf, o.FloatValue())
+	case *object.String:
+		e.text(o.StringValue())
+	case *object.Bytes:
+		e.buf = cbor.AppendBytes(e.buf, o.BytesValue())
+	default:
+		return false
+	}
+	return true
+}
+
+func (e *encoder) object(o object.Object, depth int) error {
+	if e.scalar(o) {
+		if len(e.buf) > e.limit {
+			return e.tooLarge()
+		}
+		return nil
+	}
+	switch o := o.(type) {
+	case *object.List:
+		return e.objects(o.Elements, depth)
+	case *object.Tuple:
+		e.buf = cbor.AppendTag(e.buf, tagTuple)
+		return e.objects(o.Elements, depth)
+	case *object.Dict:
+		return e.objectDict(o, depth)
+	case *object.Set:
+		if err := e.enter(depth); err != nil {
+			return err
+		}
+		e.buf = cbor.AppendTag(e.buf, tagSet)
+		e.buf = cbor.AppendArray(e.buf, len(o.Elements))
+		for _, el := range o.Elements {
+			if err := e.object(el, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return &pathError{kind: ErrType, format: "cannot store a " + typeName(o) + " at %s"}
+}
+
+// typeName also names what a careless Go function may hand to a script.
+func typeName(o object.Object) string {
+	if o == nil {
+		return "nil"
+	}
+	return o.Type().String()
+}
+
+func (e *encoder) objects(elems []object.Object, depth int) error {
+	if err := e.enter(depth); err != nil {
+		return err
+	}
+	e.buf = cbor.AppendArray(e.buf, len(elems))
+	for i, el := range elems {
+		if err := e.object(el, depth+1); err != nil {
+			return at(err, indexStep(i))
+		}
+	}
+	return nil
+}
+
+func (e *encoder) objectDict(d *object.Dict, depth int) error {
+	if err := e.enter(depth); err != nil {
+		return err
+	}
+	e.buf = cbor.AppendMap(e.buf, len(d.Pairs))
+	for _, p := range d.Pairs {
+		if !storableKey(p.Key, depth) {
+			return &pathError{kind: ErrType, format: "cannot store a dict with a " + typeName(p.Key) + " as key at %s"}
+		}
+		if err := e.object(p.Key, depth+1); err != nil {
+			return err
+		}
+		if err := e.object(p.Value, depth+1); err != nil {
+			return at(err, keyStep(p.StringKey()))
+		}
+	}
+	return nil
+}
+
+// storableKey reports whether a dict key is the same key after a round trip.
+// Others, such as lists, are keys by their identity.
+func storableKey(o object.Object, depth int) bool {
+	switch o := o.(type) {
+	case *object.Null, *object.Boolean, *object.Integer, *object.Float, *object.String, *object.Bytes:
+		return true
+	case *object.Tuple:
+		return depth <= MaxDepth && !slices.ContainsFunc(o.Elements, func(el object.Object) bool { return !storableKey(el, depth+1) })
+	}
+	return false
+}
+
+// cycleFinder looks for a container that contains itself. It visits each
+// container once, so its time is linear in what there is.
+type cycleFinder struct {
+	done map[object.Object]bool
+}
+
+// find returns the steps to the place where a container of path stands again,
+// the last step first.
+func (f *cycleFinder) find(o object.Object, path []object.Object) (steps []string, found bool) {
+	if len(path) > MaxDepth {
+		return nil, false
+	}
+	step := func(el object.Object, name func() string) bool {
+		if steps, found = f.find(el, path); found {
+			steps = append(steps, name())
+		}
+		return found
+	}
+	switch o := o.(type) {
+	case *object.List, *object.Tuple, *object.Dict:
+		if slices.Contains(path, object.Object(o)) {
+			return nil, true
+		}
+		if f.done[o] {
+			return nil, false
+		}
+		path = append(path, o)
+	default:
+		return nil, false
+	}
+	switch o := o.(type) {
+	case *object.List:
+		for i, el := range o.Elements {
+			if step(el, func() string { return indexStep(i) }) {
+				return steps, true
+			}
+		}
+	case *object.Tuple:
+		for i, el := range o.Elements {
+			if step(el, func() string { return indexStep(i) }) {
+				return steps, true
+			}
+		}
+	case *object.Dict:
+		for _, p := range o.Pairs {
+			if step(p.Value, func() string { return keyStep(p.StringKey()) }) {
+				return steps, true
+			}
+		}
+	}
+	if f.done == nil {
+		f.done = map[object.Object]bool{}
+	}
+	f.done[o] = true
+	return nil, false
+}
+
+// decodeObject makes a script's object of a value.
+func decodeObject(v Value) (object.Object, error) {
+	return decode[object.Object](v, objectBuilder{})
+}
+
+// objectBuilder makes script objects.
+type objectBuilder struct{}
+
+var none = &object.Null{}
+
+func (objectBuilder) null() object.Object           { return none }
+func (objectBuilder) bool(v bool) object.Object     { return object.NewBoolean(v) }
+func (objectBuilder) int(v int64) object.Object     { return object.NewInteger(v) }
+func (objectBuilder) float(v float64) object.Object { return object.NewFloat(v) }
+func (objectBuilder) text(v string) object.Object   { return object.NewString(v) }
+func (objectBuilder) bytes(v string) object.Object  { return object.NewBytesFromString(v) }
+
+func (objectBuilder) list(v []object.Object) object.Object  { return &object.List{Elements: v} }
+func (objectBuilder) tuple(v []object.Object) object.Object { return &object.Tuple{Elements: v} }
+
+func (objectBuilder) set(v []object.Object) (object.Object, error) {
+	s := object.NewSet()
+	for _, el := range v {
+		if !object.IsHashable(el) {
+			return nil, failf(ErrCorrupt, "set element of type %s", typeName(el))
+		}
+		s.AddKeyed(object.DictKey(el), el)
+	}
+	return s, nil
+}
+
+func (objectBuilder) dict(n int) dictBuilder[object.Object] {
+	return (*objectDict)(&object.Dict{Pairs: make(map[string]object.DictPair, n)})
+}
+
+type objectDict object.Dict
+
+func (d *objectDict) put(key, value object.Object) error {
+	if !storableKey(key, 0) {
+		return failf(ErrCorrupt, "dict key of type %s", typeName(key))
+	}
+	d.Pairs[object.DictKey(key)] = object.DictPair{Key: key, Value: value}
+	return nil
+}
+
+func (d *objectDict) done() object.Object { return (*object.Dict)(d) }
