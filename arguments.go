@@ -1,0 +1,191 @@
+package extlibs
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/paularlott/scriptling/object"
+)
+
+// maxParams is the most parameters that a call has. Arguments travel in an array
+// so that a call allocates nothing for them.
+const maxParams = 3
+
+// arguments are a call's arguments in the order of its parameters; nil: not
+// given.
+type arguments [maxParams]object.Object
+
+// param is a parameter of a call. Its default, where it has one, is given in the
+// script's own syntax and is what the call does when the argument is nil.
+type param struct {
+	name     string
+	fallback string // "": required
+}
+
+// signature is the call as a script's author would write it.
+func (c *call) signature() string {
+	parts := make([]string, len(c.params))
+	for i, p := range c.params {
+		parts[i] = p.name
+		if p.fallback != "" {
+			parts[i] += "=" + p.fallback
+		}
+	}
+	return c.name + "(" + strings.Join(parts, ", ") + ")"
+}
+
+// bind sorts the arguments of a call into its parameters.
+func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (bound arguments, err error) {
+	if len(args) > len(c.params) {
+		return bound, failf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
+	}
+	copy(bound[:], args)
+	for name, arg := range kwargs {
+		i := c.index(name)
+		switch {
+		case i < 0:
+			return bound, failf(ErrType, "unexpected keyword argument '%s'; it is %s", shorten(name), c.signature())
+		case i < len(args):
+			return bound, failf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
+		}
+		bound[i] = arg
+	}
+	for i, p := range c.params {
+		if bound[i] == nil && p.fallback == "" {
+			return bound, failf(ErrType, "missing argument '%s'; it is %s", p.name, c.signature())
+		}
+		if x, ok := bound[i].(*object.Exception); ok {
+			return bound, &raised{x}
+		}
+	}
+	return bound, nil
+}
+
+func (c *call) index(name string) int {
+	for i, p := range c.params {
+		if p.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// raised carries a script's own exception or error through Go code, for the
+// script to get it back as it was.
+type raised struct{ obj object.Object }
+
+func (r *raised) Error() string { return "a script raised" }
+
+// textArg takes a str, or a fallback where there is no argument.
+func textArg(name string, o object.Object, fallback string) (string, error) {
+	switch o := o.(type) {
+	case nil:
+		return fallback, nil
+	case *object.String:
+		return o.StringValue(), nil
+	}
+	return "", failf(ErrType, "%s must be a str, not %s", name, typeName(o))
+}
+
+func keyArg(o object.Object) (string, error) { return textArg("key", o, "") }
+
+// ttlArg takes seconds. The shortest ttl is a nanosecond: a smaller one must not
+// become no expiry.
+func ttlArg(o object.Object) (time.Duration, error) {
+	var seconds float64
+	switch o := o.(type) {
+	case nil, *object.Null:
+		return 0, nil
+	case *object.Integer:
+		if i := o.IntValue(); i >= 0 && i <= int64(MaxTTL/time.Second) {
+			return time.Duration(i) * time.Second, nil
+		}
+		seconds = float64(o.IntValue())
+	case *object.Float:
+		seconds = o.FloatValue()
+	default:
+		return 0, failf(ErrType, "ttl must be a number of seconds, not %s", typeName(o))
+	}
+	if !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
+		return 0, failf(ErrInvalid, "ttl is %v; use seconds from 0 (no expiry) up to 100 years", seconds)
+	}
+	return min(time.Duration(math.Ceil(seconds*float64(time.Second))), MaxTTL), nil
+}
+
+func deltaArg(o object.Object) (Value, error) {
+	switch o := o.(type) {
+	case nil:
+		return encodeInt(1), nil
+	case *object.Integer:
+		return encodeInt(o.IntValue()), nil
+	case *object.Float:
+		return encodeFloat(o.FloatValue()), nil
+	}
+	return "", failf(ErrType, "delta must be an int or a float, not %s", typeName(o))
+}
+
+// pageArgs takes pattern, limit and after.
+func pageArgs(a arguments) (p *pattern, limit int, after string, err error) {
+	if p, err = patternArg(a[0]); err != nil {
+		return nil, 0, "", err
+	}
+	switch o := a[1].(type) {
+	case nil:
+	case *object.Integer:
+		i := o.IntValue()
+		if i < 0 {
+			return nil, 0, "", failf(ErrInvalid, "limit is %d; use 0 (all) or more", i)
+		}
+		limit = int(min(i, math.MaxInt))
+	default:
+		return nil, 0, "", failf(ErrType, "limit must be an int, not %s", typeName(o))
+	}
+	after, err = textArg("after", a[2], "")
+	return p, limit, after, err
+}
+
+func patternArg(o object.Object) (*pattern, error) {
+	text, err := textArg("pattern", o, "*")
+	if err != nil {
+		return nil, err
+	}
+	return compilePattern(text)
+}
+
+// keysArg takes a list, a tuple or a set of keys.
+func keysArg(o object.Object) ([]string, error) {
+	var elems []object.Object
+	switch o := o.(type) {
+	case *object.List:
+		elems = o.Elements
+	case *object.Tuple:
+		elems = o.Elements
+	case *object.Set:
+		for _, el := range o.Elements {
+			elems = append(elems, el)
+		}
+	default:
+		return nil, failf(ErrType, "keys must be a list of str, not %s", typeName(o))
+	}
+	keys := make([]string, len(elems))
+	for i, el := range elems {
+		var err error
+		if keys[i], err = textArg(fmt.Sprintf("keys[%d]", i), el, ""); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// callableArg takes what the interpreter can call back.
+func callableArg(o object.Object) (object.Object, error) {
+	switch o := o.(type) {
+	case *object.Function, *object.LambdaFunction, *object.Builtin:
+		return o, nil
+	case *object.BoundMethod:
+		return nil, failf(ErrType, "fn cannot be a bound method; wrap it in a lambda, as in lambda *args: obj.method(*args)")
+	}
+	return nil, failf(ErrType, "fn must be a function, not %s", typeName(o))
+}

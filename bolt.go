@@ -1,0 +1,483 @@
+package extlibs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// Bounds of the work that a transaction does at once, for the sake of others.
+const (
+	boltScanKeys   = 1024    // keys that a page looks at
+	boltScanBytes  = 1 << 20 // bytes of values on a page
+	boltSweepKeys  = 1024    // expired keys removed in one transaction
+	boltSweepTime  = 2 * time.Millisecond
+	boltSweepPause = 2 * time.Millisecond
+)
+
+// boltStore is a store in a bbolt file. Its reads are short transactions of
+// their own, its writes go through the committer.
+type boltStore struct {
+	opts  options
+	path  string
+	c     *committer // nil: the file is read-only
+	sweep sweeper
+
+	// engine is held shared by every use of db, and alone by Close and by
+	// Compact when it puts another file in its place.
+	engine sync.RWMutex
+	db     *bolt.DB // nil: closed
+	info   os.FileInfo
+
+	damaged atomic.Pointer[failure] // why the engine can't go on
+	commits atomic.Int64
+	expired atomic.Int64
+}
+
+func newBoltStore(db *bolt.DB, info os.FileInfo, path string, opts options) *boltStore {
+	s := &boltStore{opts: opts, path: path, db: db, info: info}
+	if !db.IsReadOnly() {
+		s.c = newCommitter(s.update, opts.now, func() { s.commits.Add(1) })
+		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, step: s.sweepStep}
+		s.sweep.expect(0) // the file may hold keys that expired while it was closed
+	}
+	return s
+}
+
+// use is the only way to the engine.
+func (s *boltStore) use(fn func(*bolt.DB) error) error {
+	s.engine.RLock()
+	defer s.engine.RUnlock()
+	if s.db == nil {
+		return ErrClosed
+	}
+	return s.guarded(func() error { return fn(s.db) })
+}
+
+func (s *boltStore) update(fn func(*bolt.Tx) error) error {
+	return s.use(func(db *bolt.DB) error { return db.Update(fn) })
+}
+
+func (s *boltStore) view(fn func(*boltTx) error) error {
+	return s.use(func(db *bolt.DB) error {
+		return db.View(func(tx *bolt.Tx) error {
+			t, err := newBoltTx(tx, s.opts.now())
+			if err != nil {
+				return err
+			}
+			return fn(t)
+		})
+	})
+}
+
+// is reports whether the store's file is the one of info.
+func (s *boltStore) is(info os.FileInfo) bool {
+	s.engine.RLock()
+	defer s.engine.RUnlock()
+	return os.SameFile(s.info, info)
+}
+
+// guarded turns a panic or memory fault of the engine, which it answers damage
+// with, into an error, and lets nobody near the engine afterwards.
+func (s *boltStore) guarded(fn func() error) error {
+	if d := s.damaged.Load(); d != nil {
+		return d
+	}
+	err := guard(fn)
+	var f *failure
+	if errors.As(err, &f) && f.kind == errEngine {
+		f = &failure{kind: ErrCorrupt, msg: f.msg, cause: f.cause}
+		s.damaged.CompareAndSwap(nil, f)
+		s.opts.logger.Error("kv file is damaged", "path", s.path, "error", f.msg)
+		return f
+	}
+	return err
+}
+
+func (s *boltStore) write(ctx context.Context, change func(*boltTx) error) error {
+	if s.c == nil {
+		return s.errReadOnly()
+	}
+	return s.c.do(ctx, change)
+}
+
+func (s *boltStore) errReadOnly() error {
+	return failf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
+}
+
+func (s *boltStore) errKeys() error {
+	return failf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", s.opts.maxKeys)
+}
+
+func (s *boltStore) Load(_ context.Context, key string) (e Entry, err error) {
+	err = s.view(func(t *boltTx) error {
+		stored, err := t.liveEntry(key)
+		if err == nil {
+			e = Entry{key, stored.value, t.left(stored.deadline)}
+		}
+		return err
+	})
+	return e, err
+}
+
+// loadRaw is Load with the deadline as it is in the file.
+func (s *boltStore) loadRaw(key string) (e pendingEntry, err error) {
+	err = s.view(func(t *boltTx) error {
+		e, err = t.liveEntry(key)
+		return err
+	})
+	return e, err
+}
+
+func (s *boltStore) LoadMany(_ context.Context, keys []string) ([]Entry, error) {
+	entries := make([]Entry, 0, len(keys))
+	err := s.view(func(t *boltTx) error {
+		for _, key := range keys {
+			e, err := t.liveEntry(key)
+			if err == nil {
+				entries = append(entries, Entry{key, e.value, t.left(e.deadline)})
+			} else if err != ErrNotFound {
+				return err
+			}
+		}
+		return nil
+	})
+	return entries, err
+}
+
+func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
+	var result Result
+	err := s.write(ctx, func(t *boltTx) error {
+		p, err := s.plan(t, &op, nil)
+		if err != nil {
+			return err
+		}
+		result = p.result
+		if err := s.admit(t, t.count, []*plan{p}); err != nil {
+			return err
+		}
+		return s.carryOut(t, p)
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	s.expectExpiry(&op)
+	return result, nil
+}
+
+func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	results := make([]Result, len(ops))
+	err := s.write(ctx, func(t *boltTx) error {
+		// All ops are decided before the first one changes anything, because a
+		// failed write must leave no trace in a transaction that others share.
+		plans := make(map[string]*plan, len(ops))
+		order := make([]*plan, 0, len(ops))
+		keys := t.count
+		for i := range ops {
+			p, err := s.plan(t, &ops[i], plans[ops[i].Key])
+			if err != nil {
+				return err
+			}
+			results[i] = p.result
+			if plans[p.key] == nil {
+				order = append(order, p)
+				plans[p.key] = p
+			}
+		}
+		if err := s.admit(t, keys, order); err != nil {
+			return err
+		}
+		for _, p := range order {
+			if err := s.carryOut(t, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range ops {
+		s.expectExpiry(&ops[i])
+	}
+	return results, nil
+}
+
+// expectExpiry tells the sweeper of a deadline that op may have set.
+func (s *boltStore) expectExpiry(op *Op) {
+	if op.TTL != 0 {
+		s.sweep.expect(op.TTL)
+	}
+}
+
+// plan is what becomes of one key: the entry that the file holds, and the one
+// that it shall hold.
+type plan struct {
+	key     string
+	existed bool  // in the file, live or not
+	was     int64 // deadline in the file
+
+	exists   bool
+	value    Value
+	deadline int64
+	changed  bool
+	result   Result
+}
+
+// plan decides about op, which finds what the plan before it left.
+func (s *boltStore) plan(t *boltTx, op *Op, before *plan) (*plan, error) {
+	p := before
+	if p == nil {
+		value, deadline, exists, err := t.entry(op.Key)
+		if err != nil && op.Kind != OpSet && op.Kind != OpDelete {
+			return nil, err // replacing or removing a damaged entry mends it
+		}
+		p = &plan{key: op.Key, existed: exists, was: deadline, exists: exists, value: value, deadline: deadline}
+	}
+	var current Value
+	if p.exists && t.live(p.deadline) {
+		current = p.value
+	}
+	result, outcome, err := op.Next(current)
+	if err != nil {
+		return nil, err
+	}
+	p.result = result
+	switch outcome {
+	case Keep:
+		return p, nil
+	case Remove:
+		p.exists, p.value, p.deadline = false, "", 0
+	case Put, PutKeep:
+		p.exists, p.value = true, result.New
+		if outcome == Put || current == "" {
+			p.deadline = 0
+			if op.TTL != 0 {
+				p.deadline = t.now + int64(op.TTL)
+			}
+		}
+	}
+	p.changed = true
+	return p, nil
+}
+
+// admit checks the limit of keys for plans that are to be carried out.
+func (s *boltStore) admit(t *boltTx, keys int64, plans []*plan) error {
+	limit := int64(s.opts.maxKeys)
+	if limit <= 0 {
+		return nil
+	}
+	before := keys
+	for _, p := range plans {
+		if p.exists && !p.existed {
+			keys++
+		} else if p.existed && !p.exists {
+			keys--
+		}
+	}
+	if keys > before && keys > limit && keys-t.expired() > limit {
+		return s.errKeys()
+	}
+	return nil
+}
+
+func (s *boltStore) carryOut(t *boltTx, p *plan) error {
+	var err error
+	switch {
+	case !p.changed:
+	case p.exists:
+		err = t.put(p.key, p.was, p.existed, p.deadline, p.value)
+	case p.existed:
+		err = t.remove(p.key, p.was)
+	}
+	if err != nil {
+		return &txError{err}
+	}
+	return nil
+}
+
+func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
+	var page Page
+	err := s.view(func(t *boltTx) error {
+		page.Epoch = metaNumber(t.meta, metaEpoch)
+		prefix, size := []byte(r.Prefix), 0
+		c := t.data.Cursor()
+		k, rec := c.Seek([]byte(max(r.Prefix, r.After)))
+		if k != nil && r.After != "" && string(k) == r.After {
+			k, rec = c.Next()
+		}
+		for looked := 0; k != nil && bytes.HasPrefix(k, prefix); k, rec = c.Next() {
+			if looked == boltScanKeys || size > boltScanBytes || (r.Limit > 0 && len(page.Entries) == r.Limit) {
+				page.More = true
+				return nil
+			}
+			looked++
+			key := string(k)
+			page.Next = key
+			if r.Match != nil && !r.Match(key) {
+				continue
+			}
+			deadline, raw, err := parseRecord(k, rec)
+			if err != nil {
+				return err
+			}
+			if !t.live(deadline) {
+				continue
+			}
+			e := Entry{Key: key, TTL: t.left(deadline)}
+			if !r.KeysOnly {
+				e.Value = Value(raw)
+				size += len(raw)
+			}
+			page.Entries = append(page.Entries, e)
+		}
+		return nil
+	})
+	return page, err
+}
+
+// lenWithout counts the live keys that are not among keys.
+func (s *boltStore) lenWithout(keys []string) (int, error) {
+	n := 0
+	err := s.view(func(t *boltTx) error {
+		n = int(t.count - t.expired())
+		for _, key := range keys {
+			if _, err := t.liveEntry(key); err == nil {
+				n--
+			} else if err != ErrNotFound {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+func (s *boltStore) Len(context.Context) (int, error) {
+	return s.lenWithout(nil)
+}
+
+func (s *boltStore) Clear(ctx context.Context) error {
+	return s.write(ctx, (*boltTx).clear)
+}
+
+// Close commits the writes that are under way, and waits for the reads.
+func (s *boltStore) Close() error {
+	s.sweep.close()
+	if s.c != nil {
+		s.c.close()
+	}
+	s.engine.Lock()
+	defer s.engine.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	db := s.db
+	s.db = nil
+	if err := guard(db.Close); err != nil {
+		return diskError(err)
+	}
+	return nil
+}
+
+// Stats reports what only the store itself can count.
+func (s *boltStore) Stats() Stats {
+	st := Stats{Commits: s.commits.Load(), Expired: s.expired.Load()}
+	s.use(func(db *bolt.DB) error {
+		return db.View(func(tx *bolt.Tx) error { st.Bytes = tx.Size(); return nil })
+	})
+	return st
+}
+
+// sweepStep removes some expired keys in one transaction, if there are any.
+func (s *boltStore) sweepStep() time.Duration {
+	next := time.Duration(-1)
+	err := s.view(func(t *boltTx) error {
+		if k, v := t.expiry.Cursor().First(); k != nil {
+			deadline, _ := splitExpiryEntry(k, v)
+			next = max(0, time.Duration(deadline-t.now))
+		}
+		return nil
+	})
+	if err == nil && next == 0 {
+		removed := int64(0)
+		err = s.write(context.Background(), func(t *boltTx) (err error) {
+			removed, next, err = t.sweep()
+			return err
+		})
+		s.expired.Add(removed)
+	}
+	if err != nil {
+		if !errors.Is(err, ErrClosed) {
+			s.opts.logger.Warn("kv: expired keys were not removed", "path", s.path, "error", err)
+		}
+		return -1 // the next key with a deadline starts the sweeper again
+	}
+	return next
+}
+
+// sweep removes expired entries within the bounds of one step. next is as
+// sweeper.step returns it.
+func (t *boltTx) sweep() (removed int64, next time.Duration, err error) {
+	began := time.Now()
+	type entry struct {
+		k, key   []byte
+		deadline int64
+	}
+	var due []entry
+	next = -1
+	c := t.expiry.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		deadline, key := splitExpiryEntry(k, v)
+		if deadline > t.now {
+			next = time.Duration(deadline - t.now)
+			break
+		}
+		if len(due) == boltSweepKeys {
+			next = 0
+			break
+		}
+		due = append(due, entry{bytes.Clone(k), bytes.Clone(key), deadline})
+	}
+	t.dirty = len(due) > 0
+	for i, e := range due {
+		if i%32 == 31 && time.Since(began) > boltSweepTime {
+			return removed, 0, nil
+		}
+		if err := t.expiry.Delete(e.k); err != nil {
+			return 0, 0, &txError{err}
+		}
+		// A key that has another deadline by now keeps it, and a damaged entry
+		// is for its reader to hear about.
+		_, current, exists, err := t.entry(string(e.key))
+		if err != nil || !exists || current != e.deadline {
+			continue
+		}
+		if err := t.data.Delete(e.key); err != nil {
+			return 0, 0, &txError{err}
+		}
+		t.count--
+		removed++
+	}
+	return removed, next, nil
+}
+
+// diskError gives an engine's error its kind and says what can be done.
+func diskError(err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrMaxSizeReached):
+		return failf(ErrFull, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes: %w", err)
+	case isDiskFull(err):
+		return failf(ErrFull, "the disk is full: %w", err)
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return ErrClosed
+	}
+	return err
+}

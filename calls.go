@@ -1,0 +1,407 @@
+package extlibs
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/paularlott/scriptling/object"
+)
+
+// call is one call that scripts can make: the one place that says how it is
+// named, what it takes, what it returns, and what does it. The help texts come
+// from here.
+type call struct {
+	name    string
+	params  []param
+	returns string
+	help    string
+	run     func(ctx context.Context, h *Handle, a arguments) (object.Object, error)
+}
+
+func (c *call) helpText() string {
+	return c.signature() + " -> " + c.returns + "\n" + c.help
+}
+
+func callNames() string {
+	names := make([]string, len(calls))
+	for i := range calls {
+		names[i] = calls[i].name
+	}
+	return strings.Join(names, ", ")
+}
+
+var openCall = call{
+	name:    "open",
+	params:  []param{{name: "name"}},
+	returns: "store",
+	help:    `Opens or reuses the store of that name: ":memory:NAME" in this process, or the path of a file.`,
+}
+
+// Parameters that several calls share.
+var (
+	pKey     = param{name: "key"}
+	pValue   = param{name: "value"}
+	pTTL     = param{name: "ttl", fallback: "0"}
+	pDefault = param{name: "default", fallback: "None"}
+	pPattern = param{name: "pattern", fallback: `"*"`}
+	pLimit   = param{name: "limit", fallback: "0"}
+	pAfter   = param{name: "after", fallback: `""`}
+	pFn      = param{name: "fn"}
+	pKeys    = param{name: "keys"}
+)
+
+// calls are the methods of every store.
+var calls []call
+
+func init() { // not in the declaration, because the help of a store lists its calls
+	calls = []call{
+		{"set", []param{pKey, pValue, pTTL}, "None",
+			"Stores a value and replaces what was there, its expiry included; ttl is in seconds, 0 for no expiry.", callSet},
+		{"get", []param{pKey, pDefault}, "value",
+			"Returns a copy of the value, or default itself if the key is absent.", callGet},
+		{"delete", []param{pKey}, "None",
+			"Removes the key; no error if it is absent.", callDelete},
+		{"exists", []param{pKey}, "bool",
+			"Tells whether the key is there and not expired.", callExists},
+		{"ttl", []param{pKey}, "int",
+			"Returns the seconds left, rounded up; -1 without expiry, -2 if the key is absent.", callTTL},
+		{"keys", []param{pPattern, pLimit, pAfter}, "list",
+			"Returns the keys that match, sorted; at most limit of them if it is not 0, and only those behind after.", callKeys},
+		{"clear", nil, "None",
+			"Removes all keys in one step.", callClear},
+		{"close", nil, "None",
+			"Closes a named store now; the next kv.open opens it again. Does nothing on kv.default.", callClose},
+		{"incr", []param{pKey, {name: "delta", fallback: "1"}, pTTL}, "number",
+			"Adds to a number in one step and returns the sum; an absent key counts as 0 and takes ttl.", callIncr},
+		{"add", []param{pKey, pValue, pTTL}, "bool",
+			"Stores the value only if the key is absent; tells whether it did.", callAdd},
+		{"update", []param{pKey, pFn, pDefault}, "value",
+			"Replaces the value by fn(value) in one step and returns it; fn runs again if the key changed meanwhile.", callUpdate},
+		{"get_or_set", []param{pKey, pFn, pTTL}, "value",
+			"Returns the value, or stores and returns fn() if the key is absent.", callGetOrSet},
+		{"pop", []param{pKey, pDefault}, "value",
+			"Removes the key and returns its value, or default if it is absent.", callPop},
+		{"expire", []param{pKey, {name: "ttl"}}, "bool",
+			"Gives a key a new ttl in seconds, 0 for no expiry; tells whether the key is there.", callExpire},
+		{"items", []param{pPattern, pLimit, pAfter}, "list",
+			"Returns (key, value) tuples, sorted and paged like keys.", callItems},
+		{"count", []param{pPattern}, "int",
+			"Returns how many keys match; all of them are counted without a walk.", callCount},
+		{"get_many", []param{pKeys}, "dict",
+			"Returns the values of those keys that are there.", callGetMany},
+		{"set_many", []param{{name: "dict"}, pTTL}, "None",
+			"Stores all values of a dict, or none if one of them fails; one durable write on disk.", callSetMany},
+		{"delete_many", []param{pKeys}, "int",
+			"Removes the keys in one step; returns how many were there.", callDeleteMany},
+	}
+}
+
+func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	if _, err := store(ctx, h, OpSet, a); err != nil {
+		return nil, err
+	}
+	return none, nil
+}
+
+func callAdd(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	r, err := store(ctx, h, OpAdd, a)
+	return object.NewBoolean(r.Applied), err
+}
+
+// store carries out a call with key, value and ttl.
+func store(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return Result{}, err
+	}
+	ttl, err := ttlArg(a[2])
+	if err != nil {
+		return Result{}, err
+	}
+	value, err := encodeObject(a[1], h.opts.maxValueBytes)
+	if err != nil {
+		return Result{}, err
+	}
+	return h.Apply(ctx, Op{Kind: kind, Key: key, Value: value, TTL: ttl})
+}
+
+func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	e, err := loadArg(ctx, h, a)
+	if err == ErrNotFound {
+		return fallback(a[1]), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h.object(e.Key, e.Value)
+}
+
+func loadArg(ctx context.Context, h *Handle, a arguments) (Entry, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return Entry{}, err
+	}
+	return h.Load(ctx, key)
+}
+
+// fallback is what the script gave as default, itself.
+func fallback(o object.Object) object.Object {
+	if o == nil {
+		return none
+	}
+	return o
+}
+
+// object decodes a value that was read under key.
+func (h *Handle) object(key string, v Value) (object.Object, error) {
+	o, err := decodeObject(v)
+	if err != nil {
+		return nil, h.about(key, err)
+	}
+	return o, nil
+}
+
+func callDelete(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err == nil {
+		_, err = h.Apply(ctx, Op{Kind: OpDelete, Key: key})
+	}
+	return none, err
+}
+
+func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	r, err := h.Apply(ctx, Op{Kind: OpDelete, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	if !r.Applied {
+		return fallback(a[1]), nil
+	}
+	return h.object(key, r.Old)
+}
+
+func callExists(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	_, err := loadArg(ctx, h, a)
+	if err != nil && err != ErrNotFound {
+		return nil, err
+	}
+	return object.NewBoolean(err == nil), nil
+}
+
+// What ttl returns for keys that have no time left to tell.
+const (
+	ttlNone   = -1
+	ttlAbsent = -2
+)
+
+func callTTL(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	e, err := loadArg(ctx, h, a)
+	switch {
+	case err == ErrNotFound:
+		return object.NewInteger(ttlAbsent), nil
+	case err != nil:
+		return nil, err
+	case e.TTL == 0:
+		return object.NewInteger(ttlNone), nil
+	}
+	return object.NewInteger(int64((e.TTL + time.Second - 1) / time.Second)), nil
+}
+
+func callExpire(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := ttlArg(a[1])
+	if err != nil {
+		return nil, err
+	}
+	r, err := h.Apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
+	return object.NewBoolean(r.Applied), err
+}
+
+func callIncr(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	delta, err := deltaArg(a[1])
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := ttlArg(a[2])
+	if err != nil {
+		return nil, err
+	}
+	r, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: delta, TTL: ttl})
+	if err != nil {
+		return nil, err
+	}
+	return h.object(key, r.New)
+}
+
+func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	fn, err := callableArg(a[1])
+	if err != nil {
+		return nil, err
+	}
+	value, err := h.update(ctx, key, func(old Value) (Value, error) {
+		current := fallback(a[2])
+		if old != "" {
+			if current, err = h.object(key, old); err != nil {
+				return "", err
+			}
+		}
+		next, err := callBack(ctx, fn, current)
+		if err != nil {
+			return "", err
+		}
+		return encodeObject(next, h.opts.maxValueBytes)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h.object(key, value)
+}
+
+func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	fn, err := callableArg(a[1])
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := ttlArg(a[2])
+	if err != nil {
+		return nil, err
+	}
+	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
+		made, err := callBack(ctx, fn)
+		if err != nil {
+			return "", err
+		}
+		return encodeObject(made, h.opts.maxValueBytes)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h.object(key, value)
+}
+
+func callKeys(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	return h.list(ctx, a, true, func(e Entry) (object.Object, error) {
+		return object.NewString(e.Key), nil
+	})
+}
+
+func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	return h.list(ctx, a, false, func(e Entry) (object.Object, error) {
+		value, err := h.object(e.Key, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		return &object.Tuple{Elements: []object.Object{object.NewString(e.Key), value}}, nil
+	})
+}
+
+// list makes a list of the entries that pattern, limit and after select.
+func (h *Handle) list(ctx context.Context, a arguments, keysOnly bool, element func(Entry) (object.Object, error)) (object.Object, error) {
+	p, limit, after, err := pageArgs(a)
+	if err != nil {
+		return nil, err
+	}
+	list := &object.List{Elements: []object.Object{}}
+	err = h.scan(ctx, p, limit, after, keysOnly,
+		func() { list.Elements = list.Elements[:0] },
+		func(e Entry) error {
+			o, err := element(e)
+			list.Elements = append(list.Elements, o)
+			return err
+		})
+	return list, err
+}
+
+func callCount(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	p, err := patternArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	n, err := h.number(ctx, p)
+	return object.NewInteger(int64(n)), err
+}
+
+func callClear(ctx context.Context, h *Handle, _ arguments) (object.Object, error) {
+	return none, h.Clear(ctx)
+}
+
+func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, error) {
+	_, err := blocking(ctx, h, func() (any, error) { return nil, h.close() })
+	return none, err
+}
+
+func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	keys, err := keysArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	entries, err := h.LoadMany(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	dict := objectBuilder{}.dict(len(entries))
+	for _, e := range entries {
+		value, err := h.object(e.Key, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		if err := dict.put(object.NewString(e.Key), value); err != nil {
+			return nil, err
+		}
+	}
+	return dict.done(), nil
+}
+
+func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	dict, ok := a[0].(*object.Dict)
+	if !ok {
+		return nil, failf(ErrType, "dict must be a dict, not %s", typeName(a[0]))
+	}
+	ttl, err := ttlArg(a[1])
+	if err != nil {
+		return nil, err
+	}
+	ops := make([]Op, 0, len(dict.Pairs))
+	for _, p := range dict.Pairs {
+		key, err := keyArg(p.Key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := encodeObject(p.Value, h.opts.maxValueBytes)
+		if err != nil {
+			return nil, at(err, keyStep(key))
+		}
+		ops = append(ops, Op{Kind: OpSet, Key: key, Value: value, TTL: ttl})
+	}
+	_, err = h.ApplyMany(ctx, ops)
+	return none, err
+}
+
+func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	keys, err := keysArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	n, err := h.deleteMany(ctx, keys)
+	return object.NewInteger(int64(n)), err
+}

@@ -1,0 +1,192 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// write is what one call wants to change in a file. It is done completely or
+// not at all.
+type write struct {
+	change func(*boltTx) error // our own code only: it runs in the transaction
+	alone  func() error        // instead of change: runs between two transactions
+	state  atomic.Int32
+	err    error
+	done   chan struct{}
+}
+
+const (
+	writeQueued int32 = iota
+	writeTaken
+	writeGivenUp
+)
+
+// committer carries out writes, all that are waiting in one transaction. There
+// is no timer: while one commit waits for the disk, the next one gathers.
+type committer struct {
+	update func(func(*bolt.Tx) error) error // db.Update; tests make it slow or fail
+	now    func() time.Time
+	onDone func() // after each successful commit
+
+	mu     sync.Mutex
+	queue  []*write
+	wake   chan struct{} // has room for one
+	closed bool
+	ended  chan struct{}
+}
+
+func newCommitter(update func(func(*bolt.Tx) error) error, now func() time.Time, onDone func()) *committer {
+	c := &committer{update: update, now: now, onDone: onDone,
+		wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	go c.loop()
+	return c
+}
+
+// do has change carried out and waits until it is on disk. Where ctx ends the
+// wait first, the change is not done, or, if its commit had begun, the error is
+// ErrUnknown as well.
+func (c *committer) do(ctx context.Context, change func(*boltTx) error) error {
+	return c.wait(ctx, &write{change: change, done: make(chan struct{})})
+}
+
+// doAlone runs fn while no transaction writes.
+func (c *committer) doAlone(ctx context.Context, fn func() error) error {
+	return c.wait(ctx, &write{alone: fn, done: make(chan struct{})})
+}
+
+func (c *committer) wait(ctx context.Context, w *write) error {
+	if err := ctx.Err(); err != nil {
+		return failf(err, "not done: %w", err)
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	c.queue = append(c.queue, w)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+	}
+	if w.state.CompareAndSwap(writeQueued, writeGivenUp) {
+		return failf(ctx.Err(), "not done: %w", ctx.Err())
+	}
+	select {
+	case <-w.done:
+		return w.err
+	default:
+		return failf(ErrUnknown, "the wait ended while the write was being committed, it may or may not be stored: %w", ctx.Err())
+	}
+}
+
+func (c *committer) loop() {
+	defer close(c.ended)
+	for range c.wake {
+		c.mu.Lock()
+		queue, closed := c.queue, c.closed
+		c.queue = nil
+		c.mu.Unlock()
+		batch := queue[:0]
+		for _, w := range queue {
+			switch {
+			case !w.state.CompareAndSwap(writeQueued, writeTaken):
+			case w.alone != nil:
+				w.err = w.alone()
+				close(w.done)
+			default:
+				batch = append(batch, w)
+			}
+		}
+		c.commit(batch)
+		if closed {
+			return
+		}
+	}
+}
+
+// commit carries out a batch. A write that fails by itself changes nothing and
+// leaves the others alone; where the transaction fails, each write is tried in
+// one of its own, so that one that is too large for the disk does not take the
+// others with it.
+func (c *committer) commit(batch []*write) {
+	if len(batch) == 0 {
+		return
+	}
+	err := c.update(func(tx *bolt.Tx) error {
+		t, err := newBoltTx(tx, c.now())
+		if err != nil {
+			return err
+		}
+		count := t.count
+		for _, w := range batch {
+			w.err = w.change(t)
+			if _, fatal := w.err.(*txError); fatal {
+				return w.err
+			}
+		}
+		if !t.dirty {
+			return errNothingToDo
+		}
+		if t.count != count {
+			return setMetaNumber(t.meta, metaCount, uint64(t.count))
+		}
+		return nil
+	})
+	if err == errNothingToDo {
+		for _, w := range batch {
+			close(w.done)
+		}
+		return
+	}
+	if err != nil && len(batch) > 1 {
+		for _, w := range batch {
+			c.commit([]*write{w})
+		}
+		return
+	}
+	if err == nil {
+		c.onDone()
+	}
+	for _, w := range batch {
+		if err != nil {
+			w.err = diskError(err)
+		}
+		close(w.done)
+	}
+}
+
+// errNothingToDo rolls back a transaction that would write nothing new.
+var errNothingToDo = errors.New("nothing to do")
+
+// txError is a failure of the engine in the middle of a change. What the
+// transaction did so far has to go with it.
+type txError struct{ err error }
+
+func (e *txError) Error() string { return e.err.Error() }
+func (e *txError) Unwrap() error { return e.err }
+
+// close carries out what is queued, then ends the loop.
+func (c *committer) close() {
+	c.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if first {
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+	<-c.ended
+}

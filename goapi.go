@@ -1,0 +1,316 @@
+package extlibs
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// ListOptions selects keys for Keys, Items and Count. The zero value selects all.
+type ListOptions struct {
+	Pattern string // glob; "" is "*"
+	Limit   int    // most keys returned; 0: all
+	After   string // only keys behind this one
+}
+
+func (o ListOptions) compile() (*pattern, error) {
+	if o.Limit < 0 {
+		return nil, failf(ErrInvalid, "limit is %d; use 0 (all) or more", o.Limit)
+	}
+	if o.Pattern == "" {
+		return &pattern{}, nil
+	}
+	return compilePattern(o.Pattern)
+}
+
+// Item is a key with its decoded value.
+type Item struct {
+	Key   string
+	Value any
+}
+
+// inCall puts the name of a call before its error.
+func inCall(call string, err error) error {
+	if err == nil || err == ErrNotFound {
+		return err
+	}
+	return fmt.Errorf("kv.%s: %w", call, err)
+}
+
+func (h *Handle) encode(v any) (Value, error) { return encodeGo(v, h.opts.maxValueBytes) }
+
+// Get returns the value of a key, in the Go types that Tuple lists. It is the
+// caller's own copy. An absent key is ErrNotFound.
+func (h *Handle) Get(ctx context.Context, key string) (any, error) {
+	e, err := h.Load(ctx, key)
+	if err != nil {
+		return nil, inCall("get", err)
+	}
+	v, err := e.Value.Decode()
+	if err != nil {
+		return nil, inCall("get", h.about(key, err))
+	}
+	return v, nil
+}
+
+// Set stores a value, of the Go types that Tuple lists, under a key and replaces
+// what was there and its expiry. A ttl of 0 is none; otherwise it is at most
+// MaxTTL.
+func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
+	_, err := h.applyGo(ctx, OpSet, key, value, ttl)
+	return inCall("set", err)
+}
+
+// Add stores a value only if the key is absent, and reports whether it did.
+func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
+	r, err := h.applyGo(ctx, OpAdd, key, value, ttl)
+	return r.Applied, inCall("add", err)
+}
+
+func (h *Handle) applyGo(ctx context.Context, kind OpKind, key string, value any, ttl time.Duration) (Result, error) {
+	v, err := h.encode(value)
+	if err != nil {
+		return Result{}, err
+	}
+	return h.Apply(ctx, Op{Kind: kind, Key: key, Value: v, TTL: ttl})
+}
+
+// Delete removes a key and reports whether it was there.
+func (h *Handle) Delete(ctx context.Context, key string) (bool, error) {
+	r, err := h.Apply(ctx, Op{Kind: OpDelete, Key: key})
+	return r.Applied, inCall("delete", err)
+}
+
+// Pop removes a key and returns its value. An absent key is ErrNotFound.
+func (h *Handle) Pop(ctx context.Context, key string) (any, error) {
+	r, err := h.Apply(ctx, Op{Kind: OpDelete, Key: key})
+	if err != nil {
+		return nil, inCall("pop", err)
+	}
+	if !r.Applied {
+		return nil, ErrNotFound
+	}
+	v, err := r.Old.Decode()
+	if err != nil {
+		return nil, inCall("pop", h.about(key, err))
+	}
+	return v, nil
+}
+
+// Exists reports whether a key is live.
+func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
+	_, err := h.Load(ctx, key)
+	if err == ErrNotFound {
+		return false, nil
+	}
+	return err == nil, inCall("exists", err)
+}
+
+// TTL returns the time that a key has left, 0 for a key without expiry. An
+// absent key is ErrNotFound.
+func (h *Handle) TTL(ctx context.Context, key string) (time.Duration, error) {
+	e, err := h.Load(ctx, key)
+	return e.TTL, inCall("ttl", err)
+}
+
+// Expire gives a live key a new ttl, 0 for none, and reports whether there was
+// one.
+func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	r, err := h.Apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
+	return r.Applied, inCall("expire", err)
+}
+
+// Incr adds delta to the number under a key and returns the sum. An absent key
+// counts as 0 and takes ttl; otherwise the time left stays. A value that is not
+// an int is ErrType, a sum beyond int64 is ErrOverflow; both leave it unchanged.
+func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	r, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: encodeInt(delta), TTL: ttl})
+	if err != nil {
+		return 0, inCall("incr", err)
+	}
+	n, err := r.New.number()
+	if err == nil && n.isFloat {
+		err = failf(ErrType, "the number is a float; use IncrFloat")
+	}
+	if err != nil {
+		return 0, inCall("incr", h.about(key, err))
+	}
+	return n.i, nil
+}
+
+// IncrFloat is Incr for floats. An int under the key becomes a float.
+func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl time.Duration) (float64, error) {
+	r, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: encodeFloat(delta), TTL: ttl})
+	if err != nil {
+		return 0, inCall("incr", err)
+	}
+	n, err := r.New.number()
+	return n.float(), inCall("incr", err)
+}
+
+// Update replaces the value of a key by what fn makes of it, atomically: fn
+// runs without any lock, may use the store, and runs again if the key changed
+// meanwhile. ok is false for an absent key. The time left stays. An error of fn
+// ends the update, changes nothing and is returned as it is.
+func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok bool) (any, error)) (any, error) {
+	var fnErr error
+	value, err := h.update(ctx, key, func(old Value) (Value, error) {
+		var v any
+		if old != "" {
+			var err error
+			if v, err = old.Decode(); err != nil {
+				return "", h.about(key, err)
+			}
+		}
+		var next any
+		if next, fnErr = fn(v, old != ""); fnErr != nil {
+			return "", fnErr
+		}
+		return h.encode(next)
+	})
+	return h.decoded("update", key, value, err, fnErr)
+}
+
+// GetOrSet returns the value of a key, or stores and returns what fn makes. Two
+// callers at once may both run fn; both get the one value that was kept. An
+// error of fn stores nothing and is returned as it is.
+func (h *Handle) GetOrSet(ctx context.Context, key string, fn func() (any, error), ttl time.Duration) (any, error) {
+	var fnErr error
+	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
+		var v any
+		if v, fnErr = fn(); fnErr != nil {
+			return "", fnErr
+		}
+		return h.encode(v)
+	})
+	return h.decoded("get_or_set", key, value, err, fnErr)
+}
+
+func (h *Handle) decoded(call, key string, value Value, err, fnErr error) (any, error) {
+	if fnErr != nil {
+		return nil, fnErr
+	}
+	if err != nil {
+		return nil, inCall(call, err)
+	}
+	v, err := value.Decode()
+	if err != nil {
+		return nil, inCall(call, h.about(key, err))
+	}
+	return v, nil
+}
+
+// Keys returns the live keys that o selects, sorted by their bytes.
+func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
+	p, err := o.compile()
+	if err != nil {
+		return nil, inCall("keys", err)
+	}
+	var keys []string
+	err = h.scan(ctx, p, o.Limit, o.After, true, func() { keys = nil }, func(e Entry) error {
+		keys = append(keys, e.Key)
+		return nil
+	})
+	if err != nil {
+		return nil, inCall("keys", err)
+	}
+	return keys, nil
+}
+
+// Items returns the live keys that o selects with their values, sorted by key.
+func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
+	p, err := o.compile()
+	if err != nil {
+		return nil, inCall("items", err)
+	}
+	var items []Item
+	err = h.scan(ctx, p, o.Limit, o.After, false, func() { items = nil }, func(e Entry) error {
+		v, err := e.Value.Decode()
+		if err != nil {
+			return h.about(e.Key, err)
+		}
+		items = append(items, Item{e.Key, v})
+		return nil
+	})
+	if err != nil {
+		return nil, inCall("items", err)
+	}
+	return items, nil
+}
+
+// Count returns the number of live keys that pattern selects; "" and "*" are
+// all, and do not walk the keys.
+func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
+	p, err := ListOptions{Pattern: pattern}.compile()
+	if err != nil {
+		return 0, inCall("count", err)
+	}
+	n, err := h.number(ctx, p)
+	return n, inCall("count", err)
+}
+
+// GetMany returns the values of those keys that are live.
+func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
+	entries, err := h.LoadMany(ctx, keys)
+	if err != nil {
+		return nil, inCall("get_many", err)
+	}
+	values := make(map[string]any, len(entries))
+	for _, e := range entries {
+		v, err := e.Value.Decode()
+		if err != nil {
+			return nil, inCall("get_many", h.about(e.Key, err))
+		}
+		values[e.Key] = v
+	}
+	return values, nil
+}
+
+// SetMany stores all values with one ttl: all of them or, where it returns an
+// error, none. On disk it is one durable write.
+func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
+	ops := make([]Op, 0, len(values))
+	for key, value := range values {
+		v, err := h.encode(value)
+		if err != nil {
+			return inCall("set_many", at(err, keyStep(key)))
+		}
+		ops = append(ops, Op{Kind: OpSet, Key: key, Value: v, TTL: ttl})
+	}
+	_, err := h.ApplyMany(ctx, ops)
+	return inCall("set_many", err)
+}
+
+// DeleteMany removes keys, all in one step, and returns how many were there.
+func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
+	n, err := h.deleteMany(ctx, keys)
+	return n, inCall("delete_many", err)
+}
+
+func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
+	ops := make([]Op, len(keys))
+	for i, key := range keys {
+		ops[i] = Op{Kind: OpDelete, Key: key}
+	}
+	results, err := h.ApplyMany(ctx, ops)
+	n := 0
+	for _, r := range results {
+		if r.Applied {
+			n++
+		}
+	}
+	return n, err
+}
+
+// backOff waits a random time that grows with attempt.
+func backOff(ctx context.Context, attempt int) error {
+	t := time.NewTimer(rand.N(time.Duration(attempt) * updateBackoff))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,550 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidwall/btree"
+)
+
+// pendingBytes is what may wait in memory for the next commit. A write beyond
+// it waits for that commit.
+const pendingBytes = 64 << 20
+
+// intervalStore is a bolt store whose writes wait in memory for a commit that
+// they share. Its calls see what is pending over what the file holds.
+//
+// There are at most two generations of pending writes: the newest, which takes
+// writes, and the one that is being committed. A batch is always within one of
+// them, so a crash loses whole batches or none of it.
+type intervalStore struct {
+	disk *boltStore
+	d    time.Duration
+
+	mu         sync.RWMutex
+	newest     *generation
+	committing *generation // nil: no commit is under way
+	epoch      uint64
+	failed     error // why the last commit failed; its writes are kept
+	closed     bool
+	timer      *time.Timer // set while newest holds writes
+
+	flushing sync.Mutex // held by the one commit at a time
+	timers   sync.WaitGroup
+}
+
+// generation is a set of pending writes. cleared hides all that is below it.
+type generation struct {
+	entries btree.Map[string, pendingEntry]
+	cleared bool
+	bytes   int
+	growth  int // keys added less keys removed, where that is known
+}
+
+// pendingEntry is what a key will be in the file: gone, or a value.
+type pendingEntry struct {
+	value    Value // "": gone
+	deadline int64 // nanoseconds since 1970; 0: none
+}
+
+func newIntervalStore(disk *boltStore, d time.Duration) *intervalStore {
+	return &intervalStore{disk: disk, d: d, newest: &generation{}}
+}
+
+func (s *intervalStore) now() int64 { return s.disk.opts.now().UnixNano() }
+
+// live is the value of an entry that is there at this moment, else "".
+func (s *intervalStore) live(e pendingEntry) (Value, time.Duration) {
+	if e.deadline == 0 || e.value == "" {
+		return e.value, 0
+	}
+	if left := e.deadline - s.now(); left > 0 {
+		return e.value, time.Duration(left)
+	}
+	return "", 0
+}
+
+// generations returns those whose entries count, newest first.
+func (s *intervalStore) generations() []*generation {
+	if s.committing == nil || s.newest.cleared {
+		return []*generation{s.newest}
+	}
+	return []*generation{s.newest, s.committing}
+}
+
+// pending looks a key up in memory. Where found is false the file has the word.
+func (s *intervalStore) pending(key string) (e pendingEntry, found bool) {
+	for _, g := range s.generations() {
+		if e, ok := g.entries.Get(key); ok {
+			return e, true
+		}
+		if g.cleared {
+			return pendingEntry{}, true
+		}
+	}
+	return pendingEntry{}, false
+}
+
+func (s *intervalStore) Load(ctx context.Context, key string) (Entry, error) {
+	s.mu.RLock()
+	e, found := s.pending(key)
+	closed := s.closed
+	s.mu.RUnlock()
+	switch {
+	case closed:
+		return Entry{}, ErrClosed
+	case !found:
+		return s.disk.Load(ctx, key)
+	}
+	if value, left := s.live(e); value != "" {
+		return Entry{key, value, left}, nil
+	}
+	return Entry{}, ErrNotFound
+}
+
+// LoadMany holds the lock while it reads the file, so that all entries are of
+// one moment.
+func (s *intervalStore) LoadMany(ctx context.Context, keys []string) ([]Entry, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	onDisk := make([]string, 0, len(keys))
+	for _, key := range keys {
+		if _, found := s.pending(key); !found {
+			onDisk = append(onDisk, key)
+		}
+	}
+	stored, err := s.disk.LoadMany(ctx, onDisk)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]Entry, 0, len(keys))
+	for _, key := range keys {
+		if e, found := s.pending(key); found {
+			if value, left := s.live(e); value != "" {
+				entries = append(entries, Entry{key, value, left})
+			}
+		} else if len(stored) > 0 && stored[0].Key == key {
+			entries = append(entries, stored[0])
+			stored = stored[1:]
+		}
+	}
+	return entries, nil
+}
+
+func (s *intervalStore) Apply(ctx context.Context, op Op) (Result, error) {
+	results, err := s.ApplyMany(ctx, []Op{op})
+	if err != nil {
+		return Result{}, err
+	}
+	return results[0], nil
+}
+
+func (s *intervalStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, failf(err, "not done: %w", err)
+	}
+	results := make([]Result, len(ops))
+	s.mu.Lock()
+	err := s.writable(ops)
+	if err == nil {
+		err = s.apply(ops, results)
+	}
+	full := s.newest.bytes > pendingBytes
+	s.mu.Unlock()
+	if err == nil && full {
+		err = s.flush()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// writable reports why ops can't be taken. After a failed commit only those that
+// may make room are.
+func (s *intervalStore) writable(ops []Op) error {
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.disk.c == nil:
+		return s.disk.errReadOnly()
+	}
+	if s.failed != nil {
+		for _, op := range ops {
+			if op.Kind != OpDelete {
+				return s.failed
+			}
+		}
+	}
+	return nil
+}
+
+// apply carries out ops in memory, or none of them.
+func (s *intervalStore) apply(ops []Op, results []Result) error {
+	type old struct {
+		entry pendingEntry
+		was   bool
+	}
+	undo := make([]old, 0, len(ops))
+	growth := s.newest.growth
+	var err error
+	for i := range ops {
+		op := &ops[i]
+		var before old
+		before.entry, before.was = s.newest.entries.Get(op.Key)
+		if results[i], err = s.applyOne(op); err != nil {
+			break
+		}
+		undo = append(undo, before)
+	}
+	if err != nil {
+		for i := len(undo) - 1; i >= 0; i-- {
+			s.newest.put(ops[i].Key, undo[i].entry, undo[i].was)
+		}
+		s.newest.growth = growth
+		return err
+	}
+	s.armTimer()
+	return nil
+}
+
+func (s *intervalStore) applyOne(op *Op) (Result, error) {
+	current, deadline, err := s.current(op)
+	if err != nil {
+		return Result{}, err
+	}
+	result, outcome, err := op.Next(current)
+	if err != nil {
+		return Result{}, err
+	}
+	switch outcome {
+	case Remove:
+		s.newest.put(strings.Clone(op.Key), pendingEntry{}, true)
+		s.newest.growth--
+	case Put, PutKeep:
+		if outcome == Put || current == "" {
+			deadline = 0
+			if op.TTL != 0 {
+				deadline = s.now() + int64(op.TTL)
+			}
+		}
+		if err := s.admit(current); err != nil {
+			return Result{}, err
+		}
+		s.newest.put(strings.Clone(op.Key), pendingEntry{result.New, deadline}, true)
+		if current == "" {
+			s.newest.growth++
+		}
+	}
+	return result, nil
+}
+
+// current is the live value that op finds. A plain set does not depend on it,
+// so it spares the look at the file.
+func (s *intervalStore) current(op *Op) (Value, int64, error) {
+	if e, found := s.pending(op.Key); found {
+		value, _ := s.live(e)
+		return value, e.deadline, nil
+	}
+	if op.Kind == OpSet && s.disk.opts.maxKeys <= 0 {
+		return "", 0, nil
+	}
+	e, err := s.disk.loadRaw(op.Key)
+	if errors.Is(err, ErrNotFound) {
+		return "", 0, nil
+	}
+	return e.value, e.deadline, err
+}
+
+// admit checks the limit of keys. The exact number takes a look at each pending
+// key, so it is asked for only where an estimate that may be too high says so.
+func (s *intervalStore) admit(current Value) error {
+	limit := s.disk.opts.maxKeys
+	if limit <= 0 || current != "" {
+		return nil
+	}
+	n, err := s.disk.Len(context.Background())
+	for _, g := range s.generations() {
+		n += g.growth
+	}
+	if err == nil && n >= limit {
+		n, err = s.len()
+	}
+	if err == nil && n >= limit {
+		err = s.disk.errKeys()
+	}
+	return err
+}
+
+// put sets or, where exists is false, takes back the entry of a key.
+func (g *generation) put(key string, e pendingEntry, exists bool) {
+	var old pendingEntry
+	var replaced bool
+	if exists {
+		old, replaced = g.entries.Set(key, e)
+		g.bytes += len(key) + len(e.value) + entryOverhead
+	} else {
+		old, replaced = g.entries.Delete(key)
+	}
+	if replaced {
+		g.bytes -= len(key) + len(old.value) + entryOverhead
+	}
+}
+
+// Scan merges a page of the file with what is pending in the same stretch of
+// keys. The lock keeps the two of one moment; a commit that ends meanwhile makes
+// no difference, because its writes hide the file's until the lock is free.
+func (s *intervalStore) Scan(ctx context.Context, r Range) (Page, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return Page{}, ErrClosed
+	}
+	var stored Page
+	if !s.newest.cleared && (s.committing == nil || !s.committing.cleared) {
+		var err error
+		if stored, err = s.disk.Scan(ctx, r); err != nil {
+			return Page{}, err
+		}
+	}
+	page := Page{Epoch: s.epoch, More: stored.More, Next: stored.Next}
+	keys, end, cut := s.pendingKeys(r, stored)
+	if cut {
+		page.More, page.Next = true, end
+		for n := len(stored.Entries); n > 0 && stored.Entries[n-1].Key > end; n-- {
+			stored.Entries = stored.Entries[:n-1]
+		}
+	}
+	for len(keys) > 0 || len(stored.Entries) > 0 {
+		if r.Limit > 0 && len(page.Entries) == r.Limit {
+			page.More, page.Next = true, page.Entries[r.Limit-1].Key
+			break
+		}
+		if len(keys) == 0 || len(stored.Entries) > 0 && stored.Entries[0].Key < keys[0] {
+			page.Entries = append(page.Entries, stored.Entries[0])
+			stored.Entries = stored.Entries[1:]
+			continue
+		}
+		key := keys[0]
+		keys = keys[1:]
+		if len(stored.Entries) > 0 && stored.Entries[0].Key == key {
+			stored.Entries = stored.Entries[1:]
+		}
+		e, _ := s.pending(key)
+		if value, left := s.live(e); value != "" {
+			page.Entries = append(page.Entries, Entry{key, value, left})
+		}
+	}
+	return page, nil
+}
+
+// pendingKeys returns the pending keys of a range in order, as far as the file's
+// page goes. Where they are too many for one page it cuts them off after end.
+func (s *intervalStore) pendingKeys(r Range, stored Page) (keys []string, end string, cut bool) {
+	var union btree.Set[string]
+	for _, g := range s.generations() {
+		n := 0
+		g.entries.Ascend(max(r.Prefix, r.After), func(key string, _ pendingEntry) bool {
+			switch {
+			case key == r.After && key != "":
+				return true
+			case !strings.HasPrefix(key, r.Prefix) || stored.More && key > stored.Next:
+				return false
+			case n == boltScanKeys:
+				if !cut || key < end {
+					cut, end = true, key
+				}
+				return false
+			}
+			n++
+			if r.Match == nil || r.Match(key) {
+				union.Insert(key)
+			}
+			return true
+		})
+	}
+	keys = union.Keys()
+	for n := len(keys); cut && n > 0 && keys[n-1] > end; n-- {
+		keys = keys[:n-1]
+	}
+	return keys, end, cut
+}
+
+func (s *intervalStore) Len(context.Context) (int, error) {
+	s.mu.RLock()
+	many := s.newest.entries.Len() > boltScanKeys
+	s.mu.RUnlock()
+	if many { // a commit that is due soon anyway is cheaper than so many look-ups
+		if err := s.flush(); err != nil {
+			return 0, err
+		}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return 0, ErrClosed
+	}
+	return s.len()
+}
+
+// len counts the live keys: the pending ones, and those of the file that they do
+// not replace.
+func (s *intervalStore) len() (int, error) {
+	var pending btree.Set[string]
+	hidden := false
+	for _, g := range s.generations() {
+		g.entries.Scan(func(key string, _ pendingEntry) bool { pending.Insert(key); return true })
+		hidden = hidden || g.cleared
+	}
+	n, keys := 0, pending.Keys()
+	if !hidden {
+		var err error
+		if n, err = s.disk.lenWithout(keys); err != nil {
+			return 0, err
+		}
+	}
+	for _, key := range keys {
+		e, _ := s.pending(key)
+		if value, _ := s.live(e); value != "" {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Clear hides what is pending and the file; the next commit makes it true.
+func (s *intervalStore) Clear(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return failf(err, "not done: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(nil); err != nil {
+		return err
+	}
+	s.newest = &generation{cleared: true}
+	s.epoch++
+	s.armTimer()
+	return nil
+}
+
+// armTimer sees to the commit of what newest holds. It begins after half of the
+// interval, to be on disk before the other half is over.
+func (s *intervalStore) armTimer() {
+	if s.timer == nil {
+		s.timers.Add(1)
+		s.timer = time.AfterFunc(s.d/2, func() {
+			defer s.timers.Done()
+			s.flush() // its error is kept for the next write
+		})
+	}
+}
+
+// flush commits what is pending. Several callers share the commits that they
+// need: whoever waited finds nothing left to do.
+func (s *intervalStore) flush() error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	s.mu.Lock()
+	if s.timer != nil {
+		if s.timer.Stop() {
+			s.timers.Done()
+		}
+		s.timer = nil
+	}
+	if s.newest.empty() {
+		s.mu.Unlock()
+		return nil
+	}
+	g := s.newest
+	s.committing, s.newest = g, &generation{}
+	s.mu.Unlock()
+
+	err := s.disk.write(context.Background(), func(t *boltTx) error { return g.commit(t) })
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.committing = nil
+	if err == nil {
+		s.failed = nil
+		s.disk.sweep.expect(0)
+		return nil
+	}
+	// Nothing that was acknowledged is dropped: it stays pending, under what
+	// came since.
+	s.newest.over(g)
+	s.failed = fmt.Errorf("the last commit failed, its writes are kept in memory and tried again; until then only deletes are taken: %w", err)
+	s.disk.opts.logger.Error("kv: commit failed", "path", s.disk.path, "error", err)
+	if !s.closed {
+		s.armTimer()
+	}
+	return s.failed
+}
+
+func (g *generation) empty() bool { return !g.cleared && g.entries.Len() == 0 }
+
+// over puts g on top of below.
+func (g *generation) over(below *generation) {
+	if g.cleared {
+		return
+	}
+	below.entries.Scan(func(key string, e pendingEntry) bool {
+		if _, newer := g.entries.Get(key); !newer {
+			g.put(key, e, true)
+		}
+		return true
+	})
+	g.cleared = below.cleared
+	g.growth += below.growth
+}
+
+// commit writes a generation to the file.
+func (g *generation) commit(t *boltTx) error {
+	if g.cleared {
+		if err := t.clear(); err != nil {
+			return err
+		}
+	}
+	var err error
+	g.entries.Scan(func(key string, e pendingEntry) bool {
+		_, was, exists, _ := t.entry(key) // a damaged entry is mended by replacing it
+		switch {
+		case e.value != "" && t.live(e.deadline):
+			err = t.put(key, was, exists, e.deadline, e.value)
+		case exists:
+			err = t.remove(key, was)
+		}
+		return err == nil
+	})
+	if err != nil {
+		return &txError{err}
+	}
+	return nil
+}
+
+// Close commits what is pending.
+func (s *intervalStore) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	err := s.flush()
+	s.timers.Wait()
+	return errors.Join(err, s.disk.Close())
+}
+
+// Stats reports what only the store itself can count.
+func (s *intervalStore) Stats() Stats { return s.disk.Stats() }
+
+func (s *intervalStore) is(info os.FileInfo) bool { return s.disk.is(info) }

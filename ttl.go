@@ -1,0 +1,97 @@
+package extlibs
+
+import (
+	"sync"
+	"time"
+)
+
+// A sweeper removes expired keys in the background. It owns no goroutine while
+// it waits, only one timer for the whole store.
+type sweeper struct {
+	interval time.Duration // least pause between two sweeps
+	pause    time.Duration // pause between two steps of one sweep, for others to write
+
+	// step removes a bounded number of expired keys. It returns the time until
+	// the next deadline, 0 if more has expired already, or less than 0 if
+	// nothing will expire.
+	step func() time.Duration
+
+	mu       sync.Mutex
+	timer    *time.Timer
+	fires    time.Time // when timer fires; zero: it is not set
+	sweeping bool
+	wanted   time.Time // earliest sweep asked for while sweeping; zero: none
+	running  sync.WaitGroup
+	closed   bool
+}
+
+// expect makes sure that a sweep happens soon after in has passed.
+func (s *sweeper) expect(in time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.Now().Add(max(in, s.interval))
+	switch {
+	case s.closed:
+	case s.sweeping:
+		s.wanted = earlier(s.wanted, at)
+	default:
+		s.arm(at)
+	}
+}
+
+// arm sets the timer unless it fires earlier anyway.
+func (s *sweeper) arm(at time.Time) {
+	if s.fires.IsZero() {
+		s.running.Add(1)
+	} else if !at.Before(s.fires) || !s.timer.Stop() {
+		return // where it has just fired, the sweep that follows finds the key
+	}
+	s.fires = at
+	s.timer = time.AfterFunc(time.Until(at), s.run)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (s *sweeper) run() {
+	defer s.running.Done()
+	s.mu.Lock()
+	s.fires = time.Time{}
+	s.sweeping = true
+	for !s.closed {
+		s.mu.Unlock()
+		next := s.step()
+		if next == 0 {
+			time.Sleep(s.pause)
+		}
+		s.mu.Lock()
+		if next != 0 {
+			if next > 0 {
+				s.wanted = earlier(s.wanted, time.Now().Add(max(next, s.interval)))
+			}
+			break
+		}
+	}
+	s.sweeping = false
+	if !s.closed && !s.wanted.IsZero() {
+		s.arm(s.wanted)
+	}
+	s.wanted = time.Time{}
+	s.mu.Unlock()
+}
+
+// close stops the sweeper and waits for a step that is running.
+func (s *sweeper) close() {
+	s.mu.Lock()
+	s.closed = true
+	if !s.fires.IsZero() && s.timer.Stop() {
+		s.fires = time.Time{}
+		s.running.Done()
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}
