@@ -1,0 +1,29 @@
+# The handlers of examples/httpserver. Each gets a request and returns a response.
+import scriptling.runtime as runtime
+import scriptling.runtime.kv as kv
+import time
+
+# POST /users {"name": ...}: several of these may run at once, and with the worker.
+def add_user(request):
+    user = request.json()
+    if user is None:
+        return runtime.http.json(400, {"error": "send a JSON object"})
+    users = kv.default.update("users", lambda users: users + [user], default=[])
+    return runtime.http.json(200, {"count": len(users)})
+
+# GET /users
+def list_users(request):
+    return runtime.http.json({
+        "users": kv.default.get("users", default=[]),
+        "seen_by_worker": kv.default.get("worker:seen", default=0),
+    })
+
+# Runs in the background for as long as the server does.
+def worker(seconds):
+    while not kv.default.exists("worker:stop"):
+        kv.default.set("worker:seen", len(kv.default.get("users", default=[])))
+        time.sleep(seconds)
+
+def start(seconds):
+    kv.default.delete("worker:stop")
+    return runtime.background("worker", "worker", seconds)
