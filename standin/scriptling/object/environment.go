@@ -18,8 +18,11 @@ type Environment struct {
 	vars  scope
 	out   *output
 	marks map[string]mark // of global and nonlocal statements
+	*tree                 // set in the root only
+}
 
-	// The rest is used in the root only.
+// tree is what a root has besides its variables.
+type tree struct {
 	gil       *interpreterLock
 	imported  map[string]importKind
 	reader    io.Reader
@@ -65,7 +68,7 @@ func init() {
 
 // NewEnvironment returns an empty global scope with its own interpreter lock.
 func NewEnvironment() *Environment {
-	e := &Environment{gil: &interpreterLock{}}
+	e := &Environment{tree: &tree{gil: &interpreterLock{}}}
 	e.root = e
 	return e
 }
@@ -111,7 +114,7 @@ func (e *Environment) Set(name string, val Object) Object {
 // Delete removes a variable of this scope.
 func (e *Environment) Delete(name string) {
 	e.vars.delete(name)
-	if e.imported != nil {
+	if e == e.root {
 		delete(e.imported, name)
 	}
 }
@@ -139,13 +142,18 @@ func (e *Environment) GetStore() map[string]Object {
 
 // ResetStore removes all variables of this scope but those in keep.
 func (e *Environment) ResetStore(keep map[string]bool) {
-	old, imported := e.vars.list, e.imported
-	e.vars, e.imported = scope{}, nil
+	old := e.vars.list
+	e.vars = scope{}
 	for _, b := range old {
 		if keep[b.name] {
 			e.vars.set(b.name, b.value)
 		}
 	}
+	if e != e.root {
+		return
+	}
+	imported := e.imported
+	e.imported = nil
 	for name, kind := range imported {
 		root, _, _ := strings.Cut(name, ".")
 		if keep[name] || keep[root] {

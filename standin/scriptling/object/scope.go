@@ -4,6 +4,9 @@ package object
 // below it, comparing names one by one is faster.
 const indexFrom = 9
 
+// initialVars is the number of variables for which a new scope has room.
+const initialVars = 4
+
 type binding struct {
 	name  string
 	value Object
@@ -43,6 +46,9 @@ func (s *scope) set(name string, value Object) {
 	if i := s.find(name); i >= 0 {
 		s.list[i].value = value
 		return
+	}
+	if s.list == nil {
+		s.list = make([]binding, 0, initialVars)
 	}
 	s.list = append(s.list, binding{name, value})
 	switch {

@@ -13,7 +13,7 @@ type CallableSnapshot struct {
 // SnapshotCallables copies the functions, lambdas and imported libraries of this
 // scope. Library dicts are copied, the values in them are shared.
 func (e *Environment) SnapshotCallables() *CallableSnapshot {
-	s := &CallableSnapshot{functions: map[string]Object{}, libraries: map[string]*Dict{}, imported: maps.Clone(e.imported)}
+	s := &CallableSnapshot{functions: map[string]Object{}, libraries: map[string]*Dict{}, imported: maps.Clone(e.root.imported)}
 	copies := map[*Dict]*Dict{}
 	for _, b := range e.vars.list {
 		switch v := b.value.(type) {
