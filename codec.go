@@ -59,6 +59,18 @@ type (
 func Encode(v any) (Value, error) { return encodeGo(v, DefaultMaxValueBytes) }
 
 func encodeGo(v any, limit int) (Value, error) {
+	switch v := v.(type) { // the values that need no buffer
+	case int:
+		return encodeInt(int64(v)), nil
+	case int64:
+		return encodeInt(v), nil
+	case string:
+		return encodeText(v, limit)
+	case float64:
+		return encodeFloat(v), nil
+	case bool:
+		return encodeBool(v), nil
+	}
 	e := encoder{buf: make([]byte, 0, 64), limit: limit}
 	if err := e.goValue(v, 0); err != nil {
 		return "", err
@@ -256,6 +268,29 @@ func encodeInt(i int64) Value {
 func encodeFloat(f float64) Value {
 	var b [9]byte
 	return Value(cbor.AppendFloat(b[:0], f))
+}
+
+const (
+	valueFalse Value = "\xf4"
+	valueTrue  Value = "\xf5"
+)
+
+func encodeBool(b bool) Value {
+	if b {
+		return valueTrue
+	}
+	return valueFalse
+}
+
+// encodeText takes one allocation, for the value itself.
+func encodeText(s string, limit int) (Value, error) {
+	if len(s) > limit || !utf8.ValidString(s) {
+		e := encoder{limit: limit}
+		e.text(s)
+		return e.value()
+	}
+	var b [9]byte
+	return Value(cbor.AppendTextHead(b[:0], len(s))) + Value(s), nil
 }
 
 // pathError is an error about a part of a value. The path to that part is put

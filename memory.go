@@ -15,6 +15,8 @@ const (
 	entryOverhead   = 96   // bytes that a key costs beside its own and its value's
 	memoryScanStep  = 2048 // keys that a page looks at while it holds the index
 	memorySweepStep = 256  // keys that a sweep removes while it holds the index
+
+	memoryPageEntries = 64 // entries that a page has room for at first
 )
 
 // memory is the in-memory store. Reads of a key take no lock. A write of one
@@ -27,8 +29,8 @@ type memory struct {
 	sweep   sweeper
 	expired atomic.Int64
 
-	writes   sync.RWMutex // shared by writes of one key, held alone by batches, Clear and Close
-	batching atomic.Bool  // a batch is half done: readers must wait for writes
+	writes  sync.RWMutex  // shared by writes of one key, held alone by all that concerns several
+	batches atomic.Uint64 // goes up as a batch begins and as it ends: odd while one is half done
 
 	state atomic.Pointer[memoryState] // nil: closed
 }
@@ -85,16 +87,6 @@ func (m *memory) left(r record) time.Duration {
 	return -1
 }
 
-// reading returns the state for a read that began now, after the batch that may
-// be half done.
-func (m *memory) reading() (*memoryState, error) {
-	if m.batching.Load() {
-		m.writes.RLock()
-		defer m.writes.RUnlock()
-	}
-	return m.open()
-}
-
 func (m *memory) open() (*memoryState, error) {
 	if st := m.state.Load(); st != nil {
 		return st, nil
@@ -102,8 +94,21 @@ func (m *memory) open() (*memoryState, error) {
 	return nil, ErrClosed
 }
 
+// Load reads without a lock. Where a batch was under way meanwhile, it may have
+// read what that has done so far and might undo again, and reads once more.
 func (m *memory) Load(_ context.Context, key string) (Entry, error) {
-	st, err := m.reading()
+	batches := m.batches.Load()
+	e, err := m.read(key)
+	if batches%2 == 1 || batches != m.batches.Load() {
+		m.writes.RLock()
+		defer m.writes.RUnlock()
+		return m.read(key)
+	}
+	return e, err
+}
+
+func (m *memory) read(key string) (Entry, error) {
+	st, err := m.open()
 	if err != nil {
 		return Entry{}, err
 	}
@@ -123,8 +128,8 @@ func (m *memory) load(st *memoryState, key string) (Entry, bool) {
 }
 
 func (m *memory) LoadMany(_ context.Context, keys []string) ([]Entry, error) {
-	m.writes.RLock()
-	defer m.writes.RUnlock()
+	m.writes.Lock()
+	defer m.writes.Unlock()
 	st, err := m.open()
 	if err != nil {
 		return nil, err
@@ -145,7 +150,7 @@ func (m *memory) Apply(_ context.Context, op Op) (Result, error) {
 		m.writes.RUnlock()
 		return Result{}, err
 	}
-	w := memoryWrite{m: m, st: st, op: &op}
+	w := memoryWrite{m: m, st: st, op: op}
 	w.run()
 	m.writes.RUnlock()
 	m.expect(&w)
@@ -165,12 +170,12 @@ func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
 		m.writes.Unlock()
 		return nil, err
 	}
-	m.batching.Store(true)
+	m.batches.Add(1)
 	done := make([]memoryWrite, len(ops))
 	results := make([]Result, len(ops))
 	for i := range ops {
 		w := &done[i]
-		*w = memoryWrite{m: m, st: st, op: &ops[i]}
+		*w = memoryWrite{m: m, st: st, op: ops[i]}
 		if w.run(); w.err != nil {
 			err = w.err
 			for i--; i >= 0; i-- {
@@ -180,7 +185,7 @@ func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
 		}
 		results[i] = w.result
 	}
-	m.batching.Store(false)
+	m.batches.Add(1)
 	m.writes.Unlock()
 	if err != nil {
 		return nil, err
@@ -195,7 +200,7 @@ func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
 type memoryWrite struct {
 	m  *memory
 	st *memoryState
-	op *Op
+	op Op
 
 	existed bool // before was in the map, though perhaps expired
 	before  record
@@ -301,15 +306,22 @@ func (r record) sizeIf(exists bool, key string) int64 {
 }
 
 func (m *memory) Scan(_ context.Context, r Range) (Page, error) {
-	m.writes.RLock()
-	defer m.writes.RUnlock()
+	m.writes.Lock()
+	defer m.writes.Unlock()
 	st, err := m.open()
 	if err != nil {
 		return Page{}, err
 	}
 	page := Page{Epoch: st.epoch}
-	page.More, page.Next = st.index.walk(r, func(key string) int {
-		if e, ok := m.load(st, key); ok {
+	page.More, page.Next = st.index.walk(r, func(key string, mayExpire bool) int {
+		e, ok := Entry{Key: key}, true
+		if mayExpire || !r.KeysOnly {
+			e, ok = m.load(st, key)
+		}
+		if ok {
+			if page.Entries == nil {
+				page.Entries = make([]Entry, 0, memoryPageEntries)
+			}
 			page.Entries = append(page.Entries, e)
 		}
 		return len(page.Entries)
@@ -318,7 +330,9 @@ func (m *memory) Scan(_ context.Context, r Range) (Page, error) {
 }
 
 func (m *memory) Len(context.Context) (int, error) {
-	st, err := m.reading()
+	m.writes.Lock()
+	defer m.writes.Unlock()
+	st, err := m.open()
 	if err != nil {
 		return 0, err
 	}

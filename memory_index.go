@@ -51,10 +51,12 @@ func (x *memoryIndex) replace(key string, existed bool, oldDeadline int64, exist
 }
 
 // walk calls add for the keys of a range, which returns how many entries there
-// are so far. It looks at no more than memoryScanStep keys.
-func (x *memoryIndex) walk(r Range, add func(key string) int) (more bool, last string) {
+// are so far. Where mayExpire is false no key has a deadline. It looks at no more
+// than memoryScanStep keys.
+func (x *memoryIndex) walk(r Range, add func(key string, mayExpire bool) int) (more bool, last string) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
+	mayExpire := x.byTime != nil && x.byTime.Len() > 0
 	looked := 0
 	x.byName.Ascend(max(r.Prefix, r.After), func(key string) bool {
 		if key == r.After && key != "" {
@@ -70,7 +72,7 @@ func (x *memoryIndex) walk(r Range, add func(key string) int) (more bool, last s
 		looked++
 		last = key
 		if r.Match == nil || r.Match(key) {
-			if n := add(key); n == r.Limit && r.Limit > 0 {
+			if n := add(key, mayExpire); n == r.Limit && r.Limit > 0 {
 				more = true
 				return false
 			}

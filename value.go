@@ -2,6 +2,7 @@ package extlibs
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
@@ -10,12 +11,17 @@ import (
 // encodeObject encodes a script's object. It reads the object's tree and keeps
 // nothing of it.
 func encodeObject(o object.Object, limit int) (Value, error) {
-	var small [64]byte
-	e := encoder{buf: small[:0], limit: limit}
-	if e.scalar(o) {
-		return e.value()
+	switch o := o.(type) { // the values that need no buffer
+	case *object.Integer:
+		return encodeInt(o.IntValue()), nil
+	case *object.String:
+		return encodeText(o.StringValue(), limit)
+	case *object.Float:
+		return encodeFloat(o.FloatValue()), nil
+	case *object.Boolean:
+		return encodeBool(o.BoolValue()), nil
 	}
-	e.buf = make([]byte, 0, 256)
+	e := encoder{buf: make([]byte, 0, 256), limit: limit}
 	err := e.object(o, 0)
 	if err == nil {
 		return e.value()
@@ -126,10 +132,22 @@ func (e *encoder) objectDict(d *object.Dict, depth int) error {
 			return err
 		}
 		if err := e.object(p.Value, depth+1); err != nil {
-			return at(err, keyStep(p.StringKey()))
+			return at(err, objectStep(p.Key))
 		}
 	}
 	return nil
+}
+
+// objectStep names a key as a script would write it. What is no key of a value,
+// such as a list that contains itself, is named by its type.
+func objectStep(key object.Object) string {
+	if s, ok := key.(*object.String); ok {
+		return keyStep(s.StringValue())
+	}
+	if storableKey(key, 0) {
+		return "[" + shorten(strings.ToValidUTF8(key.Inspect(), "?")) + "]"
+	}
+	return "[" + typeName(key) + "]"
 }
 
 // storableKey reports whether a dict key is the same key after a round trip.
@@ -189,7 +207,7 @@ func (f *cycleFinder) find(o object.Object, path []object.Object) (steps []strin
 		}
 	case *object.Dict:
 		for _, p := range o.Pairs {
-			if step(p.Value, func() string { return keyStep(p.StringKey()) }) {
+			if step(p.Value, func() string { return objectStep(p.Key) }) {
 				return steps, true
 			}
 		}

@@ -93,8 +93,11 @@ func AppendFloat(b []byte, v float64) []byte {
 
 // AppendText appends a text string, which must be valid UTF-8.
 func AppendText(b []byte, s string) []byte {
-	return append(appendHead(b, majorText, uint64(len(s))), s...)
+	return append(AppendTextHead(b, len(s)), s...)
 }
+
+// AppendTextHead appends the head of a text string; its n bytes are to follow.
+func AppendTextHead(b []byte, n int) []byte { return appendHead(b, majorText, uint64(n)) }
 
 // AppendBytes appends a byte string.
 func AppendBytes[T string | []byte](b []byte, s T) []byte {

@@ -1,0 +1,64 @@
+// Package extlibs gives the scripts of a Scriptling interpreter a key-value
+// store, the library scriptling.runtime.kv, and shares it with the Go host.
+//
+// A host opens the default store and registers the library:
+//
+//	if err := extlibs.InitKVStore("/var/lib/app/kv.db"); err != nil { ... }
+//	defer extlibs.CloseKVStore()
+//
+//	p := scriptling.New()
+//	extlibs.RegisterRuntimeKVLibrary(p)
+//
+// and its scripts keep state that outlives them:
+//
+//	import scriptling.runtime.kv as kv
+//
+//	kv.default.set("session:abc", {"user": "bob"}, ttl=3600)
+//	kv.default.get("session:abc", default={})
+//	kv.open(":memory:scratch").incr("hits")
+//
+// # Map
+//
+// [InitKVStore] and its neighbours work on one [Registry]; [NewRegistry] makes
+// others. [Registry.Default] and [Registry.Open] return a [Handle], the store as
+// Go code sees it. A Handle is a [Store], the small interface that backends
+// implement: in memory, a bbolt file, or what [RegisterDriver] adds. Package
+// storetest proves a backend. [Option]s bound and tune a registry.
+//
+// # Guarantees
+//
+// Every call is safe from any number of goroutines and interpreters, and each
+// call is atomic. What a call returned is a copy: changing it changes no store.
+//
+// A write to a file that returned is on disk. Writes that are under way at once
+// share a commit; a lone one never waits for others. With [Durability] and
+// [Interval] writes return from memory and are on disk at most the interval
+// later; a crash loses at most that, and never half a commit. In-memory stores
+// last as long as the process.
+//
+// A key whose time is over is absent for every call from that moment on, whether
+// or not it was swept. Expiry in a file is wall-clock time and goes on while the
+// file is closed; in memory it is monotonic time.
+//
+// A call that fails changes nothing, with one exception that it names: where a
+// context ends the wait for a commit that had begun, the error is [ErrUnknown].
+// A read that fails is an error, never "absent". No error and no log line
+// contains a stored value.
+//
+// # File format
+//
+// A file is a bbolt database (format version 1) with three buckets. Numbers are
+// big-endian.
+//
+//	meta    "format" -> 1 byte, the version
+//	        "count"  -> uint64, the keys in data
+//	        "epoch"  -> uint64, how often the store was cleared
+//	data    key -> header, CRC-32C, value
+//	expiry  deadline, key -> nothing
+//
+// The header is one byte; if its lowest bit is set, 8 bytes with the deadline
+// follow, in nanoseconds since 1970 UTC. The CRC-32C (Castagnoli, 4 bytes) is
+// over key, header and value. The value is CBOR, see [Value]. A key over 32,760
+// bytes stands in expiry as its SHA-256, with the key as value. A file of a
+// newer version is refused.
+package extlibs

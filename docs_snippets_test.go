@@ -1,0 +1,159 @@
+package extlibs_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/paularlott/scriptling"
+	"github.com/scriptling-kv/extlibs"
+)
+
+// The Go code of the documentation, which TestGoCodeInTheDocsIsTested looks for
+// here.
+
+func TestReadmeGoAccessSharesTheScriptsData(t *testing.T) {
+	ctx := context.Background()
+	if err := extlibs.InitKVStore(""); err != nil {
+		t.Fatal(err)
+	}
+	defer extlibs.CloseKVStore()
+	script := func() error {
+		p := scriptling.New()
+		extlibs.RegisterRuntimeKVLibrary(p)
+		_, err := p.Eval("import scriptling.runtime.kv as kv\nkv.default.set('users', ['ann'])\nkv.default.incr('hits')")
+		return err
+	}
+	if err := script(); err != nil {
+		t.Fatal(err)
+	}
+	store := extlibs.DefaultRegistry().Default()
+	n, err := store.Incr(ctx, "hits", 1, 0)
+	users, err := store.Get(ctx, "users") // errors.Is(err, extlibs.ErrNotFound) if absent
+	if err != nil || n != 2 || len(users.([]any)) != 1 {
+		t.Error(n, users, err)
+	}
+	if _, err := store.Get(ctx, "nobody"); !errors.Is(err, extlibs.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestDurabilityPageFastModeKeepsItsDataAcrossAnOrderlyEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kv.db")
+	ctx := context.Background()
+	err := extlibs.InitKVStore(path, extlibs.Durability(extlibs.Interval(time.Second)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer extlibs.InitKVStore("", extlibs.Durability(extlibs.Always))
+	if err := extlibs.DefaultRegistry().Default().Set(ctx, "k", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := extlibs.CloseKVStore(); err != nil {
+		t.Fatal(err)
+	}
+	if err := extlibs.InitKVStore(path); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := extlibs.DefaultRegistry().Default().Get(ctx, "k"); v != int64(1) {
+		t.Error(v, err)
+	}
+}
+
+func TestDurabilityPageBackupIsAStore(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	registry := extlibs.NewRegistry()
+	defer registry.Close()
+	store, err := registry.Open(ctx, filepath.Join(dir, "kv.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Set(ctx, "k", "v", 0); err != nil {
+		t.Fatal(err)
+	}
+	err = func() error {
+		backup, err := os.Create(filepath.Join(dir, "backup.db"))
+		if err != nil {
+			return err
+		}
+		if err := store.Backup(ctx, backup); err != nil {
+			return err
+		}
+		return backup.Close()
+	}()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := registry.Open(ctx, filepath.Join(dir, "backup.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := copied.Get(ctx, "k"); v != "v" {
+		t.Error(v, err)
+	}
+}
+
+func TestSecurityPageConfinesAScript(t *testing.T) {
+	dir := t.TempDir()
+	run := func(script string) error {
+		ctx := context.Background()
+		registry := extlibs.NewRegistry(
+			extlibs.MaxStores(16),
+			extlibs.MaxKeys(100_000),
+			extlibs.MaxValueBytes(1<<20),
+			extlibs.MaxMemoryBytes(64<<20),
+			extlibs.MaxFileBytes(1<<30),
+		)
+		defer registry.Close()
+
+		p := scriptling.New()
+		registry.RegisterWithSecurity(p, []string{dir})
+
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		_, err := p.EvalWithContext(ctx, script)
+		return err
+	}
+	const open = "import scriptling.runtime.kv as kv\nkv.open('%').set('k', 1)"
+	if err := run(strings.ReplaceAll(open, "%", filepath.Join(dir, "mine.db"))); err != nil {
+		t.Error(err)
+	}
+	outside := filepath.Join(t.TempDir(), "other.db")
+	if err := run(strings.ReplaceAll(open, "%", outside)); err == nil || !strings.Contains(err.Error(), "access denied") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(outside); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the refused file was created:", err)
+	}
+}
+
+func TestReadmeProgramRuns(t *testing.T) {
+	var program string
+	for _, b := range blocks(t, "README.md") {
+		if b.language == "go" && strings.HasPrefix(b.text, "package main") {
+			program = b.text
+		}
+	}
+	dir := t.TempDir()
+	source := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "program.exe")
+	if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"run number 1\n", "run number 2\n"} {
+		cmd := exec.Command(binary)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("printed %q (%v), want %q", out, err, want)
+		}
+	}
+}
