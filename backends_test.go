@@ -1,0 +1,102 @@
+package extlibs_test
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/storetest"
+)
+
+var ctx = context.Background()
+
+// backend is one kind of store that tests of all of them run against.
+type backend struct {
+	name       string
+	options    []extlibs.Option
+	persistent bool // in a file, so that it can be opened again
+}
+
+var backends = []backend{
+	{name: "memory"},
+	{name: "bolt", persistent: true},
+}
+
+// storeName returns the name of a store that does not exist yet.
+func (b backend) storeName(t testing.TB) string {
+	if b.persistent {
+		return filepath.Join(t.TempDir(), "store.db")
+	}
+	return ":memory:store"
+}
+
+// registry returns a registry of the test's own.
+func (b backend) registry(t testing.TB, opts ...extlibs.Option) *extlibs.Registry {
+	r := extlibs.NewRegistry(append(append([]extlibs.Option{}, b.options...), opts...)...)
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Errorf("Registry.Close: %v", err)
+		}
+	})
+	return r
+}
+
+// open returns an empty store in a registry of its own.
+func (b backend) open(t testing.TB, opts ...extlibs.Option) *extlibs.Handle {
+	return mustOpen(t, b.registry(t, opts...), b.storeName(t))
+}
+
+func mustOpen(t testing.TB, r *extlibs.Registry, name string) *extlibs.Handle {
+	t.Helper()
+	h, err := r.Open(ctx, name)
+	if err != nil {
+		t.Fatalf("Open(%q): %v", name, err)
+	}
+	return h
+}
+
+// forEachBackend runs a test against every kind of store.
+func forEachBackend(t *testing.T, test func(t *testing.T, b backend)) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) { test(t, b) })
+	}
+}
+
+// testClock stands still unless it is moved.
+type testClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *testClock {
+	return &testClock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+}
+
+func (c *testClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *testClock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func (c *testClock) option() extlibs.Option { return extlibs.Clock(c.Now) }
+
+func TestEveryBackendPassesTheConformanceTests(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, b backend) {
+		clock := newClock()
+		storetest.Run(t, storetest.Config{
+			Open: func(t *testing.T) extlibs.Store {
+				return b.open(t, clock.option())
+			},
+			Advance: clock.Advance,
+		})
+	})
+}

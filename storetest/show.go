@@ -1,0 +1,56 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+// name and show keep long keys and values out of messages.
+func name(key string) string { return quote(key) }
+
+func show(v extlibs.Value) string {
+	if v == "" {
+		return "nothing"
+	}
+	if len(v) <= 64 {
+		if decoded, err := v.Decode(); err == nil {
+			return quote(decoded)
+		}
+	}
+	return quote(string(v))
+}
+
+func describe(op extlibs.Op) string {
+	kinds := []string{"no operation", "set", "add", "swap", "delete", "expire", "incr"}
+	kind := "unknown operation"
+	if int(op.Kind) < len(kinds) {
+		kind = kinds[op.Kind]
+	}
+	parts := []string{kind, name(op.Key)}
+	if op.Value != "" {
+		parts = append(parts, "value "+show(op.Value))
+	}
+	if op.Kind == extlibs.OpSwap {
+		parts = append(parts, "old "+show(op.Old))
+	}
+	if op.TTL != 0 {
+		parts = append(parts, "ttl "+op.TTL.String())
+	}
+	return strings.Join(parts, " ")
+}
+
+const quoteBytes = 60
+
+// quote shows a value in a message, the start of it if it is long.
+func quote(v any) string {
+	s, isString := v.(string)
+	switch {
+	case !isString:
+		return fmt.Sprintf("%v", v)
+	case len(s) > quoteBytes:
+		return fmt.Sprintf("%q... (%d bytes)", s[:quoteBytes], len(s))
+	}
+	return fmt.Sprintf("%q", s)
+}

@@ -1,0 +1,265 @@
+// Package storetest proves that an extlibs.Store does what its callers rely on,
+// as testing/fstest does for file systems. A driver's own tests call Run:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, storetest.Config{
+//			Open: func(t *testing.T) extlibs.Store {
+//				s := mydriver.New(...)
+//				t.Cleanup(func() { s.Close() })
+//				return s
+//			},
+//		})
+//	}
+//
+// What a driver promises, and what the subtests are named after:
+//
+//   - Op.Next defines the operations. A store calls it with the live value that
+//     it found, where it stores the outcome; then results, numbers and errors
+//     are right by themselves.
+//   - Put stores with the ttl of the operation, and a ttl of 0 removes an old
+//     one. PutKeep leaves the time left alone; where there was no live value it
+//     is Put.
+//   - A key is absent from the moment its ttl is over: for Load, LoadMany, Scan,
+//     Len, and the condition of every operation, whether or not anything removed
+//     it.
+//   - Each call is atomic and linearizable. A batch is done as a whole or, where
+//     it fails, not at all, and nobody ever sees a part of it. Its operations
+//     see what those before them did, also to the same key.
+//   - LoadMany and one page of Scan are consistent views: they show the store as
+//     it was at one moment.
+//   - Scan returns keys in the order of their bytes. Pages make progress, stay
+//     within Limit, and together are complete.
+//   - Clear removes everything at once and changes Page.Epoch.
+//   - Keys are 1 to 32,768 bytes of any UTF-8, NUL included; values are any bytes.
+//   - A cancelled context ends a call with an error or lets it complete. It never
+//     leaves a part of it done.
+//   - After Close every call but Close is ErrClosed.
+//
+// The package tests the store itself. That keys, values and ttls are valid is
+// checked above the store, so no subtest passes others.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+// Config says how to get at the stores to be tested.
+type Config struct {
+	// Open returns an empty store that nobody else uses, and arranges that it
+	// is closed when t ends. A subtest may close it before.
+	Open func(t *testing.T) extlibs.Store
+
+	// Advance moves the clock of the stores that Open returned. If it is nil,
+	// the suite really waits for short ttls, and leaves out what would take too
+	// long.
+	Advance func(d time.Duration)
+}
+
+// Run proves a store, in subtests that are named after what they prove.
+func Run(t *testing.T, c Config) {
+	for _, group := range []struct {
+		name  string
+		tests []test
+	}{
+		{"operations", operationTests},
+		{"expiry", expiryTests},
+		{"batches", batchTests},
+		{"scans", scanTests},
+		{"keys and values", keyTests},
+		{"clearing and closing", lifeTests},
+		{"concurrent calls", concurrentTests},
+		{"cancelled calls", cancelTests},
+		{"random calls", randomTests},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			for _, tt := range group.tests {
+				t.Run(tt.name, func(t *testing.T) {
+					tt.run(&suite{T: t, store: c.Open(t), advance: c.Advance})
+				})
+			}
+		})
+	}
+}
+
+type test struct {
+	name string
+	run  func(*suite)
+}
+
+// suite is one subtest with a store of its own.
+type suite struct {
+	*testing.T
+	store   extlibs.Store
+	advance func(time.Duration)
+}
+
+var ctx = context.Background()
+
+// unit is the step in which subtests move time. Real time needs one long enough
+// for a busy machine, and short enough to wait for.
+func (s *suite) unit() time.Duration {
+	if s.advance == nil {
+		return 250 * time.Millisecond
+	}
+	return time.Minute
+}
+
+// pass lets n units of time pass.
+func (s *suite) pass(n int) {
+	d := time.Duration(n) * s.unit()
+	if s.advance == nil {
+		time.Sleep(d)
+		return
+	}
+	s.advance(d)
+}
+
+// units is a ttl of which a subtest sees at most the start, so that it may be
+// long where waiting is real.
+func (s *suite) units(n int) time.Duration {
+	if s.advance == nil {
+		return time.Duration(n) * time.Minute
+	}
+	return time.Duration(n) * s.unit()
+}
+
+func encode(v any) extlibs.Value {
+	e, err := extlibs.Encode(v)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+func (s *suite) apply(op extlibs.Op) extlibs.Result {
+	s.Helper()
+	r, err := s.store.Apply(ctx, op)
+	if err != nil {
+		s.Fatalf("Apply(%s): %v", describe(op), err)
+	}
+	return r
+}
+
+func (s *suite) applyMany(ops ...extlibs.Op) []extlibs.Result {
+	s.Helper()
+	results, err := s.store.ApplyMany(ctx, ops)
+	if err != nil {
+		s.Fatalf("ApplyMany of %d operations: %v", len(ops), err)
+	}
+	if len(results) != len(ops) {
+		s.Fatalf("ApplyMany of %d operations has %d results", len(ops), len(results))
+	}
+	return results
+}
+
+func (s *suite) set(key string, v any, ttl time.Duration) {
+	s.Helper()
+	s.apply(extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: encode(v), TTL: ttl})
+}
+
+// load returns the value of a key, "" if it is absent.
+func (s *suite) load(key string) extlibs.Value {
+	s.Helper()
+	e, err := s.store.Load(ctx, key)
+	switch {
+	case errors.Is(err, extlibs.ErrNotFound):
+		return ""
+	case err != nil:
+		s.Fatalf("Load(%s): %v", name(key), err)
+	case e.Key != key:
+		s.Errorf("Load(%s) returned the entry of %s", name(key), name(e.Key))
+	}
+	return e.Value
+}
+
+func (s *suite) want(key string, v any) {
+	s.Helper()
+	if got := s.load(key); got != encode(v) {
+		s.Errorf("%s holds %s, want %s", name(key), show(got), show(encode(v)))
+	}
+}
+
+func (s *suite) wantAbsent(key string) {
+	s.Helper()
+	if got := s.load(key); got != "" {
+		s.Errorf("%s holds %s, want it absent", name(key), show(got))
+	}
+}
+
+// wantTTL checks the time that a key has left; 0 is no expiry. A store whose
+// clock runs on may have come a little closer to the end.
+func (s *suite) wantTTL(key string, want time.Duration) {
+	s.Helper()
+	e, err := s.store.Load(ctx, key)
+	if err != nil {
+		s.Fatalf("Load(%s): %v", name(key), err)
+	}
+	if e.TTL > want || e.TTL < 0 || (want == 0) != (e.TTL == 0) || e.TTL < want-s.units(1) {
+		s.Errorf("%s has %v left, want %v", name(key), e.TTL, want)
+	}
+}
+
+func (s *suite) wantLen(want int) {
+	s.Helper()
+	if n := s.len(); n != want {
+		s.Errorf("Len is %d, want %d", n, want)
+	}
+}
+
+func (s *suite) len() int {
+	s.Helper()
+	n, err := s.store.Len(ctx)
+	if err != nil {
+		s.Fatalf("Len: %v", err)
+	}
+	return n
+}
+
+func (s *suite) loadMany(keys ...string) []extlibs.Entry {
+	s.Helper()
+	entries, err := s.store.LoadMany(ctx, keys)
+	if err != nil {
+		s.Fatalf("LoadMany of %d keys: %v", len(keys), err)
+	}
+	return entries
+}
+
+// scan follows the pages of a range to their end. A limit bounds all of them
+// together.
+func (s *suite) scan(r extlibs.Range) []extlibs.Entry {
+	s.Helper()
+	var all []extlibs.Entry
+	for limit := r.Limit; ; {
+		page, err := s.store.Scan(ctx, r)
+		if err != nil {
+			s.Fatalf("Scan: %v", err)
+		}
+		if r.Limit > 0 && len(page.Entries) > r.Limit {
+			s.Fatalf("a page of limit %d has %d entries", r.Limit, len(page.Entries))
+		}
+		all = append(all, page.Entries...)
+		if !page.More || limit > 0 && len(all) == limit {
+			return all
+		}
+		if page.Next <= r.After {
+			s.Fatalf("the page after %s ends at %s: no progress", name(r.After), name(page.Next))
+		}
+		r.After = page.Next
+		if limit > 0 {
+			r.Limit = limit - len(all)
+		}
+	}
+}
+
+func keysOf(entries []extlibs.Entry) []string {
+	keys := make([]string, len(entries))
+	for i, e := range entries {
+		keys[i] = e.Key
+	}
+	return keys
+}

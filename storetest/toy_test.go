@@ -1,0 +1,265 @@
+package storetest_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+// toy is a backend as a third party might begin it: a map, a mutex and Op.Next.
+// Its faults are for the suite to find.
+type toy struct {
+	mu     sync.Mutex
+	now    func() time.Time // nil: time.Now
+	keys   map[string]toyEntry
+	epoch  uint64
+	closed bool
+	fault  string
+}
+
+type toyEntry struct {
+	value extlibs.Value
+	end   time.Time // zero: no expiry
+}
+
+func newToy(now func() time.Time, fault string) *toy {
+	return &toy{now: now, keys: map[string]toyEntry{}, fault: fault}
+}
+
+func (s *toy) time() time.Time {
+	if s.now == nil {
+		return time.Now()
+	}
+	return s.now()
+}
+
+// lock returns the unlocking, and ErrClosed where there is nothing to lock.
+func (s *toy) lock() (unlock func(), err error) {
+	s.mu.Lock()
+	if s.closed && s.fault != "closed store answers" {
+		s.mu.Unlock()
+		return nil, extlibs.ErrClosed
+	}
+	return s.mu.Unlock, nil
+}
+
+func (s *toy) find(key string) (extlibs.Entry, bool) {
+	e, ok := s.keys[key]
+	if !ok {
+		return extlibs.Entry{}, false
+	}
+	left := time.Duration(0)
+	if !e.end.IsZero() {
+		if left = e.end.Sub(s.time()); left < 0 || left == 0 && s.fault != "lives one moment too long" {
+			return extlibs.Entry{}, false
+		}
+		if left == 0 {
+			left = 1
+		}
+	}
+	return extlibs.Entry{Key: key, Value: e.value, TTL: left}, true
+}
+
+func (s *toy) Load(_ context.Context, key string) (extlibs.Entry, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return extlibs.Entry{}, err
+	}
+	defer unlock()
+	e, ok := s.find(key)
+	if !ok {
+		return e, extlibs.ErrNotFound
+	}
+	if s.fault == "load loses the ttl" {
+		e.TTL = 0
+	}
+	return e, nil
+}
+
+func (s *toy) LoadMany(_ context.Context, keys []string) ([]extlibs.Entry, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var entries []extlibs.Entry
+	for _, key := range keys {
+		if e, ok := s.find(key); ok {
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
+
+func (s *toy) Apply(_ context.Context, op extlibs.Op) (extlibs.Result, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return extlibs.Result{}, err
+	}
+	defer unlock()
+	if s.fault == "apply lets others in" {
+		e, _ := s.find(op.Key)
+		s.mu.Unlock()
+		time.Sleep(time.Microsecond)
+		s.mu.Lock()
+		return s.store(op, e.Value)
+	}
+	return s.do(op)
+}
+
+func (s *toy) do(op extlibs.Op) (extlibs.Result, error) {
+	e, _ := s.find(op.Key)
+	return s.store(op, e.Value)
+}
+
+func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
+	r, outcome, err := op.Next(old)
+	if err != nil {
+		return r, err
+	}
+	if s.fault == "ignores conditions" && op.Kind == extlibs.OpSwap {
+		r, outcome = extlibs.Result{Applied: true, Old: old, New: op.Value}, extlibs.PutKeep
+	}
+	if s.fault == "swap drops the ttl" && op.Kind == extlibs.OpSwap && outcome == extlibs.PutKeep {
+		outcome = extlibs.Put
+	}
+	if s.fault == "incr takes its ttl each time" && op.Kind == extlibs.OpIncr {
+		outcome = extlibs.Put
+	}
+	if s.fault == "loses the old value" {
+		r.Old = ""
+	}
+	switch outcome {
+	case extlibs.Remove:
+		delete(s.keys, op.Key)
+	case extlibs.PutKeep:
+		if old != "" {
+			s.keys[op.Key] = toyEntry{r.New, s.keys[op.Key].end}
+			break
+		}
+		fallthrough
+	case extlibs.Put:
+		e := toyEntry{value: r.New}
+		if op.TTL != 0 {
+			e.end = s.time().Add(op.TTL)
+		} else if s.fault == "set keeps the ttl" {
+			e.end = s.keys[op.Key].end
+		}
+		s.keys[op.Key] = e
+	}
+	return r, nil
+}
+
+func (s *toy) ApplyMany(_ context.Context, ops []extlibs.Op) ([]extlibs.Result, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	before := maps.Clone(s.keys)
+	results := make([]extlibs.Result, len(ops))
+	for i, op := range ops {
+		if s.fault == "batch lets others in" {
+			s.mu.Unlock()
+			time.Sleep(time.Microsecond)
+			s.mu.Lock()
+		}
+		if results[i], err = s.do(op); err != nil {
+			if s.fault != "batch is not undone" {
+				s.keys = before
+			}
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+const toyPage = 1000
+
+func (s *toy) Scan(_ context.Context, r extlibs.Range) (extlibs.Page, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return extlibs.Page{}, err
+	}
+	defer unlock()
+	page := extlibs.Page{Epoch: s.epoch}
+	keys := slices.Sorted(maps.Keys(s.keys))
+	if s.fault == "scan is in another order" {
+		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	}
+	looked := 0
+	for _, key := range keys {
+		if !strings.HasPrefix(key, r.Prefix) || key < r.After || key == r.After && r.After != "" && s.fault != "after is included" {
+			continue
+		}
+		if looked == toyPage || r.Limit > 0 && len(page.Entries) == r.Limit && s.fault != "goes beyond the limit" {
+			page.More = s.fault != "pages end early"
+			break
+		}
+		looked++
+		page.Next = key
+		e, ok := s.find(key)
+		if s.fault == "scan shows expired keys" && !ok {
+			e, ok = extlibs.Entry{Key: key, Value: s.keys[key].value, TTL: 1}, true
+		}
+		if ok && (r.Match == nil || r.Match(key)) {
+			page.Entries = append(page.Entries, e)
+		}
+	}
+	return page, nil
+}
+
+func (s *toy) Len(context.Context) (int, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	n := 0
+	for key := range s.keys {
+		if _, ok := s.find(key); ok || s.fault == "len counts expired keys" {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (s *toy) Clear(context.Context) error {
+	unlock, err := s.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.fault != "clear keeps the epoch" {
+		s.epoch++
+	}
+	if s.fault == "clear lets others in" {
+		for key := range maps.Clone(s.keys) {
+			delete(s.keys, key)
+			s.mu.Unlock()
+			time.Sleep(time.Microsecond)
+			s.mu.Lock()
+		}
+		return nil
+	}
+	clear(s.keys)
+	return nil
+}
+
+func (s *toy) Close() error {
+	unlock, err := s.lock()
+	if err != nil {
+		if s.fault == "closing twice is an error" {
+			return err
+		}
+		return nil
+	}
+	defer unlock()
+	s.closed = true
+	return nil
+}
