@@ -1,0 +1,107 @@
+// Command bench measures this library beside the stores that its users would
+// otherwise choose, in one process and by turns, and prints the result as
+// Markdown. See README.md for how to read it.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime/pprof"
+)
+
+func main() {
+	if err := command(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// command is main with its surroundings as arguments.
+func command(args []string, stdout, stderr io.Writer) (err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	run := flags.String("run", "", "run only the rows whose name matches this `regexp`")
+	only := flags.String("only", "", "measure only the stores whose name matches this `regexp`, for profiles")
+	quick := flags.Bool("quick", false, "small stores and short rounds: shows that every row works, measures nothing")
+	out := flags.String("out", "", "write the tables to this `file` as well")
+	dir := flags.String("dir", "", "make the files of the disk rows below this `folder` (default: the system's temporary one)")
+	profile := flags.String("cpuprofile", "", "write a CPU profile to this `file`")
+	list := flags.Bool("list", false, "list the names of the rows")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *list {
+		for _, r := range allRows() {
+			fmt.Fprintf(stdout, "%-22s %s\n", r.name, r.title)
+		}
+		return nil
+	}
+	rows, err := regexp.Compile(*run)
+	if err != nil {
+		return err
+	}
+	stores, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	tmp, err := os.MkdirTemp(*dir, "kvbench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+
+	s := newSuite(fullSize, tmp, stderr)
+	if *quick {
+		s = newSuite(quickSize, tmp, stderr)
+	}
+	s.only = stores
+	for _, r := range allRows() {
+		if rows.MatchString(r.name) {
+			s.run(r)
+		}
+	}
+	text := s.markdown()
+	if *out != "" {
+		if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(stdout, text)
+	return err
+}
+
+// row is one comparison. Its run function adds lines and goals to the suite.
+type row struct {
+	name  string
+	title string
+	run   func(*suite)
+}
+
+// allRows lists the rows in the order of the report.
+func allRows() []row {
+	var rows []row
+	rows = append(rows, memoryPointRows()...)
+	rows = append(rows, diskPointRows()...)
+	rows = append(rows, scanRows()...)
+	rows = append(rows, clearRows()...)
+	rows = append(rows, expiryRows()...)
+	rows = append(rows, spaceRows()...)
+	rows = append(rows, durableRows()...)
+	rows = append(rows, openRows()...)
+	rows = append(rows, scriptRows()...)
+	return rows
+}
