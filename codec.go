@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -140,7 +141,13 @@ func (e *encoder) goValue(v any, depth int) error {
 		return e.goList(v, depth)
 	case Set:
 		e.buf = cbor.AppendTag(e.buf, tagSet)
-		return e.goList(v, depth)
+		if err := e.goList(v, depth); err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(v, unhashable); i >= 0 {
+			return at(&pathError{kind: ErrType, format: fmt.Sprintf("cannot store a set with a %T in it at %%s", v[i])}, indexStep(i))
+		}
+		return nil
 	case map[string]any:
 		if err := e.enter(depth); err != nil {
 			return err
@@ -185,11 +192,33 @@ func (e *encoder) goDict(d Dict, depth int) error {
 		if err := e.goValue(p.Key, depth+1); err != nil {
 			return err
 		}
+		if unhashable(p.Key) {
+			return &pathError{kind: ErrType, format: fmt.Sprintf("cannot store a dict with a %T as key at %%s", p.Key)}
+		}
 		if err := e.goValue(p.Value, depth+1); err != nil {
 			return at(err, keyStep(p.Key))
 		}
 	}
 	return nil
+}
+
+// unhashable reports whether scripts refuse v as an element of a set or as the
+// key of a dict. It is asked once v is encoded, which bounds v's depth and size.
+func unhashable(v any) bool {
+	switch v := v.(type) {
+	case nil, []byte:
+		return false
+	case Tuple:
+		return slices.ContainsFunc(v, unhashable)
+	}
+	t := reflect.TypeOf(v)
+	switch t.Kind() {
+	case reflect.Slice:
+		return t.Elem().Kind() != reflect.Uint8
+	case reflect.Array, reflect.Map:
+		return true
+	}
+	return false
 }
 
 // goReflect takes the types that are another spelling of a documented one.

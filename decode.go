@@ -2,14 +2,14 @@ package extlibs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 )
 
 // Decode returns the value as a Go value of its own, of the types that Tuple
-// lists. An encoding that Encode would not have written is an error that is
-// ErrCorrupt.
+// lists. What is not the encoding of a value is an error that is ErrCorrupt.
 func (v Value) Decode() (any, error) { return decode[any](v, goBuilder{}) }
 
 // builder makes the values that decode finds: Go values or script objects.
@@ -34,7 +34,7 @@ type dictBuilder[T any] interface {
 // decode reads exactly one value. It reserves memory in proportion to the
 // length of v, whatever v claims to hold.
 func decode[T any](v Value, b builder[T]) (T, error) {
-	d := decoder[T]{r: cbor.NewReader(string(v)), b: b, size: len(v)}
+	d := decoder[T]{r: cbor.NewReader(string(v)), b: b, size: len(v), room: len(v)}
 	out, err := d.value(0)
 	if err == nil && d.r.Len() > 0 {
 		err = fmt.Errorf("%d bytes too many", d.r.Len())
@@ -50,6 +50,20 @@ type decoder[T any] struct {
 	r    cbor.Reader
 	b    builder[T]
 	size int // of the whole value
+	room int // how many more elements the value can have: each takes a byte
+}
+
+// reserve notes that a container claims to hold n elements. The reader has seen
+// that as many bytes are left, but containers inside each other might all claim
+// the same ones.
+func (d *decoder[T]) reserve(n, depth int) error {
+	if depth >= MaxDepth {
+		return errTooDeep
+	}
+	if d.room -= n; d.room < 0 {
+		return cbor.ErrTruncated
+	}
+	return nil
 }
 
 // aliasBytes is the size up to which a value may be kept alive by any text in it.
@@ -97,8 +111,8 @@ func (d *decoder[T]) value(depth int) (T, error) {
 }
 
 func (d *decoder[T]) elements(n, depth int) ([]T, error) {
-	if depth >= MaxDepth {
-		return nil, errTooDeep
+	if err := d.reserve(n, depth); err != nil {
+		return nil, err
 	}
 	elems := make([]T, n)
 	for i := range elems {
@@ -115,8 +129,8 @@ var errTooDeep = fmt.Errorf("nested more than %d levels", MaxDepth)
 
 func (d *decoder[T]) dict(n, depth int) (T, error) {
 	var none T
-	if depth >= MaxDepth {
-		return none, errTooDeep
+	if err := d.reserve(2*n, depth); err != nil {
+		return none, err
 	}
 	dict := d.b.dict(n)
 	for range n {
@@ -165,15 +179,21 @@ func (d *decoder[T]) tagged(tag int64, depth int) (T, error) {
 // goBuilder makes Go values.
 type goBuilder struct{}
 
-func (goBuilder) null() any                { return nil }
-func (goBuilder) bool(v bool) any          { return v }
-func (goBuilder) int(v int64) any          { return v }
-func (goBuilder) float(v float64) any      { return v }
-func (goBuilder) text(v string) any        { return v }
-func (goBuilder) bytes(v string) any       { return []byte(v) }
-func (goBuilder) list(v []any) any         { return v }
-func (goBuilder) tuple(v []any) any        { return Tuple(v) }
-func (goBuilder) set(v []any) (any, error) { return Set(v), nil }
+func (goBuilder) null() any           { return nil }
+func (goBuilder) bool(v bool) any     { return v }
+func (goBuilder) int(v int64) any     { return v }
+func (goBuilder) float(v float64) any { return v }
+func (goBuilder) text(v string) any   { return v }
+func (goBuilder) bytes(v string) any  { return []byte(v) }
+func (goBuilder) list(v []any) any    { return v }
+func (goBuilder) tuple(v []any) any   { return Tuple(v) }
+
+func (goBuilder) set(v []any) (any, error) {
+	if i := slices.IndexFunc(v, unhashable); i >= 0 {
+		return nil, fmt.Errorf("set element of type %T", v[i])
+	}
+	return Set(v), nil
+}
 
 func (goBuilder) dict(n int) dictBuilder[any] {
 	return &goDict{byName: make(map[string]any, n)}
@@ -186,6 +206,9 @@ type goDict struct {
 }
 
 func (d *goDict) put(key, value any) error {
+	if unhashable(key) {
+		return fmt.Errorf("dict key of type %T", key)
+	}
 	name, isString := key.(string)
 	if isString && d.pairs == nil {
 		d.byName[name] = value

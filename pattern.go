@@ -3,6 +3,7 @@ package extlibs
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gobwas/glob"
 )
@@ -23,11 +24,14 @@ type pattern struct {
 func (p *pattern) all() bool { return p.prefix == "" && p.match == nil && !p.exact }
 
 // compilePattern multiplies out the braces first, because the glob package
-// backtracks on them in exponential time; on a pattern without braces it does
-// not.
+// backtracks on them in exponential time. Which words are valid is for that
+// package to say; the common shapes and wordMatcher do the matching.
 func compilePattern(text string) (*pattern, error) {
 	if len(text) > MaxPatternBytes {
 		return nil, failf(ErrInvalid, "pattern %q is longer than %d bytes", shorten(text), MaxPatternBytes)
+	}
+	if !utf8.ValidString(text) {
+		return nil, failf(ErrInvalid, "pattern %q is not valid UTF-8", shorten(text))
 	}
 	words, err := expandBraces(text)
 	if err != nil {
@@ -95,11 +99,10 @@ func compileWord(word string) (*pattern, error) {
 			}}, nil
 		}
 	}
-	g, err := glob.Compile(word)
-	if err != nil {
+	if _, err := glob.Compile(word); err != nil {
 		return nil, err
 	}
-	return &pattern{prefix: prefix, match: g.Match}, nil
+	return &pattern{prefix: prefix, match: newWordMatcher(word).match}, nil
 }
 
 // literal splits a word before its first wildcard and unescapes the first part.
@@ -151,17 +154,32 @@ func tokenLen(s string) int {
 	case '\\':
 		return min(2, len(s))
 	case '[':
-		for i := 1; i < len(s); i++ {
-			switch s[i] {
-			case '\\':
-				i++
-			case ']':
-				return i + 1
-			}
-		}
-		return len(s)
+		return classLen(s)
 	}
 	return 1
+}
+
+// classLen is the length of the class that s starts with, all of s if it does
+// not end. In a range such as [a-z] no character has a meaning of its own.
+func classLen(s string) int {
+	i := 1
+	if strings.HasPrefix(s[i:], "!") {
+		i++
+	}
+	_, first := utf8.DecodeRuneInString(s[i:])
+	if high, ok := strings.CutPrefix(s[i+first:], "-"); ok && high != "" {
+		_, last := utf8.DecodeRuneInString(high)
+		return min(i+first+1+last+1, len(s)) // with the bracket, or what stands there instead
+	}
+	for ; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case ']':
+			return i + 1
+		}
+	}
+	return len(s)
 }
 
 // expandBraces multiplies out the alternatives of a pattern, at most

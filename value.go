@@ -125,11 +125,17 @@ func (e *encoder) objectDict(d *object.Dict, depth int) error {
 	}
 	e.buf = cbor.AppendMap(e.buf, len(d.Pairs))
 	for _, p := range d.Pairs {
-		if !storableKey(p.Key, depth) {
-			return &pathError{kind: ErrType, format: "cannot store a dict with a " + typeName(p.Key) + " as key at %s"}
+		// A tuple may be a graph that is much larger than what it is made of:
+		// only once it is encoded is its size known to be bounded.
+		_, isTuple := p.Key.(*object.Tuple)
+		if !isTuple && !storableKey(p.Key, depth) {
+			return unstorableKey(p.Key)
 		}
 		if err := e.object(p.Key, depth+1); err != nil {
 			return err
+		}
+		if isTuple && !storableKey(p.Key, depth) {
+			return unstorableKey(p.Key)
 		}
 		if err := e.object(p.Value, depth+1); err != nil {
 			return at(err, objectStep(p.Key))
@@ -148,6 +154,10 @@ func objectStep(key object.Object) string {
 		return "[" + shorten(strings.ToValidUTF8(key.Inspect(), "?")) + "]"
 	}
 	return "[" + typeName(key) + "]"
+}
+
+func unstorableKey(key object.Object) error {
+	return &pathError{kind: ErrType, format: "cannot store a dict with a " + typeName(key) + " as key at %s"}
 }
 
 // storableKey reports whether a dict key is the same key after a round trip.
