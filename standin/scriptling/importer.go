@@ -44,11 +44,17 @@ func (im *importer) load(name string) error {
 		return nil
 	}
 	lib, err := im.open(name)
-	if err != nil {
-		return err
+	if err == nil {
+		im.bind(name, lib)
+		return nil
 	}
-	im.bind(name, lib)
-	return nil
+	if v, ok := im.walk(name); ok && errors.As(err, new(unknownLibrary)) {
+		// Only a placeholder goes by this name.
+		im.env.SetGlobal(name, v)
+		im.env.MarkImportedBinding(name)
+		return nil
+	}
+	return err
 }
 
 func (p *Scriptling) isRegistered(name string) bool {

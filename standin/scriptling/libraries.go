@@ -1,6 +1,7 @@
 package scriptling
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -123,7 +124,7 @@ func (p *Scriptling) LoadLibraryIntoEnv(name string, env *object.Environment) er
 		im.modules = map[string]*object.Dict{}
 	}
 	err := im.load(name)
-	if _, unknown := err.(unknownLibrary); unknown {
+	if errors.As(err, new(unknownLibrary)) {
 		return fmt.Errorf("library not found: %s", name)
 	}
 	return err

@@ -1,7 +1,6 @@
 package object
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -63,19 +62,4 @@ func RunBlocking(ctx interface{ Value(any) any }, fn func()) {
 		return
 	}
 	fn()
-}
-
-// goroutineID returns the number of the calling goroutine. The runtime offers
-// it only as text: "goroutine 18 [running]:…".
-func goroutineID() uint64 {
-	var buf [40]byte
-	n := runtime.Stack(buf[:], false)
-	var id uint64
-	for _, c := range buf[len("goroutine "):n] {
-		if c < '0' || c > '9' {
-			break
-		}
-		id = id*10 + uint64(c-'0')
-	}
-	return id
 }
