@@ -154,7 +154,7 @@ func patternArg(o object.Object) (*pattern, error) {
 	return compilePattern(text)
 }
 
-// keysArg takes a list, a tuple or a set of keys.
+// keysArg takes a list, a tuple, a set or a dict's keys().
 func keysArg(o object.Object) ([]string, error) {
 	var elems []object.Object
 	switch o := o.(type) {
@@ -165,6 +165,10 @@ func keysArg(o object.Object) ([]string, error) {
 	case *object.Set:
 		for _, el := range o.Elements {
 			elems = append(elems, el)
+		}
+	case *object.DictKeys:
+		for _, p := range o.Dict.Pairs {
+			elems = append(elems, p.Key)
 		}
 	default:
 		return nil, failf(ErrType, "keys must be a list of str, not %s", typeName(o))

@@ -1,6 +1,19 @@
 package extlibs_test
 
-import "strings"
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/paularlott/scriptling"
+	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs"
+)
 
 // contractCalls are the calls that the contract promises. The tests must not
 // take them from the code, which could lose one of them unnoticed.
@@ -55,4 +68,252 @@ func (c contractCall) examples() []string {
 		examples[i] = p.example
 	}
 	return examples
+}
+
+func TestTheDefaultStoreIsThereBeforeAnyInit(t *testing.T) {
+	got := output(t, backends[0].registry(t), "import scriptling.runtime.kv as kv\nkv.default.set(\"k\", 1)\nprint(kv.default.get(\"k\"))\n")
+	if got != "1\n" {
+		t.Errorf("printed %q", got)
+	}
+}
+
+func TestAHeldDefaultStoreFollowsALaterInit(t *testing.T) {
+	r := backends[0].registry(t)
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, "import scriptling.runtime.kv as kv\nd = kv.default\nput = d.set\nd.set(\"k\", \"first\")")
+	path := filepath.Join(t.TempDir(), "kv.db")
+	if err := r.Init(path); err != nil {
+		t.Fatal(err)
+	}
+	eval(t, p, "before = str(d.get(\"k\"))\nput(\"k\", \"second\")\nafter = kv.default.get(\"k\")")
+	if before, after := text(t, p, "before"), text(t, p, "after"); before != "None" || after != "second" {
+		t.Errorf("d.get returned %s, then %s", before, after)
+	}
+	if v, err := r.Default().Get(ctx, "k"); v != "second" || err != nil {
+		t.Errorf("the new store holds %v (%v)", v, err)
+	}
+}
+
+// A call that holds the store of before an Init must not fail because that one
+// is closed under it.
+func TestAnInitInTheMiddleOfACallIsNotSeenByTheScript(t *testing.T) {
+	r := backends[0].registry(t)
+	p := interpreter(r, &bytes.Buffer{})
+	inits := 0
+	p.RegisterFunc("init", func(context.Context, object.Kwargs, ...object.Object) object.Object {
+		inits++
+		if inits == 1 {
+			if err := r.Init(""); err != nil {
+				t.Error(err)
+			}
+		}
+		return &object.Null{}
+	})
+	eval(t, p, `
+import scriptling.runtime.kv as kv
+def fn(old=None):
+    init()
+    return "made"
+result = kv.default.update("k", fn)
+`)
+	if v, err := r.Default().Get(ctx, "k"); v != "made" || err != nil || text(t, p, "result") != "made" || inits != 2 {
+		t.Errorf("the new store holds %v (%v) after %d runs of fn", v, err, inits)
+	}
+}
+
+func TestInterpretersAndGoShareStores(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, b backend) {
+		r := b.registry(t)
+		name := b.storeName(t)
+		one, two := interpreter(r, &bytes.Buffer{}), interpreter(r, &bytes.Buffer{})
+		for _, p := range []*scriptling.Scriptling{one, two} {
+			if err := p.SetVar("name", name); err != nil {
+				t.Fatal(err)
+			}
+			eval(t, p, "import scriptling.runtime.kv as kv\nstore = kv.open(name)")
+		}
+		eval(t, one, "store.set(\"k\", \"from one\")\nkv.default.set(\"k\", \"default\")")
+		eval(t, two, "got = store.get(\"k\")\ndefault = kv.default.get(\"k\")\nstore.set(\"k\", (1, 2))")
+		if got, def := text(t, two, "got"), text(t, two, "default"); got != "from one" || def != "default" {
+			t.Errorf("the other interpreter got %q and %q", got, def)
+		}
+		v, err := mustOpen(t, r, name).Get(ctx, "k")
+		if fmt.Sprintf("%#v", v) != "extlibs.Tuple{1, 2}" || err != nil {
+			t.Errorf("Go got %#v (%v)", v, err)
+		}
+	})
+}
+
+func TestTwoRegistriesShareNothing(t *testing.T) {
+	source := "import scriptling.runtime.kv as kv\nprint(kv.default.add(\"k\", 1), kv.open(\":memory:x\").add(\"k\", 1))\n"
+	for range 2 {
+		if got := output(t, backends[0].registry(t), source); got != "true true\n" {
+			t.Errorf("printed %q", got)
+		}
+	}
+}
+
+func TestGoroutinesOfOneInterpreterCountExactly(t *testing.T) {
+	const goroutines, rounds = 8, 25
+	forEachBackend(t, func(t *testing.T, b backend) {
+		p, h := scripted(t, b)
+		eval(t, p, `
+def work(n):
+    store.incr("incr")
+    store.update("update", lambda v: v + [n], default=[])
+    store.add("claim:" + str(n), 1)
+    store.get_or_set("made", lambda: n)
+    return store.get("made")
+`)
+		var wg sync.WaitGroup
+		for range goroutines {
+			wg.Go(func() {
+				for n := range rounds {
+					if _, err := p.CallFunction("work", n); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		list, err := h.Get(ctx, "update")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := h.Incr(ctx, "incr", 0, 0)
+		if n != goroutines*rounds || len(list.([]any)) != goroutines*rounds || err != nil {
+			t.Errorf("counted %d (%v), listed %d, want %d", n, err, len(list.([]any)), goroutines*rounds)
+		}
+		if n, err := h.Count(ctx, "claim:*"); n != rounds || err != nil {
+			t.Errorf("%d claims (%v), want %d", n, err, rounds)
+		}
+	})
+}
+
+// meeting holds the first two that come until both are there, and nobody later.
+type meeting struct {
+	arrived atomic.Int32
+	both    chan struct{}
+}
+
+func (m *meeting) wait(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
+	switch m.arrived.Add(1) {
+	case 1:
+		object.RunBlocking(ctx, func() { <-m.both })
+	case 2:
+		close(m.both)
+	}
+	return &object.Null{}
+}
+
+// handlers append to a list as the requests of a server do. meet is where two
+// requests that overlap are forced to be at once: both have read, neither has
+// written.
+const handlers = `
+def careless(user):
+    users = store.get("users", default=[])
+    meet()
+    users.append(user)
+    store.set("users", users)
+
+def careful(user):
+    def add(users):
+        meet()
+        return users + [user]
+    store.update("users", add, default=[])
+
+def counting(user):
+    n = store.get("users", default=0)
+    meet()
+    store.set("users", n + 1)
+
+def counting_well(user):
+    meet()
+    store.incr("users")
+`
+
+func TestOverlappingHandlersLoseAnUpdateUnlessTheyUseUpdate(t *testing.T) {
+	for _, c := range []struct {
+		handler string
+		meets   int32 // how often meet is reached
+		want    string
+	}{
+		{"careless", 2, "1 of the users"},
+		{"careful", 3, "2 of the users"}, // the one that lost runs fn again
+		{"counting", 2, "1"},
+		{"counting_well", 2, "2"},
+	} {
+		for _, interpreters := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s/%d interpreters", c.handler, interpreters), func(t *testing.T) {
+				forEachBackend(t, func(t *testing.T, b backend) {
+					m := &meeting{both: make(chan struct{})}
+					r, name := b.registry(t), b.storeName(t)
+					hosts := make([]*scriptling.Scriptling, interpreters)
+					for i := range hosts {
+						hosts[i] = interpreter(r, &bytes.Buffer{})
+						hosts[i].RegisterFunc("meet", m.wait)
+						if err := hosts[i].SetVar("name", name); err != nil {
+							t.Fatal(err)
+						}
+						eval(t, hosts[i], "import scriptling.runtime.kv as kv\nstore = kv.open(name)\n"+handlers)
+					}
+					var wg sync.WaitGroup
+					for i := range 2 {
+						wg.Go(func() {
+							if _, err := hosts[i%interpreters].CallFunction(c.handler, fmt.Sprint("user ", i)); err != nil {
+								t.Error(err)
+							}
+						})
+					}
+					wg.Wait()
+					v, err := mustOpen(t, r, name).Get(ctx, "users")
+					if err != nil {
+						t.Fatal(err)
+					}
+					got := fmt.Sprint(v)
+					if list, ok := v.([]any); ok {
+						got = fmt.Sprint(len(list), " of the users")
+					}
+					if got != c.want || m.arrived.Load() != c.meets {
+						t.Errorf("kept %s after %d meets, want %s after %d", got, m.arrived.Load(), c.want, c.meets)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Others must not wait while one call of the same interpreter does.
+func TestACallThatWaitsLetsOtherThreadsOfItsInterpreterRun(t *testing.T) {
+	h := &slowStore{entered: make(chan struct{}), leave: make(chan struct{})}
+	extlibs.RegisterDriver("slowtest", func(context.Context, string) (extlibs.Store, error) { return h, nil })
+	r := backends[0].registry(t)
+	h.Store = backends[0].open(t)
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, "import scriptling.runtime.kv as kv\nslow = kv.open(\"slowtest://x\")\ndef waits():\n    return slow.set(\"k\", 1)\ndef other():\n    return 5\n")
+	done := make(chan error)
+	go func() {
+		_, err := p.CallFunction("waits")
+		done <- err
+	}()
+	<-h.entered
+	if v, err := p.CallFunction("other"); err != nil || v.Inspect() != "5" {
+		t.Errorf("the other function returned %v (%v)", v, err)
+	}
+	close(h.leave)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// slowStore holds each Apply until the test lets it go.
+type slowStore struct {
+	extlibs.Store
+	entered, leave chan struct{}
+}
+
+func (s *slowStore) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error) {
+	close(s.entered)
+	<-s.leave
+	return s.Store.Apply(ctx, op)
 }

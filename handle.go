@@ -313,7 +313,8 @@ const (
 func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Value, error)) (Value, error) {
 	for attempt := range updateAttempts {
 		if attempt >= updateEager {
-			if err := backOff(ctx, min(attempt, updateAttempts/4)); err != nil {
+			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
+			if _, err := released(ctx, wait); err != nil {
 				return "", h.about(key, err)
 			}
 		}

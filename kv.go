@@ -61,13 +61,20 @@ func newFace(store func() *Handle) *object.Builtin {
 		c := &calls[i]
 		methods[c.name] = &object.Builtin{HelpText: c.helpText(), Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
 			bound, err := c.bind(kwargs.Kwargs, args)
-			if err == nil {
-				var result object.Object
-				if result, err = c.run(ctx, store(), bound); err == nil {
-					return result
-				}
+			if err != nil {
+				return toScript(c.name, err)
 			}
-			return toScript(c.name, err)
+			for {
+				h := store()
+				result, err := c.run(ctx, h, bound)
+				switch {
+				case err == nil:
+					return result
+				case errors.Is(err, ErrClosed) && store() != h:
+					continue // the default store was replaced on the way
+				}
+				return toScript(c.name, err)
+			}
 		}}
 	}
 	return &object.Builtin{

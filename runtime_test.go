@@ -1,0 +1,356 @@
+package extlibs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/paularlott/scriptling"
+	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs"
+)
+
+func TestTheRuntimePrintsWhatThePublishedOnePrints(t *testing.T) {
+	for name, v := range vectors(t, "testdata/conformance-runtime") {
+		t.Run(name, func(t *testing.T) {
+			if got := output(t, backends[0].registry(t), v[0]); got != v[1] {
+				t.Errorf("printed:\n%s\nwant:\n%s", got, v[1])
+			}
+		})
+	}
+}
+
+func TestBackgroundTasks(t *testing.T) {
+	const imports = "import scriptling.runtime as runtime\nimport scriptling.runtime.kv as kv\n"
+	for _, c := range []struct{ name, source, want string }{
+		{"a promise may be asked again, and waited for after", `
+def work():
+    return [1]
+p = runtime.background("t", "work")
+print(p.get(), p.get(), p.wait(), p.get())
+`, "[1] [1] None [1]\n"},
+		{"keywords reach the handler", `
+def work(a, b=2, **rest):
+    return [a, b, rest["c"]]
+print(runtime.background("t", "work", 1, b=5, c=6).get())
+`, "[1, 5, 6]\n"},
+		{"a lambda is a handler", `
+double = lambda n: n * 2
+print(runtime.background("t", "double", 4).get())
+`, "8\n"},
+		{"a task sees the stores of its host", `
+def work(name):
+    store = kv.open(":memory:" + name)
+    store.set("from task", [1])
+    return [kv.default.incr("n"), store.count()]
+print(runtime.background("t", "work", "shared").get(), kv.open(":memory:shared").get("from task"), kv.default.get("n"))
+`, "[1, 1] [1] 1\n"},
+		{"a task imports what its starter did not", `
+def work():
+    import json
+    import scriptling.runtime.kv as other
+    other.default.set("k", json.dumps([1]))
+    return other.default.get("k")
+print(runtime.background("t", "work").get(), kv.default.get("k"))
+`, "[1] [1]\n"},
+		{"tasks start tasks", `
+def inner(n):
+    return kv.default.incr("n", n)
+def middle(n):
+    return runtime.background("inner", "inner", n).get() + 1
+def outer(n):
+    import scriptling.runtime as again
+    return again.background("middle", "middle", n).get() + 1
+print(runtime.background("outer", "outer", 40).get(), kv.default.get("n"))
+`, "42 40\n"},
+		{"a library's function is a handler", `
+print(runtime.background("t", "json.dumps", [1, "a"]).get())
+`, "[1,\"a\"]\n"},
+		{"a library or function that is missing is told at get", `
+for handler in ["nosuch.f", "json.nosuch"]:
+    try:
+        runtime.background("t", handler).get()
+    except Exception as e:
+        print(e)
+`, "async error: failed to load library nosuch: library not found: nosuch\nasync error: function not found: json.nosuch\n"},
+		{"a task's error of kv has its text", `
+def work():
+    kv.default.set("", 1)
+try:
+    runtime.background("t", "work").get()
+except Exception as e:
+    print(e)
+`, "async error: kv.set: key is empty; use 1 to 32768 bytes\n"},
+		{"recursion without an end is an error", `
+def work():
+    return work()
+try:
+    runtime.background("t", "work").get()
+except Exception as e:
+    print(e)
+`, "async error: call depth exceeded: maximum depth is 1000\n"},
+		{"shared=True sees live variables", `
+seen = []
+def work(n):
+    seen.append(n)
+    kv.default.update("k", lambda v: v + [n], default=[])
+tasks = [runtime.background("t", "work", i, shared=True) for i in range(3)]
+for t in tasks:
+    t.wait()
+print(sorted(seen), sorted(kv.default.get("k")))
+`, "[0, 1, 2] [0, 1, 2]\n"},
+		{"without shared=True it does not", `
+seen = []
+def work():
+    seen.append(1)
+try:
+    runtime.background("t", "work").get()
+except NameError as e:
+    print("NameError")
+except Exception as e:
+    print("error", seen)
+print(seen)
+`, "NameError\n[]\n"},
+		{"a promise is not to be called", `
+def work():
+    return 1
+p = runtime.background("t", "work")
+try:
+    p()
+except TypeError as e:
+    print("TypeError")
+p.wait()
+`, "TypeError\n"},
+		{"a store cannot be passed, but its name can", `
+def work(store):
+    return store.get("k")
+try:
+    runtime.background("t", "work", kv.default)
+except Exception as e:
+    print(e)
+`, "background arg 0: BUILTIN is not transferable to background tasks (allowed: None, bool, int, float, str, list, dict, set, tuple)\n"},
+		{"an argument that contains itself is an error", `
+def work(l):
+    return 1
+l = []
+l.append(l)
+try:
+    runtime.background("t", "work", l)
+except Exception as e:
+    print(e)
+`, "background arg 0: list[0]: circular reference in list\n"},
+		{"atomic calls of many tasks lose nothing", `
+def work(i):
+    for n in range(10):
+        kv.default.incr("n")
+        kv.default.update("l", lambda l: l + [i], default=[])
+tasks = [runtime.background("t", "work", i) for i in range(5)]
+for t in tasks:
+    t.wait()
+print(kv.default.get("n"), len(kv.default.get("l")))
+`, "50 50\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := output(t, backends[0].registry(t), imports+c.source); got != c.want {
+				t.Errorf("printed:\n%s\nwant:\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestThePanicOfATaskIsAnErrorOfItsPromise(t *testing.T) {
+	r := backends[0].registry(t)
+	p := interpreter(r, &bytes.Buffer{})
+	p.RegisterLibrary(object.NewLibrary("host", map[string]*object.Builtin{
+		"fails": {Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object { panic("host bug") }},
+	}, nil, ""))
+	eval(t, p, "import scriptling.runtime as runtime\nimport host\ndef work():\n    host.fails()\n")
+	for _, handler := range []string{"work", "host.fails"} {
+		clause, message := caught(t, p, `runtime.background("t", "`+handler+`").get()`)
+		if clause != "Exception" || !strings.Contains(message, "async error: ") || !strings.Contains(message, "host bug") {
+			t.Errorf("%s raised %s %q", handler, clause, message)
+		}
+	}
+}
+
+func TestAWaitForATaskEndsWithItsContext(t *testing.T) {
+	r := backends[0].registry(t)
+	release := make(chan struct{})
+	p := interpreter(r, &bytes.Buffer{})
+	p.RegisterLibrary(object.NewLibrary("host", map[string]*object.Builtin{
+		"block": {Fn: func(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
+			object.RunBlocking(ctx, func() { <-release })
+			return object.NewString("released")
+		}},
+	}, nil, ""))
+	eval(t, p, "import scriptling.runtime as runtime\nimport host\ndef work():\n    return host.block()\np = runtime.background(\"t\", \"work\")\n")
+	cancelled, cancel := context.WithCancel(context.Background())
+	entered, waits := make(chan struct{}), make(chan error)
+	p.RegisterFunc("entered", func(context.Context, object.Kwargs, ...object.Object) object.Object {
+		close(entered)
+		return &object.Null{}
+	})
+	go func() {
+		_, err := p.EvalWithContext(cancelled, "entered()\np.get()")
+		waits <- err
+	}()
+	<-entered
+	cancel()
+	if err := <-waits; err == nil || !strings.Contains(err.Error(), "execution cancelled") {
+		t.Errorf("the wait ended with %v", err)
+	}
+	// The task itself goes on.
+	close(release)
+	eval(t, p, "result = p.get()")
+	if got := text(t, p, "result"); got != "released" {
+		t.Errorf("the task returned %q", got)
+	}
+}
+
+// What a registrar that is no interpreter can offer: tasks without imports.
+func TestBackgroundWorksThroughAnyRegistrar(t *testing.T) {
+	r := backends[0].registry(t)
+	p := scriptling.New()
+	r.RegisterRuntimeLibraryAll(registrarOnly{p}, nil)
+	var out bytes.Buffer
+	p.SetOutputWriter(&out)
+	eval(t, p, `
+import scriptling.runtime as runtime
+import scriptling.runtime.kv as kv
+def work():
+    return kv.default.incr("n")
+print(runtime.background("t", "work").get())
+try:
+    runtime.background("t", "json.dumps", 1).get()
+except Exception as e:
+    print(e)
+`)
+	if want := "1\nasync error: cannot load library: no factory configured\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+}
+
+type registrarOnly struct{ p object.LibraryRegistrar }
+
+func (r registrarOnly) RegisterLibrary(lib *object.Library) { r.p.RegisterLibrary(lib) }
+
+func TestTheRuntimesKVIsTheLibraryOfThatName(t *testing.T) {
+	got := output(t, backends[0].registry(t), `
+import scriptling.runtime as runtime
+runtime.kv.default.set("k", 1)
+print(runtime.kv.default.get("k"), runtime.kv.open(":memory:x") is not None)
+import scriptling.runtime.kv as kv
+print(kv.default.get("k"), kv.default is runtime.kv.default, kv.open(":memory:x") is kv.open(":memory:x"))
+`)
+	if want := "1 true\n1 true true\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
+func TestResponses(t *testing.T) {
+	got := output(t, backends[0].registry(t), `
+import scriptling.runtime as runtime
+http = runtime.http
+def show(r):
+    print(r.status, sorted([k + ": " + v for k, v in r.headers.items()]), r.body)
+show(http.json([1]))
+show(http.json(404, None))
+show(http.json({"a": 1}, status=201))
+show(http.json("bad", "still sent"))
+show(http.html("<p>", status=500))
+show(http.text(418, "short and stout"))
+show(http.redirect("/a"))
+show(http.redirect("/a", 301))
+show(http.redirect("/a", status=307))
+q = http.parse_query("?a=1&b=&c=x+y&c=%26")
+print(q["a"], [q["b"]], q["c"], q["nope"], http.parse_query(""))
+for call in [lambda: http.json(), lambda: http.redirect(), lambda: http.parse_query(), lambda: http.parse_query(5), lambda: http.parse_query("%zz")]:
+    try:
+        call()
+        print("not reached")
+    except Exception as e:
+        print("error", len(str(e)) > 0)
+`)
+	const want = `200 [Content-Type: application/json] [1]
+404 [Content-Type: application/json] None
+201 [Content-Type: application/json] {a: 1}
+200 [Content-Type: application/json] still sent
+500 [Content-Type: text/html; charset=utf-8] <p>
+418 [Content-Type: text/plain; charset=utf-8] short and stout
+302 [Location: /a] 
+301 [Location: /a] 
+307 [Location: /a] 
+1 [] [x y, &] None {}
+error true
+error true
+error true
+error true
+error true
+`
+	if got != want {
+		t.Errorf("printed:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestARequestHasWhatTheHandlerNeeds(t *testing.T) {
+	const handler = `
+def handle(request):
+    return [request.method, request.path, request.body, request.headers["content-type"], request.query["q"], request.headers["nope"], type(request)]
+
+def parsed(request):
+    return request.json()
+`
+	p := interpreter(backends[0].registry(t), &bytes.Buffer{})
+	eval(t, p, handler)
+	request := extlibs.CreateRequestInstance("POST", "/users", `{"n": 1}`,
+		map[string]string{"Content-Type": "application/json"}, map[string]string{"q": "x"})
+	got, err := p.CallFunction("handle", request)
+	if want := `[POST, /users, {"n": 1}, application/json, x, None, Request]`; err != nil || got.Inspect() != want {
+		t.Errorf("handle returned %v (%v), want %s", got, err, want)
+	}
+	for _, c := range []struct{ body, want string }{
+		{`{"n": 1}`, "{n: 1}"},
+		{`[1, 2.5, null, true]`, "[1, 2.5, None, true]"},
+		{`"text"`, "text"},
+		{"", "None"},
+	} {
+		got, err := p.CallFunction("parsed", extlibs.CreateRequestInstance("POST", "/", c.body, nil, nil))
+		if err != nil || got.Inspect() != c.want {
+			t.Errorf("json() of %q returned %v (%v), want %s", c.body, got, err, c.want)
+		}
+	}
+	_, err = p.CallFunction("parsed", extlibs.CreateRequestInstance("POST", "/", "{", nil, nil))
+	if err == nil || !strings.Contains(err.Error(), "JSONDecodeError") {
+		t.Errorf("json() of a broken body: %v", err)
+	}
+}
+
+func TestInterpretersStartTasksAtTheSameTime(t *testing.T) {
+	r := backends[0].registry(t)
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, `
+import scriptling.runtime as runtime
+import scriptling.runtime.kv as kv
+def work():
+    import json
+    return kv.default.incr("n")
+def start():
+    return runtime.background("t", "work").get()
+`)
+	const calls = 20
+	var wg sync.WaitGroup
+	for range calls {
+		wg.Go(func() {
+			if _, err := p.CallFunction("start"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if v, err := r.Default().Get(ctx, "n"); fmt.Sprint(v) != fmt.Sprint(calls) || err != nil {
+		t.Errorf("%v tasks ran (%v), want %d", v, err, calls)
+	}
+}
