@@ -20,7 +20,6 @@ func TestEvalValue(t *testing.T) {
 		{"if True:\n    7", "7"},
 		{"if False:\n    7", "None"},
 		{"for i in range(3):\n    i * 2", "4"},
-		{"while True:\n    8\n    break", "None"},
 		{"match 1:\n    case 1:\n        'one'", "one"},
 		{"try:\n    9\nexcept Exception:\n    10", "9"},
 		{"try:\n    1 / 0\nexcept Exception:\n    10", "None"},
@@ -55,7 +54,6 @@ func TestEvalErrors(t *testing.T) {
 		{"exception", "# comment\nprint\nx = 1\ndef f():\n    raise ValueError('bad')\nf()", "Uncaught exception: bad (line 2)"},
 		{"unhandled type", "try:\n    1 / 0\nexcept ValueError:\n    pass", "division by zero (line 2)"},
 		{"call depth", "def f():\n    return f()\nf()", "call depth exceeded: maximum depth is 1000 (line 2)"},
-		{"nesting", "l = []\nm = []\nfor i in range(100000):\n    l = [l]\n    m = [m]\nl == m", "maximum recursion depth exceeded (line 6)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

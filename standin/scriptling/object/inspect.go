@@ -30,7 +30,7 @@ func (in *inspector) write(obj Object) {
 		return
 	}
 	if in.open[obj] || len(in.open) >= maxInspectDepth {
-		in.WriteString("...")
+		in.ellipsis(obj)
 		return
 	}
 	in.open[obj] = true
@@ -57,6 +57,18 @@ func (in *inspector) write(obj Object) {
 		in.view("dict_values(", obj.Dict)
 	case *DictItems:
 		in.view("dict_items(", obj.Dict)
+	}
+}
+
+// ellipsis stands for the contents of a container.
+func (in *inspector) ellipsis(obj Object) {
+	switch obj.(type) {
+	case *List:
+		in.WriteString("[...]")
+	case *Tuple:
+		in.WriteString("(...)")
+	default:
+		in.WriteString("{...}")
 	}
 }
 

@@ -1,0 +1,82 @@
+package eval_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/paularlott/scriptling"
+	"github.com/paularlott/scriptling/object"
+)
+
+// TestRecursionIsBounded checks that no script can exhaust the Go stack.
+func TestRecursionIsBounded(t *testing.T) {
+	const tooDeep, tooManyCalls = "maximum recursion depth exceeded", "call depth exceeded"
+	nested := func(open, closing string) string {
+		const n = 150
+		return "def f():\n    return " + strings.Repeat(open, n) + "f()" + strings.Repeat(closing, n) + "\nf()"
+	}
+	const class = "class C:\n    def __eq__(self, o):\n        return self == o\n    def __str__(self):\n        return str(self)\n" +
+		"    def __len__(self):\n        return len(self)\n    def __iter__(self):\n        return iter(self)\n" +
+		"    def __lt__(self, o):\n        return max(self, o)\nc = C()\n"
+	tests := []struct{ name, script, want string }{
+		{"parentheses", nested("(1 + ", ")"), tooDeep},
+		{"lists", nested("[", "]"), tooDeep},
+		{"comprehensions", nested("[", " for x in [1]]"), tooDeep},
+		{"builtins", nested("max(", ", 1)"), tooDeep},
+		{"comparison", "l = []\nm = []\nfor i in range(100000):\n    l = [l]\n    m = [m]\nl == m", tooDeep},
+		{"comparison of cycles", "l = []\nl.append(l)\nm = []\nm.append(m)\nl == m", tooDeep},
+		{"sorting", "l = []\nm = []\nfor i in range(200000):\n    l = [l]\n    m = [m]\nsorted([l, m])", tooDeep},
+		{"callback", "def f(x):\n    return sorted([1], key=f)\nf(1)", tooManyCalls},
+		{"lambda", "f = lambda: f()\nf()", tooManyCalls},
+		{"__eq__", class + "c == c", tooManyCalls},
+		{"__str__", class + "f'{c}'", tooManyCalls},
+		{"__len__", class + "not c", tooManyCalls},
+		{"__iter__", class + "list(c)", tooManyCalls},
+		{"__lt__", class + "max(c, c)", tooManyCalls},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := scriptling.New().Eval(tt.script); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got error %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestRecursionWithoutCallDepth is about calls from Go, which have no limit of
+// call depth.
+func TestRecursionWithoutCallDepth(t *testing.T) {
+	p := scriptling.New()
+	if _, err := p.Eval("def f():\n    return f()"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.CallFunction("f"); err == nil || !strings.Contains(err.Error(), "maximum recursion depth exceeded") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+func TestScriptLibrariesMayImportEachOther(t *testing.T) {
+	p := scriptling.New()
+	_ = p.RegisterScriptLibrary("left", "import right\ndef name():\n    return right.who()\n")
+	_ = p.RegisterScriptLibrary("right", "import left\ndef who():\n    return 'right'\n")
+	if v, err := p.Eval("import left\nleft.name()"); err != nil || v.Inspect() != "right" {
+		t.Errorf("got %v, %v", v, err)
+	}
+}
+
+// TestScriptLibraryObeysTheContext cancels a script while it imports.
+func TestScriptLibraryObeysTheContext(t *testing.T) {
+	p := scriptling.New()
+	ctx, cancel := context.WithCancel(context.Background())
+	p.RegisterLibrary(object.NewLibrary("control", map[string]*object.Builtin{
+		"cancel": {Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
+			cancel()
+			return &object.Null{}
+		}},
+	}, nil, ""))
+	_ = p.RegisterScriptLibrary("lib", "import control\ncontrol.cancel()\nwhile True: pass\n")
+	if _, err := p.EvalWithContext(ctx, "import lib"); err == nil || !strings.Contains(err.Error(), "execution cancelled (lib:3)") {
+		t.Errorf("got error %v", err)
+	}
+}
