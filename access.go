@@ -62,11 +62,16 @@ func (a *access) locate(name string) (location, error) {
 		return location{path: abs}, nil
 	}
 	// The name may also reach an allowed folder by another way, such as a
-	// symlink to it.
-	spellings := []string{abs}
+	// symlink to it. Resolved names come first, because os.Root refuses a
+	// symlink with an absolute target even if that is inside.
+	var spellings []string
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		spellings = append(spellings, real)
+	}
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
 		spellings = append(spellings, filepath.Join(dir, filepath.Base(abs)))
 	}
+	spellings = append(spellings, abs)
 	for _, path := range spellings {
 		for _, dir := range a.dirs {
 			roots := []string{dir}
