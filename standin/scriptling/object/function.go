@@ -38,7 +38,6 @@ type Function struct {
 	Env    *Environment
 	Params *ast.Params
 	Body   []ast.Stmt
-	Line   int
 	// Owner is the class whose body defines the function, or nil. super()
 	// continues after it.
 	Owner *Class

@@ -29,7 +29,7 @@ func (f *frame) defineClass(s *ast.ClassDef) (object.Object, signal) {
 		if !ok {
 			continue
 		}
-		fn := &object.Function{Name: def.Name, Env: f.env, Params: def.Params, Body: def.Body, Line: def.Line, Owner: class}
+		fn := &object.Function{Name: def.Name, Env: f.env, Params: def.Params, Body: def.Body, Owner: class}
 		member := body.decorate(fn, def.Decorators)
 		if failure(member) != nil {
 			return f.locate(member, def.Line), sigFail
