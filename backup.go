@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -13,7 +14,8 @@ import (
 // Backup writes a consistent copy of a store in a file to w, while the store is
 // in use. The copy is a file that InitKVStore and Open take. It goes through a
 // temporary file beside the store's own, so that a slow w does not make that one
-// grow. A store that is not in a file is errors.ErrUnsupported.
+// grow. All of the copy is checked before w gets any of it: Backup of a damaged
+// store is ErrCorrupt. A store that is not in a file is errors.ErrUnsupported.
 func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 	b, ok := h.store.(interface {
 		Backup(context.Context, io.Writer) error
@@ -68,6 +70,10 @@ func (s *boltStore) Backup(ctx context.Context, w io.Writer) error {
 	})
 	if err != nil {
 		return diskError(err)
+	}
+	// A damaged copy must not take the place of a whole one.
+	if err := verifyFile(tmp, math.MaxInt64); err != nil {
+		return err
 	}
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -135,6 +141,7 @@ func (s *boltStore) compact() error {
 	kept = true
 	old := s.db
 	s.db, s.info = next, info
+	s.file.Store(tmp)
 	return errors.Join(location{path: path}.syncDir(), guard(old.Close))
 }
 
@@ -149,6 +156,9 @@ func (s *boltStore) copyTo(tmp *os.File) (*bolt.DB, error) {
 	})
 	if err == nil {
 		err = guard(next.Sync)
+	}
+	if err == nil {
+		err = verifyFile(tmp, math.MaxInt64)
 	}
 	if err != nil {
 		if next != nil {

@@ -35,16 +35,21 @@ type boltStore struct {
 	engine sync.RWMutex
 	db     *bolt.DB // nil: closed
 	info   os.FileInfo
+	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
 
 	damaged atomic.Pointer[failure] // why the engine can't go on
+	broken  chan struct{}           // closed when damaged is set
+	breaks  sync.Once
 	commits atomic.Int64
 	expired atomic.Int64
 }
 
-func newBoltStore(db *bolt.DB, info os.FileInfo, path string, opts options) *boltStore {
-	s := &boltStore{opts: opts, path: path, db: db, info: info}
+func newBoltStore(db *bolt.DB, f storeFile, path string, opts options) *boltStore {
+	s := &boltStore{opts: opts, path: path, db: db, info: f.info, broken: make(chan struct{})}
+	s.file.Store(f.File)
 	if !db.IsReadOnly() {
 		s.c = newCommitter(s.update, opts.now, func() { s.commits.Add(1) })
+		s.c.broken, s.c.why = s.broken, func() error { return s.damaged.Load() }
 		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, step: s.sweepStep}
 		s.sweep.expect(0) // the file may hold keys that expired while it was closed
 	}
@@ -62,7 +67,38 @@ func (s *boltStore) use(fn func(*bolt.DB) error) error {
 }
 
 func (s *boltStore) update(fn func(*bolt.Tx) error) error {
-	return s.use(func(db *bolt.DB) error { return db.Update(fn) })
+	return s.use(func(db *bolt.DB) error {
+		id, refused := 0, false
+		err := db.Update(func(tx *bolt.Tx) error {
+			id = tx.ID()
+			err := fn(tx)
+			refused = err != nil
+			return err
+		})
+		if err == nil || refused {
+			return err
+		}
+		// A commit whose last step fails, the sync of the header, is in the
+		// system's memory all the same. The engine goes on from it, and reuses
+		// pages that the header on disk may still need: a power cut then would
+		// leave nothing that can be opened. So that must be the last commit.
+		seen := 0
+		view := db.View(func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
+		if view == nil && seen < id {
+			return err
+		}
+		return s.breakDown(failf(ErrUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err).(*failure))
+	})
+}
+
+// breakDown lets nobody near the engine from now on.
+func (s *boltStore) breakDown(why *failure) error {
+	s.breaks.Do(func() {
+		s.damaged.Store(why)
+		close(s.broken)
+		s.opts.logger.Error("kv file can't be used any longer", "path", s.path, "error", why.msg)
+	})
+	return why
 }
 
 func (s *boltStore) view(fn func(*boltTx) error) error {
@@ -93,10 +129,7 @@ func (s *boltStore) guarded(fn func() error) error {
 	err := guard(fn)
 	var f *failure
 	if errors.As(err, &f) && f.kind == errEngine {
-		f = &failure{kind: ErrCorrupt, msg: f.msg, cause: f.cause}
-		s.damaged.CompareAndSwap(nil, f)
-		s.opts.logger.Error("kv file is damaged", "path", s.path, "error", f.msg)
-		return f
+		return s.breakDown(&failure{kind: ErrCorrupt, msg: f.msg, cause: f.cause})
 	}
 	return err
 }
@@ -240,6 +273,10 @@ func (s *boltStore) plan(t *boltTx, op *Op, before *plan) (*plan, error) {
 			return nil, err // replacing or removing a damaged entry mends it
 		}
 		p = &plan{key: op.Key, existed: exists, was: deadline, exists: exists, value: value, deadline: deadline}
+		if err != nil && op.Kind == OpDelete {
+			p.exists, p.changed = false, true
+			return p, nil
+		}
 	}
 	var current Value
 	if p.exists && t.live(p.deadline) {
@@ -276,9 +313,10 @@ func (s *boltStore) admit(t *boltTx, keys int64, plans []*plan) error {
 	}
 	before := keys
 	for _, p := range plans {
-		if p.exists && !p.existed {
+		wasLive := p.existed && t.live(p.was)
+		if p.exists && !wasLive {
 			keys++
-		} else if p.existed && !p.exists {
+		} else if wasLive && !p.exists {
 			keys--
 		}
 	}
@@ -374,6 +412,10 @@ func (s *boltStore) Close() error {
 	if s.c != nil {
 		s.c.close()
 	}
+	if s.damaged.Load() != nil {
+		s.abandon()
+		return nil // the calls that failed have said why
+	}
 	s.engine.Lock()
 	defer s.engine.Unlock()
 	if s.db == nil {
@@ -386,6 +428,17 @@ func (s *boltStore) Close() error {
 	}
 	return nil
 }
+
+// abandon gives up the file and its lock without the engine, which would wait
+// for its own locks, and a panic may have left one of them locked. The memory
+// that maps the file stays: a call that is stuck may still look at it.
+func (s *boltStore) abandon() {
+	s.damaged.Store(errAbandoned)
+	unlock(s.file.Load())
+	s.file.Load().Close()
+}
+
+var errAbandoned = failf(ErrClosed, "%w", ErrClosed).(*failure)
 
 // Stats reports what only the store itself can count.
 func (s *boltStore) Stats() Stats {
@@ -474,6 +527,8 @@ func diskError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):
 		return failf(ErrFull, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes: %w", err)
+	case errors.Is(err, berrors.ErrInvalidMapping):
+		return failf(err, "the file could not be mapped into memory after it grew; close the store and open it again: %w", err)
 	case isDiskFull(err):
 		return failf(ErrFull, "the disk is full: %w", err)
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"hash/crc32"
@@ -136,6 +137,9 @@ func newBoltTx(tx *bolt.Tx, now time.Time) (*boltTx, error) {
 	return t, nil
 }
 
+// unknownDeadline is the deadline of an entry whose record is damaged.
+const unknownDeadline = -1
+
 // entry reads the entry of a key, live or not. exists is whether the file holds it.
 func (t *boltTx) entry(key string) (value Value, deadline int64, exists bool, err error) {
 	rec := t.data.Get([]byte(key))
@@ -144,7 +148,7 @@ func (t *boltTx) entry(key string) (value Value, deadline int64, exists bool, er
 	}
 	deadline, raw, err := parseRecord([]byte(key), rec)
 	if err != nil {
-		return "", 0, true, err
+		return "", unknownDeadline, true, err
 	}
 	return Value(raw), deadline, true, nil
 }
@@ -191,9 +195,21 @@ func (t *boltTx) put(key string, oldDeadline int64, existed bool, deadline int64
 	return t.data.Put([]byte(key), appendRecord(nil, key, deadline, value))
 }
 
+// forgetDeadline takes a key out of the index. Where nobody knows its deadline
+// any more the whole index is searched, because an entry that stays behind would
+// count as an expired key.
 func (t *boltTx) forgetDeadline(key string, deadline int64) error {
-	k, _ := expiryEntry(deadline, key)
-	return t.expiry.Delete(k)
+	if deadline != unknownDeadline {
+		k, _ := expiryEntry(deadline, key)
+		return t.expiry.Delete(k)
+	}
+	c := t.expiry.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if _, indexed := splitExpiryEntry(k, v); string(indexed) == key {
+			return t.expiry.Delete(bytes.Clone(k))
+		}
+	}
+	return nil
 }
 
 func (t *boltTx) remove(key string, deadline int64) error {

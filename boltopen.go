@@ -40,6 +40,9 @@ func openBolt(loc location, opts options) (*boltStore, error) {
 	}
 	s, err := tryOpenBolt(f, loc, opts)
 	if err != nil {
+		if errors.Is(err, ErrCorrupt) {
+			unlock(f.File) // after a panic of the engine memory may still map it
+		}
 		f.Close()
 		if f.created {
 			loc.remove()
@@ -52,7 +55,7 @@ func openBolt(loc location, opts options) (*boltStore, error) {
 func tryOpenBolt(f storeFile, loc location, opts options) (*boltStore, error) {
 	size := f.info.Size()
 	if size > 0 {
-		if err := checkMeta(f, size); err != nil {
+		if err := checkUnlocked(f.File, size); err != nil {
 			return nil, err
 		}
 	} else if f.readOnly {
@@ -72,18 +75,23 @@ func tryOpenBolt(f storeFile, loc location, opts options) (*boltStore, error) {
 	default:
 		return nil, diskError(err)
 	}
-	err = guard(func() error { return prepare(db, opts.now()) })
+	err = guard(func() error {
+		if err := verifyFile(f.File, verifyAllBytes); err != nil {
+			return err
+		}
+		return prepare(db, opts.now())
+	})
 	if err == nil {
 		err = settle(f, loc)
 	}
+	if errors.Is(err, errEngine) { // a lock of the engine may still be locked: see abandon
+		return nil, failf(ErrCorrupt, "%w", err)
+	}
 	if err != nil {
 		guard(db.Close)
-		if errors.Is(err, errEngine) {
-			err = failf(ErrCorrupt, "%w", err)
-		}
 		return nil, diskError(err)
 	}
-	return newBoltStore(db, f.info, loc.path, opts), nil
+	return newBoltStore(db, f, loc.path, opts), nil
 }
 
 // settle makes sure that the file, now that it is locked, is the one that its
@@ -166,9 +174,46 @@ const (
 	metaVersion     = 2
 )
 
-// checkMeta looks at the meta pages before the engine does, because it trusts
-// them and crashes on a file that is shorter than they say.
-func checkMeta(file io.ReaderAt, size int64) error {
+// checkUnlocked looks at what the engine reads while it opens a file: it trusts
+// it, and crashes or takes all memory if it should not have. The file is not
+// locked yet, so what looks like damage may be another process at work. Then the
+// header has changed when it is read again.
+func checkUnlocked(file *os.File, size int64) error {
+	for {
+		meta, err := checkMeta(file, size)
+		if err == nil && meta.freelist != noFreelist {
+			_, _, err = readFreelist(file, meta)
+		}
+		if err == nil {
+			return nil
+		}
+		if info, e := file.Stat(); e == nil {
+			size = info.Size()
+		}
+		if again, e := checkMeta(file, size); e != nil || again == meta {
+			return err
+		}
+	}
+}
+
+// verifyFile checks a file that nothing writes. The leaves of one that is larger
+// than limit are not read.
+func verifyFile(file *os.File, limit int64) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	meta, err := checkMeta(file, info.Size())
+	if err != nil {
+		return err
+	}
+	return verify(file, meta, int64(meta.pages)*meta.pageSize <= limit)
+}
+
+// checkMeta reads the meta page that counts. The engine would make do with the
+// other one if it is damaged, and so take back a commit that was acknowledged.
+// No crash leaves half of a meta page behind, because it is within one sector.
+func checkMeta(file io.ReaderAt, size int64) (metaPage, error) {
 	pageSize := int64(os.Getpagesize())
 	first, ours := readMeta(file, 0)
 	if first.valid {
@@ -176,26 +221,33 @@ func checkMeta(file io.ReaderAt, size int64) error {
 	}
 	second, alsoOurs := readMeta(file, pageSize)
 	if !ours && !alsoOurs {
-		return failf(ErrFormat, "the file is not a kv file; choose another path")
+		return metaPage{}, failf(ErrFormat, "the file is not a kv file; choose another path")
+	}
+	if size < 2*pageSize {
+		return metaPage{}, failf(ErrCorrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, 2*pageSize)
+	}
+	if !first.valid || !second.valid || first.pageSize != second.pageSize {
+		return metaPage{}, failf(ErrCorrupt, "the file's header is damaged; restore it from a backup")
 	}
 	best := first
-	if !best.valid || second.valid && second.tx > first.tx {
+	if second.tx > first.tx {
 		best = second
 	}
-	if !best.valid {
-		return failf(ErrCorrupt, "the file's header is damaged; restore it from a backup")
-	}
 	if want := int64(best.pages) * best.pageSize; best.pages > 1<<40 || size < want {
-		return failf(ErrCorrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
+		return metaPage{}, failf(ErrCorrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
 	}
-	return nil
+	return best, nil
 }
 
 type metaPage struct {
-	valid     bool
-	pageSize  int64
-	pages, tx uint64
+	valid          bool
+	pageSize       int64
+	root, freelist uint64
+	pages, tx      uint64
 }
+
+// noFreelist stands for a list of free pages that is not in the file.
+const noFreelist = ^uint64(0)
 
 // readMeta reads the meta page at offset at. ours is whether there is one,
 // damaged or not.
@@ -212,17 +264,21 @@ func readMeta(file io.ReaderAt, at int64) (m metaPage, ours bool) {
 	sum := fnv.New64a()
 	sum.Write(meta[:56])
 	m.pageSize = int64(order.Uint32(meta[8:]))
-	root, freelist := order.Uint64(meta[16:]), order.Uint64(meta[32:])
+	m.root, m.freelist = order.Uint64(meta[16:]), order.Uint64(meta[32:])
 	m.pages, m.tx = order.Uint64(meta[40:]), order.Uint64(meta[48:])
 	m.valid = order.Uint32(meta[4:]) == metaVersion &&
 		order.Uint64(meta[56:]) == sum.Sum64() &&
 		m.pageSize >= 512 && m.pageSize <= 1<<16 && !bytes.Equal(meta[:8], make([]byte, 8)) &&
-		root < m.pages && (freelist < m.pages || freelist == ^uint64(0))
+		m.root < m.pages && (m.freelist < m.pages || m.freelist == noFreelist)
 	return m, true
 }
 
 // isDiskFull reports an error that more room would mend.
 func isDiskFull(err error) bool {
 	var errno syscall.Errno
-	return errors.As(err, &errno) && diskFullErrno(errno)
+	if errors.As(err, &errno) {
+		return diskFullErrno(errno)
+	}
+	// Where the engine fails to make the file larger, it keeps only the text.
+	return err != nil && diskFullText(err.Error())
 }

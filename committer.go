@@ -38,6 +38,9 @@ type committer struct {
 	wake   chan struct{} // has room for one
 	closed bool
 	ended  chan struct{}
+
+	broken <-chan struct{} // closed when no commit will end any more
+	why    func() error    // what broke
 }
 
 func newCommitter(update func(func(*bolt.Tx) error) error, now func() time.Time, onDone func()) *committer {
@@ -77,6 +80,13 @@ func (c *committer) wait(ctx context.Context, w *write) error {
 	select {
 	case <-w.done:
 		return w.err
+	case <-c.broken:
+		select {
+		case <-w.done:
+			return w.err
+		default:
+			return c.why()
+		}
 	case <-ctx.Done():
 	}
 	if w.state.CompareAndSwap(writeQueued, writeGivenUp) {
@@ -188,5 +198,8 @@ func (c *committer) close() {
 		default:
 		}
 	}
-	<-c.ended
+	select {
+	case <-c.ended:
+	case <-c.broken:
+	}
 }

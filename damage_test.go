@@ -1,0 +1,298 @@
+package extlibs_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+const pageSize = 4096
+
+var damageFlips = flag.Int("damage.flips", 4, "bytes to flip in each page, one at a time")
+
+// damageContent fills a store of about 1 MB with everything that a file can
+// hold: entries with and without deadlines, entries of several pages, a key that
+// the index of deadlines holds as a hash, branches, and free pages.
+func damageContent(t testing.TB, path string) {
+	r := extlibs.NewRegistry()
+	h := mustOpen(t, r, path)
+	set := func(ops []extlibs.Op) {
+		t.Helper()
+		if _, err := h.ApplyMany(ctx, ops); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ops []extlibs.Op
+	for i := range 3000 {
+		op := extlibs.Op{Kind: extlibs.OpSet, Key: fmt.Sprintf("key:%05d", i), Value: damageValue(fmt.Sprintf("key:%05d", i), 60+i%80)}
+		if i%3 == 0 {
+			op.TTL = time.Hour + time.Duration(i)*time.Second
+		}
+		if ops = append(ops, op); len(ops) == 500 {
+			set(ops)
+			ops = nil
+		}
+	}
+	for i := range 8 {
+		key := fmt.Sprintf("large:%d", i)
+		set([]extlibs.Op{{Kind: extlibs.OpSet, Key: key, Value: damageValue(key, 20_000), TTL: time.Duration(i%2) * time.Hour}})
+	}
+	long := strings.Repeat("k", extlibs.MaxKeyBytes)
+	set([]extlibs.Op{{Kind: extlibs.OpSet, Key: long, Value: damageValue(long, 10), TTL: time.Hour}})
+	for i := range 400 {
+		ops = append(ops, extlibs.Op{Kind: extlibs.OpDelete, Key: fmt.Sprintf("key:%05d", 1000+i)})
+	}
+	set(ops)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damageValue is the value that a key must have: whoever reads another one has
+// read a lie.
+func damageValue(key string, n int) extlibs.Value {
+	if len(key) > 20 {
+		key = key[:20]
+	}
+	v, err := extlibs.Encode(strings.Repeat(key+",", n/len(key)+1))
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// damageTruth is what a file holds.
+type damageTruth struct {
+	keys   []string
+	values map[string]extlibs.Value
+}
+
+func readAll(h *extlibs.Handle) (damageTruth, error) {
+	truth := damageTruth{values: map[string]extlibs.Value{}}
+	for r := (extlibs.Range{}); ; {
+		page, err := h.Scan(ctx, r)
+		if err != nil {
+			return truth, err
+		}
+		for _, e := range page.Entries {
+			truth.keys = append(truth.keys, e.Key)
+			truth.values[e.Key] = e.Value
+		}
+		if !page.More {
+			return truth, nil
+		}
+		r.After = page.Next
+	}
+}
+
+// errLie marks an answer that is neither right nor an error.
+var errLie = errors.New("wrong answer")
+
+// useDamaged does to a store in a damaged file all that a program does, and
+// compares each answer with the truth.
+func useDamaged(h *extlibs.Handle, truth damageTruth) error {
+	var errs []error
+	note := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for i, key := range truth.keys {
+		if i%7 != 0 && !strings.HasPrefix(key, "large") {
+			continue
+		}
+		e, err := h.Load(ctx, key)
+		if err == nil && e.Value != truth.values[key] || errors.Is(err, extlibs.ErrNotFound) {
+			err = fmt.Errorf("%w: get(%.20q)", errLie, key)
+		}
+		note(err)
+	}
+	if _, err := h.Load(ctx, "key:01003"); err == nil {
+		note(fmt.Errorf("%w: a deleted key is back", errLie))
+	} else if !errors.Is(err, extlibs.ErrNotFound) {
+		note(err)
+	}
+	if n, err := h.Len(ctx); err == nil && n != len(truth.keys) {
+		note(fmt.Errorf("%w: count is %d, not %d", errLie, n, len(truth.keys)))
+	} else {
+		note(err)
+	}
+	all, err := readAll(h)
+	if err == nil && len(all.keys) != len(truth.keys) {
+		err = fmt.Errorf("%w: %d keys of %d", errLie, len(all.keys), len(truth.keys))
+	}
+	note(err)
+	for key, value := range all.values {
+		if truth.values[key] != value {
+			note(fmt.Errorf("%w: scan of %.20q", errLie, key))
+		}
+	}
+	if _, err := h.ApplyMany(ctx, []extlibs.Op{
+		{Kind: extlibs.OpSet, Key: "key:00500", Value: truth.values["key:00501"]},
+		{Kind: extlibs.OpSet, Key: "key:00500a", Value: truth.values["key:00501"], TTL: time.Minute},
+		{Kind: extlibs.OpDelete, Key: "key:02000"},
+		{Kind: extlibs.OpDelete, Key: "large:1"},
+		{Kind: extlibs.OpExpire, Key: "key:02500", TTL: time.Minute},
+	}); err != nil {
+		note(err)
+	}
+	if len(errs) == 0 {
+		if n, err := h.Len(ctx); err != nil || n != len(truth.keys)-1 {
+			note(fmt.Errorf("%w: count after the writes is %d, %v", errLie, n, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// In the child: args are the file and what to damage. Each line printed is a
+// count, or a complaint that begins with "BAD".
+func init() {
+	children["damage"] = func(args []string) {
+		path, kind := args[0], args[1]
+		if kind == "large" {
+			extlibs.VerifyNoLeaves()
+		}
+		flips, _ := strconv.Atoi(args[2])
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			panic(err)
+		}
+		r := extlibs.NewRegistry()
+		h, err := r.Open(ctx, path)
+		if err != nil {
+			panic(err)
+		}
+		truth, err := readAll(h)
+		if err == nil {
+			err = h.Close()
+		}
+		if err != nil {
+			panic(err)
+		}
+		refused, harmless, later := 0, 0, 0
+		try := func(what string, content []byte) {
+			fmt.Println("trying", what)
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				panic(err)
+			}
+			h, err := r.Open(ctx, path)
+			if err == nil {
+				if err = useDamaged(h, truth); err == nil {
+					harmless++
+				} else {
+					later++
+				}
+				if e := h.Close(); e != nil {
+					fmt.Println("BAD", what, "close:", e)
+				}
+			} else {
+				refused++
+			}
+			switch {
+			case err == nil:
+			case errors.Is(err, errLie):
+				fmt.Printf("BAD %s: %.300q\n", what, err.Error())
+			case !errors.Is(err, extlibs.ErrCorrupt) && !errors.Is(err, extlibs.ErrFormat):
+				fmt.Println("BAD", what, "an error without a name:", err)
+			}
+		}
+		switch kind {
+		case "cut":
+			for n := 0; n < len(whole); n += pageSize {
+				if n > 0 { // an empty file is a new store
+					try("cut at "+strconv.Itoa(n), whole[:n])
+				}
+			}
+		case "flip", "large":
+			random := rand.New(rand.NewPCG(1, 2))
+			for page := 0; page < len(whole); page += pageSize {
+				if bytes.Equal(whole[page:page+pageSize], make([]byte, pageSize)) {
+					continue // the engine makes files larger than they need to be
+				}
+				offsets := []int{0, 8, 10, 12, 16, 20, 24, 28, 36, 40}
+				for range flips {
+					offsets = append(offsets, 16+random.IntN(pageSize-16))
+				}
+				random.Shuffle(len(offsets), func(i, j int) { offsets[i], offsets[j] = offsets[j], offsets[i] })
+				offsets = offsets[:flips]
+				for i, at := range offsets {
+					damaged := bytes.Clone(whole)
+					bits := byte(0xFF)
+					if i%2 == 0 {
+						bits = 1 << random.IntN(8)
+					}
+					damaged[page+at] ^= bits
+					try(fmt.Sprintf("page %d (%x), byte %d ^ %#x", page/pageSize, whole[page+8], at, bits), damaged)
+				}
+			}
+		}
+		// Whatever happened before, a whole file opens, in this very process.
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			panic(err)
+		}
+		h, err = r.Open(ctx, path)
+		if err == nil {
+			err = useDamaged(h, truth)
+		}
+		if err != nil {
+			fmt.Println("BAD the restored copy:", err)
+		}
+		if err := r.Close(); err != nil {
+			fmt.Println("BAD the restored copy:", err)
+		}
+		fmt.Println("refused", refused, "found later", later, "harmless", harmless)
+	}
+}
+
+func testDamage(t *testing.T, kind string) {
+	path := filepath.Join(t.TempDir(), "kv.db")
+	damageContent(t, path)
+	lines := runChild(t, 2*time.Minute, child("damage", path, kind, strconv.Itoa(*damageFlips)))
+	bad, lies := 0, 0
+	for _, line := range lines {
+		if kind == "large" && strings.Contains(line, errLie.Error()) {
+			lies++
+			continue
+		}
+		if strings.HasPrefix(line, "BAD") {
+			if bad++; bad <= 20 {
+				t.Error(line)
+			}
+		}
+	}
+	if bad > 20 {
+		t.Errorf("and %d more", bad-20)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes: %s, lied %d", info.Size(), lines[len(lines)-1], lies)
+}
+
+func TestAFileCutAtAnyPageIsRefusedOrRight(t *testing.T) {
+	t.Parallel()
+	testDamage(t, "cut")
+}
+
+func TestAFlippedByteInAnyPageIsRefusedOrHarmless(t *testing.T) {
+	t.Parallel()
+	testDamage(t, "flip")
+}
+
+// Of a file that is too large to be read before it is used, a damaged leaf can
+// hide keys: the docs say so. It must do no more harm than that.
+func TestADamagedLeafOfALargeFileNeitherCrashesNorHangsNorKeepsTheLock(t *testing.T) {
+	t.Parallel()
+	testDamage(t, "large")
+}
