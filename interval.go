@@ -16,6 +16,12 @@ import (
 // it waits for that commit.
 const pendingBytes = 64 << 20
 
+// freeEntries may always wait. How many more may depends on how long the last
+// commit took: one that takes more than half of the interval ends after the
+// interval is over, and a crash would lose more than was promised. So writers
+// who are faster than the disk wait for it.
+const freeEntries = 1000
+
 // intervalStore is a bolt store whose writes wait in memory for a commit that
 // they share. Its calls see what is pending over what the file holds.
 //
@@ -32,7 +38,8 @@ type intervalStore struct {
 	epoch      uint64
 	failed     error // why the last commit failed; its writes are kept
 	closed     bool
-	timer      *time.Timer // set while newest holds writes
+	timer      *time.Timer   // set while newest holds writes
+	cost       time.Duration // of one entry in the last commit
 
 	flushing sync.Mutex // held by the one commit at a time
 	timers   sync.WaitGroup
@@ -53,7 +60,7 @@ type pendingEntry struct {
 }
 
 func newIntervalStore(disk *boltStore, d time.Duration) *intervalStore {
-	return &intervalStore{disk: disk, d: d, newest: &generation{}}
+	return &intervalStore{disk: disk, d: d, cost: 20 * time.Microsecond, newest: &generation{}}
 }
 
 func (s *intervalStore) now() int64 { return s.disk.opts.now().UnixNano() }
@@ -157,7 +164,8 @@ func (s *intervalStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, erro
 	if err == nil {
 		err = s.apply(ops, results)
 	}
-	full := s.newest.bytes > pendingBytes
+	n := s.newest.entries.Len()
+	full := s.newest.bytes > pendingBytes || n > freeEntries && time.Duration(n)*s.cost > s.d/2
 	s.mu.Unlock()
 	if err == nil && full {
 		err = s.flush()
@@ -468,10 +476,12 @@ func (s *intervalStore) flush() error {
 	s.committing, s.newest = g, &generation{}
 	s.mu.Unlock()
 
+	began := time.Now()
 	err := s.disk.write(context.Background(), func(t *boltTx) error { return g.commit(t) })
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cost = time.Since(began) / time.Duration(max(1, g.entries.Len()))
 	s.committing = nil
 	if err == nil {
 		s.failed = nil

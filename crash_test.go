@@ -1,0 +1,224 @@
+package extlibs_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	bolt "go.etcd.io/bbolt"
+)
+
+var crashRounds = flag.Int("crash.rounds", 20, "kills in each test that kills a process")
+
+const (
+	crashWriters  = 4
+	crashBatch    = 3 // keys of a batch, all there or none
+	crashInterval = 200 * time.Millisecond
+)
+
+// In the child: each writer stores batch after batch and prints the number of
+// each that was acknowledged, with the time at which it was.
+func init() {
+	children["crash"] = func(args []string) {
+		var opts []extlibs.Option
+		if args[1] == "interval" {
+			opts = append(opts, extlibs.Durability(extlibs.Interval(crashInterval)))
+		}
+		r := extlibs.NewRegistry(append(opts, extlibs.SweepInterval(time.Millisecond))...)
+		h, err := r.Open(context.Background(), args[0])
+		if err != nil {
+			panic(err)
+		}
+		start, _ := strconv.Atoi(args[2])
+		failed := make(chan error)
+		for w := range crashWriters {
+			go func() {
+				for n := start; ; n++ {
+					var ops []extlibs.Op
+					for i := range crashBatch {
+						v, _ := extlibs.Encode(crashValue(w, n, i))
+						ops = append(ops, extlibs.Op{Kind: extlibs.OpSet, Key: crashKey(w, n, i), Value: v, TTL: time.Duration(i) * time.Hour})
+					}
+					v, _ := extlibs.Encode("soon gone")
+					ops = append(ops, extlibs.Op{Kind: extlibs.OpSet, Key: fmt.Sprintf("gone:%d:%d", w, n), Value: v, TTL: 5 * time.Millisecond})
+					if n%5 == 4 { // an old batch goes
+						for i := range crashBatch {
+							ops = append(ops, extlibs.Op{Kind: extlibs.OpDelete, Key: crashKey(w, n-4, i)})
+						}
+					}
+					if _, err := h.ApplyMany(context.Background(), ops); err != nil {
+						failed <- err
+						return
+					}
+					// One write: a line is printed completely or not at all.
+					os.Stdout.WriteString(fmt.Sprintf("%d %d %d\n", w, n, time.Now().UnixNano()))
+				}
+			}()
+		}
+		panic(<-failed)
+	}
+}
+
+func crashKey(w, n, i int) string { return fmt.Sprintf("w%d:%08d:%d", w, n, i) }
+
+func crashValue(w, n, i int) string {
+	return strings.Repeat(fmt.Sprintf("%d-%d-%d ", w, n, i), 1+n%40)
+}
+
+// killWriters runs the child until it is killed, and returns the last batch that
+// each writer had acknowledged, and the last that it had acknowledged before the
+// time that the mode may lose.
+func killWriters(t *testing.T, path, mode string, start int, after time.Duration) (last, safe [crashWriters]int) {
+	t.Helper()
+	for w := range last {
+		last[w], safe[w] = start-1, start-1
+	}
+	cmd := child("crash", path, mode, strconv.Itoa(start))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		w, n int
+		at   int64
+	}
+	var lines []line
+	var killed int64
+	var kill *time.Timer
+	for scan := bufio.NewScanner(out); scan.Scan(); {
+		if kill == nil { // from the first write on, whenever that is
+			kill = time.AfterFunc(after, func() {
+				killed = time.Now().UnixNano()
+				cmd.Process.Kill()
+			})
+		}
+		var l line
+		if _, err := fmt.Sscan(scan.Text(), &l.w, &l.n, &l.at); err != nil {
+			t.Fatalf("line %q: %v", scan.Text(), err)
+		}
+		lines = append(lines, l)
+	}
+	cmd.Wait()
+	if kill == nil {
+		t.Fatal("the child wrote nothing")
+	}
+	for _, l := range lines {
+		last[l.w] = max(last[l.w], l.n)
+		if mode == "always" || l.at < killed-int64(crashInterval) {
+			safe[l.w] = max(safe[l.w], l.n)
+		}
+	}
+	return last, safe
+}
+
+// checkFile has the engine check its pages, and compares what the three buckets
+// say of the same keys.
+func checkFile(t *testing.T, path string) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(func(tx *bolt.Tx) error {
+		for err := range tx.Check() {
+			t.Errorf("tx.Check: %v", err)
+		}
+		deadlines := map[string]uint64{}
+		var keys uint64
+		err := tx.Bucket([]byte("data")).ForEach(func(k, v []byte) error {
+			keys++
+			if v[0] == 1 {
+				deadlines[string(k)] = binary.BigEndian.Uint64(v[1:])
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if count := tx.Bucket([]byte("meta")).Get([]byte("count")); keys > 0 && (len(count) != 8 || binary.BigEndian.Uint64(count) != keys) {
+			t.Errorf("the file holds %d keys, its counter says %x", keys, count)
+		}
+		return tx.Bucket([]byte("expiry")).ForEach(func(k, _ []byte) error {
+			if key := string(k[8:]); deadlines[key] != binary.BigEndian.Uint64(k) {
+				t.Errorf("the index says that %q expires at %x, its entry %x", key, k[:8], deadlines[key])
+			} else {
+				delete(deadlines, key)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testCrash(t *testing.T, mode string) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "kv.db")
+	start, batches, limit := 0, 0, 100*time.Millisecond
+	if mode == "interval" {
+		limit = 2 * crashInterval
+	}
+	for round := range *crashRounds {
+		after := time.Duration(rand.IntN(int(limit)))
+		last, safe := killWriters(t, path, mode, start, after)
+		checkFile(t, path)
+		r := extlibs.NewRegistry()
+		h := mustOpen(t, r, path)
+		for w := range crashWriters {
+			for n := start; n <= last[w]+1; n++ {
+				found := 0
+				for i := range crashBatch {
+					e, err := h.Load(ctx, crashKey(w, n, i))
+					if want, _ := extlibs.Encode(crashValue(w, n, i)); err == nil && e.Value == want {
+						found++
+					}
+				}
+				// The batch that takes this one away may or may not be there
+				// if it was not acknowledged.
+				goes := n%5 == 0 && n+4 <= last[w]+1
+				gone := n%5 == 0 && n+4 <= safe[w]
+				switch {
+				case found != 0 && found != crashBatch:
+					t.Errorf("round %d: %d of %d keys of batch %d of writer %d", round, found, crashBatch, n, w)
+				case gone && found != 0:
+					t.Errorf("round %d: deleted batch %d of writer %d is back", round, n, w)
+				case !goes && n <= safe[w] && found == 0:
+					t.Errorf("round %d: acknowledged batch %d of writer %d is lost (of %d)", round, n, w, safe[w])
+				}
+			}
+			batches += last[w] + 1 - start
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if t.Failed() {
+			return
+		}
+		for w := range crashWriters {
+			start = max(start, last[w]+2)
+		}
+	}
+	t.Logf("%d kills, %d acknowledged batches of %d keys", *crashRounds, batches, crashBatch)
+}
+
+func TestAKilledProcessLosesNoAcknowledgedWrite(t *testing.T) { testCrash(t, "always") }
+
+func TestAKilledProcessInIntervalModeLosesAtMostTheLastInterval(t *testing.T) {
+	testCrash(t, "interval")
+}
