@@ -5,8 +5,11 @@ import time
 
 # POST /users {"name": ...}: several of these may run at once, and with the worker.
 def add_user(request):
-    user = request.json()
-    if user is None:
+    try:
+        user = request.json()
+    except Exception as e:
+        user = None
+    if type(user) != "DICT":
         return runtime.http.json(400, {"error": "send a JSON object"})
     users = kv.default.update("users", lambda users: users + [user], default=[])
     return runtime.http.json(200, {"count": len(users)})

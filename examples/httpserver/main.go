@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -42,30 +43,39 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := serve(ctx, *addr, *store); err != nil {
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+	if err := serve(ctx, listener, *store, workerPeriod); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func serve(ctx context.Context, addr, store string) error {
+// serve is the life of the server: it ends when ctx does, after the requests
+// that are under way and the worker, and closes the store last.
+func serve(ctx context.Context, listener net.Listener, store string, period float64) (err error) {
 	if err := extlibs.InitKVStore(store); err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
+	defer func() { err = errors.Join(err, extlibs.CloseKVStore()) }()
 	s := &server{}
-	stopWorker, err := s.startWorker(ctx)
+	stopWorker, err := s.startWorker(ctx, period)
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
-	web := &http.Server{Addr: addr, Handler: s.routes()}
-	go func() {
-		<-ctx.Done()
-		web.Shutdown(context.Background())
-	}()
-	log.Printf("listening on http://%s", addr)
-	if err := web.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	defer func() { err = errors.Join(err, stopWorker()) }()
+
+	web := &http.Server{Handler: s.routes()}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	select {
+	case err := <-failed:
 		return err
+	case <-ctx.Done():
+		return web.Shutdown(context.WithoutCancel(ctx)) // waits for the requests under way
 	}
-	return errors.Join(stopWorker(), extlibs.CloseKVStore())
 }
 
 // server keeps interpreters that have loaded the handlers. One interpreter runs
@@ -155,12 +165,12 @@ func write(w http.ResponseWriter, response object.Object) error {
 }
 
 // startWorker starts the background worker. The function it returns ends it.
-func (s *server) startWorker(ctx context.Context) (stop func() error, err error) {
+func (s *server) startWorker(ctx context.Context, period float64) (stop func() error, err error) {
 	p, err := s.interpreter()
 	if err != nil {
 		return nil, err
 	}
-	promise, err := p.CallFunction("start", workerPeriod)
+	promise, err := p.CallFunction("start", period)
 	if err != nil {
 		return nil, err
 	}

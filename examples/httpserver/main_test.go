@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+const shortPeriod = 0.001 // seconds, so that a test need not wait for the worker
+
+func get(t *testing.T, url string) (users []map[string]any) {
+	t.Helper()
+	response, err := http.Get(url + "/users")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var body struct{ Users []map[string]any }
+	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
+		t.Fatal(err)
+	}
+	if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || got != "application/json" {
+		t.Errorf("status %d, content type %q", response.StatusCode, got)
+	}
+	return body.Users
+}
+
+func post(url, body string) (status int, text string, err error) {
+	response, err := http.Post(url+"/users", "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	b, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(b), err
+}
+
+// start serves the handlers on a default store of the test's own.
+func start(t *testing.T, store string) *httptest.Server {
+	t.Helper()
+	if err := extlibs.InitKVStore(store); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer((&server{}).routes())
+	t.Cleanup(func() {
+		web.Close()
+		if err := extlibs.CloseKVStore(); err != nil {
+			t.Error(err)
+		}
+	})
+	return web
+}
+
+func TestOverlappingRequestsLoseNoUser(t *testing.T) {
+	const requests = 40
+	for name, store := range map[string]string{"memory": "", "file": filepath.Join(t.TempDir(), "users.db")} {
+		t.Run(name, func(t *testing.T) {
+			web := start(t, store)
+			counts := make([]bool, requests+1)
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			for i := range requests {
+				wg.Go(func() {
+					status, text, err := post(web.URL, fmt.Sprintf(`{"name": "user %d"}`, i))
+					var body struct{ Count int }
+					if err == nil {
+						err = json.Unmarshal([]byte(text), &body)
+					}
+					if err != nil || status != http.StatusOK || body.Count < 1 || body.Count > requests {
+						t.Errorf("status %d, %q (%v)", status, text, err)
+						return
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if counts[body.Count] {
+						t.Errorf("two requests were number %d", body.Count)
+					}
+					counts[body.Count] = true
+				})
+			}
+			wg.Wait()
+			if users := get(t, web.URL); len(users) != requests {
+				t.Errorf("%d users are kept, want %d", len(users), requests)
+			}
+		})
+	}
+}
+
+func TestABadRequestIsRefusedAndStoresNothing(t *testing.T) {
+	web := start(t, "")
+	for _, c := range []struct {
+		body string
+		want int
+	}{
+		{"", http.StatusBadRequest},
+		{"{", http.StatusBadRequest},
+		{"[1]", http.StatusBadRequest},
+		{strings.Repeat(" ", maxBodyBytes+1), http.StatusRequestEntityTooLarge},
+	} {
+		if status, text, err := post(web.URL, c.body); status != c.want || err != nil {
+			t.Errorf("a body of %d bytes: status %d, %q (%v), want %d", len(c.body), status, text, err, c.want)
+		}
+	}
+	for path, want := range map[string]int{"/nosuch": http.StatusNotFound, "/users": http.StatusMethodNotAllowed} {
+		request := httptest.NewRequest(http.MethodDelete, path, &bytes.Buffer{})
+		response := httptest.NewRecorder()
+		(&server{}).routes().ServeHTTP(response, request)
+		if response.Code != want {
+			t.Errorf("DELETE %s: status %d, want %d", path, response.Code, want)
+		}
+	}
+	if users := get(t, web.URL); len(users) != 0 {
+		t.Errorf("%d users are kept", len(users))
+	}
+}
+
+func TestAShutdownEndsTheWorkerAndKeepsTheData(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "users.db")
+	for run := 1; run <= 2; run++ {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- serve(ctx, listener, store, shortPeriod) }()
+		url := "http://" + listener.Addr().String()
+		status, text, err := post(url, `{"name": "Ann"}`)
+		if want := fmt.Sprintf(`{"count":%d}`, run); status != http.StatusOK || text != want || err != nil {
+			t.Errorf("run %d: status %d, %q (%v), want %q", run, status, text, err, want)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("run %d ended with %v", run, err)
+		}
+		if _, err := http.Get(url); err == nil {
+			t.Errorf("run %d still answers", run)
+		}
+	}
+}
+
+func TestAStoreThatCannotBeOpenedEndsTheServer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve(context.Background(), listener, t.TempDir(), shortPeriod); err == nil || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("serve returned %v", err)
+	}
+	if _, err := listener.Accept(); err == nil {
+		t.Error("the listener is still open")
+	}
+}
