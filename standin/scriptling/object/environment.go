@@ -63,6 +63,7 @@ func init() {
 	}
 	bridge.SetImportContext = func(env any, ctx context.Context) { env.(*Environment).root.importing = ctx }
 	bridge.ImportContext = func(env any) context.Context { return env.(*Environment).root.importing }
+	bridge.SameLock = func(env, other any) bool { return env.(*Environment).root.gil == other.(*Environment).root.gil }
 	bridge.ShareLock = func(env, with any) { env.(*Environment).root.gil = with.(*Environment).root.gil }
 }
 

@@ -24,6 +24,8 @@ var (
 	SetImportContext func(env any, ctx context.Context)
 	// ImportContext returns the context noted last.
 	ImportContext func(env any) context.Context
+	// SameLock tells whether two trees use the same interpreter lock.
+	SameLock func(env, other any) bool
 	// ShareLock makes the tree of env use the interpreter lock of with.
 	ShareLock func(env, with any)
 )

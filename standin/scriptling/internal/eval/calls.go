@@ -3,6 +3,7 @@ package eval
 import (
 	"github.com/paularlott/scriptling/errors"
 	"github.com/paularlott/scriptling/internal/ast"
+	"github.com/paularlott/scriptling/internal/bridge"
 	"github.com/paularlott/scriptling/object"
 )
 
@@ -105,6 +106,9 @@ func errMultipleValues(name string) object.Object {
 func (f *frame) call(fn object.Object, args []object.Object, kwargs map[string]object.Object) object.Object {
 	switch fn := fn.(type) {
 	case *object.Function:
+		if f.isForeign(fn.Env) {
+			return f.underLockOf(fn.Env, func() object.Object { return f.callFunction(fn, args, kwargs) })
+		}
 		return f.callFunction(fn, args, kwargs)
 	case *object.Builtin:
 		if v := fn.Fn(f, object.Kwargs{Kwargs: kwargs}, args...); v != nil {
@@ -112,6 +116,9 @@ func (f *frame) call(fn object.Object, args []object.Object, kwargs map[string]o
 		}
 		return null
 	case *object.LambdaFunction:
+		if f.isForeign(fn.Env) {
+			return f.underLockOf(fn.Env, func() object.Object { return f.callLambda(fn, args, kwargs) })
+		}
 		return f.callLambda(fn, args, kwargs)
 	case *object.Class:
 		return f.instantiate(fn, args, kwargs)
@@ -121,6 +128,25 @@ func (f *frame) call(fn object.Object, args []object.Object, kwargs map[string]o
 		return f.call(fn.Fn, args, kwargs)
 	}
 	return errNotCallable(fn)
+}
+
+// isForeign tells whether env belongs to a tree with another interpreter lock.
+// Isolated tasks come across such functions in the script libraries that they
+// share with the script that started them.
+func (f *frame) isForeign(env *object.Environment) bool {
+	return env.Root() != f.env.Root() && !bridge.SameLock(env, f.env)
+}
+
+// underLockOf exchanges the interpreter lock for that of another tree while call
+// runs. Never holding both, tasks cannot block each other.
+func (f *frame) underLockOf(env *object.Environment, call func() object.Object) (v object.Object) {
+	f.env.RunUnlocked(func() {
+		if env.EnterGIL() {
+			defer env.ExitGIL()
+		}
+		v = call()
+	})
+	return v
 }
 
 func withSelf(self object.Object, args []object.Object) []object.Object {

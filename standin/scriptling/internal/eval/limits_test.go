@@ -3,9 +3,11 @@ package eval_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/paularlott/scriptling"
+	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/object"
 )
 
@@ -78,5 +80,34 @@ func TestScriptLibraryObeysTheContext(t *testing.T) {
 	_ = p.RegisterScriptLibrary("lib", "import control\ncontrol.cancel()\nwhile True: pass\n")
 	if _, err := p.EvalWithContext(ctx, "import lib"); err == nil || !strings.Contains(err.Error(), "execution cancelled (lib:3)") {
 		t.Errorf("got error %v", err)
+	}
+}
+
+// TestTasksShareAScriptLibrary calls a function of a script library from
+// isolated environments while the script that imported it runs on.
+func TestTasksShareAScriptLibrary(t *testing.T) {
+	p := scriptling.New()
+	_ = p.RegisterScriptLibrary("counter", "n = 0\ndef bump():\n    global n\n    n = n + 1\n    return n\n")
+	var wg sync.WaitGroup
+	p.RegisterFunc("start", func(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
+		snapshot := evaluator.GetEnvFromContext(ctx).GetGlobal().SnapshotCallables()
+		wg.Go(func() {
+			env := object.NewEnvironment()
+			snapshot.ApplySnapshot(env)
+			task, _ := env.Get("task")
+			taskCtx := evaluator.WithEvaluator(evaluator.SetEnvInContext(context.Background(), env))
+			if v := evaluator.ApplyFunctionGIL(taskCtx, task, nil, nil, env); object.IsError(v) {
+				t.Error(v.Inspect())
+			}
+		})
+		return &object.Null{}
+	})
+	const script = "import counter\ndef task():\n    for i in range(50):\n        counter.bump()\nfor i in range(4):\n    start()\ntask()"
+	if _, err := p.Eval(script); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if v, err := p.Eval("counter.bump()"); err != nil || v.Inspect() != "251" {
+		t.Errorf("got %v, %v", v, err)
 	}
 }
