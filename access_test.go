@@ -1,0 +1,160 @@
+package extlibs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// allowedTree makes a folder with an allowed one in it, and returns both.
+func allowedTree(t *testing.T) (dir, allowed string) {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sub := range []string{"allowed/sub", "allowed-evil", "outside"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, filepath.Join(dir, "allowed")
+}
+
+func symlink(t *testing.T, target, link string) {
+	t.Helper()
+	if err := os.Symlink(target, link); err != nil {
+		t.Skipf("no symlinks here: %v", err)
+	}
+}
+
+// tryOpen opens a file as far as a store does it before the engine.
+func tryOpen(a *access, name string) error {
+	loc, err := a.locate(name)
+	if err != nil {
+		return err
+	}
+	f, err := loc.openStore()
+	if err == nil {
+		f.Close()
+	}
+	return err
+}
+
+func TestAFileIsOpenedOnlyInsideAnAllowedFolder(t *testing.T) {
+	dir, allowed := allowedTree(t)
+	t.Chdir(dir)
+	secret := filepath.Join(dir, "outside", "secret.db")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	symlink(t, filepath.Join(dir, "outside"), filepath.Join(allowed, "out"))
+	symlink(t, secret, filepath.Join(allowed, "secret.db"))
+	symlink(t, filepath.Join(dir, "outside", "dangling.db"), filepath.Join(allowed, "dangling.db"))
+	symlink(t, "../../outside/relative.db", filepath.Join(allowed, "sub", "relative.db"))
+	symlink(t, "loop.db", filepath.Join(allowed, "loop.db"))
+	absolute, relative := newAccess([]string{allowed}), newAccess([]string{"allowed"})
+	several := newAccess([]string{"", filepath.Join(dir, "nosuch"), "s3://bucket", allowed})
+	for _, tt := range []struct {
+		name string
+		kind error // nil: it opens
+	}{
+		{"allowed/new.db", nil},
+		{"allowed/sub/new.db", nil},
+		{"allowed/sub/../new.db", nil},
+		{allowed + "/new.db", nil},
+		{"allowed/../outside/secret.db", ErrNotAllowed},
+		{"allowed/" + strings.Repeat("../", 50) + "etc/passwd", ErrNotAllowed},
+		{secret, ErrNotAllowed},
+		{"allowed-evil/new.db", ErrNotAllowed},
+		{"new.db", ErrNotAllowed},
+		{"/", ErrNotAllowed},
+		{"allowed/out/secret.db", ErrNotAllowed},
+		{"allowed/out/new.db", ErrNotAllowed},
+		{"allowed/secret.db", ErrNotAllowed},
+		{"allowed/dangling.db", ErrNotAllowed},
+		{"allowed/sub/relative.db", ErrNotAllowed},
+		{"allowed", ErrFormat},
+		{"allowed/sub", ErrFormat},
+		{"allowed/no/such/folder/new.db", fs.ErrNotExist},
+		{"allowed/new.db\x00.txt", ErrInvalid},
+		{"\x00", ErrInvalid},
+	} {
+		for rules, a := range map[string]*access{"an absolute path": absolute, "a relative path": relative, "several paths": several} {
+			if err := tryOpen(a, tt.name); !errors.Is(err, tt.kind) || (err == nil) != (tt.kind == nil) {
+				t.Errorf("with %s, %q is %v, want %v", rules, tt.name, err, tt.kind)
+			}
+		}
+		if err := tryOpen(newAccess([]string{}), tt.name); !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrInvalid) {
+			t.Errorf("with no path at all, %q is %v", tt.name, err)
+		}
+	}
+	if err := tryOpen(absolute, "allowed/loop.db"); err == nil {
+		t.Error("a symlink to itself opens")
+	}
+	for _, never := range []string{"outside/new.db", "outside/dangling.db", "outside/relative.db", "allowed-evil/new.db", "new.db"} {
+		if _, err := os.Lstat(filepath.Join(dir, never)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s was created: %v", never, err)
+		}
+	}
+}
+
+// It swaps what is checked for what is opened
+// all the time: a file and a folder for symlinks that lead out.
+func TestASymlinkThatIsSwappedInLeadsNowhere(t *testing.T) {
+	dir, allowed := allowedTree(t)
+	outside := filepath.Join(dir, "outside")
+	secret := filepath.Join(outside, "secret.db")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	symlink(t, secret, filepath.Join(dir, "link to file"))
+	symlink(t, outside, filepath.Join(dir, "link to folder"))
+	var stop atomic.Bool
+	swapped := make(chan int)
+	go func() {
+		n := 0
+		for ; !stop.Load(); n++ {
+			for name, link := range map[string]string{"secret.db": "link to file", "sub": "link to folder"} {
+				path := filepath.Join(allowed, name)
+				os.Rename(path, filepath.Join(dir, "aside "+name))
+				os.Rename(filepath.Join(dir, link), path)
+				os.Rename(path, filepath.Join(dir, link))
+				os.Rename(filepath.Join(dir, "aside "+name), path)
+			}
+		}
+		swapped <- n
+	}()
+	a := newAccess([]string{allowed})
+	info, err := os.Stat(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, refused := 0, 0
+	for range 3000 {
+		for _, name := range []string{"secret.db", "sub/secret.db"} {
+			loc, err := a.locate(filepath.Join(allowed, name))
+			if err != nil {
+				refused++
+				continue
+			}
+			f, err := loc.openStore()
+			if err != nil {
+				refused++
+				continue
+			}
+			if opened++; os.SameFile(f.info, info) {
+				t.Error("the file outside was opened")
+			}
+			f.Close()
+		}
+	}
+	stop.Store(true)
+	if n := <-swapped; n == 0 || opened == 0 || refused == 0 {
+		t.Logf("%d swaps, %d opened, %d refused: nothing met nothing", n, opened, refused)
+	}
+}
