@@ -1,0 +1,99 @@
+package eval
+
+import (
+	"strings"
+
+	"github.com/paularlott/scriptling/errors"
+	"github.com/paularlott/scriptling/object"
+)
+
+func stringReplace(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	if err := errors.ExactArgs(args, 2); err != nil {
+		return err
+	}
+	from, err := stringArg(args[0], "old")
+	if err != nil {
+		return err
+	}
+	to, err := stringArg(args[1], "new")
+	if err != nil {
+		return err
+	}
+	return object.NewString(strings.ReplaceAll(str(self), from, to))
+}
+
+// searchArgs are the needle and the part of the text between the optional byte
+// offsets start and end.
+func searchArgs(self object.Object, args []object.Object) (part, needle string, start int, err object.Object) {
+	if err := errors.RangeArgs(args, 1, 3); err != nil {
+		return "", "", 0, err
+	}
+	if needle, err = stringArg(args[0], "substring"); err != nil {
+		return "", "", 0, err
+	}
+	part = str(self)
+	bounds := &object.Slice{}
+	for i, to := range []**object.Integer{&bounds.Start, &bounds.End} {
+		if len(args) <= i+1 || isNone(args[i+1]) {
+			continue
+		}
+		n, ok := args[i+1].(*object.Integer)
+		if !ok {
+			return "", "", 0, errors.NewError("%s: %s", []string{"start", "end"}[i], object.ErrMustBeInteger)
+		}
+		*to = n
+	}
+	r, _ := resolveSlice(bounds, len(part))
+	return part[r.start : r.start+r.count], needle, r.start, nil
+}
+
+func searchString(search func(s, needle string) int, must bool) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		part, needle, start, err := searchArgs(self, args)
+		if err != nil {
+			return err
+		}
+		i := search(part, needle)
+		switch {
+		case i >= 0:
+			return object.NewInteger(int64(start + i))
+		case must:
+			return errors.NewError("substring not found")
+		}
+		return object.NewInteger(-1)
+	}
+}
+
+func stringCount(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+	part, needle, _, err := searchArgs(self, args)
+	if err != nil {
+		return err
+	}
+	return object.NewInteger(int64(strings.Count(part, needle)))
+}
+
+func affixTest(name string, test func(s, affix string) bool) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.ExactArgs(args, 1); err != nil {
+			return err
+		}
+		affix, err := stringArg(args[0], name)
+		if err != nil {
+			return err
+		}
+		return object.NewBoolean(test(str(self), affix))
+	}
+}
+
+func affixCut(name string, cut func(s, affix string) string) method {
+	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
+		if err := errors.ExactArgs(args, 1); err != nil {
+			return err
+		}
+		affix, err := stringArg(args[0], name)
+		if err != nil {
+			return err
+		}
+		return object.NewString(cut(str(self), affix))
+	}
+}
