@@ -230,8 +230,16 @@ func (r *Registry) find(name string, a *access) (h *Handle, key string, err erro
 	case err != nil: // not there, or not reachable: opening will say so
 		return r.byName(loc.path), loc.path, nil
 	}
-	h, key = r.byFile(info)
-	return h, key, nil
+	for {
+		if h, key = r.byFile(info); h != nil {
+			return h, key, nil
+		}
+		again, err := loc.stat()
+		if err != nil || os.SameFile(again, info) {
+			return nil, "", nil
+		}
+		info = again // Compact has put another file in its place meanwhile
+	}
 }
 
 func (r *Registry) byName(name string) *Handle {
