@@ -1,5 +1,29 @@
 package extlibs
 
+import "sync"
+
 // VerifyNoLeaves makes every file one of those that are too large for all of it
 // to be read when it is opened.
 func VerifyNoLeaves() { verifyAllBytes = 0 }
+
+// HoldWrites makes the next write of a store's file to disk wait. arrived is
+// closed when it has come that far.
+func HoldWrites(h *Handle) (arrived <-chan struct{}, release func()) {
+	var disk *boltStore
+	switch s := h.store.(type) {
+	case *boltStore:
+		disk = s
+	case *intervalStore:
+		disk = s.disk
+	}
+	came, gate := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	hook := writeAt(disk.db)
+	write := *hook
+	*hook = func(b []byte, at int64) (int, error) {
+		once.Do(func() { close(came) })
+		<-gate
+		return write(b, at)
+	}
+	return came, sync.OnceFunc(func() { close(gate) })
+}
