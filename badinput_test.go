@@ -105,6 +105,27 @@ levels = 1
 for i in range(501):
     levels = [levels]
 
+long_ring = []
+loop = long_ring
+for i in range(700):
+    loop = [loop]
+long_ring.append(loop)
+
+# The first way to this ring is too long to see all of it, the second is not.
+near = []
+loop = near
+for i in range(150):
+    loop = [loop]
+near.append(loop)
+far = near
+for i in range(400):
+    far = [far]
+far_and_near = [far, near]
+
+buried = print
+for i in range(400):
+    buried = [buried]
+
 dag = "x"
 for i in range(64):
     dag = [dag, dag]
@@ -177,6 +198,10 @@ var badCalls = []struct {
 	{`store.set("k", deep)`, "TypeError", []string{`kv.set: cannot store a structure that contains itself at value["a"][1]["b"][0]`}},
 	{`store.set("k", ring)`, "TypeError", []string{"kv.set: cannot store a structure that contains itself at value[0][1]"}},
 	{`store.set("k", tuple_ring)`, "TypeError", []string{"kv.set: cannot store a structure that contains itself at value[1][0]"}},
+	{`store.set("k", long_ring)`, "TypeError", []string{"kv.set: cannot store a structure that contains itself at value[0][0]", "..."}},
+	{`store.set("k", far_and_near)`, "TypeError", []string{"kv.set: cannot store a structure that contains itself at value[0]"}},
+	{`store.set("k", {"a": 1, "b": far_and_near})`, "TypeError", []string{`kv.set: cannot store a structure that contains itself at value["b"]`}},
+	{`store.set("k", buried)`, "TypeError", []string{"kv.set: cannot store a BUILTIN at value...[0][0]"}},
 	{`store.update("int", lambda v: direct)`, "TypeError", []string{"kv.update: cannot store a structure that contains itself"}},
 	{`store.set("k", levels)`, "ValueError", []string{"kv.set: value is nested more than 500 levels; store its parts under several keys"}},
 	{`store.set("k", dag)`, "ValueError", []string{"kv.set: value is larger than 4096 bytes; split it over several keys"}},

@@ -336,15 +336,20 @@ func (p *pathError) Unwrap() error { return p.kind }
 
 // at puts a step before the path of err.
 func at(err error, step string) error {
-	if p, ok := err.(*pathError); ok && len(p.path) < maxPathBytes {
+	switch p, ok := err.(*pathError); {
+	case !ok:
+	case len(p.path) < maxPathBytes:
 		p.path = step + p.path
+	case !strings.HasPrefix(p.path, cut): // the outermost steps are left out
+		p.path = cut + p.path
 	}
 	return err
 }
 
 // Limits of a path in a message.
 const (
-	maxPathBytes = 1024
+	maxPathBytes = 200
+	cut          = "..."
 	maxStepRunes = 40
 )
 

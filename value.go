@@ -29,8 +29,7 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 	// Only a structure that is too deep can be one without an end, and only
 	// then is it worth following.
 	if p, ok := err.(*pathError); ok && p.depth {
-		if steps, found := (&cycleFinder{}).find(o, nil); found {
-			slices.Reverse(steps)
+		if steps, found := findCycle(o); found {
 			return "", &pathError{kind: ErrType, format: "cannot store a structure that contains itself at %s", path: joinSteps(steps)}
 		}
 	}
@@ -40,7 +39,7 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 func joinSteps(steps []string) (path string) {
 	for _, s := range steps {
 		if path += s; len(path) > maxPathBytes {
-			return path + "..."
+			return path + cut
 		}
 	}
 	return path
@@ -172,61 +171,70 @@ func storableKey(o object.Object, depth int) bool {
 	return false
 }
 
-// cycleFinder looks for a container that contains itself. It visits each
-// container once, so its time is linear in what there is.
-type cycleFinder struct {
-	done map[object.Object]bool
+// findCycle looks for a container that contains itself, and returns the steps to
+// the place where it stands again. It visits each container once and does not
+// recurse, because there is no bound to what a script may nest.
+func findCycle(o object.Object) (steps []string, found bool) {
+	onPath := map[object.Object]bool{} // false: visited, and not on a cycle
+	path := []*level{{elems: []object.Object{o}}}
+	for len(path) > 0 {
+		l := path[len(path)-1]
+		if l.next == len(l.elems) {
+			onPath[l.container] = false
+			path = path[:len(path)-1]
+			continue
+		}
+		next := levelOf(l.elems[l.next])
+		l.next++
+		if next == nil {
+			continue
+		}
+		switch again, visited := onPath[next.container]; {
+		case again:
+			for _, l := range path[1:] {
+				steps = append(steps, l.step())
+			}
+			return steps, true
+		case !visited:
+			onPath[next.container] = true
+			path = append(path, next)
+		}
+	}
+	return nil, false
 }
 
-// find returns the steps to the place where a container of path stands again,
-// the last step first.
-func (f *cycleFinder) find(o object.Object, path []object.Object) (steps []string, found bool) {
-	if len(path) > MaxDepth {
-		return nil, false
-	}
-	step := func(el object.Object, name func() string) bool {
-		if steps, found = f.find(el, path); found {
-			steps = append(steps, name())
-		}
-		return found
-	}
-	switch o := o.(type) {
-	case *object.List, *object.Tuple, *object.Dict:
-		if slices.Contains(path, object.Object(o)) {
-			return nil, true
-		}
-		if f.done[o] {
-			return nil, false
-		}
-		path = append(path, o)
-	default:
-		return nil, false
-	}
+// level is a container on the path of findCycle, and how far it has been looked
+// through.
+type level struct {
+	container object.Object
+	keys      []object.Object // of a dict
+	elems     []object.Object
+	next      int
+}
+
+func levelOf(o object.Object) *level {
 	switch o := o.(type) {
 	case *object.List:
-		for i, el := range o.Elements {
-			if step(el, func() string { return indexStep(i) }) {
-				return steps, true
-			}
-		}
+		return &level{container: o, elems: o.Elements}
 	case *object.Tuple:
-		for i, el := range o.Elements {
-			if step(el, func() string { return indexStep(i) }) {
-				return steps, true
-			}
-		}
+		return &level{container: o, elems: o.Elements}
 	case *object.Dict:
+		l := &level{container: o}
 		for _, p := range o.Pairs {
-			if step(p.Value, func() string { return objectStep(p.Key) }) {
-				return steps, true
-			}
+			l.keys = append(l.keys, p.Key)
+			l.elems = append(l.elems, p.Value)
 		}
+		return l
 	}
-	if f.done == nil {
-		f.done = map[object.Object]bool{}
+	return nil
+}
+
+// step names the element that was looked at last.
+func (l *level) step() string {
+	if l.keys != nil {
+		return objectStep(l.keys[l.next-1])
 	}
-	f.done[o] = true
-	return nil, false
+	return indexStep(l.next - 1)
 }
 
 // decodeObject makes a script's object of a value.
