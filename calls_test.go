@@ -3,6 +3,7 @@ package extlibs_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -286,7 +287,7 @@ func TestOverlappingHandlersLoseAnUpdateUnlessTheyUseUpdate(t *testing.T) {
 // Others must not wait while one call of the same interpreter does.
 func TestACallThatWaitsLetsOtherThreadsOfItsInterpreterRun(t *testing.T) {
 	h := &slowStore{entered: make(chan struct{}), leave: make(chan struct{})}
-	extlibs.RegisterDriver("slowtest", func(context.Context, string) (extlibs.Store, error) { return h, nil })
+	slowStores.Store("slowtest://x", h)
 	r := backends[0].registry(t)
 	h.Store = backends[0].open(t)
 	p := interpreter(r, &bytes.Buffer{})
@@ -304,6 +305,20 @@ func TestACallThatWaitsLetsOtherThreadsOfItsInterpreterRun(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// slowStores are the stores of the driver slowtest, by URL. A driver can only be
+// registered once in a process.
+var slowStores sync.Map
+
+func init() {
+	extlibs.RegisterDriver("slowtest", func(_ context.Context, url string) (extlibs.Store, error) {
+		s, ok := slowStores.Load(url)
+		if !ok {
+			return nil, errors.New("no such store")
+		}
+		return s.(extlibs.Store), nil
+	})
 }
 
 // slowStore holds each Apply until the test lets it go.
