@@ -61,6 +61,7 @@ func TestMaxKeysBoundsTheLiveKeys(t *testing.T) {
 		}
 		full("one more", h.Set(ctx, "newer", 1, 0))
 		full("set of an expired key in a full store", h.Set(ctx, "0", 1, 0))
+		full("a batch of an expired key in a full store", h.SetMany(ctx, map[string]any{"0": 1, "9": 2}, 0))
 		room("clear", h.Clear(ctx))
 		room("set after clear", h.Set(ctx, "newer", 1, 0))
 	})

@@ -1,0 +1,165 @@
+package extlibs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+// The default store is what scripts see as kv.default.
+func ExampleInitKVStore() {
+	dir, err := os.MkdirTemp("", "kv")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := extlibs.InitKVStore(filepath.Join(dir, "app.db"), extlibs.MaxKeys(1_000_000)); err != nil {
+		log.Fatal(err)
+	}
+	defer extlibs.CloseKVStore()
+
+	store := extlibs.DefaultRegistry().Default()
+	ctx := context.Background()
+	if err := store.Set(ctx, "greeting", "hello", 0); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(store.Get(ctx, "greeting"))
+	// Output: hello <nil>
+}
+
+// Registries share nothing, so that each tenant may have one.
+func ExampleNewRegistry() {
+	ctx := context.Background()
+	for _, tenant := range []string{"a", "b"} {
+		r := extlibs.NewRegistry(extlibs.MaxStores(10), extlibs.MaxMemoryBytes(64<<20))
+		defer r.Close()
+		store, err := r.Open(ctx, ":memory:sessions")
+		if err != nil {
+			log.Fatal(err)
+		}
+		n, err := store.Incr(ctx, "visits", 1, 0)
+		fmt.Println(tenant, n, err)
+	}
+	// Output:
+	// a 1 <nil>
+	// b 1 <nil>
+}
+
+func ExampleHandle_Set() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	ctx := context.Background()
+	store := r.Default()
+	user := map[string]any{"name": "Ada", "roles": []string{"admin", "author"}, "logins": 3}
+	if err := store.Set(ctx, "user:1", user, time.Hour); err != nil {
+		log.Fatal(err)
+	}
+	v, err := store.Get(ctx, "user:1")
+	fmt.Println(v, err)
+	_, err = store.Get(ctx, "user:2")
+	fmt.Println(errors.Is(err, extlibs.ErrNotFound))
+	// Output:
+	// map[logins:3 name:Ada roles:[admin author]] <nil>
+	// true
+}
+
+// A counter that ends by itself is a rate limiter in one call.
+func ExampleHandle_Incr() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	ctx := context.Background()
+	for range 4 {
+		n, err := r.Default().Incr(ctx, "requests:10.0.0.1", 1, time.Minute)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(n, n <= 3)
+	}
+	// Output:
+	// 1 true
+	// 2 true
+	// 3 true
+	// 4 false
+}
+
+func ExampleHandle_Update() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	ctx := context.Background()
+	push := func(item string) (any, error) {
+		return r.Default().Update(ctx, "recent", func(old any, ok bool) (any, error) {
+			list, _ := old.([]any)
+			return append([]any{item}, list[:min(len(list), 2)]...), nil
+		})
+	}
+	for _, item := range []string{"a", "b", "c", "d"} {
+		fmt.Println(push(item))
+	}
+	// Output:
+	// [a] <nil>
+	// [b a] <nil>
+	// [c b a] <nil>
+	// [d c b] <nil>
+}
+
+// Pages of a large store, each after the last key of the one before.
+func ExampleHandle_Keys() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	ctx := context.Background()
+	store := r.Default()
+	for i := range 5 {
+		if err := store.Set(ctx, fmt.Sprintf("user:%d", i), i, 0); err != nil {
+			log.Fatal(err)
+		}
+	}
+	page := extlibs.ListOptions{Pattern: "user:*", Limit: 2}
+	for {
+		keys, err := store.Keys(ctx, page)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if len(keys) == 0 {
+			break
+		}
+		fmt.Println(keys)
+		page.After = keys[len(keys)-1]
+	}
+	// Output:
+	// [user:0 user:1]
+	// [user:2 user:3]
+	// [user:4]
+}
+
+// tracing is a backend of another module: it hands on to one in memory.
+type tracing struct{ extlibs.Store }
+
+func (s tracing) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error) {
+	fmt.Println("applied to", op.Key)
+	return s.Store.Apply(ctx, op)
+}
+
+func ExampleRegisterDriver() {
+	extlibs.RegisterDriver("tracing", func(ctx context.Context, url string) (extlibs.Store, error) {
+		s, err := extlibs.NewRegistry().Open(ctx, ":memory:traced")
+		return tracing{s}, err
+	})
+
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	ctx := context.Background()
+	store, err := r.Open(ctx, "tracing://host/db")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(store.Set(ctx, "k", 1, 0))
+	// Output:
+	// applied to k
+	// <nil>
+}
