@@ -167,7 +167,8 @@ func init() {
 		if err != nil {
 			panic(err)
 		}
-		r := extlibs.NewRegistry()
+		clock := &testClock{now: time.Now()}
+		r := extlibs.NewRegistry(clock.option())
 		h, err := r.Open(ctx, path)
 		if err != nil {
 			panic(err)
@@ -188,6 +189,15 @@ func init() {
 			h, err := r.Open(ctx, path)
 			if err == nil {
 				if err = useDamaged(h, truth); err == nil {
+					clock.Advance(24 * time.Hour) // where the index of deadlines counts
+					n, e := h.Len(ctx)
+					all, e2 := readAll(h)
+					clock.Advance(-24 * time.Hour)
+					if err = errors.Join(e, e2); err == nil && n != len(all.keys) {
+						err = fmt.Errorf("%w: count is %d after the deadlines of all but %d", errLie, n, len(all.keys))
+					}
+				}
+				if err == nil {
 					harmless++
 				} else {
 					later++
@@ -225,6 +235,17 @@ func init() {
 				}
 				random.Shuffle(len(offsets), func(i, j int) { offsets[i], offsets[j] = offsets[j], offsets[i] })
 				offsets = offsets[:flips]
+				// Every byte of the headers, and of the page with the counter.
+				if page < 2*pageSize {
+					offsets = nil
+					for at := 16; at < 80; at++ {
+						offsets = append(offsets, at)
+					}
+				} else if at := bytes.Index(whole[page:page+pageSize], []byte("count")); at > 0 && bytes.Contains(whole[page:page+pageSize], []byte("format")) {
+					for i := range 40 {
+						offsets = append(offsets, at+i)
+					}
+				}
 				for i, at := range offsets {
 					damaged := bytes.Clone(whole)
 					bits := byte(0xFF)
