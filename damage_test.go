@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	bolt "go.etcd.io/bbolt"
 )
 
 const pageSize = 4096
@@ -316,4 +317,24 @@ func TestAFlippedByteInAnyPageIsRefusedOrHarmless(t *testing.T) {
 func TestADamagedLeafOfALargeFileNeitherCrashesNorHangsNorKeepsTheLock(t *testing.T) {
 	t.Parallel()
 	testDamage(t, "large")
+}
+
+func TestAnIndexThatLacksADeadlineIsFoundWhenTheFileIsOpened(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kv.db")
+	damageContent(t, path)
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		index := tx.Bucket([]byte("expiry"))
+		k, _ := index.Cursor().First()
+		return index.Delete(bytes.Clone(k))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := extlibs.NewRegistry().Open(ctx, path); !errors.Is(err, extlibs.ErrCorrupt) {
+		t.Errorf("open: %v", err)
+	}
 }
