@@ -188,15 +188,17 @@ func (s *boltStore) LoadMany(_ context.Context, keys []string) ([]Entry, error) 
 func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 	var result Result
 	err := s.write(ctx, func(t *boltTx) error {
-		p, err := s.plan(t, &op, nil)
+		p, err := t.plan(&op)
 		if err != nil {
 			return err
 		}
-		result = p.result
-		if err := s.admit(t, t.count, []*plan{p}); err != nil {
+		if result, err = p.step(&op, t.now); err != nil {
 			return err
 		}
-		return s.carryOut(t, p)
+		if err := s.admit(t, p); err != nil {
+			return err
+		}
+		return t.carryOut(p)
 	})
 	if err != nil {
 		return Result{}, err
@@ -207,28 +209,27 @@ func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 
 func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
-	err := s.write(ctx, func(t *boltTx) error {
-		// All ops are decided before the first one changes anything, because a
-		// failed write must leave no trace in a transaction that others share.
-		plans := make(map[string]*plan, len(ops))
-		order := make([]*plan, 0, len(ops))
-		keys := t.count
+	err := s.write(ctx, func(t *boltTx) (err error) {
+		byKey := make(map[string]*plan, len(ops))
+		plans := make([]*plan, 0, len(ops))
 		for i := range ops {
-			p, err := s.plan(t, &ops[i], plans[ops[i].Key])
-			if err != nil {
+			p := byKey[ops[i].Key]
+			if p == nil {
+				if p, err = t.plan(&ops[i]); err != nil {
+					return err
+				}
+				byKey[p.key] = p
+				plans = append(plans, p)
+			}
+			if results[i], err = p.step(&ops[i], t.now); err != nil {
 				return err
 			}
-			results[i] = p.result
-			if plans[p.key] == nil {
-				order = append(order, p)
-				plans[p.key] = p
-			}
 		}
-		if err := s.admit(t, keys, order); err != nil {
+		if err := s.admit(t, plans...); err != nil {
 			return err
 		}
-		for _, p := range order {
-			if err := s.carryOut(t, p); err != nil {
+		for _, p := range plans {
+			if err := t.carryOut(p); err != nil {
 				return err
 			}
 		}
@@ -250,90 +251,49 @@ func (s *boltStore) expectExpiry(op *Op) {
 	}
 }
 
-// plan is what becomes of one key: the entry that the file holds, and the one
-// that it shall hold.
-type plan struct {
-	key     string
-	existed bool  // in the file, live or not
-	was     int64 // deadline in the file
-
-	exists   bool
-	value    Value
-	deadline int64
-	changed  bool
-	result   Result
-}
-
-// plan decides about op, which finds what the plan before it left.
-func (s *boltStore) plan(t *boltTx, op *Op, before *plan) (*plan, error) {
-	p := before
-	if p == nil {
-		value, deadline, exists, err := t.entry(op.Key)
-		if err != nil && op.Kind != OpSet && op.Kind != OpDelete {
-			return nil, err // replacing or removing a damaged entry mends it
-		}
-		p = &plan{key: op.Key, existed: exists, was: deadline, exists: exists, value: value, deadline: deadline}
-		if err != nil && op.Kind == OpDelete {
-			p.exists, p.changed = false, true
-			return p, nil
-		}
-	}
-	var current Value
-	if p.exists && t.live(p.deadline) {
-		current = p.value
-	}
-	result, outcome, err := op.Next(current)
-	if err != nil {
+// plan starts the plan for the key of op.
+func (t *boltTx) plan(op *Op) (*plan, error) {
+	value, deadline, exists, err := t.entry(op.Key)
+	p := planFor(op.Key, pendingEntry{value, deadline}, exists)
+	switch {
+	case err == nil:
+	case op.Kind == OpDelete: // removing a damaged entry mends it
+		p.exists, p.changed = false, true
+	case op.Kind != OpSet: // and so does replacing it
 		return nil, err
 	}
-	p.result = result
-	switch outcome {
-	case Keep:
-		return p, nil
-	case Remove:
-		p.exists, p.value, p.deadline = false, "", 0
-	case Put, PutKeep:
-		p.exists, p.value = true, result.New
-		if outcome == Put || current == "" {
-			p.deadline = 0
-			if op.TTL != 0 {
-				p.deadline = t.now + int64(op.TTL)
-			}
-		}
-	}
-	p.changed = true
 	return p, nil
 }
 
 // admit checks the limit of keys for plans that are to be carried out.
-func (s *boltStore) admit(t *boltTx, keys int64, plans []*plan) error {
+func (s *boltStore) admit(t *boltTx, plans ...*plan) error {
 	limit := int64(s.opts.maxKeys)
 	if limit <= 0 {
 		return nil
 	}
-	before := keys
+	keys := t.count
 	for _, p := range plans {
-		wasLive := p.existed && t.live(p.was)
+		wasLive := p.existed && t.live(p.was.deadline)
 		if p.exists && !wasLive {
 			keys++
 		} else if wasLive && !p.exists {
 			keys--
 		}
 	}
-	if keys > before && keys > limit && keys-t.expired() > limit {
+	if keys > t.count && keys > limit && keys-t.expired() > limit {
 		return s.errKeys()
 	}
 	return nil
 }
 
-func (s *boltStore) carryOut(t *boltTx, p *plan) error {
+func (t *boltTx) carryOut(p *plan) error {
 	var err error
 	switch {
 	case !p.changed:
 	case p.exists:
-		err = t.put(p.key, p.was, p.existed, p.deadline, p.value)
+		err = t.put(p.key, p.was.deadline, p.existed, p.next.deadline, p.next.value)
 	case p.existed:
-		err = t.remove(p.key, p.was)
+		err = t.remove(p.key, p.was.deadline)
 	}
 	if err != nil {
 		return &txError{err}

@@ -7,7 +7,6 @@ require (
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/gobwas/glob v1.1.0
 	github.com/paularlott/scriptling v0.20.1
-	github.com/puzpuzpuz/xsync/v4 v4.5.0
 	github.com/tidwall/btree v1.8.2
 	go.etcd.io/bbolt v1.5.0
 	go.uber.org/goleak v1.3.0

@@ -26,6 +26,7 @@ type Handle struct {
 	opts     options
 
 	isDefault atomic.Bool
+	closed    atomic.Bool            // by the registry, which still has it as its default store
 	face      func() *object.Builtin // the store as scripts see it, made once
 	counters  struct{ hits, misses, sets, deletes atomic.Int64 }
 }
@@ -219,6 +220,9 @@ func (h *Handle) checkOp(op *Op) error {
 	}
 	if op.TTL < 0 || op.TTL > MaxTTL {
 		return failf(ErrInvalid, "ttl is %v; use 0 (no expiry) up to 100 years", op.TTL)
+	}
+	if op.Value == "" && (op.Kind == OpSet || op.Kind == OpAdd || op.Kind == OpSwap) {
+		return failf(ErrInvalid, "the operation has no value; use Encode")
 	}
 	if len(op.Value) > h.opts.maxValueBytes {
 		return failf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)

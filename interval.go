@@ -16,11 +16,18 @@ import (
 // it waits for that commit.
 const pendingBytes = 64 << 20
 
-// freeEntries may always wait. How many more may depends on how long the last
-// commit took: one that takes more than half of the interval ends after the
-// interval is over, and a crash would lose more than was promised. So writers
-// who are faster than the disk wait for it.
-const freeEntries = 1000
+// A write has to be on disk an interval after it was acknowledged. It may wait
+// for the commit before its own, then for its own; so a commit begins after a
+// part of the interval, and writers that are faster than the disk wait when the
+// next one would take longer than another part. The rest is for a disk that
+// turns out slower than the last time.
+const (
+	commitDelay  = 3 // the part of the interval that a commit waits for more
+	commitBudget = 6 // the part of the interval that a commit may take
+
+	freeEntries = 100 // may always wait
+	firstCost   = 20 * time.Microsecond
+)
 
 // intervalStore is a bolt store whose writes wait in memory for a commit that
 // they share. Its calls see what is pending over what the file holds.
@@ -39,7 +46,7 @@ type intervalStore struct {
 	failed     error // why the last commit failed; its writes are kept
 	closed     bool
 	timer      *time.Timer   // set while newest holds writes
-	cost       time.Duration // of one entry in the last commit
+	cost       time.Duration // of one entry in a commit, by the slowest of late
 
 	flushing sync.Mutex // held by the one commit at a time
 	timers   sync.WaitGroup
@@ -165,13 +172,13 @@ func (s *intervalStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, erro
 		err = s.apply(ops, results)
 	}
 	n := s.newest.entries.Len()
-	full := s.newest.bytes > pendingBytes || n > freeEntries && time.Duration(n)*s.cost > s.d/2
+	full := s.newest.bytes > pendingBytes || n > freeEntries && time.Duration(n)*s.cost > s.d/commitBudget
 	s.mu.Unlock()
-	if err == nil && full {
-		err = s.flush()
-	}
 	if err != nil {
 		return nil, err
+	}
+	if full {
+		s.flush() // its error is kept for the next write; this one is pending like others
 	}
 	return results, nil
 }
@@ -444,12 +451,11 @@ func (s *intervalStore) Clear(ctx context.Context) error {
 	return nil
 }
 
-// armTimer sees to the commit of what newest holds. It begins after half of the
-// interval, to be on disk before the other half is over.
+// armTimer sees to the commit of what newest holds.
 func (s *intervalStore) armTimer() {
 	if s.timer == nil {
 		s.timers.Add(1)
-		s.timer = time.AfterFunc(s.d/2, func() {
+		s.timer = time.AfterFunc(s.d/commitDelay, func() {
 			defer s.timers.Done()
 			s.flush() // its error is kept for the next write
 		})
@@ -481,7 +487,7 @@ func (s *intervalStore) flush() error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cost = time.Since(began) / time.Duration(max(1, g.entries.Len()))
+	s.cost = max(s.cost*9/10, time.Since(began)/time.Duration(g.entries.Len()+freeEntries))
 	s.committing = nil
 	if err == nil {
 		s.failed = nil

@@ -2,51 +2,41 @@ package extlibs
 
 import (
 	"context"
-	"strings"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/puzpuzpuz/xsync/v4"
 )
 
 // Bounds of the in-memory store.
 const (
-	entryOverhead   = 96   // bytes that a key costs beside its own and its value's
-	memoryScanStep  = 2048 // keys that a page looks at while it holds the index
-	memorySweepStep = 256  // keys that a sweep removes while it holds the index
+	entryOverhead   = 96   // bytes that an entry costs beside its key and its value
+	memoryScanStep  = 2048 // keys that a page looks at
+	memorySweepStep = 256  // keys that a sweep removes while it keeps others from writing
 
 	memoryPageEntries = 64 // entries that a page has room for at first
 )
 
-// memory is the in-memory store. Reads of a key take no lock. A write of one
-// key locks that key's bucket of the hash map, and the index only when the key
-// appears, disappears or changes its deadline. A batch excludes all other
-// writes, and readers wait for it.
+// memory is the in-memory store. A read of a key takes no lock. A write of a key
+// locks the key's shard of the table, and the index only when the key appears,
+// disappears or changes its deadline. Whoever locks several shards does so in
+// their order, and takes the index's lock last.
 type memory struct {
 	opts    options
 	base    time.Time // deadlines count from here, in monotonic time
 	sweep   sweeper
 	expired atomic.Int64
-
-	writes  sync.RWMutex  // shared by writes of one key, held alone by all that concerns several
-	batches atomic.Uint64 // goes up as a batch begins and as it ends: odd while one is half done
-
-	state atomic.Pointer[memoryState] // nil: closed
+	state   atomic.Pointer[memoryState] // nil: closed
 }
 
-// memoryState is what Clear replaces in one step.
+// memoryState is what Clear replaces in one step. A write that still goes into
+// the old one is one that came before Clear.
 type memoryState struct {
-	epoch   uint64
-	records *xsync.Map[string, record]
-	keys    atomic.Int64
-	bytes   atomic.Int64
-	index   memoryIndex
-}
-
-type record struct {
-	value    Value
-	deadline int64 // nanoseconds after base; 0: none
+	epoch    uint64
+	table    *table
+	index    memoryIndex
+	keys     atomic.Int64
+	bytes    atomic.Int64
+	batching atomic.Int32 // batches that are half done: reads wait for their shard
 }
 
 func newMemory(opts options) *memory {
@@ -57,7 +47,7 @@ func newMemory(opts options) *memory {
 }
 
 func newMemoryState(epoch uint64) *memoryState {
-	return &memoryState{epoch: epoch, records: xsync.NewMap[string, record]()}
+	return &memoryState{epoch: epoch, table: newTable()}
 }
 
 // now is never 0, so that 0 can mean no deadline.
@@ -68,25 +58,6 @@ func (m *memory) now() int64 {
 	return int64(m.opts.clock().Sub(m.base)) + 1
 }
 
-func (m *memory) deadline(ttl time.Duration) int64 {
-	if ttl == 0 {
-		return 0
-	}
-	return m.now() + int64(ttl)
-}
-
-// left is the time to live of a record, negative if it is over. A record
-// without a deadline costs no look at the clock.
-func (m *memory) left(r record) time.Duration {
-	if r.deadline == 0 {
-		return 0
-	}
-	if d := r.deadline - m.now(); d > 0 {
-		return time.Duration(d)
-	}
-	return -1
-}
-
 func (m *memory) open() (*memoryState, error) {
 	if st := m.state.Load(); st != nil {
 		return st, nil
@@ -94,194 +65,156 @@ func (m *memory) open() (*memoryState, error) {
 	return nil, ErrClosed
 }
 
-// Load reads without a lock. Where a batch was under way meanwhile, it may have
-// read what that has done so far and might undo again, and reads once more.
-func (m *memory) Load(_ context.Context, key string) (Entry, error) {
-	batches := m.batches.Load()
-	e, err := m.read(key)
-	if batches%2 == 1 || batches != m.batches.Load() {
-		m.writes.RLock()
-		defer m.writes.RUnlock()
-		return m.read(key)
+// entry is the live entry of a record. A record without a deadline costs no look
+// at the clock.
+func (m *memory) entry(key string, r *record) (Entry, bool) {
+	if r == nil {
+		return Entry{}, false
 	}
-	return e, err
+	e := Entry{Key: key, Value: r.value()}
+	if deadline := r.deadline(); deadline != 0 {
+		if e.TTL = time.Duration(deadline - m.now()); e.TTL <= 0 {
+			return Entry{}, false
+		}
+	}
+	return e, true
 }
 
-func (m *memory) read(key string) (Entry, error) {
+func (m *memory) Load(_ context.Context, key string) (Entry, error) {
 	st, err := m.open()
 	if err != nil {
 		return Entry{}, err
 	}
-	if e, ok := m.load(st, key); ok {
+	hash := st.table.hash(key)
+	if st.batching.Load() != 0 { // it may be half done with this key's shard
+		s := st.table.shard(hash)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
+	if e, ok := m.entry(key, st.table.find(hash, key).record); ok {
 		return e, nil
 	}
 	return Entry{}, ErrNotFound
 }
 
-func (m *memory) load(st *memoryState, key string) (Entry, bool) {
-	r, ok := st.records.Load(key)
-	if !ok {
-		return Entry{}, false
-	}
-	left := m.left(r)
-	return Entry{Key: key, Value: r.value, TTL: left}, left >= 0
-}
-
 func (m *memory) LoadMany(_ context.Context, keys []string) ([]Entry, error) {
-	m.writes.Lock()
-	defer m.writes.Unlock()
 	st, err := m.open()
 	if err != nil {
 		return nil, err
 	}
+	unlock := st.lockShards(len(keys), func(i int) string { return keys[i] })
+	defer unlock()
 	entries := make([]Entry, 0, len(keys))
 	for _, key := range keys {
-		if e, ok := m.load(st, key); ok {
+		if e, ok := m.entry(key, st.table.load(key)); ok {
 			entries = append(entries, e)
 		}
 	}
 	return entries, nil
 }
 
+// lockShards locks the shards of n keys.
+func (st *memoryState) lockShards(n int, key func(int) string) (unlock func()) {
+	var wanted [shardCount]bool
+	for i := range n {
+		wanted[shardOf(st.table.hash(key(i)))] = true
+	}
+	for i, w := range wanted {
+		if w {
+			st.table.shards[i].mu.Lock()
+		}
+	}
+	return func() {
+		for i, w := range wanted {
+			if w {
+				st.table.shards[i].mu.Unlock()
+			}
+		}
+	}
+}
+
 func (m *memory) Apply(_ context.Context, op Op) (Result, error) {
-	m.writes.RLock()
 	st, err := m.open()
 	if err != nil {
-		m.writes.RUnlock()
 		return Result{}, err
 	}
-	w := memoryWrite{m: m, st: st, op: op}
-	w.run()
-	m.writes.RUnlock()
-	m.expect(&w)
-	return w.result, w.err
+	hash := st.table.hash(op.Key)
+	s := st.table.shard(hash)
+	s.mu.Lock()
+	result, deadline, err := m.apply(st, hash, &op)
+	s.mu.Unlock()
+	if deadline != 0 {
+		m.sweep.expect(time.Duration(deadline - m.now()))
+	}
+	return result, err
 }
 
-func (m *memory) expect(w *memoryWrite) {
-	if w.err == nil && w.after.deadline != 0 && w.after.deadline != w.before.deadline {
-		m.sweep.expect(time.Duration(w.after.deadline - m.now()))
+// apply carries out op in its key's shard. It returns the deadline that is new.
+func (m *memory) apply(st *memoryState, hash uint64, op *Op) (result Result, deadline int64, err error) {
+	at := st.table.find(hash, op.Key)
+	old := at.record
+	var current Value
+	var was int64
+	if old != nil {
+		was = old.deadline()
+		if was == 0 || was > m.now() {
+			current = old.value()
+		}
 	}
+	result, outcome, err := op.Next(current)
+	if err != nil || outcome == Keep {
+		return result, 0, err
+	}
+	if outcome == Remove {
+		st.table.remove(hash, at)
+		st.release(old)
+		st.index.remove(old)
+		return result, 0, nil
+	}
+	if outcome == PutKeep && current != "" {
+		deadline = was
+	} else if op.TTL != 0 {
+		deadline = m.now() + int64(op.TTL)
+	}
+	next := newRecord(op.Key, result.New, deadline)
+	if err := m.admit(st, old, next, current == ""); err != nil {
+		return Result{}, 0, err
+	}
+	switch {
+	case old == nil:
+		st.index.add(next)
+	case was != deadline:
+		st.index.move(old, next)
+	}
+	st.table.put(hash, at, next)
+	if deadline == was {
+		deadline = 0
+	}
+	return result, deadline, nil
 }
 
-func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
-	m.writes.Lock()
-	st, err := m.open()
-	if err != nil {
-		m.writes.Unlock()
-		return nil, err
+// admit reserves the room for a record that replaces old, or says which limit is
+// in the way.
+func (m *memory) admit(st *memoryState, old, next *record, comesAlive bool) error {
+	grow := next.size() - old.size()
+	if grow != 0 {
+		bytes := st.bytes.Add(grow)
+		if limit := m.opts.maxMemoryBytes; limit > 0 && grow > 0 && bytes > limit {
+			st.bytes.Add(-grow)
+			return failf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
+		}
 	}
-	m.batches.Add(1)
-	done := make([]memoryWrite, len(ops))
-	results := make([]Result, len(ops))
-	for i := range ops {
-		w := &done[i]
-		*w = memoryWrite{m: m, st: st, op: ops[i]}
-		if w.run(); w.err != nil {
-			err = w.err
-			for i--; i >= 0; i-- {
-				done[i].undo()
-			}
-			break
-		}
-		results[i] = w.result
-	}
-	m.batches.Add(1)
-	m.writes.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	for i := range done {
-		m.expect(&done[i])
-	}
-	return results, nil
-}
-
-// memoryWrite carries out one op in the critical section of its key.
-type memoryWrite struct {
-	m  *memory
-	st *memoryState
-	op Op
-
-	existed bool // before was in the map, though perhaps expired
-	before  record
-	after   record
-	change  Outcome
-	result  Result
-	err     error
-}
-
-func (w *memoryWrite) run() {
-	// The map keeps the key. It must not keep a larger string alive of which
-	// the caller's key is a part.
-	key := w.op.Key
-	if w.op.Kind != OpDelete {
-		key = strings.Clone(key)
-	}
-	w.st.records.Compute(key, func(old record, existed bool) (record, xsync.ComputeOp) {
-		w.existed, w.before = existed, old
-		var current Value
-		if existed && w.m.left(old) >= 0 {
-			current = old.value
-		}
-		w.result, w.change, w.err = w.op.Next(current)
-		if w.err != nil || w.change == Keep {
-			w.change = Keep
-			return old, xsync.CancelOp
-		}
-		if w.change == Remove {
-			w.st.release(key, old)
-			w.st.index.replace(key, true, old.deadline, false, 0)
-			return record{}, xsync.DeleteOp
-		}
-		w.after = record{value: w.result.New}
-		if w.change == PutKeep && current != "" {
-			w.after.deadline = old.deadline
-		} else {
-			w.after.deadline = w.m.deadline(w.op.TTL)
-		}
-		if w.err = w.m.admit(w.st, key, old, existed, w.after); w.err != nil {
-			w.change = Keep
-			return old, xsync.CancelOp
-		}
-		w.st.index.replace(key, existed, old.deadline, true, w.after.deadline)
-		return w.after, xsync.UpdateOp
-	})
-}
-
-// undo puts back what the write found.
-func (w *memoryWrite) undo() {
-	if w.change == Keep {
-		return
-	}
-	w.st.records.Compute(w.op.Key, func(now record, exists bool) (record, xsync.ComputeOp) {
-		w.st.index.replace(w.op.Key, exists, now.deadline, w.existed, w.before.deadline)
-		if exists {
-			w.st.release(w.op.Key, now)
-		}
-		if !w.existed {
-			return record{}, xsync.DeleteOp
-		}
-		w.st.keys.Add(1)
-		w.st.bytes.Add(w.before.size(w.op.Key))
-		return w.before, xsync.UpdateOp
-	})
-}
-
-// admit reserves the room for a record that replaces old, or says which limit
-// is in the way.
-func (m *memory) admit(st *memoryState, key string, old record, existed bool, r record) error {
-	grow := r.size(key) - old.sizeIf(existed, key)
-	bytes := st.bytes.Add(grow)
-	if limit := m.opts.maxMemoryBytes; limit > 0 && grow > 0 && bytes > limit {
-		st.bytes.Add(-grow)
-		return failf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
-	}
-	if existed {
+	if !comesAlive {
 		return nil
 	}
-	keys := st.keys.Add(1)
+	keys := st.keys.Load() + 1
+	if old == nil {
+		keys = st.keys.Add(1)
+	}
 	if limit := int64(m.opts.maxKeys); limit > 0 && keys > limit && keys-int64(st.index.expired(m.now())) > limit {
-		st.keys.Add(-1)
+		if old == nil {
+			st.keys.Add(-1)
+		}
 		st.bytes.Add(-grow)
 		return failf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
 	}
@@ -289,34 +222,140 @@ func (m *memory) admit(st *memoryState, key string, old record, existed bool, r 
 }
 
 // release gives back the room of a record that goes.
-func (st *memoryState) release(key string, r record) {
-	st.bytes.Add(-r.size(key))
+func (st *memoryState) release(r *record) {
+	st.bytes.Add(-r.size())
 	st.keys.Add(-1)
 }
 
-func (r record) size(key string) int64 {
-	return int64(len(key) + len(r.value) + entryOverhead)
-}
-
-func (r record) sizeIf(exists bool, key string) int64 {
-	if !exists {
-		return 0
+func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
+	st, err := m.open()
+	if err != nil {
+		return nil, err
 	}
-	return r.size(key)
+	unlock := st.lockShards(len(ops), func(i int) string { return ops[i].Key })
+	results, plans, err := m.plan(st, ops)
+	if err == nil {
+		err = m.admitAll(st, plans)
+	}
+	soonest := int64(0)
+	if err == nil {
+		soonest = st.carryOut(plans)
+	}
+	unlock()
+	if err != nil {
+		return nil, err
+	}
+	if soonest != 0 {
+		m.sweep.expect(time.Duration(soonest - m.now()))
+	}
+	return results, nil
 }
 
+// plan decides what becomes of the keys of a batch, whose shards are locked.
+func (m *memory) plan(st *memoryState, ops []Op) (results []Result, plans []*plan, err error) {
+	results = make([]Result, len(ops))
+	byKey := make(map[string]*plan, len(ops))
+	now := m.now()
+	for i := range ops {
+		p := byKey[ops[i].Key]
+		if p == nil {
+			r := st.table.load(ops[i].Key)
+			var e pendingEntry
+			if r != nil {
+				e = pendingEntry{r.value(), r.deadline()}
+			}
+			p = planFor(ops[i].Key, e, r != nil)
+			byKey[p.key] = p
+			plans = append(plans, p)
+		}
+		if results[i], err = p.step(&ops[i], now); err != nil {
+			return nil, nil, err
+		}
+	}
+	return results, slices.DeleteFunc(plans, func(p *plan) bool { return !p.changed }), nil
+}
+
+// admitAll is admit for a batch.
+func (m *memory) admitAll(st *memoryState, plans []*plan) error {
+	var keys, grow int64
+	for _, p := range plans {
+		size := func(e pendingEntry, exists bool) int64 {
+			if !exists {
+				return 0
+			}
+			keys++
+			return entryBytes(len(p.key), len(e.value))
+		}
+		grow += size(p.next, p.exists)
+		before := keys
+		grow -= size(p.was, p.existed)
+		keys -= 2 * (keys - before)
+	}
+	bytes, total := st.bytes.Add(grow), st.keys.Add(keys)
+	err := func() error {
+		if limit := m.opts.maxMemoryBytes; limit > 0 && grow > 0 && bytes > limit {
+			return failf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
+		}
+		if limit := int64(m.opts.maxKeys); limit > 0 && keys > 0 && total > limit && total-int64(st.index.expired(m.now())) > limit {
+			return failf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
+		}
+		return nil
+	}()
+	if err != nil {
+		st.bytes.Add(-grow)
+		st.keys.Add(-keys)
+	}
+	return err
+}
+
+// carryOut makes plans true. Reads of these shards wait until all of them are,
+// and so do pages of the index. It returns the soonest deadline among them.
+func (st *memoryState) carryOut(plans []*plan) (soonest int64) {
+	st.batching.Add(1)
+	defer st.batching.Add(-1)
+	st.index.mu.Lock()
+	defer st.index.mu.Unlock()
+	for _, p := range plans {
+		hash := st.table.hash(p.key)
+		at := st.table.find(hash, p.key)
+		if !p.exists {
+			if at.record != nil {
+				st.table.remove(hash, at)
+				st.index.removeLocked(at.record)
+			}
+			continue
+		}
+		next := newRecord(p.key, p.next.value, p.next.deadline)
+		switch {
+		case at.record == nil:
+			st.index.addLocked(next)
+		case p.was.deadline != p.next.deadline:
+			st.index.moveLocked(at.record, next)
+		}
+		st.table.put(hash, at, next)
+		if d := p.next.deadline; d != 0 && (soonest == 0 || d < soonest) {
+			soonest = d
+		}
+	}
+	return soonest
+}
+
+// Scan of keys alone needs only the index. One with values keeps everyone from
+// writing for the length of a page, to be of one moment.
 func (m *memory) Scan(_ context.Context, r Range) (Page, error) {
-	m.writes.Lock()
-	defer m.writes.Unlock()
 	st, err := m.open()
 	if err != nil {
 		return Page{}, err
+	}
+	if !r.KeysOnly {
+		st.table.lockAll()
+		defer st.table.unlockAll()
 	}
 	page := Page{Epoch: st.epoch}
 	page.More, page.Next = st.index.walk(r, func(key string, mayExpire bool) int {
 		e, ok := Entry{Key: key}, true
 		if mayExpire || !r.KeysOnly {
-			e, ok = m.load(st, key)
+			e, ok = m.entry(key, st.table.load(key))
 		}
 		if ok {
 			if page.Entries == nil {
@@ -330,8 +369,6 @@ func (m *memory) Scan(_ context.Context, r Range) (Page, error) {
 }
 
 func (m *memory) Len(context.Context) (int, error) {
-	m.writes.Lock()
-	defer m.writes.Unlock()
 	st, err := m.open()
 	if err != nil {
 		return 0, err
@@ -339,23 +376,20 @@ func (m *memory) Len(context.Context) (int, error) {
 	return st.index.live(m.now), nil
 }
 
-// Clear starts an empty state. Writes that still hold the old one have all
-// ended by then, and nobody sees the old one half empty.
 func (m *memory) Clear(context.Context) error {
-	m.writes.Lock()
-	defer m.writes.Unlock()
-	st, err := m.open()
-	if err != nil {
-		return err
+	for {
+		st, err := m.open()
+		if err != nil {
+			return err
+		}
+		if m.state.CompareAndSwap(st, newMemoryState(st.epoch+1)) {
+			return nil
+		}
 	}
-	m.state.Store(newMemoryState(st.epoch + 1))
-	return nil
 }
 
 func (m *memory) Close() error {
-	m.writes.Lock()
 	m.state.Store(nil)
-	m.writes.Unlock()
 	m.sweep.close()
 	return nil
 }
@@ -369,28 +403,28 @@ func (m *memory) Stats() Stats {
 	return s
 }
 
-// sweepStep removes some expired keys. It takes the candidates from the index,
-// then looks at each again in its key's critical section, because it may have
-// got a new deadline meanwhile.
+// sweepStep removes some expired keys while others can't write. Readers go on.
 func (m *memory) sweepStep() time.Duration {
-	m.writes.RLock()
-	defer m.writes.RUnlock()
 	st := m.state.Load()
 	if st == nil {
 		return -1
 	}
+	st.table.lockAll()
+	defer st.table.unlockAll()
+	st.index.mu.Lock()
+	defer st.index.mu.Unlock()
 	now := m.now()
-	due, next := st.index.due(now, memorySweepStep)
-	for _, key := range due {
-		st.records.Compute(key, func(r record, exists bool) (record, xsync.ComputeOp) {
-			if !exists || r.deadline == 0 || r.deadline > now {
-				return r, xsync.CancelOp
-			}
-			st.release(key, r)
-			st.index.replace(key, true, r.deadline, false, 0)
-			m.expired.Add(1)
-			return record{}, xsync.DeleteOp
-		})
+	for range memorySweepStep {
+		key, next, due := st.index.due(now)
+		if !due {
+			return next
+		}
+		hash := st.table.hash(key)
+		at := st.table.find(hash, key)
+		st.table.remove(hash, at)
+		st.release(at.record)
+		st.index.removeLocked(at.record)
+		m.expired.Add(1)
 	}
-	return next
+	return 0
 }

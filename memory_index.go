@@ -8,45 +8,84 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// memoryIndex orders the keys by name and by deadline.
+// memoryIndex orders the keys by name and by deadline. Its entries are records
+// without a value, one for both orders, because the table's records change with
+// every write. It is written to in the critical section of the key.
 type memoryIndex struct {
 	mu     sync.RWMutex
-	byName btree.Set[string]
+	byName *btree.BTreeG[*record]
 	byTime *btree.BTreeG[dueKey] // nil until a key has a deadline
 }
 
 type dueKey struct {
 	deadline int64
-	key      string
+	key      *record
 }
 
-// replace notes that a key appeared, disappeared or changed its deadline. It is
-// called in the key's critical section.
-func (x *memoryIndex) replace(key string, existed bool, oldDeadline int64, exists bool, deadline int64) {
-	if existed == exists && oldDeadline == deadline {
-		return
-	}
+func lessName(a, b *record) bool { return a.key() < b.key() }
+
+func lessTime(a, b dueKey) bool {
+	return a.deadline < b.deadline || a.deadline == b.deadline && a.key.key() < b.key.key()
+}
+
+var noLocks = btree.Options{NoLocks: true}
+
+// nameOnly is a record to look for.
+func nameOnly(key string) *record { return newRecord(key, "", 0) }
+
+func (x *memoryIndex) add(r *record) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	switch {
-	case exists && !existed:
-		x.byName.Insert(key)
-	case existed && !exists:
-		x.byName.Delete(key)
+	x.addLocked(r)
+	x.mu.Unlock()
+}
+
+// addLocked notes the key of a new record.
+func (x *memoryIndex) addLocked(r *record) {
+	name := nameOnly(r.key())
+	if x.byName == nil {
+		x.byName = btree.NewBTreeGOptions(lessName, noLocks)
 	}
-	if oldDeadline == deadline {
+	x.byName.Set(name)
+	x.setDeadline(name, r.deadline())
+}
+
+func (x *memoryIndex) setDeadline(name *record, deadline int64) {
+	if deadline == 0 {
 		return
 	}
 	if x.byTime == nil {
-		x.byTime = btree.NewBTreeGOptions(func(a, b dueKey) bool {
-			return a.deadline < b.deadline || a.deadline == b.deadline && a.key < b.key
-		}, btree.Options{NoLocks: true})
+		x.byTime = btree.NewBTreeGOptions(lessTime, noLocks)
 	}
-	if oldDeadline != 0 {
-		x.byTime.Delete(dueKey{oldDeadline, key})
+	x.byTime.Set(dueKey{deadline, name})
+}
+
+func (x *memoryIndex) remove(r *record) {
+	x.mu.Lock()
+	x.removeLocked(r)
+	x.mu.Unlock()
+}
+
+// removeLocked forgets the key of a record.
+func (x *memoryIndex) removeLocked(r *record) {
+	x.byName.Delete(r)
+	if deadline := r.deadline(); deadline != 0 {
+		x.byTime.Delete(dueKey{deadline, r})
 	}
-	if deadline != 0 {
-		x.byTime.Set(dueKey{deadline, key})
+}
+
+func (x *memoryIndex) move(old, next *record) {
+	x.mu.Lock()
+	x.moveLocked(old, next)
+	x.mu.Unlock()
+}
+
+// moveLocked notes that a key has another deadline.
+func (x *memoryIndex) moveLocked(old, next *record) {
+	if deadline := old.deadline(); deadline != 0 {
+		x.byTime.Delete(dueKey{deadline, old})
+	}
+	if name, ok := x.byName.Get(old); ok {
+		x.setDeadline(name, next.deadline())
 	}
 }
 
@@ -56,9 +95,13 @@ func (x *memoryIndex) replace(key string, existed bool, oldDeadline int64, exist
 func (x *memoryIndex) walk(r Range, add func(key string, mayExpire bool) int) (more bool, last string) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
+	if x.byName == nil {
+		return false, ""
+	}
 	mayExpire := x.byTime != nil && x.byTime.Len() > 0
 	looked := 0
-	x.byName.Ascend(max(r.Prefix, r.After), func(key string) bool {
+	x.byName.Ascend(nameOnly(max(r.Prefix, r.After)), func(name *record) bool {
+		key := name.key()
 		if key == r.After && key != "" {
 			return true
 		}
@@ -86,6 +129,9 @@ func (x *memoryIndex) walk(r Range, add func(key string, mayExpire bool) int) (m
 func (x *memoryIndex) live(now func() int64) int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
+	if x.byName == nil {
+		return 0
+	}
 	n := x.byName.Len()
 	if x.byTime != nil && x.byTime.Len() > 0 {
 		n -= x.rank(now())
@@ -116,26 +162,18 @@ func (x *memoryIndex) rank(now int64) int {
 	return low
 }
 
-// due returns up to limit keys whose deadline has passed, and the time until
-// the next deadline as sweeper.step wants it.
-func (x *memoryIndex) due(now int64, limit int) (keys []string, next time.Duration) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	next = -1
+// due returns the key whose time has been over for the longest, or the time until
+// the next deadline as sweeper.step wants it. The index is locked.
+func (x *memoryIndex) due(now int64) (key string, next time.Duration, due bool) {
 	if x.byTime == nil {
-		return nil, next
+		return "", -1, false
 	}
-	x.byTime.Scan(func(item dueKey) bool {
-		if item.deadline > now {
-			next = time.Duration(item.deadline - now)
-			return false
-		}
-		if len(keys) == limit {
-			next = 0
-			return false
-		}
-		keys = append(keys, item.key)
-		return true
-	})
-	return keys, next
+	first, ok := x.byTime.Min()
+	switch {
+	case !ok:
+		return "", -1, false
+	case first.deadline > now:
+		return "", time.Duration(first.deadline - now), false
+	}
+	return first.key.key(), 0, true
 }

@@ -74,6 +74,9 @@ func (op *Op) Next(old Value) (Result, Outcome, error) {
 		}
 	case OpIncr:
 		if absent {
+			if _, err := op.Value.number(); err != nil {
+				return Result{}, Keep, err
+			}
 			return Result{Applied: true, New: op.Value}, Put, nil
 		}
 		sum, err := addNumbers(old, op.Value)

@@ -95,8 +95,9 @@ func MaxKeys(n int) Option { return func(o *options) { o.maxKeys = n } }
 // limit but the disk.
 func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
 
-// MaxMemoryBytes bounds each in-memory store: its keys, its encoded values, and
-// entryOverhead bytes for every key. n of zero or less means no limit.
+// MaxMemoryBytes bounds each in-memory store: its encoded values, its keys twice
+// (they are in two orders), and 96 bytes for every key. n of zero or less means
+// no limit.
 func MaxMemoryBytes(n int64) Option { return func(o *options) { o.maxMemoryBytes = n } }
 
 // LockTimeout bounds the wait for a file that another process holds open. d of

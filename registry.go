@@ -134,6 +134,7 @@ func (r *Registry) openDefault(ctx context.Context, name string, o options) (*Ha
 			r.mu.Unlock()
 			return h, nil
 		}
+		h.closed.Store(true)
 		if err := h.store.Close(); err != nil {
 			return nil, err
 		}
@@ -177,8 +178,12 @@ func (r *Registry) open(ctx context.Context, name string, a *access) (*Handle, e
 		return nil, err
 	}
 	r.mu.Lock()
+	replaced := r.stores[h.name]
 	r.stores[h.name] = h
 	r.mu.Unlock()
+	if replaced != nil { // its file has another name by now, or none
+		replaced.store.Close()
+	}
 	return h, nil
 }
 
@@ -242,8 +247,16 @@ func (r *Registry) find(name string, a *access) (h *Handle, key string, err erro
 	}
 }
 
+// openStd returns the default store if there is one and it is not closed.
+func (r *Registry) openStd() *Handle {
+	if std := r.std.Load(); std != nil && !std.closed.Load() {
+		return std
+	}
+	return nil
+}
+
 func (r *Registry) byName(name string) *Handle {
-	if std := r.std.Load(); std != nil && std.name == name {
+	if std := r.openStd(); std != nil && std.name == name {
 		return std
 	}
 	r.mu.Lock()
@@ -253,7 +266,7 @@ func (r *Registry) byName(name string) *Handle {
 
 // byFile finds the store whose file is the one of info.
 func (r *Registry) byFile(info os.FileInfo) (*Handle, string) {
-	if std := r.std.Load(); std != nil && std.holds(info) {
+	if std := r.openStd(); std != nil && std.holds(info) {
 		return std, std.name
 	}
 	r.mu.Lock()
@@ -321,6 +334,7 @@ func (r *Registry) Close() error {
 	clear(r.stores)
 	r.mu.Unlock()
 	if std := r.std.Load(); std != nil {
+		std.closed.Store(true)
 		stores = append(stores, std)
 	}
 	var errs []error

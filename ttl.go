@@ -2,6 +2,7 @@ package extlibs
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type sweeper struct {
 	// nothing will expire.
 	step func() time.Duration
 
+	soonest  atomic.Int64 // fires in nanoseconds since 1970, for a look without mu; 0: not set
 	mu       sync.Mutex
 	timer    *time.Timer
 	fires    time.Time // when timer fires; zero: it is not set
@@ -27,9 +29,12 @@ type sweeper struct {
 
 // expect makes sure that a sweep happens soon after in has passed.
 func (s *sweeper) expect(in time.Duration) {
+	at := time.Now().Add(max(in, s.interval))
+	if soonest := s.soonest.Load(); soonest != 0 && at.UnixNano() >= soonest {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := time.Now().Add(max(in, s.interval))
 	switch {
 	case s.closed:
 	case s.sweeping:
@@ -47,6 +52,7 @@ func (s *sweeper) arm(at time.Time) {
 		return // where it has just fired, the sweep that follows finds the key
 	}
 	s.fires = at
+	s.soonest.Store(at.UnixNano())
 	s.timer = time.AfterFunc(time.Until(at), s.run)
 }
 
@@ -61,6 +67,7 @@ func (s *sweeper) run() {
 	defer s.running.Done()
 	s.mu.Lock()
 	s.fires = time.Time{}
+	s.soonest.Store(0)
 	s.sweeping = true
 	for !s.closed {
 		s.mu.Unlock()
