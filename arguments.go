@@ -42,6 +42,9 @@ func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (boun
 		return bound, failf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
 	}
 	copy(bound[:], args)
+	if len(kwargs) == 0 && len(args) == len(c.params) {
+		return bound, raisedIn(bound[:len(args)])
+	}
 	for name, arg := range kwargs {
 		i := c.index(name)
 		switch {
@@ -56,11 +59,19 @@ func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (boun
 		if bound[i] == nil && p.fallback == "" {
 			return bound, failf(ErrType, "missing argument '%s'; it is %s", p.name, c.signature())
 		}
-		if x, ok := bound[i].(*object.Exception); ok {
-			return bound, &raised{x}
+	}
+	return bound, raisedIn(bound[:len(c.params)])
+}
+
+// raisedIn finds an exception among arguments. A raise inside an expression is a
+// value there; it goes on from here.
+func raisedIn(args []object.Object) error {
+	for _, arg := range args {
+		if x, ok := arg.(*object.Exception); ok {
+			return &raised{x}
 		}
 	}
-	return bound, nil
+	return nil
 }
 
 func (c *call) index(name string) int {

@@ -18,11 +18,15 @@ type backend struct {
 	name       string
 	options    []extlibs.Option
 	persistent bool // in a file, so that it can be opened again
+	delayed    bool // what a write did is in the file at an uncertain time
+	pending    bool // and not before the store is closed
 }
 
 var backends = []backend{
 	{name: "memory"},
 	{name: "bolt", persistent: true},
+	{name: "interval", persistent: true, delayed: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(3 * time.Millisecond))}},
+	{name: "interval, all pending", persistent: true, delayed: true, pending: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(time.Hour))}},
 }
 
 // storeName returns the name of a store that does not exist yet.

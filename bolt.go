@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -209,6 +210,7 @@ func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 
 func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
+	ops = slices.Clone(ops) // the commit may still read them when ctx has ended the wait
 	err := s.write(ctx, func(t *boltTx) (err error) {
 		byKey := make(map[string]*plan, len(ops))
 		plans := make([]*plan, 0, len(ops))

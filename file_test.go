@@ -196,6 +196,9 @@ func TestAJumpOfTheClockMovesAllCallsAlike(t *testing.T) {
 
 func TestMaxFileBytesIsErrFullAndReadsGoOn(t *testing.T) {
 	forEachFileBackend(t, func(t *testing.T, b backend) {
+		if b.pending {
+			t.Skip("writes no file until it is closed")
+		}
 		h := b.open(t, extlibs.MaxFileBytes(1<<20))
 		value := string(bytes.Repeat([]byte("x"), 10_000))
 		stored := 0

@@ -125,18 +125,12 @@ func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (boo
 // counts as 0 and takes ttl; otherwise the time left stays. A value that is not
 // an int is ErrType, a sum beyond int64 is ErrOverflow; both leave it unchanged.
 func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	r, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: encodeInt(delta), TTL: ttl})
+	r, err := h.Apply(ctx, Op{Kind: OpIncrInt, Key: key, Value: encodeInt(delta), TTL: ttl})
 	if err != nil {
 		return 0, inCall("incr", err)
 	}
 	n, err := r.New.number()
-	if err == nil && n.isFloat {
-		err = failf(ErrType, "the number is a float; use IncrFloat")
-	}
-	if err != nil {
-		return 0, inCall("incr", h.about(key, err))
-	}
-	return n.i, nil
+	return n.i, inCall("incr", err)
 }
 
 // IncrFloat is Incr for floats. An int under the key becomes a float.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -133,8 +134,20 @@ func (h *Handle) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	return results, nil
 }
 
-// Scan implements Store.
+// Scan implements Store. Match is called when the page has been read.
 func (h *Handle) Scan(ctx context.Context, r Range) (Page, error) {
+	match := r.Match
+	if match == nil {
+		return h.page(ctx, r)
+	}
+	r.Match = nil // a caller's code never runs inside a backend
+	page, err := h.page(ctx, r)
+	page.Entries = slices.DeleteFunc(page.Entries, func(e Entry) bool { return !match(e.Key) })
+	return page, err
+}
+
+// page reads a page, whose Match is our own.
+func (h *Handle) page(ctx context.Context, r Range) (Page, error) {
 	if err := ctx.Err(); err != nil {
 		return Page{}, h.about("", err)
 	}
@@ -233,8 +246,10 @@ func (h *Handle) checkOp(op *Op) error {
 // about completes a backend's error with the store and the key.
 func (h *Handle) about(key string, err error) error {
 	switch {
-	case errors.Is(err, ErrClosed) && h.isDefault.Load():
+	case errors.Is(err, ErrClosed) && h.registry.std.Load() == h:
 		return failf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
+	case errors.Is(err, ErrClosed) && h.isDefault.Load():
+		return failf(ErrClosed, "store %q is closed, another one is the default store now; ask the registry for it", h.name)
 	case errors.Is(err, ErrClosed):
 		return failf(ErrClosed, "store %q is closed; call kv.open again", h.name)
 	case key == "":
@@ -254,7 +269,7 @@ func (h *Handle) scan(ctx context.Context, p *pattern, limit int, after string, 
 	r := Range{Prefix: p.prefix, After: after, Match: p.match, KeysOnly: keysOnly, Limit: limit}
 	epoch, found := uint64(0), 0
 	for {
-		page, err := h.Scan(ctx, r)
+		page, err := h.page(ctx, r)
 		if err != nil {
 			return err
 		}

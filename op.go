@@ -10,12 +10,13 @@ type OpKind uint8
 
 // The operations. Next says exactly what each of them means.
 const (
-	OpSet    OpKind = iota + 1 // store Value with TTL
-	OpAdd                      // store Value with TTL if the key is absent
-	OpSwap                     // store Value if the value is Old, keeping the time left; Old "" is absent
-	OpDelete                   // remove
-	OpExpire                   // give a live key TTL, keeping its value
-	OpIncr                     // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
+	OpSet     OpKind = iota + 1 // store Value with TTL
+	OpAdd                       // store Value with TTL if the key is absent
+	OpSwap                      // store Value if the value is Old, keeping the time left; Old "" is absent
+	OpDelete                    // remove
+	OpExpire                    // give a live key TTL, keeping its value
+	OpIncr                      // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
+	OpIncrInt                   // OpIncr, but a float under the key is an error
 )
 
 // Op is one change of one key. It is data, not code, so that it can be queued,
@@ -72,12 +73,17 @@ func (op *Op) Next(old Value) (Result, Outcome, error) {
 		if !absent {
 			return Result{Applied: true, Old: old, New: old}, Put, nil
 		}
-	case OpIncr:
+	case OpIncr, OpIncrInt:
 		if absent {
 			if _, err := op.Value.number(); err != nil {
 				return Result{}, Keep, err
 			}
 			return Result{Applied: true, New: op.Value}, Put, nil
+		}
+		if op.Kind == OpIncrInt {
+			if n, err := old.number(); err == nil && n.isFloat {
+				return Result{}, Keep, failf(ErrType, "the number is a float; it is unchanged")
+			}
 		}
 		sum, err := addNumbers(old, op.Value)
 		if err != nil {

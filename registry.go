@@ -150,13 +150,17 @@ func (r *Registry) Open(ctx context.Context, name string) (*Handle, error) {
 	return h, inCall("open", err)
 }
 
-// isMemoryName also takes the empty name, which is one that lacks everything.
-func isMemoryName(name string) bool { return name == "" || strings.HasPrefix(name, memoryPrefix) }
+// isMemoryName also takes what can only be meant as such a name: nobody wants a
+// file called ":memory" or "memory:x".
+func isMemoryName(name string) bool {
+	return name == "" || strings.HasPrefix(name, memoryPrefix) ||
+		(name[0] == ':' || strings.HasPrefix(name, memoryPrefix[1:])) && !strings.Contains(name, "://")
+}
 
 // open is Open within what a allows.
 func (r *Registry) open(ctx context.Context, name string, a *access) (*Handle, error) {
 	if isMemoryName(name) {
-		if len(name) <= len(memoryPrefix) {
+		if len(name) <= len(memoryPrefix) || !strings.HasPrefix(name, memoryPrefix) {
 			return nil, failf(ErrInvalid, `store name %q is not complete; use ":memory:NAME" or the path of a file`, name)
 		}
 		return r.openMemory(name)

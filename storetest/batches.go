@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/scriptling-kv/extlibs"
 )
@@ -100,7 +99,7 @@ func (s *suite) wantFailure(kind error, ops ...extlibs.Op) {
 }
 
 func batchFailsLast(s *suite) {
-	s.set("max", math.MaxInt64, 0)
+	s.set("max", maxInt, 0)
 	s.set("set", "before", 0)
 	s.set("deleted", "before", 0)
 	s.set("counted", 1, 0)
@@ -111,7 +110,7 @@ func batchFailsLast(s *suite) {
 		extlibs.Op{Kind: extlibs.OpIncr, Key: "counted", Value: encode(1)},
 		overflow("max"),
 	)
-	s.want("max", math.MaxInt64)
+	s.want("max", maxInt)
 	s.want("set", "before")
 	s.want("deleted", "before")
 	s.want("counted", 1)
@@ -124,11 +123,11 @@ func batchFailsLast(s *suite) {
 		extlibs.Op{Kind: extlibs.OpDelete, Key: "max"},
 		extlibs.Op{Kind: extlibs.OpIncr, Key: "set", Value: encode(1)},
 	)
-	s.want("max", math.MaxInt64)
+	s.want("max", maxInt)
 }
 
 func batchFailsSameKey(s *suite) {
-	s.set("max", math.MaxInt64, 0)
+	s.set("max", maxInt, 0)
 	s.set("k", "before", s.units(9))
 	s.wantFailure(extlibs.ErrOverflow,
 		extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: encode(1)},
@@ -148,7 +147,7 @@ func batchFailsSameKey(s *suite) {
 // batchFailsTTL also waits for the ttls, because an index of deadlines might
 // have kept those of the batch.
 func batchFailsTTL(s *suite) {
-	s.set("max", math.MaxInt64, 0)
+	s.set("max", maxInt, 0)
 	s.set("permanent", 1, 0)
 	s.set("mortal", 1, s.unit())
 	s.wantFailure(extlibs.ErrOverflow,

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"errors"
-	"math"
 
 	"github.com/scriptling-kv/extlibs"
 )
@@ -104,7 +103,7 @@ func cancelledDuring(s *suite) {
 }
 
 func failsOfItself(s *suite) {
-	s.set("max", math.MaxInt64, 0)
+	s.set("max", maxInt, 0)
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	_, err := s.store.Apply(running, overflow("max"))

@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 
@@ -246,7 +245,7 @@ func batchNeverHalf(s *suite) {
 
 func failedBatchUnseen(s *suite) {
 	s.tryMany(setAll(1)...)
-	s.set("max", math.MaxInt64, 0)
+	s.set("max", maxInt, 0)
 	ops := append(setAll(2), extlibs.Op{Kind: extlibs.OpAdd, Key: "new", Value: encode(2)}, overflow("max"))
 	while(func() {
 		for range 400 {

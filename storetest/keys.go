@@ -108,7 +108,7 @@ func longKeysExpire(s *suite) {
 
 func anyValues(s *suite) {
 	values := []any{
-		nil, false, true, 0, -1, 1 << 62, 0.0, 1.0, -1.5, "", "text", "\xff\xfe", []byte{}, []byte{0, 255},
+		nil, false, true, 0, -1, int64(1 << 62), 0.0, 1.0, -1.5, "", "text", "\xff\xfe", []byte{}, []byte{0, 255},
 		[]any{}, []any{1, []any{2.0}}, extlibs.Tuple{1, "2"}, extlibs.Set{1}, map[string]any{"k": 1},
 		extlibs.Dict{{Key: 1, Value: "int key"}},
 	}

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"errors"
-	"math"
 	"slices"
 	"testing"
 	"time"
@@ -94,8 +93,8 @@ func eachOperation(s *suite) {
 		{"incr by a float makes an int a float", 2, 0, op(incr, 1.0, 0), true, 2, 3.0, 3.0, 0, nil},
 		{"incr of a float by an int stays a float", 0.5, 0, op(incr, 1, 0), true, 0.5, 1.5, 1.5, 0, nil},
 		{"incr of an absent key by a float is a float", missing, 0, op(incr, 1.0, 0), true, missing, 1.0, 1.0, 0, nil},
-		{"incr reaches the largest int", math.MaxInt64 - 1, 0, op(incr, 1, 0), true, math.MaxInt64 - 1, math.MaxInt64, math.MaxInt64, 0, nil},
-		{"incr reaches the smallest int", math.MinInt64 + 1, 0, op(incr, -1, 0), true, math.MinInt64 + 1, math.MinInt64, math.MinInt64, 0, nil},
+		{"incr reaches the largest int", maxInt - 1, 0, op(incr, 1, 0), true, maxInt - 1, maxInt, maxInt, 0, nil},
+		{"incr reaches the smallest int", minInt + 1, 0, op(incr, -1, 0), true, minInt + 1, minInt, minInt, 0, nil},
 	})
 }
 
@@ -106,9 +105,9 @@ func failingOperations(s *suite) {
 		return operation{name: name, before: before, ttl: 9, op: o, after: before, left: 9, err: err}
 	}
 	runOperations(s, []operation{
-		fails("incr beyond the largest int is ErrOverflow", math.MaxInt64, op(incr, 1, 0), extlibs.ErrOverflow),
-		fails("incr beyond the smallest int is ErrOverflow", math.MinInt64, op(incr, -1, 0), extlibs.ErrOverflow),
-		fails("incr of a smallest int by the smallest is ErrOverflow", math.MinInt64, op(incr, math.MinInt64, 0), extlibs.ErrOverflow),
+		fails("incr beyond the largest int is ErrOverflow", maxInt, op(incr, 1, 0), extlibs.ErrOverflow),
+		fails("incr beyond the smallest int is ErrOverflow", minInt, op(incr, -1, 0), extlibs.ErrOverflow),
+		fails("incr of a smallest int by the smallest is ErrOverflow", minInt, op(incr, minInt, 0), extlibs.ErrOverflow),
 		fails("incr of a str is ErrType", "1", op(incr, 1, 0), extlibs.ErrType),
 		fails("incr of a bool is ErrType", true, op(incr, 1, 0), extlibs.ErrType),
 		fails("incr of None is ErrType", nil, op(incr, 1, 0), extlibs.ErrType),

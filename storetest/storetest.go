@@ -42,6 +42,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -97,6 +98,12 @@ type suite struct {
 	store   extlibs.Store
 	advance func(time.Duration)
 }
+
+// maxInt and minInt bound the numbers that are stored, on every platform.
+const (
+	maxInt int64 = math.MaxInt64
+	minInt int64 = math.MinInt64
+)
 
 var ctx = context.Background()
 
