@@ -38,6 +38,9 @@ func (p *Scriptling) EvalFile(path string) (object.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("EvalFile: %w", err)
 	}
+	if p.env.EnterGIL() {
+		defer p.env.ExitGIL()
+	}
 	defer p.restore(fileVar)()
 	defer p.restore(nameVar)()
 	p.env.SetGlobal(fileVar, object.NewString(path))

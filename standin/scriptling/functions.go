@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/paularlott/scriptling/conversion"
 	"github.com/paularlott/scriptling/evaluator"
@@ -56,23 +55,13 @@ func (p *Scriptling) CallFunctionWithContext(ctx context.Context, name string, a
 	return result, prefixed(fmt.Sprintf("function '%s'", name), result)
 }
 
-// find looks up a dotted name, which leads through dicts.
+// find looks up a name, which may be dotted. It takes the interpreter lock,
+// since another goroutine may be defining variables.
 func (p *Scriptling) find(name string) (object.Object, bool) {
-	if obj, ok := p.env.Get(name); ok {
-		return obj, true
+	if p.env.EnterGIL() {
+		defer p.env.ExitGIL()
 	}
-	first, rest, dotted := strings.Cut(name, ".")
-	obj, ok := p.env.Get(first)
-	for ok && dotted {
-		first, rest, dotted = strings.Cut(rest, ".")
-		var dict *object.Dict
-		if dict, ok = obj.(*object.Dict); ok {
-			var pair object.DictPair
-			pair, ok = dict.GetByString(first)
-			obj = pair.Value
-		}
-	}
-	return obj, ok
+	return eval.Find(p.env, name)
 }
 
 // arguments converts the arguments of a call from Go.

@@ -48,10 +48,9 @@ func (im *importer) load(name string) error {
 		im.bind(name, lib)
 		return nil
 	}
-	if v, ok := im.walk(name); ok && errors.As(err, new(unknownLibrary)) {
+	if v, ok := eval.Find(im.env, name); ok && errors.As(err, new(unknownLibrary)) {
 		// Only a placeholder goes by this name.
-		im.env.SetGlobal(name, v)
-		im.env.MarkImportedBinding(name)
+		im.bindName(name, v)
 		return nil
 	}
 	return err
@@ -74,28 +73,11 @@ func (im *importer) bound(name string) bool {
 	if _, ok := im.env.Get(name); ok {
 		return true
 	}
-	v, ok := im.walk(name)
+	v, ok := eval.Find(im.env, name)
 	if ok {
-		im.env.SetGlobal(name, v)
-		im.env.MarkImportedBinding(name)
+		im.bindName(name, v)
 	}
 	return ok
-}
-
-// walk follows a dotted name through dicts.
-func (im *importer) walk(name string) (object.Object, bool) {
-	first, rest, dotted := strings.Cut(name, ".")
-	v, ok := im.env.Get(first)
-	for ok && dotted {
-		first, rest, dotted = strings.Cut(rest, ".")
-		var dict *object.Dict
-		if dict, ok = v.(*object.Dict); ok {
-			var pair object.DictPair
-			pair, ok = dict.GetByString(first)
-			v = pair.Value
-		}
-	}
-	return v, ok
 }
 
 // open returns the contents of a library that is not bound yet.
@@ -128,7 +110,7 @@ func (im *importer) open(name string) (*object.Dict, error) {
 // bind makes the library reachable through its full name and through the dicts
 // of its parents, which are made if they are missing.
 func (im *importer) bind(name string, lib *object.Dict) {
-	if placeholder, ok := im.walk(name); ok && bridge.IsPlaceholder(im.env, name) {
+	if placeholder, ok := eval.Find(im.env, name); ok && bridge.IsPlaceholder(im.env, name) {
 		// Modules below this one were imported first; they stay reachable.
 		if dict, ok := placeholder.(*object.Dict); ok {
 			for key, pair := range lib.Pairs {
@@ -145,7 +127,12 @@ func (im *importer) bind(name string, lib *object.Dict) {
 	if parent != nil {
 		parent.SetByString(parts[len(parts)-1], lib)
 	}
-	im.env.SetGlobal(name, lib)
+	im.bindName(name, lib)
+}
+
+// bindName binds a module under its full name.
+func (im *importer) bindName(name string, module object.Object) {
+	im.env.SetGlobal(name, module)
 	im.env.MarkImportedBinding(name)
 }
 

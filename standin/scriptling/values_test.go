@@ -63,8 +63,6 @@ class Keyed:
         self.n = n
     def __hash__(self):
         return self.n
-class Plain:
-    pass
 d = {1: "int", 1.0: "float", True: "bool"}
 e = {Keyed(7): "first", Keyed(7): "second"}
 l = [1]
@@ -83,7 +81,7 @@ m = {l: "identity"}
 	check(t, p, "print(m[l], m[[1]], len({Keyed(1), Keyed(1), Keyed(2)}))", "identity None 2")
 	check(t, p, "{}.pop(5)", "RESULT ERROR: key 'n:5' not found (line 1)")
 	check(t, p, "{}.pop('a:b')", "RESULT ERROR: key 's:a:b' not found (line 1)")
-	check(t, p, "try:\n    {Plain()}\nexcept TypeError as e:\n    print(e)", "unhashable type: 'INSTANCE'")
+	check(t, p, "try:\n    {[1]}\nexcept TypeError as e:\n    print(e)", "unhashable type: 'LIST'")
 }
 
 // TestNoneIsToldByType makes None in Go.

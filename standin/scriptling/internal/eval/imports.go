@@ -50,15 +50,18 @@ func (f *frame) load(name string) error {
 }
 
 // module finds a module that was loaded.
-func (f *frame) module(name string) (object.Object, bool) {
-	root := f.env.Root()
-	if v, ok := root.Get(name); ok {
+func (f *frame) module(name string) (object.Object, bool) { return Find(f.env.Root(), name) }
+
+// Find looks a name up in env. A dotted name that is not bound itself leads
+// from the variable of its first part through dicts.
+func Find(env *object.Environment, name string) (object.Object, bool) {
+	if v, ok := env.Get(name); ok {
 		return v, true
 	}
-	first, rest, _ := strings.Cut(name, ".")
-	v, ok := root.Get(first)
-	for ok && rest != "" {
-		first, rest, _ = strings.Cut(rest, ".")
+	first, rest, dotted := strings.Cut(name, ".")
+	v, ok := env.Get(first)
+	for ok && dotted {
+		first, rest, dotted = strings.Cut(rest, ".")
 		v, ok = member(v, first)
 	}
 	return v, ok

@@ -22,7 +22,8 @@ func init() {
 }
 
 // Run executes a program in env. The caller holds the interpreter lock; nested
-// tells that it already held it before, inside another activation. The result is an *object.Error for every failure but SystemExit, which stays an
+// tells that it already held it before, inside another activation. The result
+// is an *object.Error for every failure but SystemExit, which stays an
 // *object.Exception.
 func Run(ctx context.Context, env *object.Environment, prog *ast.Program, nested bool) object.Object {
 	var parent *frame
