@@ -102,10 +102,15 @@ func (s *boltStore) breakDown(why *failure) error {
 	return why
 }
 
-func (s *boltStore) view(fn func(*boltTx) error) error {
+func (s *boltStore) view(fn func(*boltTx) error) error { return s.read(newBoltTx, fn) }
+
+// load is view for those who only load entries.
+func (s *boltStore) load(fn func(*boltTx) error) error { return s.read(newLoadTx, fn) }
+
+func (s *boltStore) read(newTx func(*bolt.Tx, time.Time) (*boltTx, error), fn func(*boltTx) error) error {
 	return s.use(func(db *bolt.DB) error {
 		return db.View(func(tx *bolt.Tx) error {
-			t, err := newBoltTx(tx, s.opts.now())
+			t, err := newTx(tx, s.opts.now())
 			if err != nil {
 				return err
 			}
@@ -151,7 +156,7 @@ func (s *boltStore) errKeys() error {
 }
 
 func (s *boltStore) Load(_ context.Context, key string) (e Entry, err error) {
-	err = s.view(func(t *boltTx) error {
+	err = s.load(func(t *boltTx) error {
 		stored, err := t.liveEntry(key)
 		if err == nil {
 			e = Entry{key, stored.value, t.left(stored.deadline)}
@@ -163,7 +168,7 @@ func (s *boltStore) Load(_ context.Context, key string) (e Entry, err error) {
 
 // loadRaw is Load with the deadline as it is in the file.
 func (s *boltStore) loadRaw(key string) (e pendingEntry, err error) {
-	err = s.view(func(t *boltTx) error {
+	err = s.load(func(t *boltTx) error {
 		e, err = t.liveEntry(key)
 		return err
 	})
@@ -172,7 +177,7 @@ func (s *boltStore) loadRaw(key string) (e pendingEntry, err error) {
 
 func (s *boltStore) LoadMany(_ context.Context, keys []string) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
-	err := s.view(func(t *boltTx) error {
+	err := s.load(func(t *boltTx) error {
 		for _, key := range keys {
 			e, err := t.liveEntry(key)
 			if err == nil {

@@ -123,6 +123,18 @@ type boltTx struct {
 	dirty              bool  // this transaction changed something
 }
 
+// errNoBucket is about a file that prepare did not see.
+var errNoBucket = failf(ErrCorrupt, "the file lacks a bucket that every kv file has; restore it from a backup")
+
+// newLoadTx is newBoltTx for those who only load entries.
+func newLoadTx(tx *bolt.Tx, now time.Time) (*boltTx, error) {
+	t := &boltTx{data: tx.Bucket(bucketData), now: now.UnixNano()}
+	if t.data == nil {
+		return nil, errNoBucket
+	}
+	return t, nil
+}
+
 func newBoltTx(tx *bolt.Tx, now time.Time) (*boltTx, error) {
 	t := &boltTx{
 		meta:   tx.Bucket(bucketMeta),
@@ -131,7 +143,7 @@ func newBoltTx(tx *bolt.Tx, now time.Time) (*boltTx, error) {
 		now:    now.UnixNano(),
 	}
 	if t.meta == nil || t.data == nil || t.expiry == nil {
-		return nil, failf(ErrCorrupt, "the file lacks a bucket that every kv file has; restore it from a backup")
+		return nil, errNoBucket
 	}
 	t.count = int64(metaNumber(t.meta, metaCount))
 	return t, nil

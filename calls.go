@@ -365,9 +365,7 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		if err != nil {
 			return nil, err
 		}
-		if err := dict.put(object.NewString(e.Key), value); err != nil {
-			return nil, err
-		}
+		dict.putText(e.Key, value)
 	}
 	return dict.done(), nil
 }

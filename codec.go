@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
@@ -72,7 +73,8 @@ func encodeGo(v any, limit int) (Value, error) {
 	case bool:
 		return encodeBool(v), nil
 	}
-	e := encoder{buf: make([]byte, 0, 64), limit: limit}
+	e := newEncoder(limit)
+	defer e.release()
 	if err := e.goValue(v, 0); err != nil {
 		return "", err
 	}
@@ -83,6 +85,24 @@ func encodeGo(v any, limit int) (Value, error) {
 type encoder struct {
 	buf   []byte
 	limit int
+}
+
+// encoders holds encoders with a buffer that is not large.
+var encoders = sync.Pool{New: func() any { return &encoder{buf: make([]byte, 0, 256)} }}
+
+const maxKeptBuffer = 64 << 10
+
+func newEncoder(limit int) *encoder {
+	e := encoders.Get().(*encoder)
+	e.buf, e.limit = e.buf[:0], limit
+	return e
+}
+
+// release gives back the encoder, whose value is a copy.
+func (e *encoder) release() {
+	if cap(e.buf) <= maxKeptBuffer {
+		encoders.Put(e)
+	}
 }
 
 // value returns what was encoded. Shorter values never meet the check that

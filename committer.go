@@ -3,6 +3,7 @@ package extlibs
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type committer struct {
 
 	mu     sync.Mutex
 	queue  []*write
+	flying int           // writes that were under way when the last commit ended
 	wake   chan struct{} // has room for one
 	closed bool
 	ended  chan struct{}
@@ -103,6 +105,7 @@ func (c *committer) wait(ctx context.Context, w *write) error {
 func (c *committer) loop() {
 	defer close(c.ended)
 	for range c.wake {
+		c.gather()
 		c.mu.Lock()
 		queue, closed := c.queue, c.closed
 		c.queue = nil
@@ -122,6 +125,29 @@ func (c *committer) loop() {
 		if closed {
 			return
 		}
+		c.mu.Lock()
+		c.flying = len(batch) + len(c.queue)
+		c.mu.Unlock()
+	}
+}
+
+// gatherTime is how long a commit may wait for writers that were here at the last
+// one. It is short beside a commit, and a lone writer never meets it.
+const gatherTime = 100 * time.Microsecond
+
+// gather waits for the writers that have just been served, who are likely to come
+// back at once: without it they would take turns with those that queued
+// meanwhile, in commits of half the size.
+func (c *committer) gather() {
+	began := time.Now()
+	for {
+		c.mu.Lock()
+		enough := c.flying < 2 || len(c.queue) >= c.flying || c.closed
+		c.mu.Unlock()
+		if enough || time.Since(began) > gatherTime {
+			return
+		}
+		runtime.Gosched()
 	}
 }
 

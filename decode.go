@@ -10,7 +10,17 @@ import (
 
 // Decode returns the value as a Go value of its own, of the types that Tuple
 // lists. What is not the encoding of a value is an error that is ErrCorrupt.
-func (v Value) Decode() (any, error) { return decode[any](v, goBuilder{}) }
+func (v Value) Decode() (any, error) {
+	if item, ok := v.scalar(); ok {
+		switch item.Kind {
+		case cbor.Text:
+			return item.Text, nil
+		case cbor.Int:
+			return item.Int, nil
+		}
+	}
+	return decode[any](v, goBuilder{})
+}
 
 // builder makes the values that decode finds: Go values or script objects.
 type builder[T any] interface {
@@ -27,8 +37,23 @@ type builder[T any] interface {
 }
 
 type dictBuilder[T any] interface {
+	putText(key string, value T)
 	put(key, value T) error
 	done() T
+}
+
+// scalar reads a value without parts, other than a byte string.
+func (v Value) scalar() (item cbor.Item, ok bool) {
+	if v == "" {
+		return item, false
+	}
+	switch v[0] >> 5 {
+	case 0, 1, 3, 7: // integers, text, and the simple values with the floats
+		r := cbor.NewReader(string(v))
+		item, err := r.Next()
+		return item, err == nil && r.Len() == 0
+	}
+	return item, false
 }
 
 // decode reads exactly one value. It reserves memory in proportion to the
@@ -71,19 +96,25 @@ const aliasBytes = 1024
 
 // text makes a text of a part of the value. Whoever keeps a short text must not
 // keep a large value with it.
-func (d *decoder[T]) text(s string) T {
+func (d *decoder[T]) text(s string) string {
 	if d.size > aliasBytes && len(s) < d.size/2 {
-		s = strings.Clone(s)
+		return strings.Clone(s)
 	}
-	return d.b.text(s)
+	return s
 }
 
 func (d *decoder[T]) value(depth int) (T, error) {
-	var none T
 	item, err := d.r.Next()
 	if err != nil {
+		var none T
 		return none, err
 	}
+	return d.item(item, depth)
+}
+
+// item makes the value that an item begins.
+func (d *decoder[T]) item(item cbor.Item, depth int) (T, error) {
+	var none T
 	switch item.Kind {
 	case cbor.Null:
 		return d.b.null(), nil
@@ -94,7 +125,7 @@ func (d *decoder[T]) value(depth int) (T, error) {
 	case cbor.Float:
 		return d.b.float(item.Float), nil
 	case cbor.Text:
-		return d.text(item.Text), nil
+		return d.b.text(d.text(item.Text)), nil
 	case cbor.Bytes:
 		return d.b.bytes(item.Text), nil
 	case cbor.Array:
@@ -134,7 +165,19 @@ func (d *decoder[T]) dict(n, depth int) (T, error) {
 	}
 	dict := d.b.dict(n)
 	for range n {
-		key, err := d.value(depth + 1)
+		head, err := d.r.Next()
+		if err != nil {
+			return none, err
+		}
+		if head.Kind == cbor.Text { // the common key needs no value of its own
+			value, err := d.value(depth + 1)
+			if err != nil {
+				return none, err
+			}
+			dict.putText(d.text(head.Text), value)
+			continue
+		}
+		key, err := d.item(head, depth+1)
 		if err != nil {
 			return none, err
 		}
@@ -159,7 +202,7 @@ func (d *decoder[T]) tagged(tag int64, depth int) (T, error) {
 	}
 	switch {
 	case tag == tagRawText && item.Kind == cbor.Bytes:
-		return d.text(item.Text), nil
+		return d.b.text(d.text(item.Text)), nil
 	case tag == tagTuple && item.Kind == cbor.Array:
 		elems, err := d.elements(int(item.Int), depth)
 		if err != nil {
@@ -205,13 +248,20 @@ type goDict struct {
 	pairs  Dict
 }
 
+func (d *goDict) putText(key string, value any) {
+	if d.pairs == nil {
+		d.byName[key] = value
+		return
+	}
+	d.pairs = append(d.pairs, Pair{key, value})
+}
+
 func (d *goDict) put(key, value any) error {
 	if unhashable(key) {
 		return fmt.Errorf("dict key of type %T", key)
 	}
-	name, isString := key.(string)
-	if isString && d.pairs == nil {
-		d.byName[name] = value
+	if name, isString := key.(string); isString { // one that is not valid UTF-8
+		d.putText(name, value)
 		return nil
 	}
 	if d.pairs == nil {

@@ -85,9 +85,16 @@ func TestExpiredKeysAreRemovedWithinTheSweepInterval(t *testing.T) {
 		m := newTestMemory(t, SweepInterval(time.Minute))
 		m.mustApply(t, Op{Kind: OpSet, Key: "late", Value: encodeInt(1), TTL: time.Hour})
 		m.mustApply(t, Op{Kind: OpSet, Key: "soon", Value: encodeInt(1), TTL: time.Second})
+		m.mustApply(t, Op{Kind: OpSet, Key: "soon after", Value: encodeInt(1), TTL: 2 * time.Second})
 		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := m.mustLen(t); n != 2 || m.held() != 2 {
+			t.Errorf("after the first deadline Len is %d with %d keys held, and no sweep was before", n, m.held())
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
 		if n := m.mustLen(t); n != 1 || m.held() != 2 {
-			t.Errorf("at the deadline Len is %d with %d keys held", n, m.held())
+			t.Errorf("at the second deadline Len is %d with %d keys held", n, m.held())
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()

@@ -22,6 +22,7 @@ type sweeper struct {
 	timer    *time.Timer
 	fires    time.Time // when timer fires; zero: it is not set
 	sweeping bool
+	ended    time.Time // end of the last sweep
 	wanted   time.Time // earliest sweep asked for while sweeping; zero: none
 	running  sync.WaitGroup
 	closed   bool
@@ -29,7 +30,7 @@ type sweeper struct {
 
 // expect makes sure that a sweep happens soon after in has passed.
 func (s *sweeper) expect(in time.Duration) {
-	at := time.Now().Add(max(in, s.interval))
+	at := time.Now().Add(max(in, 0))
 	if soonest := s.soonest.Load(); soonest != 0 && at.UnixNano() >= soonest {
 		return
 	}
@@ -44,8 +45,17 @@ func (s *sweeper) expect(in time.Duration) {
 	}
 }
 
+// notBefore keeps the interval to the last sweep.
+func (s *sweeper) notBefore(at time.Time) time.Time {
+	if next := s.ended.Add(s.interval); at.Before(next) {
+		return next
+	}
+	return at
+}
+
 // arm sets the timer unless it fires earlier anyway.
 func (s *sweeper) arm(at time.Time) {
+	at = s.notBefore(at)
 	if s.fires.IsZero() {
 		s.running.Add(1)
 	} else if !at.Before(s.fires) || !s.timer.Stop() {
@@ -78,12 +88,13 @@ func (s *sweeper) run() {
 		s.mu.Lock()
 		if next != 0 {
 			if next > 0 {
-				s.wanted = earlier(s.wanted, time.Now().Add(max(next, s.interval)))
+				s.wanted = earlier(s.wanted, time.Now().Add(next))
 			}
 			break
 		}
 	}
 	s.sweeping = false
+	s.ended = time.Now()
 	if !s.closed && !s.wanted.IsZero() {
 		s.arm(s.wanted)
 	}

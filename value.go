@@ -21,7 +21,8 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 	case *object.Boolean:
 		return encodeBool(o.BoolValue()), nil
 	}
-	e := encoder{buf: make([]byte, 0, 256), limit: limit}
+	e := newEncoder(limit)
+	defer e.release()
 	err := e.object(o, 0)
 	if err == nil {
 		return e.value()
@@ -239,6 +240,14 @@ func (l *level) step() string {
 
 // decodeObject makes a script's object of a value.
 func decodeObject(v Value) (object.Object, error) {
+	if item, ok := v.scalar(); ok {
+		switch item.Kind {
+		case cbor.Text:
+			return object.NewString(item.Text), nil
+		case cbor.Int:
+			return object.NewInteger(item.Int), nil
+		}
+	}
 	return decode[object.Object](v, objectBuilder{})
 }
 
@@ -273,6 +282,10 @@ func (objectBuilder) dict(n int) dictBuilder[object.Object] {
 }
 
 type objectDict object.Dict
+
+func (d *objectDict) putText(key string, value object.Object) {
+	d.Pairs[object.DictStringKey(key)] = object.DictPair{Key: object.NewString(key), Value: value}
+}
 
 func (d *objectDict) put(key, value object.Object) error {
 	if !storableKey(key, 0) {
