@@ -42,18 +42,10 @@ func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (boun
 		return bound, failf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
 	}
 	copy(bound[:], args)
-	if len(kwargs) == 0 && len(args) == len(c.params) {
-		return bound, raisedIn(bound[:len(args)])
-	}
-	for name, arg := range kwargs {
-		i := c.index(name)
-		switch {
-		case i < 0:
-			return bound, failf(ErrType, "unexpected keyword argument '%s'; it is %s", shorten(name), c.signature())
-		case i < len(args):
-			return bound, failf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
+	if len(kwargs) > 0 {
+		if err := c.bindKeywords(&bound, kwargs, len(args)); err != nil {
+			return bound, err
 		}
-		bound[i] = arg
 	}
 	for i, p := range c.params {
 		if bound[i] == nil && p.fallback == "" {
@@ -61,6 +53,20 @@ func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (boun
 		}
 	}
 	return bound, raisedIn(bound[:len(c.params)])
+}
+
+func (c *call) bindKeywords(bound *arguments, kwargs map[string]object.Object, positional int) error {
+	for name, arg := range kwargs {
+		i := c.index(name)
+		switch {
+		case i < 0:
+			return failf(ErrType, "unexpected keyword argument '%s'; it is %s", shorten(name), c.signature())
+		case i < positional:
+			return failf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
+		}
+		bound[i] = arg
+	}
+	return nil
 }
 
 // raisedIn finds an exception among arguments. A raise inside an expression is a

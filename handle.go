@@ -29,7 +29,7 @@ type Handle struct {
 	isDefault atomic.Bool
 	closed    atomic.Bool            // by the registry, which still has it as its default store
 	face      func() *object.Builtin // the store as scripts see it, made once
-	counters  struct{ hits, misses, sets, deletes atomic.Int64 }
+	counters  counters
 }
 
 var _ Store = (*Handle)(nil)
@@ -56,12 +56,7 @@ func (h *Handle) close() error {
 
 // Stats returns the store's counters.
 func (h *Handle) Stats() Stats {
-	s := Stats{
-		Hits:    h.counters.hits.Load(),
-		Misses:  h.counters.misses.Load(),
-		Sets:    h.counters.sets.Load(),
-		Deletes: h.counters.deletes.Load(),
-	}
+	s := h.counters.sum()
 	if b, ok := h.store.(interface{ Stats() Stats }); ok {
 		s.add(b.Stats())
 	}
@@ -79,10 +74,10 @@ func (h *Handle) Load(ctx context.Context, key string) (Entry, error) {
 	e, err := h.load(ctx, key)
 	switch {
 	case err == nil:
-		h.counters.hits.Add(1)
+		h.counters.of(key).hits.Add(1)
 		return e, nil
 	case err == ErrNotFound || errors.Is(err, ErrNotFound):
-		h.counters.misses.Add(1)
+		h.counters.of(key).misses.Add(1)
 		return Entry{}, ErrNotFound
 	}
 	return Entry{}, h.about(key, err)
@@ -99,8 +94,9 @@ func (h *Handle) LoadMany(ctx context.Context, keys []string) ([]Entry, error) {
 	if err != nil {
 		return nil, h.about("", err)
 	}
-	h.counters.hits.Add(int64(len(entries)))
-	h.counters.misses.Add(int64(len(keys) - len(entries)))
+	c := h.counters.of("")
+	c.hits.Add(int64(len(entries)))
+	c.misses.Add(int64(len(keys) - len(entries)))
 	return entries, nil
 }
 
@@ -113,7 +109,7 @@ func (h *Handle) Apply(ctx context.Context, op Op) (Result, error) {
 	if err != nil {
 		return Result{}, h.about(op.Key, err)
 	}
-	h.count(op.Kind, r)
+	h.count(&op, r)
 	return r, nil
 }
 
@@ -129,7 +125,7 @@ func (h *Handle) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 		return nil, h.about("", err)
 	}
 	for i, r := range results {
-		h.count(ops[i].Kind, r)
+		h.count(&ops[i], r)
 	}
 	return results, nil
 }
@@ -205,13 +201,13 @@ func (h *Handle) apply(ctx context.Context, op Op) (Result, error) {
 	return released(ctx, func() (Result, error) { return h.store.Apply(ctx, op) })
 }
 
-func (h *Handle) count(kind OpKind, r Result) {
+func (h *Handle) count(op *Op, r Result) {
 	switch {
 	case !r.Applied:
-	case kind == OpDelete:
-		h.counters.deletes.Add(1)
-	case kind != OpExpire:
-		h.counters.sets.Add(1)
+	case op.Kind == OpDelete:
+		h.counters.of(op.Key).deletes.Add(1)
+	case op.Kind != OpExpire:
+		h.counters.of(op.Key).sets.Add(1)
 	}
 }
 

@@ -3,6 +3,7 @@ package extlibs
 import (
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 )
 
 // Stats counts what happened to a store, or to all stores of a registry, since
@@ -27,6 +28,32 @@ func (s *Stats) add(t Stats) {
 	s.Expired += t.Expired
 	s.Bytes += t.Bytes
 	s.Commits += t.Commits
+}
+
+// counters counts the calls on a store. Calls on different keys count in different
+// lines of memory, so that they do not slow each other down.
+type counters [8]counterLine
+
+type counterLine struct {
+	hits, misses, sets, deletes atomic.Int64
+	_                           [32]byte
+}
+
+func (c *counters) of(key string) *counterLine {
+	if key == "" {
+		return &c[0]
+	}
+	return &c[int(key[len(key)-1])%len(c)]
+}
+
+func (c *counters) sum() (s Stats) {
+	for i := range c {
+		s.Hits += c[i].hits.Load()
+		s.Misses += c[i].misses.Load()
+		s.Sets += c[i].sets.Load()
+		s.Deletes += c[i].deletes.Load()
+	}
+	return s
 }
 
 // Stats returns the sum of the counters of all open stores.

@@ -30,6 +30,21 @@ func TestConstructors(t *testing.T) {
 	}
 }
 
+func TestTexts(t *testing.T) {
+	for got, want := range map[string]string{
+		errors.ErrTimeout: "execution timeout", errors.ErrCancelled: "execution cancelled",
+		errors.ErrDivisionByZero: "division by zero", errors.ErrIndexOutOfRange: "index out of range",
+		errors.ErrKeyNotFound: "key not found", errors.ErrTypeError: "type error",
+		errors.ErrArgumentError: "argument error", errors.ErrIdentifierNotFound: "identifier not found",
+		errors.ErrUnknownOperator: "unknown operator", errors.ErrImportError: "import error",
+		errors.ErrCallDepthExceeded: "call depth exceeded", errors.ErrPanic: "script panic",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestPermissionError(t *testing.T) {
 	e := errors.NewPermissionError("no %s", "way")
 	if e.Message != "no way" || !e.IsPermissionError() {

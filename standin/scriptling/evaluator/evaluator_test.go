@@ -13,12 +13,14 @@ import (
 
 func TestCallDepth(t *testing.T) {
 	cd := evaluator.NewCallDepth(2)
-	if !cd.Enter() || !cd.Enter() || cd.Enter() || cd.Depth() != 2 {
-		t.Errorf("depth is %d", cd.Depth())
+	for want := 1; want <= 2; want++ {
+		if entered := cd.Enter(); !entered || cd.Depth() != want {
+			t.Errorf("entered: %v, depth is %d, want %d", entered, cd.Depth(), want)
+		}
 	}
 	cd.Exit()
-	if cd.Depth() != 1 || !cd.Enter() {
-		t.Errorf("depth is %d", cd.Depth())
+	if cd.Depth() != 1 || !cd.Enter() || cd.Enter() {
+		t.Errorf("the limit is wrong at depth %d", cd.Depth())
 	}
 	ctx := context.Background()
 	if evaluator.GetCallDepthFromContext(ctx) != nil {

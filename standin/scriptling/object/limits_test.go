@@ -55,7 +55,7 @@ func TestDeepNestingIsCutOff(t *testing.T) {
 	for range 10 * maxKeyDepth {
 		tuple = &Tuple{Elements: []Object{tuple}}
 	}
-	if DictKey(tuple) != DictKey(tuple) || IsHashable(tuple) {
+	if key := DictKey(tuple); key != DictKey(tuple) || IsHashable(tuple) {
 		t.Error("a deep tuple is keyed wrongly")
 	}
 }

@@ -76,16 +76,16 @@ func TestTypeAndInspect(t *testing.T) {
 }
 
 func TestSharedObjects(t *testing.T) {
-	for _, n := range []int64{-5, 0, 10000} {
-		if object.NewInteger(n) != object.NewInteger(n) {
-			t.Errorf("%d is not shared", n)
+	for n, want := range map[int64]bool{-6: false, -5: true, 0: true, 10000: true, 10001: false} {
+		a, b := object.NewInteger(n), object.NewInteger(n)
+		if (a == b) != want {
+			t.Errorf("%d is shared: %v, want %v", n, a == b, want)
 		}
 	}
-	if object.NewInteger(-6) == object.NewInteger(-6) || object.NewInteger(10001) == object.NewInteger(10001) {
-		t.Error("an integer out of the range is shared")
-	}
-	if object.NewBoolean(true) != object.NewBoolean(true) {
-		t.Error("true is not shared")
+	for _, v := range []bool{true, false} {
+		if a, b := object.NewBoolean(v), object.NewBoolean(v); a != b {
+			t.Errorf("%v is not shared", v)
+		}
 	}
 }
 
@@ -109,15 +109,24 @@ func TestAccessors(t *testing.T) {
 		{object.NewInteger(5), nil, int64(5), 5.0, true, nil, nil, "5", int64(5), 5.0},
 		{object.NewInteger(0), nil, int64(0), 0.0, false, nil, nil, "0", int64(0), 0.0},
 		{object.NewFloat(10.9), nil, int64(10), 10.9, true, nil, nil, "10.9", int64(10), 10.9},
+		{object.NewFloat(-0.5), nil, int64(0), -0.5, true, nil, nil, "-0.5", int64(0), -0.5},
+		{object.NewFloat(0), nil, int64(0), 0.0, false, nil, nil, "0", int64(0), 0.0},
+		{object.NewBoolean(false), nil, nil, nil, false, nil, nil, "false", int64(0), 0.0},
 		{object.NewBoolean(true), nil, nil, nil, true, nil, nil, "true", int64(1), 1.0},
 		{object.NewString(" 42 "), " 42 ", nil, nil, true, nil, nil, " 42 ", int64(42), 42.0},
+		{object.NewString("2.5"), "2.5", nil, nil, true, nil, nil, "2.5", nil, 2.5},
 		{object.NewString("x"), "x", nil, nil, true, nil, nil, "x", nil, nil},
 		{object.NewString(""), "", nil, nil, false, nil, nil, "", nil, nil},
 		{object.NewBytesFromString("hi"), nil, nil, nil, true, nil, nil, "aGk=", nil, nil},
+		{object.NewBytes(nil), nil, nil, nil, false, nil, nil, "", nil, nil},
 		{&object.Null{}, nil, nil, nil, false, nil, nil, "None", int64(0), 0.0},
 		{list, nil, nil, nil, true, 1, nil, "[1]", nil, nil},
+		{&object.List{}, nil, nil, nil, false, 0, nil, "[]", nil, nil},
+		{&object.Tuple{Elements: list.Elements}, nil, nil, nil, true, 1, nil, "(1,)", nil, nil},
 		{&object.Tuple{}, nil, nil, nil, false, 0, nil, "()", nil, nil},
 		{dict, nil, nil, nil, true, nil, 1, "{k: 1}", nil, nil},
+		{object.NewStringDict(nil), nil, nil, nil, false, nil, 0, "{}", nil, nil},
+		{object.NewSet(), "{}", nil, nil, false, 0, nil, "{}", nil, nil},
 		{set, "{1}", nil, nil, true, 1, nil, "{1}", nil, nil},
 		{&object.Function{}, nil, nil, nil, nil, nil, nil, "<function>", nil, nil},
 		{&object.LambdaFunction{}, nil, nil, nil, nil, nil, nil, "<lambda>", nil, nil},
@@ -127,6 +136,8 @@ func TestAccessors(t *testing.T) {
 		{object.NewRangeIterator(0, 1, 1), nil, nil, nil, true, nil, nil, "<iterator>", nil, nil},
 		{object.NewRangeIterator(0, 0, 1), nil, nil, nil, false, nil, nil, "<iterator>", nil, nil},
 		{&object.DictKeys{Dict: dict}, "dict_keys({k: 1})", nil, nil, true, nil, nil, "dict_keys({k: 1})", nil, nil},
+		{&object.DictValues{Dict: dict}, "dict_values({k: 1})", nil, nil, true, nil, nil, "dict_values({k: 1})", nil, nil},
+		{&object.DictItems{Dict: object.NewStringDict(nil)}, "dict_items({})", nil, nil, false, nil, nil, "dict_items({})", nil, nil},
 		{class, "C", nil, nil, true, nil, 1, "<class 'C'>", nil, nil},
 		{inst, "me", nil, nil, true, nil, 1, "me", nil, nil},
 		{&object.Error{Message: "m"}, "m", nil, nil, false, nil, nil, "ERROR: m", nil, nil},
@@ -162,14 +173,5 @@ func expect(t *testing.T, obj, accessor string, want any, message string) func(a
 		case want != nil && (failure != nil || got != want):
 			t.Errorf("%s of %s: got %v, %v, want %v", accessor, obj, got, failure, want)
 		}
-	}
-}
-
-func TestListAccessorCopies(t *testing.T) {
-	list := &object.List{Elements: []object.Object{object.NewInteger(1)}}
-	elements, _ := list.AsList()
-	elements[0] = object.NewInteger(2)
-	if list.Inspect() != "[1]" {
-		t.Error("AsList aliases the list")
 	}
 }
