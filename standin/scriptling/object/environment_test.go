@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/object"
 )
 
@@ -192,7 +193,7 @@ func TestRunBlocking(t *testing.T) {
 	ran := 0
 	object.RunBlocking(context.Background(), func() { ran++ })
 	env := object.NewEnvironment()
-	ctx := context.WithValue(context.Background(), "scriptling-env", env) //nolint:staticcheck // that is the key
+	ctx := evaluator.SetEnvInContext(context.Background(), env)
 	env.EnterGIL()
 	func() {
 		defer func() {

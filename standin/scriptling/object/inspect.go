@@ -99,7 +99,9 @@ func (in *inspector) dict(d *Dict) {
 func (in *inspector) set(s *Set) {
 	texts := make([]string, 0, len(s.Elements))
 	for _, e := range s.Elements {
-		texts = append(texts, e.Inspect())
+		element := inspector{open: in.open}
+		element.write(e)
+		texts = append(texts, element.String())
 	}
 	sort.Strings(texts)
 	in.WriteByte('{')

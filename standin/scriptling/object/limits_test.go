@@ -41,6 +41,14 @@ func TestSelfReferenceIsCutOff(t *testing.T) {
 	if got := dict.Inspect(); got != "{d: {...}}" {
 		t.Errorf("got %s", got)
 	}
+	set := NewSet()
+	set.AddKeyed("k", set)
+	if got := set.Inspect(); got != "{{...}}" {
+		t.Errorf("got %s", got)
+	}
+	if err := ValidateTransferable(set); err == nil || err.Error() != `set element "{{...}}": circular reference in set` {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestDeepNestingIsCutOff(t *testing.T) {

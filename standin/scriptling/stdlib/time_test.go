@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/object"
 	"github.com/paularlott/scriptling/stdlib"
 )
@@ -47,7 +48,7 @@ func TestSleepErrors(t *testing.T) {
 // lock while one sleeps.
 func TestSleepReleasesLock(t *testing.T) {
 	env := object.NewEnvironment()
-	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), "scriptling-env", env))
+	ctx, cancel := context.WithCancel(evaluator.SetEnvInContext(context.Background(), env))
 	defer cancel()
 	env.EnterGIL()
 	defer env.ExitGIL()

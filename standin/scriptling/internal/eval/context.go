@@ -55,7 +55,8 @@ func GetCallDepthFromContext(ctx context.Context) *CallDepth {
 
 // SetEnvInContext returns a context that carries env.
 func SetEnvInContext(ctx context.Context, env *object.Environment) context.Context {
-	return context.WithValue(ctx, envKey, env) //nolint:staticcheck // the key is public knowledge
+	//lint:ignore SA1029 the key is public knowledge
+	return context.WithValue(ctx, envKey, env)
 }
 
 // GetEnvFromContext returns the environment that ctx carries, or a new one.
