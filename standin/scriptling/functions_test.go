@@ -37,7 +37,6 @@ def fails():
 def raises():
     raise ValueError("bad")
 lib = {"inner": {"f": lambda x: x * 2}}
-five = 5
 `)
 	tests := []struct {
 		name    string
@@ -55,7 +54,6 @@ five = 5
 		{"lib.nope", nil, "", "function 'lib.nope' not found"},
 		{"fails", nil, "ERROR: identifier not found: nope at line 6", "function 'fails': identifier not found: nope (line 6)"},
 		{"raises", nil, "EXCEPTION: bad", "bad"},
-		{"five", nil, "ERROR: not a function or class: INTEGER", "function 'five': not a function or class: INTEGER"},
 	}
 	for _, tt := range tests {
 		result, err := p.CallFunction(tt.name, tt.args...)
@@ -66,14 +64,6 @@ five = 5
 		if got != tt.want || errorText(err) != tt.wantErr {
 			t.Errorf("%s(%v): got %s, %v, want %s, %s", tt.name, tt.args, got, err, tt.want, tt.wantErr)
 		}
-	}
-}
-
-func TestCallFunctionWithCallDepth(t *testing.T) {
-	p := define(t, "def f():\n    return f()\n")
-	_, err := p.CallFunctionWithContext(evaluator.ContextWithCallDepth(context.Background(), 20), "f")
-	if want := "function 'f': call depth exceeded: maximum depth is 20 (line 2)"; errorText(err) != want {
-		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -223,61 +213,4 @@ func TestCallMethodOfEvaluator(t *testing.T) {
 		return evaliface.FromContext(ctx).CallMethod(ctx, inst, method.(*object.Function), args[1:])
 	})
 	check(t, p, "class C:\n    def m(self, x):\n        return [type(self), x]\nprint(poke(C(), 3))", "[C, 3]")
-}
-
-func TestVariables(t *testing.T) {
-	p := scriptling.New()
-	for name, v := range map[string]interface{}{"n": 5, "s": "text", "f": 1.5, "b": true, "l": []interface{}{1, 2}, "d": map[string]interface{}{"k": 1}} {
-		if err := p.SetVar(name, v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := p.Eval("t = (1,)\nst = {1, 2}"); err != nil {
-		t.Fatal(err)
-	}
-	if v, failure := p.GetVarAsInt("n"); failure != nil || v != 5 {
-		t.Errorf("n: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVarAsString("s"); failure != nil || v != "text" {
-		t.Errorf("s: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVarAsFloat("n"); failure != nil || v != 5 {
-		t.Errorf("n as float: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVarAsBool("b"); failure != nil || !v {
-		t.Errorf("b: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVarAsList("l"); failure != nil || len(v) != 2 {
-		t.Errorf("l: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVarAsDict("d"); failure != nil || v["k"].Inspect() != "1" {
-		t.Errorf("d: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVarAsTuple("t"); failure != nil || len(v) != 1 {
-		t.Errorf("t: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVarAsSet("st"); failure != nil || len(v.Elements) != 2 {
-		t.Errorf("st: %v, %v", v, failure)
-	}
-	if v, failure := p.GetVar("d"); failure != nil || v.(map[string]interface{})["k"] != int64(1) {
-		t.Errorf("d as a Go value: %v, %v", v, failure)
-	}
-	for want, get := range map[string]func() object.Object{
-		"variable 'nope' not found": func() object.Object { _, e := p.GetVarAsInt("nope"); return e },
-		"must be a string":          func() object.Object { _, e := p.GetVarAsString("n"); return e },
-		"must be an integer":        func() object.Object { _, e := p.GetVarAsInt("s"); return e },
-		"must be a set":             func() object.Object { _, e := p.GetVarAsSet("l"); return e },
-		"must be a tuple":           func() object.Object { _, e := p.GetVarAsTuple("l"); return e },
-	} {
-		if got := object.AsError(get()); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-	if _, err := p.GetVarAsObject("nope"); errorText(err) != "variable 'nope' not found" {
-		t.Errorf("got %v", err)
-	}
-	p.UnsetVar("n")
-	if _, err := p.GetVarAsObject("n"); err == nil {
-		t.Error("n is still there")
-	}
 }

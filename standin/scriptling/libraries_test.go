@@ -11,6 +11,8 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
+var _ object.LibraryRegistrar = (*scriptling.Scriptling)(nil)
+
 // constants makes a library of constants.
 func constants(name string, entries map[string]object.Object) *object.Library {
 	return object.NewLibrary(name, nil, entries, "")

@@ -143,11 +143,11 @@ func (e *Environment) GetStore() map[string]Object {
 
 // ResetStore removes all variables of this scope but those in keep.
 func (e *Environment) ResetStore(keep map[string]bool) {
-	old := e.vars.list
+	old := e.GetStore()
 	e.vars = scope{}
-	for _, b := range old {
-		if keep[b.name] {
-			e.vars.set(b.name, b.value)
+	for name, v := range old {
+		if keep[name] {
+			e.vars.set(name, v)
 		}
 	}
 	if e != e.root {

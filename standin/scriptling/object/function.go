@@ -82,22 +82,20 @@ func (r *ReturnValue) Type() ObjectType               { return RETURN_OBJ }
 func (r *ReturnValue) Inspect() string                { return r.Value.Inspect() }
 func (r *ReturnValue) CoerceString() (string, Object) { return r.Inspect(), nil }
 
-// Break is the type of BREAK.
-type Break struct{ refusals }
+// signal is the type of BREAK and CONTINUE.
+type signal struct {
+	refusals
+	kind ObjectType
+	text string
+}
 
-func (b *Break) Type() ObjectType               { return BREAK_OBJ }
-func (b *Break) Inspect() string                { return "break" }
-func (b *Break) CoerceString() (string, Object) { return b.Inspect(), nil }
+func (s *signal) Type() ObjectType               { return s.kind }
+func (s *signal) Inspect() string                { return s.text }
+func (s *signal) CoerceString() (string, Object) { return s.text, nil }
 
-// Continue is the type of CONTINUE.
-type Continue struct{ refusals }
-
-func (c *Continue) Type() ObjectType               { return CONTINUE_OBJ }
-func (c *Continue) Inspect() string                { return "continue" }
-func (c *Continue) CoerceString() (string, Object) { return c.Inspect(), nil }
-
-// Signals of the evaluator for leaving and continuing loops.
+// Signals of an evaluator for leaving and continuing loops. They never reach Go
+// functions.
 var (
-	BREAK    = &Break{}
-	CONTINUE = &Continue{}
+	BREAK    Object = &signal{kind: BREAK_OBJ, text: "break"}
+	CONTINUE Object = &signal{kind: CONTINUE_OBJ, text: "continue"}
 )

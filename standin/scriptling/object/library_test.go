@@ -43,12 +43,6 @@ func TestKwargs(t *testing.T) {
 	}
 }
 
-var _ object.LibraryRegistrar = registrar{}
-
-type registrar struct{}
-
-func (registrar) RegisterLibrary(*object.Library) {}
-
 func TestLibrary(t *testing.T) {
 	fn := &object.Builtin{HelpText: "help", Fn: func(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
 		data, _ := object.InstanceDataFromContext(ctx).(string)

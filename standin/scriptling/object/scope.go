@@ -4,7 +4,8 @@ package object
 // below it, comparing names one by one is faster.
 const indexFrom = 9
 
-// initialVars is the number of variables for which a new scope has room.
+// initialVars is the number of variables for which a scope has room without
+// another allocation. Most functions have no more.
 const initialVars = 4
 
 type binding struct {
@@ -12,10 +13,12 @@ type binding struct {
 	value Object
 }
 
-// scope holds the variables of one Environment.
+// scope holds the variables of one Environment. It must not be copied, since
+// list may be a part of first.
 type scope struct {
 	list  []binding
 	index map[string]int
+	first [initialVars]binding
 }
 
 func (s *scope) find(name string) int {
@@ -48,7 +51,7 @@ func (s *scope) set(name string, value Object) {
 		return
 	}
 	if s.list == nil {
-		s.list = make([]binding, 0, initialVars)
+		s.list = s.first[:0]
 	}
 	s.list = append(s.list, binding{name, value})
 	switch {

@@ -139,7 +139,7 @@ func (f *frame) setAttribute(obj object.Object, name string, v object.Object) ob
 	switch obj := obj.(type) {
 	case *object.Instance:
 		if member, ok := obj.Class.LookupMember(name); ok {
-			if p, ok := member.(*object.Property); ok {
+			if p, ok := member.(*property); ok {
 				return f.setProperty(p, obj, name, v)
 			}
 		}
@@ -159,14 +159,14 @@ func (f *frame) setAttribute(obj object.Object, name string, v object.Object) ob
 	return errAssign("index")
 }
 
-func (f *frame) setProperty(p *object.Property, inst *object.Instance, name string, v object.Object) object.Object {
-	if p.Setter == nil {
+func (f *frame) setProperty(p *property, inst *object.Instance, name string, v object.Object) object.Object {
+	if p.setter == nil {
 		return &object.Error{
 			Message:       "can't set attribute '" + name + "': property is read-only",
 			ExceptionType: object.ExceptionTypeAttributeError,
 		}
 	}
-	return failure(f.call(p.Setter, []object.Object{inst, v}, nil))
+	return failure(f.call(p.setter, []object.Object{inst, v}, nil))
 }
 
 // failure returns v if it is an error or an exception, and nil otherwise.

@@ -20,10 +20,10 @@ func init() {
 	builtin("super", "super() - Access to the methods of the base class", builtinSuper)
 	builtin("property", "property(getter, setter) - Make a computed attribute", builtinProperty)
 	builtin("staticmethod", "staticmethod(function) - Make a method without instance", one(func(_ *frame, v object.Object) object.Object {
-		return &object.StaticMethod{Fn: v}
+		return newStaticMethod(v)
 	}))
 	builtin("classmethod", "classmethod(function) - Make a method of the class", one(func(_ *frame, v object.Object) object.Object {
-		return &object.ClassMethod{Fn: v}
+		return newClassMethod(v)
 	}))
 }
 
@@ -221,13 +221,13 @@ func builtinSuper(f *frame, _ object.Kwargs, args []object.Object) object.Object
 		if f.fn == nil || f.fn.Owner == nil || f.self == nil {
 			return &object.Error{Message: "super(): no arguments", ExceptionType: object.ExceptionTypeRuntimeError}
 		}
-		return &object.Super{Class: f.fn.Owner, Instance: f.self}
+		return newSuper(f.fn.Owner, f.self)
 	case 2:
 		class, ok := args[0].(*object.Class)
 		if !ok {
 			return errors.NewTypeError("CLASS", args[0].Type().String())
 		}
-		return &object.Super{Class: class, Instance: args[1]}
+		return newSuper(class, args[1])
 	}
 	return errors.NewArgumentError(len(args), 2)
 }
@@ -236,9 +236,8 @@ func builtinProperty(_ *frame, _ object.Kwargs, args []object.Object) object.Obj
 	if err := errors.RangeArgs(args, 1, 2); err != nil {
 		return err
 	}
-	p := &object.Property{Getter: args[0]}
-	if len(args) == 2 {
-		p.Setter = args[1]
+	if len(args) == 1 {
+		return newProperty(args[0], nil)
 	}
-	return p
+	return newProperty(args[0], args[1])
 }

@@ -124,8 +124,8 @@ func (f *frame) call(fn object.Object, args []object.Object, kwargs map[string]o
 		return f.instantiate(fn, args, kwargs)
 	case *object.BoundMethod:
 		return f.call(fn.Method, withSelf(fn.Instance, args), kwargs)
-	case *object.StaticMethod:
-		return f.call(fn.Fn, args, kwargs)
+	case *staticMethod:
+		return f.call(fn.fn, args, kwargs)
 	}
 	return errNotCallable(fn)
 }

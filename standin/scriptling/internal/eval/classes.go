@@ -80,12 +80,12 @@ func (f *frame) instanceAttribute(inst *object.Instance, name string) object.Obj
 // bindMember is what reading a class member through an instance gives.
 func (f *frame) bindMember(member object.Object, self object.Object, class *object.Class) object.Object {
 	switch m := member.(type) {
-	case *object.Property:
-		return f.call(m.Getter, []object.Object{self}, nil)
-	case *object.StaticMethod:
-		return m.Fn
-	case *object.ClassMethod:
-		return &object.BoundMethod{Instance: class, Method: m.Fn}
+	case *property:
+		return f.call(m.getter, []object.Object{self}, nil)
+	case *staticMethod:
+		return m.fn
+	case *classMethod:
+		return &object.BoundMethod{Instance: class, Method: m.fn}
 	case *object.Function, *object.Builtin, *object.LambdaFunction:
 		return &object.BoundMethod{Instance: self, Method: m}
 	}
@@ -111,10 +111,10 @@ func (f *frame) classAttribute(class *object.Class, name string) object.Object {
 // object to pass first, if any.
 func bindToClass(member object.Object, class *object.Class) (fn, self object.Object) {
 	switch m := member.(type) {
-	case *object.StaticMethod:
-		return m.Fn, nil
-	case *object.ClassMethod:
-		return m.Fn, class
+	case *staticMethod:
+		return m.fn, nil
+	case *classMethod:
+		return m.fn, class
 	}
 	return member, nil
 }
@@ -135,8 +135,8 @@ func (f *frame) bindForCall(member, self object.Object, class *object.Class) (fn
 	switch m := member.(type) {
 	case *object.Function, *object.Builtin, *object.LambdaFunction:
 		return m, self, nil
-	case *object.ClassMethod:
-		return m.Fn, class, nil
+	case *classMethod:
+		return m.fn, class, nil
 	}
 	fn = f.bindMember(member, self, class)
 	if isError(fn) {
@@ -145,28 +145,28 @@ func (f *frame) bindForCall(member, self object.Object, class *object.Class) (fn
 	return fn, nil, nil
 }
 
-// inherited finds a member in the classes after s.Class.
-func inherited(s *object.Super, name string) (object.Object, *object.Class, bool) {
-	class, ok := s.Instance.(*object.Class)
-	if inst, isInstance := s.Instance.(*object.Instance); isInstance {
+// inherited finds a member in the classes after s.class.
+func inherited(s *super, name string) (object.Object, *object.Class, bool) {
+	class, ok := s.instance.(*object.Class)
+	if inst, isInstance := s.instance.(*object.Instance); isInstance {
 		class, ok = inst.Class, true
 	}
-	if !ok || s.Class.BaseClass == nil {
+	if !ok || s.class.BaseClass == nil {
 		return nil, nil, false
 	}
-	member, ok := s.Class.BaseClass.LookupMember(name)
+	member, ok := s.class.BaseClass.LookupMember(name)
 	return member, class, ok
 }
 
-func (f *frame) superAttribute(s *object.Super, name string) object.Object {
+func (f *frame) superAttribute(s *super, name string) object.Object {
 	member, class, ok := inherited(s, name)
 	if !ok {
 		return null
 	}
-	return f.bindMember(member, s.Instance, class)
+	return f.bindMember(member, s.instance, class)
 }
 
-func (f *frame) findSuperMethod(s *object.Super, name string) (fn, self, err object.Object) {
+func (f *frame) findSuperMethod(s *super, name string) (fn, self, err object.Object) {
 	member, class, ok := inherited(s, name)
 	if !ok {
 		if name == "__init__" {
@@ -174,7 +174,7 @@ func (f *frame) findSuperMethod(s *object.Super, name string) (fn, self, err obj
 		}
 		return nil, nil, nil
 	}
-	return f.bindForCall(member, s.Instance, class)
+	return f.bindForCall(member, s.instance, class)
 }
 
 // noInit stands for the __init__ of a class that has none.
@@ -208,14 +208,14 @@ func hasSpecial(inst *object.Instance, name string) bool {
 }
 
 // propertySetter is the decorator that makes a property with a setter.
-func propertySetter(p *object.Property) object.Object {
+func propertySetter(p *property) object.Object {
 	return &object.Builtin{
 		HelpText: "setter(function) - Set the function that assigns the property",
 		Fn: func(_ context.Context, _ object.Kwargs, args ...object.Object) object.Object {
 			if err := errors.ExactArgs(args, 1); err != nil {
 				return err
 			}
-			return &object.Property{Getter: p.Getter, Setter: args[0]}
+			return newProperty(p.getter, args[0])
 		},
 	}
 }

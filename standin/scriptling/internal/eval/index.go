@@ -29,9 +29,9 @@ func (f *frame) attribute(obj object.Object, name string) object.Object {
 			return v
 		}
 		return null
-	case *object.Super:
+	case *super:
 		return f.superAttribute(obj, name)
-	case *object.Property:
+	case *property:
 		if name == "setter" {
 			return propertySetter(obj)
 		}

@@ -72,9 +72,9 @@ func (f *frame) findMethod(obj object.Object, name string) (fn, self, err object
 			fn, self := bindToClass(member, obj)
 			return fn, self, nil
 		}
-	case *object.Super:
+	case *super:
 		return f.findSuperMethod(obj, name)
-	case *object.Property:
+	case *property:
 		if name == "setter" {
 			return propertySetter(obj), nil, nil
 		}
