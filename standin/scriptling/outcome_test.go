@@ -150,3 +150,66 @@ func TestParsedProgramsAreNotShared(t *testing.T) {
 		}
 	}
 }
+
+// TestExceptionsFromGo has a Go function return what raise makes.
+func TestExceptionsFromGo(t *testing.T) {
+	p := scriptling.New()
+	returning(p, "exception", &object.Exception{Message: "m", ExceptionType: "Any Text"})
+	returning(p, "named", &object.Exception{Message: "n", ExceptionType: "Custom"})
+	returning(p, "error", &object.Error{Message: "e", ExceptionType: "Custom"})
+	tests := []struct{ script, want string }{
+		{"print(exception())\nl = [exception()]\nprint(len(l), type(l[0]))", "m\n1 EXCEPTION"},
+		{"exception()\nprint('not reached')", "RESULT ERROR: Uncaught exception: m (line 1)"},
+		{"x = exception()", "RESULT ERROR: Uncaught exception: m (line 1)"},
+		{"def f():\n    return named()\ntry:\n    f()\nexcept Custom as e:\n    print(type(e), e)", "EXCEPTION n"},
+		{"try:\n    x = named()\nexcept a.b.Custom as e:\n    print(str(e))", "n"},
+		{"try:\n    print(error())\nexcept kv.Custom as e:\n    print(type(e), e)", "EXCEPTION e"},
+		{"try:\n    error()\nexcept (KeyError, Custom):\n    print('caught')", "caught"},
+		{"try:\n    error()\nexcept (KeyError, ValueError):\n    print('caught')", "RESULT ERROR: e (line 2)"},
+		{"try:\n    error()\nexcept:\n    print('caught')", "caught"},
+		{"error()", "RESULT ERROR: e (line 1)"},
+	}
+	for _, tt := range tests {
+		check(t, p, tt.script, tt.want)
+	}
+}
+
+// TestInstanceFailures compares what failing methods return to Go.
+func TestInstanceFailures(t *testing.T) {
+	p := define(t, `
+class Half:
+    def __init__(self):
+        self.made = True
+        raise ValueError("half")
+class Broken:
+    def __init__(self):
+        nope
+class C:
+    def raises(self):
+        raise ValueError("bad")
+    def loops(self):
+        while True: pass
+`)
+	half, err := p.CreateInstance("Half")
+	if err != nil || !half.(*object.Instance).HasField("made") {
+		t.Errorf("an exception in __init__: %v, %v", half, err)
+	}
+	if _, err := p.CreateInstance("Broken"); errorText(err) != "class 'Broken': identifier not found: nope (line 8)" {
+		t.Errorf("an error in __init__: %v", err)
+	}
+	c, err := p.CreateInstance("C")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.CallMethod(c, "raises"); errorText(err) != "method 'raises' on class 'C': bad" {
+		t.Errorf("an exception in a method: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if _, err := p.CallMethodWithContext(ctx, c, "loops"); errorText(err) != "method 'loops' on class 'C': execution timeout (line 13)" {
+		t.Errorf("a timeout in a method: %v", err)
+	}
+	if err := p.RegisterScriptFunc("f", "nope"); errorText(err) != "identifier not found: nope (line 1)" {
+		t.Errorf("a script that fails: %v", err)
+	}
+}

@@ -1,6 +1,20 @@
 // Package scriptling is a small interpreter of a Python-like language for use
 // inside Go programs. It is a stand-in for the published module of the same
 // path, written for building and testing code that is compiled against it.
+//
+// A Scriptling is an interpreter. Its methods evaluate scripts (evaluate.go),
+// call functions and methods from Go (functions.go), read and set variables
+// (variables.go), and register and import libraries (libraries.go, importer.go).
+//
+// The values of scripts are in package object, conversions from and to Go values
+// in package conversion, the errors that Go functions return in package errors.
+// Go functions call back into scripts with packages evaliface and evaluator. A
+// source text goes through internal/lexer, internal/parser (which makes an
+// internal/ast) and internal/eval; stdlib is a choice of standard libraries.
+//
+// Eval and its variants, CallFunction, CreateInstance and CallMethod may be
+// called by several goroutines; they wait for each other. All other methods need
+// an interpreter that is not running.
 package scriptling
 
 import (

@@ -77,6 +77,16 @@ func TestToGo(t *testing.T) {
 	}
 }
 
+// TestKeysCollapse has keys of different types with the same text.
+func TestKeysCollapse(t *testing.T) {
+	dict := object.NewStringDict(map[string]object.Object{"1": object.NewString("text")})
+	one := object.NewInteger(1)
+	dict.Pairs[object.DictKey(one)] = object.DictPair{Key: one, Value: one}
+	if got, ok := conversion.ToGo(dict).(map[string]interface{}); !ok || len(got) != 1 || got["1"] == nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestToGoWithError(t *testing.T) {
 	good := object.NewStringDict(map[string]object.Object{
 		"a": &object.List{Elements: []object.Object{object.NewInteger(1), &object.Null{}}},

@@ -1,5 +1,14 @@
 // Package object defines the values a script works with, the environments that
 // hold them and the interpreter lock.
+//
+//   - Values: scalars.go, containers.go, iterator.go, function.go, class.go and
+//     errors.go. All of them implement Object; inspect.go writes their text,
+//     dictkey.go makes them keys of dicts and sets.
+//   - Libraries: library.go, builder.go for typed Go functions, kwargs.go for
+//     keyword arguments.
+//   - Environments: environment.go, its variables in scope.go, the interpreter
+//     lock in gil.go, snapshot.go and transfer.go for handing functions and
+//     values to another interpreter.
 package object
 
 // ObjectType tells the kind of an Object.

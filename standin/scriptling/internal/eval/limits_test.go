@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/evaluator"
@@ -80,6 +81,27 @@ func TestScriptLibraryObeysTheContext(t *testing.T) {
 	_ = p.RegisterScriptLibrary("lib", "import control\ncontrol.cancel()\nwhile True: pass\n")
 	if _, err := p.EvalWithContext(ctx, "import lib"); err == nil || !strings.Contains(err.Error(), "execution cancelled (lib:3)") {
 		t.Errorf("got error %v", err)
+	}
+}
+
+// TestBuiltinsObeyTheContext stops a script inside builtin functions, which run
+// as long as their arguments say.
+func TestBuiltinsObeyTheContext(t *testing.T) {
+	for _, script := range []string{
+		"sum(range(10 ** 12))",
+		"10 ** 13 in set(range(10 ** 12))",
+		"sorted(range(10 ** 12))",
+		"a, b = list(range(10 ** 12))",
+		"max(*range(10 ** 12))",
+		"dict(zip(range(10 ** 12), range(10 ** 12)))",
+		"sum(i for i in iter(range(10 ** 12)) if False)",
+		"any(map(lambda x: False, range(10 ** 6))) or [0 for i in range(10 ** 12) if False]",
+	} {
+		start := time.Now()
+		_, err := scriptling.New().EvalWithTimeout(5*time.Millisecond, script)
+		if err == nil || err.Error() != "execution timeout (line 1)" || time.Since(start) > time.Second {
+			t.Errorf("%q: got error %v after %v", script, err, time.Since(start))
+		}
 	}
 }
 

@@ -1,4 +1,7 @@
-// Package eval is the tree-walking evaluator.
+// Package eval is the tree-walking evaluator. Run and Apply in run.go are the
+// ways in; statements.go and expressions.go lead to everything else. The
+// builtin functions are in builtins*.go, the methods of the built-in types in
+// methods_*.go.
 //
 // An expression evaluates to an object. An *object.Error among them stops every
 // enclosing expression; an *object.Exception is an ordinary value there, and
