@@ -415,15 +415,15 @@ func (m *memory) sweepStep() time.Duration {
 	defer st.index.mu.Unlock()
 	now := m.now()
 	for range memorySweepStep {
-		key, next, due := st.index.due(now)
-		if !due {
+		name, next := st.index.popDue(now)
+		if name == nil {
 			return next
 		}
+		key := name.key()
 		hash := st.table.hash(key)
 		at := st.table.find(hash, key)
 		st.table.remove(hash, at)
 		st.release(at.record)
-		st.index.removeLocked(at.record)
 		m.expired.Add(1)
 	}
 	return 0

@@ -15,6 +15,7 @@ type memoryIndex struct {
 	mu     sync.RWMutex
 	byName *btree.BTreeG[*record]
 	byTime *btree.BTreeG[dueKey] // nil until a key has a deadline
+	swept  btree.PathHint        // where byName lost a key last: the next one is often near
 }
 
 type dueKey struct {
@@ -162,18 +163,21 @@ func (x *memoryIndex) rank(now int64) int {
 	return low
 }
 
-// due returns the key whose time has been over for the longest, or the time until
-// the next deadline as sweeper.step wants it. The index is locked.
-func (x *memoryIndex) due(now int64) (key string, next time.Duration, due bool) {
+// popDue takes out the key whose time has been over for the longest. Where there
+// is none, it returns the time until the next deadline as sweeper.step wants it.
+// The index is locked.
+func (x *memoryIndex) popDue(now int64) (name *record, next time.Duration) {
 	if x.byTime == nil {
-		return "", -1, false
+		return nil, -1
 	}
 	first, ok := x.byTime.Min()
 	switch {
 	case !ok:
-		return "", -1, false
+		return nil, -1
 	case first.deadline > now:
-		return "", time.Duration(first.deadline - now), false
+		return nil, time.Duration(first.deadline - now)
 	}
-	return first.key.key(), 0, true
+	x.byTime.PopMin()
+	x.byName.DeleteHint(first.key, &x.swept)
+	return first.key, 0
 }

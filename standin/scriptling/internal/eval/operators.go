@@ -37,6 +37,9 @@ func (f *frame) binary(op ast.Op, left, right object.Object) object.Object {
 		if v, ok := f.callSpecial(inst, specialNames[op], right); ok {
 			return v
 		}
+		if op == ast.NotEq { // no comparison is derived from another, so not from __eq__
+			return object.NewBoolean(left != right)
+		}
 	}
 	if b, ok := left.(*object.Bytes); ok {
 		return bytesOp(op, b, right)
