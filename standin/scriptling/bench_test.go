@@ -65,6 +65,7 @@ func BenchmarkStringMethod(b *testing.B)   { benchmarkLoop(b, "s = 'abc'", "s.st
 func BenchmarkFString(b *testing.B)        { benchmarkLoop(b, "s = 'abc'", "f'{s}:{5}'") }
 func BenchmarkTryExcept(b *testing.B)      { benchmarkLoop(b, "", "try: 1 / 0\n        except: pass") }
 func BenchmarkGlobalFunction(b *testing.B) { benchmarkLoop(b, "l = [1, 2, 3]", "len(l)") }
+
 func BenchmarkEvalShortScript(b *testing.B) {
 	p := newBenchInterpreter()
 	b.ReportAllocs()

@@ -92,7 +92,9 @@ func (t ObjectType) String() string {
 // Object is a script value.
 //
 // The second result of the AsX and CoerceX methods is a nil interface on
-// success and an *Error otherwise.
+// success and an *Error otherwise. An AsX method accepts what is such a value, a
+// CoerceX method also what can be made one. The types say so where a method does
+// something else.
 type Object interface {
 	Type() ObjectType
 	Inspect() string
