@@ -3,6 +3,7 @@ package scriptling_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -11,7 +12,18 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-var _ object.LibraryRegistrar = (*scriptling.Scriptling)(nil)
+// An interpreter is what libraries are registered with and what sandboxes run in.
+var (
+	_ object.LibraryRegistrar = (*scriptling.Scriptling)(nil)
+	_ interface {
+		SetObjectVar(name string, obj object.Object) error
+		GetVarAsObject(name string) (object.Object, error)
+		EvalWithContext(ctx context.Context, input string) (object.Object, error)
+		SetSourceFile(name string)
+		LoadLibraryIntoEnv(name string, env *object.Environment) error
+		SetOutputWriter(w io.Writer)
+	} = (*scriptling.Scriptling)(nil)
+)
 
 // constants makes a library of constants.
 func constants(name string, entries map[string]object.Object) *object.Library {

@@ -175,3 +175,47 @@ func expect(t *testing.T, obj, accessor string, want any, message string) func(a
 		}
 	}
 }
+
+// TestCoercionFailures checks the texts for strings that are no numbers.
+func TestCoercionFailures(t *testing.T) {
+	for text, want := range map[string]string{"abc": "cannot convert abc to ", "": "cannot convert  to ", "1_000": "cannot convert 1_000 to ", "0x10": "cannot convert 0x10 to "} {
+		if _, failure := object.NewString(text).CoerceInt(); object.AsError(failure) != want+"int" {
+			t.Errorf("%q as int: got %v", text, failure)
+		}
+	}
+	if _, failure := object.NewString("abc").CoerceFloat(); object.AsError(failure) != "cannot convert abc to float" {
+		t.Errorf("got %v", failure)
+	}
+	if _, failure := object.NewString("1.5").CoerceInt(); object.AsError(failure) != "cannot convert 1.5 to int" {
+		t.Errorf("got %v", failure)
+	}
+}
+
+// TestAccessorsCopy changes what the accessors returned.
+func TestAccessorsCopy(t *testing.T) {
+	one := object.NewInteger(1)
+	list, tuple := &object.List{Elements: []object.Object{one}}, &object.Tuple{Elements: []object.Object{one}}
+	for _, obj := range []object.Object{list, tuple} {
+		elements, _ := obj.AsList()
+		elements[0] = &object.Null{}
+	}
+	if list.Inspect() != "[1]" || tuple.Inspect() != "(1,)" {
+		t.Errorf("AsList aliases the elements: %s, %s", list.Inspect(), tuple.Inspect())
+	}
+	dict := &object.Dict{Pairs: map[string]object.DictPair{}}
+	for _, key := range []object.Object{one, &object.Null{}, object.NewString("a:b")} {
+		dict.Pairs[object.DictKey(key)] = object.DictPair{Key: key, Value: key}
+	}
+	entries, _ := dict.AsDict()
+	for _, name := range []string{"1", "None", "a:b"} {
+		if entries[name] == nil {
+			t.Errorf("no entry %s in %v", name, entries)
+		}
+	}
+	source := []byte("ab")
+	b := object.NewBytes(source)
+	source[0] = 'x'
+	if b.Inspect() != "b'ab'" || b.Len() != 2 || !b.Equal(object.NewBytesFromString("ab")) || b.Equal(object.NewBytes(nil)) || string(b.BytesValue()) != "ab" {
+		t.Errorf("bytes are %s", b.Inspect())
+	}
+}
