@@ -1,0 +1,63 @@
+package extlibs_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+// A hundred thousand keys are made permanent in batches: half of them before their
+// time is over, half of them after it, while a sweep removes them.
+func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
+	const keys, batch = 100_000, 1000
+	forEachBackend(t, func(t *testing.T, b backend) {
+		clock := newClock()
+		h := b.open(t, clock.option(), extlibs.SweepInterval(time.Millisecond))
+		ops := func(kind extlibs.OpKind, from int, ttl time.Duration) []extlibs.Op {
+			ops := make([]extlibs.Op, batch)
+			for i := range ops {
+				ops[i] = extlibs.Op{Kind: kind, Key: fmt.Sprintf("key:%06d", from+i), TTL: ttl}
+				if kind == extlibs.OpSet {
+					ops[i].Value = "\x01"
+				}
+			}
+			return ops
+		}
+		for from := 0; from < keys; from += batch {
+			if _, err := h.ApplyMany(ctx, ops(extlibs.OpSet, from, time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for from := 0; from < keys; from += batch {
+			kind := extlibs.OpExpire
+			if from >= keys/2 {
+				kind = extlibs.OpSet
+			}
+			if from == keys/2 {
+				clock.Advance(2 * time.Hour)
+				// The sweeper's timer runs in real time, which this deadline ends.
+				if err := h.Set(ctx, "alarm", 1, time.Millisecond); err != nil {
+					t.Fatal(err)
+				}
+			}
+			results, err := h.ApplyMany(ctx, ops(kind, from, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range results {
+				if !r.Applied {
+					t.Fatalf("key %d was not there", from+i)
+				}
+			}
+		}
+		clock.Advance(time.Hour)
+		if n, err := h.Count(ctx, "key:*"); n != keys || err != nil {
+			t.Errorf("%d of %d keys are there, %v", n, keys, err)
+		}
+		if s := h.Stats(); s.Expired == 0 && !b.delayed {
+			t.Error("no sweep ran")
+		}
+	})
+}
