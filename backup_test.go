@@ -1,0 +1,191 @@
+package extlibs_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"expvar"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// grown fills a store and empties most of it again, which leaves the file large.
+func grown(t *testing.T, h *extlibs.Handle) {
+	t.Helper()
+	values := map[string]any{}
+	for i := range 2000 {
+		values[fmt.Sprintf("k%04d", i)] = strings.Repeat("x", 500)
+	}
+	if err := h.SetMany(ctx, values, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2000 {
+		if i >= 10 {
+			delete(values, fmt.Sprintf("k%04d", i))
+		}
+	}
+	if err := h.Clear(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.SetMany(ctx, values, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCompactShrinksAFileThatIsInUse(t *testing.T) {
+	forEachFileBackend(t, func(t *testing.T, b backend) {
+		dir := t.TempDir()
+		path, link := filepath.Join(dir, "real.db"), filepath.Join(dir, "link.db")
+		if err := os.Symlink(path, link); err != nil {
+			t.Skip(err)
+		}
+		r := b.registry(t)
+		mustOpen(t, r, path).Close()
+		h := mustOpen(t, r, link)
+		grown(t, h)
+		if err := h.Compact(ctx); err != nil { // commits what is pending
+			t.Fatal(err)
+		}
+		grown(t, h)
+		if err := h.Backup(ctx, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		before := size(t, path)
+		var wg sync.WaitGroup
+		for w := range 4 {
+			wg.Go(func() {
+				for i := range 50 {
+					key := fmt.Sprintf("w%d:%d", w, i)
+					if err := h.Set(ctx, key, i, 0); err != nil {
+						t.Error(err)
+					}
+					if v, err := h.Get(ctx, key); v != int64(i) {
+						t.Errorf("%s is %v, %v", key, v, err)
+					}
+				}
+			})
+		}
+		if err := h.Compact(ctx); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		// Where all was pending, the file has never been large.
+		if after := size(t, path); after >= before/2 && !b.pending {
+			t.Errorf("the file had %d bytes and has %d", before, after)
+		}
+		if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+			t.Error("the link was replaced instead of the file")
+		}
+		if n, err := h.Count(ctx, "w*"); n != 200 {
+			t.Errorf("%d of 200 keys are there, %v", n, err)
+		}
+		if again := mustOpen(t, r, path); again != h {
+			t.Error("the file is another store now")
+		}
+		if left, _ := filepath.Glob(filepath.Join(dir, ".kv-*")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
+func TestCompactFileShrinksAFileThatNobodyUses(t *testing.T) {
+	b := fileBackends()[0]
+	path := b.storeName(t)
+	r := b.registry(t)
+	h := mustOpen(t, r, path)
+	grown(t, h)
+	if err := extlibs.CompactFile(ctx, filepath.Join(t.TempDir(), "nowhere", "x.db")); err == nil {
+		t.Error("a file in no folder was compacted")
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := size(t, path)
+	if err := extlibs.CompactFile(ctx, path); err != nil {
+		t.Fatal(err)
+	}
+	if after := size(t, path); after >= before/2 {
+		t.Errorf("the file had %d bytes and has %d", before, after)
+	}
+	if n, err := mustOpen(t, r, path).Len(ctx); n != 10 {
+		t.Errorf("%d keys of 10, %v", n, err)
+	}
+}
+
+func TestBackupAndCompactOfAStoreInMemoryAreUnsupported(t *testing.T) {
+	h := backends[0].open(t)
+	if err := h.Backup(ctx, io.Discard); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if err := h.Compact(ctx); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+}
+
+func TestABackupEndsWithItsContextOrItsWriter(t *testing.T) {
+	h := fileBackends()[0].open(t)
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := h.Backup(cancelled, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	broken, w := io.Pipe()
+	broken.CloseWithError(errors.New("nobody reads"))
+	if err := h.Backup(ctx, w); err == nil || !strings.Contains(err.Error(), "nobody reads") {
+		t.Error(err)
+	}
+}
+
+func TestVarIsTheCountersByStoreAsJSON(t *testing.T) {
+	r := backends[0].registry(t)
+	h := mustOpen(t, r, ":memory:jobs")
+	if err := h.Set(ctx, "k", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	var v expvar.Var = r.Var()
+	var all map[string]extlibs.Stats
+	if err := json.Unmarshal([]byte(v.String()), &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 2 || all[h.Name()] != h.Stats() || all[h.Name()].Sets != 1 {
+		t.Errorf("the counters are %+v", all)
+	}
+}
+
+func TestTheLoggerHearsOfFailuresThatNoCallerCanBeTold(t *testing.T) {
+	var log bytes.Buffer
+	b := fileBackends()[0]
+	r := b.registry(t, extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))),
+		extlibs.Durability(extlibs.Interval(1<<40)), extlibs.MaxFileBytes(64<<10))
+	h := mustOpen(t, r, b.storeName(t))
+	if err := h.Set(ctx, "k", strings.Repeat("secret", 100_000), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Backup(ctx, io.Discard); !errors.Is(err, extlibs.ErrFull) {
+		t.Errorf("the pending write does not fit, but: %v", err)
+	}
+	if text := log.String(); !strings.Contains(text, "commit failed") || strings.Contains(text, "secret") {
+		t.Errorf("the log says %.200q", text)
+	}
+	if _, err := h.Delete(ctx, "k"); err != nil {
+		t.Error(err)
+	}
+}
