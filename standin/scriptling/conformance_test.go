@@ -12,10 +12,13 @@ import (
 	"github.com/paularlott/scriptling/stdlib"
 )
 
-// TestConformance runs each script of testdata/conformance and compares what it
-// prints with the file beside it.
-func TestConformance(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/conformance/*.py")
+// TestConformance runs the scripts that come with the specification.
+func TestConformance(t *testing.T) { runScripts(t, "testdata/conformance") }
+
+// runScripts compares what each script of a directory prints with the file
+// beside it.
+func runScripts(t *testing.T, dir string) {
+	scripts, err := filepath.Glob(filepath.Join(dir, "*.py"))
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts found: %v", err)
 	}
