@@ -143,6 +143,40 @@ func deltaArg(o object.Object) (Value, error) {
 	return "", failf(ErrType, "delta must be an int or a float, not %s", typeName(o))
 }
 
+// reader takes the arguments of a call one by one and keeps the first error.
+type reader struct {
+	a   arguments
+	err error
+}
+
+func (r *reader) key() (key string) {
+	if r.err == nil {
+		key, r.err = keyArg(r.a[0])
+	}
+	return key
+}
+
+func (r *reader) ttl(i int) (ttl time.Duration) {
+	if r.err == nil {
+		ttl, r.err = ttlArg(r.a[i])
+	}
+	return ttl
+}
+
+func (r *reader) delta(i int) (delta Value) {
+	if r.err == nil {
+		delta, r.err = deltaArg(r.a[i])
+	}
+	return delta
+}
+
+func (r *reader) callable(i int) (fn object.Object) {
+	if r.err == nil {
+		fn, r.err = callableArg(r.a[i])
+	}
+	return fn
+}
+
 // pageArgs takes pattern, limit and after.
 func pageArgs(a arguments) (p *pattern, limit int, after string, err error) {
 	if p, err = patternArg(a[0]); err != nil {

@@ -111,13 +111,10 @@ func callAdd(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 
 // store carries out a call with key, value and ttl.
 func store(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, error) {
-	key, err := keyArg(a[0])
-	if err != nil {
-		return Result{}, err
-	}
-	ttl, err := ttlArg(a[2])
-	if err != nil {
-		return Result{}, err
+	r := reader{a: a}
+	key, ttl := r.key(), r.ttl(2)
+	if r.err != nil {
+		return Result{}, r.err
 	}
 	value, err := encodeObject(a[1], h.opts.maxValueBytes)
 	if err != nil {
@@ -213,50 +210,38 @@ func callTTL(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 }
 
 func callExpire(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	key, ttl := r.key(), r.ttl(1)
+	if r.err != nil {
+		return nil, r.err
 	}
-	ttl, err := ttlArg(a[1])
-	if err != nil {
-		return nil, err
-	}
-	r, err := h.Apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
-	return object.NewBoolean(r.Applied), err
+	result, err := h.Apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
+	return object.NewBoolean(result.Applied), err
 }
 
 func callIncr(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
+	r := reader{a: a}
+	key, delta, ttl := r.key(), r.delta(1), r.ttl(2)
+	if r.err != nil {
+		return nil, r.err
+	}
+	result, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: delta, TTL: ttl})
 	if err != nil {
 		return nil, err
 	}
-	delta, err := deltaArg(a[1])
-	if err != nil {
-		return nil, err
-	}
-	ttl, err := ttlArg(a[2])
-	if err != nil {
-		return nil, err
-	}
-	r, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: delta, TTL: ttl})
-	if err != nil {
-		return nil, err
-	}
-	return h.object(key, r.New)
+	return h.object(key, result.New)
 }
 
 func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
-	if err != nil {
-		return nil, err
-	}
-	fn, err := callableArg(a[1])
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	key, fn := r.key(), r.callable(1)
+	if r.err != nil {
+		return nil, r.err
 	}
 	value, err := h.update(ctx, key, func(old Value) (Value, error) {
 		current := fallback(a[2])
 		if old != "" {
+			var err error
 			if current, err = h.object(key, old); err != nil {
 				return "", err
 			}
@@ -274,17 +259,10 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 }
 
 func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
-	if err != nil {
-		return nil, err
-	}
-	fn, err := callableArg(a[1])
-	if err != nil {
-		return nil, err
-	}
-	ttl, err := ttlArg(a[2])
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	key, fn, ttl := r.key(), r.callable(1), r.ttl(2)
+	if r.err != nil {
+		return nil, r.err
 	}
 	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
 		made, err := callBack(ctx, fn)

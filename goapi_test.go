@@ -290,7 +290,7 @@ func TestGetOrSetKeepsOneValueForAll(t *testing.T) {
 func TestIncrOfAnotherTypeIsAnError(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
-		if err := h.SetMany(ctx, map[string]any{"str": "1", "float": 1.5, "max": math.MaxInt64}, 0); err != nil {
+		if err := h.SetMany(ctx, map[string]any{"str": "1", "float": 1.5, "max": int64(math.MaxInt64)}, 0); err != nil {
 			t.Fatal(err)
 		}
 		for key, kind := range map[string]error{"str": extlibs.ErrType, "max": extlibs.ErrOverflow} {

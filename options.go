@@ -78,13 +78,13 @@ func Durability(m Mode) Option { return func(o *options) { o.mode = m } }
 func MaxStores(n int) Option { return func(o *options) { o.maxStores = n } }
 
 // MaxValueBytes bounds the encoded size of one value. n of zero or less sets
-// DefaultMaxValueBytes: a value is never unbounded.
+// DefaultMaxValueBytes: a value is never unbounded, nor ever larger than 2 GiB.
 func MaxValueBytes(n int) Option {
 	return func(o *options) {
 		if n <= 0 {
 			n = DefaultMaxValueBytes
 		}
-		o.maxValueBytes = n
+		o.maxValueBytes = min(n, maxRecordValue)
 	}
 }
 
