@@ -21,7 +21,7 @@ const (
 func peerReader(t testing.TB) peer.DecMode {
 	mode, err := peer.DecOptions{
 		MaxNestedLevels: 1000,
-		IntDec:          peer.IntDecConvertSignedOrError,
+		IntDec:          peer.IntDecConvertSignedOrFail,
 		UTF8:            peer.UTF8RejectInvalid,
 		DupMapKey:       peer.DupMapKeyQuiet,
 	}.DecMode()
