@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -97,6 +98,35 @@ func TestGoCodeInTheDocsIsTested(t *testing.T) {
 			if b.language == "go" && !strings.HasPrefix(b.text, "package main") && !strings.Contains(tests.String(), flat(b.text)) {
 				t.Errorf("%s:%d: no test holds this code", file, b.line)
 			}
+		}
+	}
+}
+
+// The list of bugs names the test that pins down each.
+func TestTheTestsThatTheDocsNameExist(t *testing.T) {
+	page, err := os.ReadFile("docs/bugs-we-had.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
+	if len(names) == 0 {
+		t.Fatal("no tests are named")
+	}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(source)
+	}
+	for _, name := range names {
+		if !strings.Contains(tests.String(), "func "+name[1]+"(") {
+			t.Errorf("there is no %s", name[1])
 		}
 	}
 }
