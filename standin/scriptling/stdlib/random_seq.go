@@ -28,6 +28,9 @@ func randomChoice(_ context.Context, _ object.Kwargs, args ...object.Object) obj
 	return elements[generator.index(len(elements))]
 }
 
+// maxChoices bounds a list that no context can interrupt the making of.
+const maxChoices = 10_000_000
+
 func randomChoices(_ context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
 	if err := errors.RangeArgs(args, 1, 2); err != nil {
 		return err
@@ -42,6 +45,9 @@ func randomChoices(_ context.Context, kwargs object.Kwargs, args ...object.Objec
 	k, err := kwargs.GetInt("k", 1)
 	if err != nil {
 		return err
+	}
+	if k > maxChoices {
+		return errors.NewValueError("choices() k is too large")
 	}
 	weights := kwargs.Get("weights")
 	if len(args) == 2 {

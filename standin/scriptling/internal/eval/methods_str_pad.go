@@ -11,7 +11,7 @@ import (
 // missing is the number of characters by which s is shorter than width.
 func missing(s string, width int) (int, object.Object) {
 	if width > maxRepeat {
-		return 0, errors.NewError("width is too large")
+		return 0, errTooLarge("width")
 	}
 	return max(width-utf8.RuneCountInString(s), 0), nil
 }
@@ -80,7 +80,7 @@ func stringExpandTabs(_ *frame, self object.Object, kwargs object.Kwargs, args [
 		}
 	}
 	if size > maxRepeat {
-		return errors.NewError("tabsize is too large")
+		return errTooLarge("tabsize")
 	}
 	var b strings.Builder
 	column := 0

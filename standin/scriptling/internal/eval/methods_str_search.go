@@ -19,7 +19,11 @@ func stringReplace(_ *frame, self object.Object, _ object.Kwargs, args []object.
 	if err != nil {
 		return err
 	}
-	return object.NewString(strings.ReplaceAll(str(self), from, to))
+	s := str(self)
+	if growth := len(to) - len(from); growth > 0 && strings.Count(s, from) > (maxRepeat-len(s))/growth {
+		return errTooLarge("string")
+	}
+	return object.NewString(strings.ReplaceAll(s, from, to))
 }
 
 // searchArgs are the needle and the part of the text between the optional byte

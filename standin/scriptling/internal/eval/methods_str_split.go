@@ -96,6 +96,13 @@ func stringJoin(f *frame, self object.Object, _ object.Kwargs, args []object.Obj
 			return err
 		}
 	}
+	size := len(str(self)) * len(texts)
+	for _, text := range texts {
+		size += len(text)
+	}
+	if size > maxRepeat {
+		return errTooLarge("string")
+	}
 	return object.NewString(strings.Join(texts, str(self)))
 }
 

@@ -9,8 +9,11 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// maxRepeat bounds the size of a repeated string or sequence.
-const maxRepeat = 1 << 30
+// maxRepeat bounds the bytes of a value that one operation makes from smaller
+// ones. Running out of memory would end the process, not just the script.
+const maxRepeat = 1 << 27
+
+func errTooLarge(what string) object.Object { return errors.NewError("%s is too large", what) }
 
 func errMismatch() object.Object { return errors.NewError("type error: type mismatch") }
 
@@ -89,6 +92,9 @@ func (f *frame) stringOp(op ast.Op, left *object.String, right object.Object) ob
 		b := right.StringValue()
 		switch op {
 		case ast.Add:
+			if len(a)+len(b) > maxRepeat {
+				return errTooLarge("string")
+			}
 			return object.NewString(a + b)
 		case ast.Lt:
 			return object.NewBoolean(a < b)
@@ -135,6 +141,9 @@ func listOp(op ast.Op, left *object.List, right object.Object) object.Object {
 		if !ok {
 			return errors.NewTypeError("list", right.Type().String())
 		}
+		if sizeOfElements(len(left.Elements)+len(elements)) > maxRepeat {
+			return errTooLarge("list")
+		}
 		return &object.List{Elements: concat(left.Elements, elements)}
 	case ast.Mul:
 		if n, ok := right.(*object.Integer); ok {
@@ -151,6 +160,9 @@ func tupleOp(op ast.Op, left *object.Tuple, right object.Object) object.Object {
 		if !ok {
 			return errors.NewTypeError("tuple", right.Type().String())
 		}
+		if sizeOfElements(len(left.Elements)+len(t.Elements)) > maxRepeat {
+			return errTooLarge("tuple")
+		}
 		return &object.Tuple{Elements: concat(left.Elements, t.Elements)}
 	case ast.Mul:
 		if n, ok := right.(*object.Integer); ok {
@@ -159,6 +171,9 @@ func tupleOp(op ast.Op, left *object.Tuple, right object.Object) object.Object {
 	}
 	return errMismatch()
 }
+
+// sizeOfElements is the memory that n references take.
+func sizeOfElements(n int) int64 { return int64(n) * 16 }
 
 func concat(a, b []object.Object) []object.Object {
 	out := make([]object.Object, 0, len(a)+len(b))
@@ -227,12 +242,12 @@ func repeat(obj object.Object, n int64) object.Object {
 		size = int64(obj.Len())
 	default:
 		elements, _ := sequence(obj)
-		size = int64(len(elements)) * 16
+		size = sizeOfElements(len(elements))
 	}
 	if size == 0 {
 		n = 0
 	} else if n > maxRepeat/size {
-		return errors.NewError("repeated value is too large")
+		return errTooLarge("repeated value")
 	}
 	switch obj := obj.(type) {
 	case *object.String:
