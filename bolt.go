@@ -466,7 +466,9 @@ func (t *boltTx) sweep() (removed int64, next time.Duration, err error) {
 		}
 		due = append(due, entry{bytes.Clone(k), bytes.Clone(key), deadline})
 	}
-	t.dirty = len(due) > 0
+	if len(due) > 0 {
+		t.dirty = true // it may be already: others share the transaction
+	}
 	for i, e := range due {
 		if i%32 == 31 && time.Since(began) > boltSweepTime {
 			return removed, 0, nil
