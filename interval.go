@@ -246,15 +246,11 @@ func (s *intervalStore) applyOne(op *Op) (Result, error) {
 	return result, nil
 }
 
-// current is the live value that op finds. A plain set does not depend on it,
-// so it spares the look at the file.
+// current is the live value that op finds.
 func (s *intervalStore) current(op *Op) (Value, int64, error) {
 	if e, found := s.pending(op.Key); found {
 		value, _ := s.live(e)
 		return value, e.deadline, nil
-	}
-	if op.Kind == OpSet && s.disk.opts.maxKeys <= 0 {
-		return "", 0, nil
 	}
 	e, err := s.disk.loadRaw(op.Key)
 	if errors.Is(err, ErrNotFound) {
