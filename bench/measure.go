@@ -141,12 +141,13 @@ func heap() float64 {
 			break
 		}
 		last = m.HeapAlloc
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(heapPause)
 	}
 	return float64(last)
 }
 
 const (
 	heapRounds = 20
+	heapPause  = 20 * time.Millisecond
 	heapGrain  = 64 << 10 // bytes that may come and go
 )

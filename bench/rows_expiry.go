@@ -185,9 +185,9 @@ func expireOne(s *suite, n int, e expirer) (gone, calm, worst, back float64) {
 		e.put(pointKey(i), text16(i), 0)
 	}
 	e.get(pointKey(0))
-	fill := time.Since(began)
 	half := heap()
-	deadline := time.Now().Add(3*fill + 3*lead)
+	both := time.Since(began)
+	deadline := time.Now().Add(3*both + 3*lead + heapRounds*heapPause)
 	for i := range n {
 		e.put(pointKey(n+i), text16(i), time.Until(deadline))
 	}
