@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // access says which files and servers scripts may open. The zero value allows
@@ -44,7 +46,7 @@ func (a *access) allowURL(url string) error {
 			return nil
 		}
 	}
-	return failf(ErrNotAllowed, "access denied: the URL is not among those that the host allows")
+	return kverr.Errorf(ErrNotAllowed, "access denied: the URL is not among those that the host allows")
 }
 
 // locate finds the place of a file whose path is inside an allowed folder. It
@@ -52,7 +54,7 @@ func (a *access) allowURL(url string) error {
 // which holds at the moment of opening.
 func (a *access) locate(name string) (location, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return location{}, failf(ErrInvalid, "the store's name contains a NUL byte")
+		return location{}, kverr.Errorf(ErrInvalid, "the store's name contains a NUL byte")
 	}
 	abs, err := filepath.Abs(name)
 	if err != nil {
@@ -85,7 +87,7 @@ func (a *access) locate(name string) (location, error) {
 			}
 		}
 	}
-	return location{}, failf(ErrNotAllowed, "access denied: path '%s' is outside allowed directories", name)
+	return location{}, kverr.Errorf(ErrNotAllowed, "access denied: path '%s' is outside allowed directories", name)
 }
 
 // location is where a file is, and the only way to it.
@@ -109,7 +111,7 @@ func (l location) in(do func(*os.Root) error) error {
 	// What os.Root itself refuses has no error of the operating system in it.
 	var errno syscall.Errno
 	if err != nil && !errors.As(err, &errno) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-		return failf(ErrNotAllowed, "access denied: path '%s' is outside allowed directories", l.path)
+		return kverr.Errorf(ErrNotAllowed, "access denied: path '%s' is outside allowed directories", l.path)
 	}
 	return err
 }
@@ -223,9 +225,9 @@ func (l location) openStore() (f storeFile, err error) {
 func ordinary(info os.FileInfo) error {
 	switch {
 	case info.IsDir():
-		return failf(ErrFormat, "it is a directory; give the path of a file in it")
+		return kverr.Errorf(ErrFormat, "it is a directory; give the path of a file in it")
 	case !info.Mode().IsRegular():
-		return failf(ErrFormat, "it is not an ordinary file but a %s; give the path of a file", kindOf(info.Mode()))
+		return kverr.Errorf(ErrFormat, "it is not an ordinary file but a %s; give the path of a file", kindOf(info.Mode()))
 	}
 	return nil
 }
@@ -248,11 +250,11 @@ func openError(err error) error {
 	case errors.Is(err, ErrNotAllowed):
 		return err
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return failf(fs.ErrNotExist, "its directory does not exist; create it first")
+		return kverr.Errorf(fs.ErrNotExist, "its directory does not exist; create it first")
 	case errors.Is(err, syscall.EROFS):
-		return failf(ErrReadOnly, "the file system is read-only; choose another path")
+		return kverr.Errorf(ErrReadOnly, "the file system is read-only; choose another path")
 	case errors.Is(err, fs.ErrPermission):
-		return failf(fs.ErrPermission, "no permission; let the host's user read and write the file and its directory")
+		return kverr.Errorf(fs.ErrPermission, "no permission; let the host's user read and write the file and its directory")
 	}
 	return diskError(err)
 }

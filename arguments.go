@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // maxParams is the most parameters that a call has. Arguments travel in an array
@@ -39,7 +40,7 @@ func (c *call) signature() string {
 // bind sorts the arguments of a call into its parameters.
 func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (bound arguments, err error) {
 	if len(args) > len(c.params) {
-		return bound, failf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
+		return bound, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
 	}
 	copy(bound[:], args)
 	if len(kwargs) > 0 {
@@ -49,7 +50,7 @@ func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (boun
 	}
 	for i, p := range c.params {
 		if bound[i] == nil && p.fallback == "" {
-			return bound, failf(ErrType, "missing argument '%s'; it is %s", p.name, c.signature())
+			return bound, kverr.Errorf(ErrType, "missing argument '%s'; it is %s", p.name, c.signature())
 		}
 	}
 	return bound, raisedIn(bound[:len(c.params)])
@@ -60,9 +61,9 @@ func (c *call) bindKeywords(bound *arguments, kwargs map[string]object.Object, p
 		i := c.index(name)
 		switch {
 		case i < 0:
-			return failf(ErrType, "unexpected keyword argument '%s'; it is %s", shorten(name), c.signature())
+			return kverr.Errorf(ErrType, "unexpected keyword argument '%s'; it is %s", shorten(name), c.signature())
 		case i < positional:
-			return failf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
+			return kverr.Errorf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
 		}
 		bound[i] = arg
 	}
@@ -103,7 +104,7 @@ func textArg(name string, o object.Object, fallback string) (string, error) {
 	case *object.String:
 		return o.StringValue(), nil
 	}
-	return "", failf(ErrType, "%s must be a str, not %s", name, typeName(o))
+	return "", kverr.Errorf(ErrType, "%s must be a str, not %s", name, typeName(o))
 }
 
 func keyArg(o object.Object) (string, error) { return textArg("key", o, "") }
@@ -123,10 +124,10 @@ func ttlArg(o object.Object) (time.Duration, error) {
 	case *object.Float:
 		seconds = o.FloatValue()
 	default:
-		return 0, failf(ErrType, "ttl must be a number of seconds, not %s", typeName(o))
+		return 0, kverr.Errorf(ErrType, "ttl must be a number of seconds, not %s", typeName(o))
 	}
 	if !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
-		return 0, failf(ErrInvalid, "ttl is %v; use seconds from 0 (no expiry) up to 100 years", seconds)
+		return 0, kverr.Errorf(ErrInvalid, "ttl is %v; use seconds from 0 (no expiry) up to 100 years", seconds)
 	}
 	return min(time.Duration(math.Ceil(seconds*float64(time.Second))), MaxTTL), nil
 }
@@ -140,7 +141,7 @@ func deltaArg(o object.Object) (Value, error) {
 	case *object.Float:
 		return encodeFloat(o.FloatValue()), nil
 	}
-	return "", failf(ErrType, "delta must be an int or a float, not %s", typeName(o))
+	return "", kverr.Errorf(ErrType, "delta must be an int or a float, not %s", typeName(o))
 }
 
 // reader takes the arguments of a call one by one and keeps the first error.
@@ -187,11 +188,11 @@ func pageArgs(a arguments) (p *pattern, limit int, after string, err error) {
 	case *object.Integer:
 		i := o.IntValue()
 		if i < 0 {
-			return nil, 0, "", failf(ErrInvalid, "limit is %d; use 0 (all) or more", i)
+			return nil, 0, "", kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", i)
 		}
 		limit = int(min(i, math.MaxInt))
 	default:
-		return nil, 0, "", failf(ErrType, "limit must be an int, not %s", typeName(o))
+		return nil, 0, "", kverr.Errorf(ErrType, "limit must be an int, not %s", typeName(o))
 	}
 	after, err = textArg("after", a[2], "")
 	return p, limit, after, err
@@ -222,7 +223,7 @@ func keysArg(o object.Object) ([]string, error) {
 			elems = append(elems, p.Key)
 		}
 	default:
-		return nil, failf(ErrType, "keys must be a list of str, not %s", typeName(o))
+		return nil, kverr.Errorf(ErrType, "keys must be a list of str, not %s", typeName(o))
 	}
 	keys := make([]string, len(elems))
 	for i, el := range elems {
@@ -240,7 +241,7 @@ func callableArg(o object.Object) (object.Object, error) {
 	case *object.Function, *object.LambdaFunction, *object.Builtin:
 		return o, nil
 	case *object.BoundMethod:
-		return nil, failf(ErrType, "fn cannot be a bound method; wrap it in a lambda, as in lambda *args: obj.method(*args)")
+		return nil, kverr.Errorf(ErrType, "fn cannot be a bound method; wrap it in a lambda, as in lambda *args: obj.method(*args)")
 	}
-	return nil, failf(ErrType, "fn must be a function, not %s", typeName(o))
+	return nil, kverr.Errorf(ErrType, "fn must be a function, not %s", typeName(o))
 }

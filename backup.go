@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -21,7 +22,7 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 		Backup(context.Context, io.Writer) error
 	})
 	if !ok {
-		return inCall("backup", h.about("", failf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
+		return inCall("backup", h.about("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
 	}
 	if err := b.Backup(ctx, w); err != nil {
 		return inCall("backup", h.about("", err))
@@ -36,7 +37,7 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 func (h *Handle) Compact(ctx context.Context) error {
 	c, ok := h.store.(interface{ Compact(context.Context) error })
 	if !ok {
-		return inCall("compact", h.about("", failf(errors.ErrUnsupported, "it is not in a file, so there is nothing to compact")))
+		return inCall("compact", h.about("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so there is nothing to compact")))
 	}
 	if err := c.Compact(ctx); err != nil {
 		return inCall("compact", h.about("", err))

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -38,8 +39,8 @@ type boltStore struct {
 	info   os.FileInfo
 	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
 
-	damaged atomic.Pointer[failure] // why the engine can't go on
-	broken  chan struct{}           // closed when damaged is set
+	damaged atomic.Pointer[kverr.Error] // why the engine can't go on
+	broken  chan struct{}               // closed when damaged is set
 	breaks  sync.Once
 	commits atomic.Int64
 	expired atomic.Int64
@@ -88,16 +89,16 @@ func (s *boltStore) update(fn func(*bolt.Tx) error) error {
 		if view == nil && seen < id {
 			return err
 		}
-		return s.breakDown(failf(ErrUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err).(*failure))
+		return s.breakDown(kverr.Errorf(ErrCommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err).(*kverr.Error))
 	})
 }
 
 // breakDown lets nobody near the engine from now on.
-func (s *boltStore) breakDown(why *failure) error {
+func (s *boltStore) breakDown(why *kverr.Error) error {
 	s.breaks.Do(func() {
 		s.damaged.Store(why)
 		close(s.broken)
-		s.opts.logger.Error("kv file can't be used any longer", "path", s.path, "error", why.msg)
+		s.opts.logger.Error("kv file can't be used any longer", "path", s.path, "error", why.Msg)
 	})
 	return why
 }
@@ -133,9 +134,9 @@ func (s *boltStore) guarded(fn func() error) error {
 		return d
 	}
 	err := guard(fn)
-	var f *failure
-	if errors.As(err, &f) && f.kind == errEngine {
-		return s.breakDown(&failure{kind: ErrCorrupt, msg: f.msg, cause: f.cause})
+	var f *kverr.Error
+	if errors.As(err, &f) && f.Kind == errEngine {
+		return s.breakDown(&kverr.Error{Kind: ErrCorrupt, Msg: f.Msg, Cause: f.Cause})
 	}
 	return err
 }
@@ -148,11 +149,11 @@ func (s *boltStore) write(ctx context.Context, change func(*boltTx) error) error
 }
 
 func (s *boltStore) errReadOnly() error {
-	return failf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
+	return kverr.Errorf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
 }
 
 func (s *boltStore) errKeys() error {
-	return failf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", s.opts.maxKeys)
+	return kverr.Errorf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", s.opts.maxKeys)
 }
 
 func (s *boltStore) Load(_ context.Context, key string) (e Entry, err error) {
@@ -405,7 +406,7 @@ func (s *boltStore) abandon() {
 	s.file.Load().Close()
 }
 
-var errAbandoned = failf(ErrClosed, "%w", ErrClosed).(*failure)
+var errAbandoned = kverr.Errorf(ErrClosed, "%w", ErrClosed).(*kverr.Error)
 
 // Stats reports what only the store itself can count.
 func (s *boltStore) Stats() Stats {
@@ -495,11 +496,11 @@ func (t *boltTx) sweep() (removed int64, next time.Duration, err error) {
 func diskError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):
-		return failf(ErrFull, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes: %w", err)
+		return kverr.Errorf(ErrFull, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes: %w", err)
 	case errors.Is(err, berrors.ErrInvalidMapping):
-		return failf(err, "the file could not be mapped into memory after it grew; close the store and open it again: %w", err)
+		return kverr.Errorf(err, "the file could not be mapped into memory after it grew; close the store and open it again: %w", err)
 	case isDiskFull(err):
-		return failf(ErrFull, "the disk is full: %w", err)
+		return kverr.Errorf(ErrFull, "the disk is full: %w", err)
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return ErrClosed
 	}

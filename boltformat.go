@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -79,7 +80,7 @@ func parseRecord(key, rec []byte) (deadline int64, value []byte, err error) {
 	return deadline, value, nil
 }
 
-var errBadRecord = failf(ErrCorrupt, "the checksum of an entry does not match: the file is damaged; restore it from a backup")
+var errBadRecord = kverr.Errorf(ErrCorrupt, "the checksum of an entry does not match: the file is damaged; restore it from a backup")
 
 // expiryEntry is a key's entry in the bucket expiry. A key too long for the
 // engine behind a deadline stands there as its hash, and whole in the value.
@@ -124,7 +125,7 @@ type boltTx struct {
 }
 
 // errNoBucket is about a file that prepare did not see.
-var errNoBucket = failf(ErrCorrupt, "the file lacks a bucket that every kv file has; restore it from a backup")
+var errNoBucket = kverr.Errorf(ErrCorrupt, "the file lacks a bucket that every kv file has; restore it from a backup")
 
 // newLoadTx is newBoltTx for those who only load entries.
 func newLoadTx(tx *bolt.Tx, now time.Time) (*boltTx, error) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -25,7 +26,7 @@ func guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = failf(errEngine, "the file is damaged (%v); restore it from a backup", p)
+			err = kverr.Errorf(errEngine, "the file is damaged (%v); restore it from a backup", p)
 		}
 	}()
 	return fn()
@@ -59,7 +60,7 @@ func tryOpenBolt(f storeFile, loc location, opts options) (*boltStore, error) {
 			return nil, err
 		}
 	} else if f.readOnly {
-		return nil, failf(ErrReadOnly, "the file is empty and read-only; give the host's user write permission")
+		return nil, kverr.Errorf(ErrReadOnly, "the file is empty and read-only; give the host's user write permission")
 	}
 	var db *bolt.DB
 	err := guard(func() (err error) {
@@ -69,9 +70,9 @@ func tryOpenBolt(f storeFile, loc location, opts options) (*boltStore, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, failf(ErrInUse, "the file is in use by another process; it was not released within %v", opts.lockTimeout)
+		return nil, kverr.Errorf(ErrInUse, "the file is in use by another process; it was not released within %v", opts.lockTimeout)
 	case errors.Is(err, errEngine), isEngineFormat(err):
-		return nil, failf(ErrCorrupt, "%w", err)
+		return nil, kverr.Errorf(ErrCorrupt, "%w", err)
 	default:
 		return nil, diskError(err)
 	}
@@ -85,7 +86,7 @@ func tryOpenBolt(f storeFile, loc location, opts options) (*boltStore, error) {
 		err = settle(f, loc)
 	}
 	if errors.Is(err, errEngine) { // a lock of the engine may still be locked: see abandon
-		return nil, failf(ErrCorrupt, "%w", err)
+		return nil, kverr.Errorf(ErrCorrupt, "%w", err)
 	}
 	if err != nil {
 		guard(db.Close)
@@ -103,7 +104,7 @@ func settle(f storeFile, loc location) error {
 		return openError(err)
 	}
 	if !os.SameFile(info, f.info) {
-		return failf(ErrInUse, "the file was replaced by another process while it was being opened; try again")
+		return kverr.Errorf(ErrInUse, "the file was replaced by another process while it was being opened; try again")
 	}
 	if f.created {
 		return loc.syncDir()
@@ -139,14 +140,14 @@ func prepare(db *bolt.DB, now time.Time) error {
 			if empty && !db.IsReadOnly() {
 				return nil
 			}
-			return failf(ErrFormat, "the file is a bbolt file, but not a kv file; choose another path")
+			return kverr.Errorf(ErrFormat, "the file is a bbolt file, but not a kv file; choose another path")
 		}
 		version := meta.Get(metaFormat)
 		if len(version) != 1 || version[0] == 0 {
-			return failf(ErrFormat, "the file is a bbolt file, but not a kv file; choose another path")
+			return kverr.Errorf(ErrFormat, "the file is a bbolt file, but not a kv file; choose another path")
 		}
 		if version[0] > formatVersion {
-			return failf(ErrFormat, "the file has format %d, this version of the library reads up to %d; update the library", version[0], formatVersion)
+			return kverr.Errorf(ErrFormat, "the file has format %d, this version of the library reads up to %d; update the library", version[0], formatVersion)
 		}
 		_, err := newBoltTx(tx, now)
 		return err
@@ -221,20 +222,20 @@ func checkMeta(file io.ReaderAt, size int64) (metaPage, error) {
 	}
 	second, alsoOurs := readMeta(file, pageSize)
 	if !ours && !alsoOurs {
-		return metaPage{}, failf(ErrFormat, "the file is not a kv file; choose another path")
+		return metaPage{}, kverr.Errorf(ErrFormat, "the file is not a kv file; choose another path")
 	}
 	if size < 2*pageSize {
-		return metaPage{}, failf(ErrCorrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, 2*pageSize)
+		return metaPage{}, kverr.Errorf(ErrCorrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, 2*pageSize)
 	}
 	if !first.valid || !second.valid || first.pageSize != second.pageSize {
-		return metaPage{}, failf(ErrCorrupt, "the file's header is damaged; restore it from a backup")
+		return metaPage{}, kverr.Errorf(ErrCorrupt, "the file's header is damaged; restore it from a backup")
 	}
 	best := first
 	if second.tx > first.tx {
 		best = second
 	}
 	if want := int64(best.pages) * best.pageSize; best.pages > 1<<40 || size < want {
-		return metaPage{}, failf(ErrCorrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
+		return metaPage{}, kverr.Errorf(ErrCorrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
 	}
 	return best, nil
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"io"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // The engine keeps no checksums of its pages and believes what they say: a
@@ -37,7 +39,7 @@ const (
 var verifyAllBytes int64 = 4 << 20
 
 func errPage(id uint64, what string) error {
-	return failf(ErrCorrupt, "the file is damaged: page %d %s; restore it from a backup", id, what)
+	return kverr.Errorf(ErrCorrupt, "the file is damaged: page %d %s; restore it from a backup", id, what)
 }
 
 // verifier walks the pages of a file that nothing writes.
@@ -122,9 +124,9 @@ func (v *verifier) buckets(buckets map[string][]byte) error {
 	}
 	switch {
 	case keys != count:
-		return failf(ErrCorrupt, "the file is damaged: it holds %d keys of %d; restore it from a backup", keys, count)
+		return kverr.Errorf(ErrCorrupt, "the file is damaged: it holds %d keys of %d; restore it from a backup", keys, count)
 	case deadlines != index:
-		return failf(ErrCorrupt, "the file is damaged: the keys and the index of their deadlines disagree; restore it from a backup")
+		return kverr.Errorf(ErrCorrupt, "the file is damaged: the keys and the index of their deadlines disagree; restore it from a backup")
 	}
 	for id := range v.meta.pages {
 		if v.used[id/64]&(1<<(id%64)) == 0 {
@@ -202,7 +204,7 @@ func readFreelist(file io.ReaderAt, meta metaPage) (ids []byte, pages uint64, er
 
 func readError(err error) error {
 	if err == io.EOF {
-		return failf(ErrCorrupt, "the file has been cut short; restore it from a backup")
+		return kverr.Errorf(ErrCorrupt, "the file has been cut short; restore it from a backup")
 	}
 	return diskError(err)
 }

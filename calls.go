@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // call is one call that scripts can make: the one place that says how it is
@@ -351,7 +352,7 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	dict, ok := a[0].(*object.Dict)
 	if !ok {
-		return nil, failf(ErrType, "dict must be a dict, not %s", typeName(a[0]))
+		return nil, kverr.Errorf(ErrType, "dict must be a dict, not %s", typeName(a[0]))
 	}
 	ttl, err := ttlArg(a[1])
 	if err != nil {

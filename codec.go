@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Value is one encoded value: a CBOR item (RFC 8949), immutable. Two equal
@@ -306,7 +307,7 @@ func (v Value) number() (number, error) {
 			return number{isFloat: true, f: item.Float}, nil
 		}
 	}
-	return number{}, failf(ErrType, "the value is not a number; it is unchanged")
+	return number{}, kverr.Errorf(ErrType, "the value is not a number; it is unchanged")
 }
 
 func encodeInt(i int64) Value {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -54,7 +55,7 @@ func newCommitter(update func(func(*bolt.Tx) error) error, now func() time.Time,
 
 // do has change carried out and waits until it is on disk. Where ctx ends the
 // wait first, the change is not done, or, if its commit had begun, the error is
-// ErrUnknown as well.
+// ErrCommitUnknown as well.
 func (c *committer) do(ctx context.Context, change func(*boltTx) error) error {
 	return c.wait(ctx, &write{change: change, done: make(chan struct{})})
 }
@@ -66,7 +67,7 @@ func (c *committer) doAlone(ctx context.Context, fn func() error) error {
 
 func (c *committer) wait(ctx context.Context, w *write) error {
 	if err := ctx.Err(); err != nil {
-		return failf(err, "not done: %w", err)
+		return kverr.Errorf(err, "not done: %w", err)
 	}
 	c.mu.Lock()
 	if c.closed {
@@ -92,13 +93,13 @@ func (c *committer) wait(ctx context.Context, w *write) error {
 	case <-ctx.Done():
 	}
 	if w.state.CompareAndSwap(writeQueued, writeGivenUp) {
-		return failf(ctx.Err(), "not done: %w", ctx.Err())
+		return kverr.Errorf(ctx.Err(), "not done: %w", ctx.Err())
 	}
 	select {
 	case <-w.done:
 		return w.err
 	default:
-		return failf(ErrUnknown, "the wait ended while the write was being committed, it may or may not be stored: %w", ctx.Err())
+		return kverr.Errorf(ErrCommitUnknown, "the wait ended while the write was being committed, it may or may not be stored: %w", ctx.Err())
 	}
 }
 

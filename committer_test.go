@@ -188,7 +188,7 @@ func TestAWriteCancelledInTheQueueIsNotDone(t *testing.T) {
 	waiting := g.set(ctx, setOp("waiting"))
 	g.queued(1)
 	cancel()
-	if err := <-waiting; !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnknown) {
+	if err := <-waiting; !errors.Is(err, context.Canceled) || errors.Is(err, ErrCommitUnknown) {
 		t.Errorf("the cancelled write: %v", err)
 	}
 	last := g.set(t.Context(), setOp("last"))
@@ -203,13 +203,13 @@ func TestAWriteCancelledInTheQueueIsNotDone(t *testing.T) {
 	}
 }
 
-func TestAWriteCancelledInItsCommitIsErrUnknown(t *testing.T) {
+func TestAWriteCancelledInItsCommitIsErrCommitUnknown(t *testing.T) {
 	g := newGatedStore(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	running := g.set(ctx, setOp("running"))
 	<-g.begun
 	cancel()
-	if err := <-running; !errors.Is(err, ErrUnknown) || !errors.Is(err, context.Canceled) {
+	if err := <-running; !errors.Is(err, ErrCommitUnknown) || !errors.Is(err, context.Canceled) {
 		t.Errorf("the cancelled write: %v", err)
 	}
 	g.gate <- nil

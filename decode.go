@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Decode returns the value as a Go value of its own, of the types that Tuple
@@ -66,7 +67,7 @@ func decode[T any](v Value, b builder[T]) (T, error) {
 	}
 	if err != nil {
 		var none T
-		return none, failf(ErrCorrupt, "value cannot be decoded: %w", err)
+		return none, kverr.Errorf(ErrCorrupt, "value cannot be decoded: %w", err)
 	}
 	return out, nil
 }

@@ -87,14 +87,14 @@ func TestAFailedSyncOfTheHeaderIsTheLastCommitUntilTheStoreIsOpenedAgain(t *test
 		t.Fatal(err)
 	}
 	mend := failWrites(h.store.(*boltStore), true)
-	if err := setText(t, h, "a", "who knows"); !errors.Is(err, ErrUnknown) || !errors.Is(err, syscall.EIO) {
+	if err := setText(t, h, "a", "who knows"); !errors.Is(err, ErrCommitUnknown) || !errors.Is(err, syscall.EIO) {
 		t.Fatalf("a write whose sync failed: %v", err)
 	}
 	mend()
-	if err := setText(t, h, "b", "too late"); !errors.Is(err, ErrUnknown) {
+	if err := setText(t, h, "b", "too late"); !errors.Is(err, ErrCommitUnknown) {
 		t.Errorf("the engine may write over pages that the disk still needs: %v", err)
 	}
-	if _, err := h.Load(context.Background(), "a"); !errors.Is(err, ErrUnknown) {
+	if _, err := h.Load(context.Background(), "a"); !errors.Is(err, ErrCommitUnknown) {
 		t.Errorf("a read shows what may not be stored: %v", err)
 	}
 	if err := h.Close(); err != nil {

@@ -41,7 +41,7 @@
 // file is closed; in memory it is monotonic time.
 //
 // A call that fails changes nothing, with one exception that it names: where a
-// context ends the wait for a commit that had begun, the error is [ErrUnknown].
+// context ends the wait for a commit that had begun, the error is [ErrCommitUnknown].
 // A read that fails is an error, never "absent". No error and no log line
 // contains a stored value.
 //

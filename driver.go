@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Opener opens the store that a URL names, for a driver. It obeys ctx.
@@ -49,7 +51,7 @@ func openDriver(ctx context.Context, scheme, url string) (Store, error) {
 		if len(schemes) > 0 {
 			known = "registered are " + strings.Join(schemes, ", ")
 		}
-		return nil, failf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver`, shorten(scheme), known)
+		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver`, shorten(scheme), known)
 	}
 	s, err := open(ctx, url)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // ListOptions selects keys for Keys, Items and Count. The zero value selects all.
@@ -16,7 +18,7 @@ type ListOptions struct {
 
 func (o ListOptions) compile() (*pattern, error) {
 	if o.Limit < 0 {
-		return nil, failf(ErrInvalid, "limit is %d; use 0 (all) or more", o.Limit)
+		return nil, kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", o.Limit)
 	}
 	if o.Pattern == "" {
 		return &pattern{}, nil

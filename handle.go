@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Handle is an open store, as Registry.Open and Registry.Default return it.
@@ -214,11 +215,11 @@ func (h *Handle) count(op *Op, r Result) {
 func checkKey(key string) error {
 	switch {
 	case key == "":
-		return failf(ErrInvalid, "key is empty; use 1 to %d bytes", MaxKeyBytes)
+		return kverr.Errorf(ErrInvalid, "key is empty; use 1 to %d bytes", MaxKeyBytes)
 	case len(key) > MaxKeyBytes:
-		return failf(ErrInvalid, "key has %d bytes; use 1 to %d", len(key), MaxKeyBytes)
+		return kverr.Errorf(ErrInvalid, "key has %d bytes; use 1 to %d", len(key), MaxKeyBytes)
 	case !utf8.ValidString(key):
-		return failf(ErrInvalid, "key is not valid UTF-8")
+		return kverr.Errorf(ErrInvalid, "key is not valid UTF-8")
 	}
 	return nil
 }
@@ -228,13 +229,13 @@ func (h *Handle) checkOp(op *Op) error {
 		return err
 	}
 	if op.TTL < 0 || op.TTL > MaxTTL {
-		return failf(ErrInvalid, "ttl is %v; use 0 (no expiry) up to 100 years", op.TTL)
+		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) up to 100 years", op.TTL)
 	}
 	if op.Value == "" && (op.Kind == OpSet || op.Kind == OpAdd || op.Kind == OpSwap) {
-		return failf(ErrInvalid, "the operation has no value; use Encode")
+		return kverr.Errorf(ErrInvalid, "the operation has no value; use Encode")
 	}
 	if len(op.Value) > h.opts.maxValueBytes {
-		return failf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
+		return kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
 	}
 	return nil
 }
@@ -243,11 +244,11 @@ func (h *Handle) checkOp(op *Op) error {
 func (h *Handle) about(key string, err error) error {
 	switch {
 	case errors.Is(err, ErrClosed) && h.registry.std.Load() == h:
-		return failf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
+		return kverr.Errorf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
 	case errors.Is(err, ErrClosed) && h.isDefault.Load():
-		return failf(ErrClosed, "store %q is closed, another one is the default store now; ask the registry for it", h.name)
+		return kverr.Errorf(ErrClosed, "store %q is closed, another one is the default store now; ask the registry for it", h.name)
 	case errors.Is(err, ErrClosed):
-		return failf(ErrClosed, "store %q is closed; call kv.open again", h.name)
+		return kverr.Errorf(ErrClosed, "store %q is closed; call kv.open again", h.name)
 	case key == "":
 		return fmt.Errorf("store %q: %w", h.name, err)
 	}
@@ -349,7 +350,7 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 			return value, nil
 		}
 	}
-	return "", h.about(key, failf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
+	return "", h.about(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
 }
 
 // getOrSet returns the value of a key, or stores and returns what fn makes. Of

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/tidwall/btree"
 )
 
@@ -147,7 +148,7 @@ func (s *intervalStore) Apply(ctx context.Context, op Op) (Result, error) {
 
 func (s *intervalStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, failf(err, "not done: %w", err)
+		return nil, kverr.Errorf(err, "not done: %w", err)
 	}
 	results := make([]Result, len(ops))
 	s.mu.Lock()
@@ -403,7 +404,7 @@ func (s *intervalStore) len() (int, error) {
 // Clear hides what is pending and the file; the next commit makes it true.
 func (s *intervalStore) Clear(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return failf(err, "not done: %w", err)
+		return kverr.Errorf(err, "not done: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

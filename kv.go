@@ -8,6 +8,7 @@ import (
 	"github.com/paularlott/scriptling/evaliface"
 	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // RuntimeKVLibraryName is the name under which scripts import the library.
@@ -81,7 +82,7 @@ func newFace(store func() *Handle) *object.Builtin {
 		HelpText:   "a key-value store; its calls are " + callNames(),
 		Attributes: methods,
 		Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
-			return toScript("store", failf(ErrType, "a store cannot be called; use its methods, such as get(key)"))
+			return toScript("store", kverr.Errorf(ErrType, "a store cannot be called; use its methods, such as get(key)"))
 		},
 	}
 }
@@ -126,7 +127,7 @@ func exceptionType(err error) string {
 func callBack(ctx context.Context, fn object.Object, args ...object.Object) (object.Object, error) {
 	eval := evaliface.FromContext(ctx)
 	if eval == nil {
-		return nil, failf(ErrType, "fn needs an interpreter to run in, and this call came without one")
+		return nil, kverr.Errorf(ErrType, "fn needs an interpreter to run in, and this call came without one")
 	}
 	result := eval.CallObjectFunction(ctx, fn, args, nil, evaluator.GetEnvFromContext(ctx))
 	switch result.(type) {

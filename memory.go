@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Bounds of the in-memory store.
@@ -201,7 +203,7 @@ func (m *memory) admit(st *memoryState, old, next *record, comesAlive bool) erro
 		bytes := st.bytes.Add(grow)
 		if limit := m.opts.maxMemoryBytes; limit > 0 && grow > 0 && bytes > limit {
 			st.bytes.Add(-grow)
-			return failf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
+			return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
 		}
 	}
 	if !comesAlive {
@@ -216,7 +218,7 @@ func (m *memory) admit(st *memoryState, old, next *record, comesAlive bool) erro
 			st.keys.Add(-1)
 		}
 		st.bytes.Add(-grow)
-		return failf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
+		return kverr.Errorf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
 	}
 	return nil
 }
@@ -294,10 +296,10 @@ func (m *memory) admitAll(st *memoryState, plans []*plan) error {
 	bytes, total := st.bytes.Add(grow), st.keys.Add(keys)
 	err := func() error {
 		if limit := m.opts.maxMemoryBytes; limit > 0 && grow > 0 && bytes > limit {
-			return failf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
+			return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
 		}
 		if limit := int64(m.opts.maxKeys); limit > 0 && keys > 0 && total > limit && total-int64(st.index.expired(m.now())) > limit {
-			return failf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
+			return kverr.Errorf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
 		}
 		return nil
 	}()

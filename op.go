@@ -3,6 +3,8 @@ package extlibs
 import (
 	"math"
 	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // OpKind says what an Op does.
@@ -82,7 +84,7 @@ func (op *Op) Next(old Value) (Result, Outcome, error) {
 		}
 		if op.Kind == OpIncrInt {
 			if n, err := old.number(); err == nil && n.isFloat {
-				return Result{}, Keep, failf(ErrType, "the number is a float; it is unchanged")
+				return Result{}, Keep, kverr.Errorf(ErrType, "the number is a float; it is unchanged")
 			}
 		}
 		sum, err := addNumbers(old, op.Value)
@@ -91,7 +93,7 @@ func (op *Op) Next(old Value) (Result, Outcome, error) {
 		}
 		return Result{Applied: true, Old: old, New: sum}, PutKeep, nil
 	default:
-		return Result{}, Keep, failf(ErrInvalid, "unknown operation %d", op.Kind)
+		return Result{}, Keep, kverr.Errorf(ErrInvalid, "unknown operation %d", op.Kind)
 	}
 	return Result{Old: old, New: old}, Keep, nil
 }
@@ -111,7 +113,7 @@ func addNumbers(a, b Value) (Value, error) {
 		return encodeFloat(x.float() + y.float()), nil
 	}
 	if (y.i > 0 && x.i > math.MaxInt64-y.i) || (y.i < 0 && x.i < math.MinInt64-y.i) {
-		return "", failf(ErrOverflow, "the sum is beyond a 64-bit int; the value is unchanged")
+		return "", kverr.Errorf(ErrOverflow, "the sum is beyond a 64-bit int; the value is unchanged")
 	}
 	return encodeInt(x.i + y.i), nil
 }

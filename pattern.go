@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/glob"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // pattern is a compiled glob. The keys it selects start with prefix and satisfy
@@ -28,10 +29,10 @@ func (p *pattern) all() bool { return p.prefix == "" && p.match == nil && !p.exa
 // package to say; the common shapes and wordMatcher do the matching.
 func compilePattern(text string) (*pattern, error) {
 	if len(text) > MaxPatternBytes {
-		return nil, failf(ErrInvalid, "pattern %q is longer than %d bytes", shorten(text), MaxPatternBytes)
+		return nil, kverr.Errorf(ErrInvalid, "pattern %q is longer than %d bytes", shorten(text), MaxPatternBytes)
 	}
 	if !utf8.ValidString(text) {
-		return nil, failf(ErrInvalid, "pattern %q is not valid UTF-8", shorten(text))
+		return nil, kverr.Errorf(ErrInvalid, "pattern %q is not valid UTF-8", shorten(text))
 	}
 	words, err := expandBraces(text)
 	if err != nil {
@@ -40,7 +41,7 @@ func compilePattern(text string) (*pattern, error) {
 	alternatives := make([]*pattern, len(words))
 	for i, w := range words {
 		if alternatives[i], err = compileWord(w); err != nil {
-			return nil, failf(ErrInvalid, "pattern %q is invalid: %w; escape a literal * ? [ { or \\ with \\", shorten(text), err)
+			return nil, kverr.Errorf(ErrInvalid, "pattern %q is invalid: %w; escape a literal * ? [ { or \\ with \\", shorten(text), err)
 		}
 	}
 	if len(alternatives) == 1 {
@@ -224,7 +225,7 @@ func (x *braces) sequence(depth int) ([]string, error) {
 			return nil, err
 		}
 		if len(words)*len(inner) > MaxPatternWords {
-			return nil, failf(ErrInvalid, "pattern %q has more than %d alternatives", shorten(x.text), MaxPatternWords)
+			return nil, kverr.Errorf(ErrInvalid, "pattern %q has more than %d alternatives", shorten(x.text), MaxPatternWords)
 		}
 		product := make([]string, 0, len(words)*len(inner))
 		for _, w := range words {
@@ -248,10 +249,10 @@ func (x *braces) group(depth int) ([]string, error) {
 		}
 		words = append(words, alternative...)
 		if len(words) > MaxPatternWords {
-			return nil, failf(ErrInvalid, "pattern %q has more than %d alternatives", shorten(x.text), MaxPatternWords)
+			return nil, kverr.Errorf(ErrInvalid, "pattern %q has more than %d alternatives", shorten(x.text), MaxPatternWords)
 		}
 		if x.pos == len(x.text) {
-			return nil, failf(ErrInvalid, "pattern %q is invalid: a { is not closed; write \\{ for the character itself", shorten(x.text))
+			return nil, kverr.Errorf(ErrInvalid, "pattern %q is invalid: a { is not closed; write \\{ for the character itself", shorten(x.text))
 		}
 		if x.text[x.pos] == '}' {
 			x.pos++

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // memoryPrefix starts the names of in-memory stores.
@@ -107,7 +108,7 @@ func (r *Registry) Init(path string, opts ...Option) error {
 	case path == "":
 		h = r.newHandle("default", newMemory(o), o)
 	case strings.HasPrefix(path, memoryPrefix):
-		return inCall("init", failf(ErrInvalid, `the default store has no name of its own in memory; use ""`))
+		return inCall("init", kverr.Errorf(ErrInvalid, `the default store has no name of its own in memory; use ""`))
 	default:
 		var err error
 		if h, err = r.openDefault(ctx, path, o); err != nil {
@@ -161,7 +162,7 @@ func isMemoryName(name string) bool {
 func (r *Registry) open(ctx context.Context, name string, a *access) (*Handle, error) {
 	if isMemoryName(name) {
 		if len(name) <= len(memoryPrefix) || !strings.HasPrefix(name, memoryPrefix) {
-			return nil, failf(ErrInvalid, `store name %q is not complete; use ":memory:NAME" or the path of a file`, name)
+			return nil, kverr.Errorf(ErrInvalid, `store name %q is not complete; use ":memory:NAME" or the path of a file`, name)
 		}
 		return r.openMemory(name)
 	}
@@ -199,7 +200,7 @@ func (r *Registry) room(o options) error {
 
 func (r *Registry) roomLocked(o options) error {
 	if o.maxStores > 0 && len(r.stores) >= o.maxStores {
-		return failf(ErrFull, "%d stores are open, the limit; close some, or let the host raise MaxStores", len(r.stores))
+		return kverr.Errorf(ErrFull, "%d stores are open, the limit; close some, or let the host raise MaxStores", len(r.stores))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // encodeObject encodes a script's object. It reads the object's tree and keeps
@@ -270,7 +271,7 @@ func (objectBuilder) set(v []object.Object) (object.Object, error) {
 	s := object.NewSet()
 	for _, el := range v {
 		if !object.IsHashable(el) {
-			return nil, failf(ErrCorrupt, "set element of type %s", typeName(el))
+			return nil, kverr.Errorf(ErrCorrupt, "set element of type %s", typeName(el))
 		}
 		s.AddKeyed(object.DictKey(el), el)
 	}
@@ -289,7 +290,7 @@ func (d *objectDict) putText(key string, value object.Object) {
 
 func (d *objectDict) put(key, value object.Object) error {
 	if !storableKey(key, 0) {
-		return failf(ErrCorrupt, "dict key of type %s", typeName(key))
+		return kverr.Errorf(ErrCorrupt, "dict key of type %s", typeName(key))
 	}
 	d.Pairs[object.DictKey(key)] = object.DictPair{Key: key, Value: value}
 	return nil

@@ -64,7 +64,7 @@ func cancelledBefore(s *suite) {
 func (s *suite) wantOneOf(key string, before, after any, done bool, err error) bool {
 	s.Helper()
 	got := s.load(key)
-	if errors.Is(err, extlibs.ErrUnknown) {
+	if errors.Is(err, extlibs.ErrCommitUnknown) {
 		done = got == encode(after)
 	}
 	if done {
@@ -96,7 +96,7 @@ func cancelledDuring(s *suite) {
 		switch {
 		case err == nil && a != encode(i):
 			s.Errorf("the batch returned but a holds %s, want %d", show(a), i)
-		case err != nil && !errors.Is(err, extlibs.ErrUnknown) && a != old:
+		case err != nil && !errors.Is(err, extlibs.ErrCommitUnknown) && a != old:
 			s.Errorf("the batch failed (%v) but a holds %s, want %s", err, show(a), show(old))
 		}
 	}

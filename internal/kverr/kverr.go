@@ -1,0 +1,52 @@
+// Package kverr has the kinds of errors that callers of the store tell apart,
+// and the one constructor of errors of a kind. The root package exports the
+// kinds under its own names and documents them.
+package kverr
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The kinds, for errors.Is.
+var (
+	NotFound      = errors.New("no such key")
+	Type          = errors.New("wrong type")
+	Invalid       = errors.New("invalid argument")
+	TooLarge      = errors.New("value is too large")
+	Overflow      = errors.New("integer overflow")
+	Closed        = errors.New("store is closed")
+	InUse         = errors.New("file is in use")
+	Full          = errors.New("store is full")
+	Corrupt       = errors.New("file is damaged")
+	Format        = errors.New("not a kv file")
+	ReadOnly      = errors.New("file is read-only")
+	NotAllowed    = errors.New("not allowed by the host")
+	Conflict      = errors.New("key changed too often")
+	Unavailable   = errors.New("store can't be reached, nothing was done")
+	CommitUnknown = errors.New("unknown whether it is stored")
+)
+
+// Error is an error of a kind. It is the kind for errors.Is without repeating
+// its text, and keeps the error that caused it.
+type Error struct {
+	Kind  error
+	Msg   string
+	Cause error // may be nil
+}
+
+func (e *Error) Error() string { return e.Msg }
+
+// Unwrap returns the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Cause}
+}
+
+// Errorf makes an error of a kind; %w in format marks its cause.
+func Errorf(kind error, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Kind: kind, Msg: err.Error(), Cause: errors.Unwrap(err)}
+}
