@@ -21,6 +21,24 @@ def list_users(request):
         "seen_by_worker": kv.default.get("worker:seen", default=0),
     })
 
+# POST /reports: answers at once; the task goes on after the request.
+def start_report(request):
+    if not kv.default.add("report", {"done": 0, "of": REPORT_STEPS}, ttl=60):
+        return runtime.http.json(409, {"error": "a report is being made"})
+    runtime.background("report", "make_report", REPORT_STEPS)
+    return runtime.http.json(202, kv.default.get("report"))
+
+REPORT_STEPS = 20
+
+def make_report(steps):
+    for i in range(steps):
+        time.sleep(0.1)
+        kv.default.set("report", {"done": i + 1, "of": steps}, ttl=60)
+
+# GET /reports
+def get_report(request):
+    return runtime.http.json(kv.default.get("report", default={}))
+
 # Runs in the background for as long as the server does.
 def worker(seconds):
     while not kv.default.exists("worker:stop"):

@@ -1,10 +1,14 @@
 // Command httpserver is a net/http host whose handlers are script functions.
-// The handlers, of which several run at once, and a background worker share
-// kv.default.
+// The handlers, of which several run at once, a background worker and the tasks
+// that handlers start share kv.default.
 //
 //	go run ./examples/httpserver [-addr 127.0.0.1:8080] [-store users.db]
 //	curl -d '{"name": "Ann"}' http://127.0.0.1:8080/users
 //	curl http://127.0.0.1:8080/users
+//	curl -X POST http://127.0.0.1:8080/reports   # a task that takes a while
+//	curl http://127.0.0.1:8080/reports           # what it has found so far
+//
+// Ctrl-C or SIGTERM ends it in order.
 package main
 
 import (
@@ -21,6 +25,8 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/conversion"
@@ -35,39 +41,44 @@ var handlers string
 const (
 	workerPeriod = 1.0 // seconds
 	maxBodyBytes = 1 << 20
+
+	headerTimeout = 10 * time.Second
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	store := flag.String("store", "", "`path` of the store's file; in memory if empty")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	listener, err := net.Listen("tcp", *addr)
-	if err != nil {
+	listening := func(addr net.Addr) { log.Printf("listening on http://%s", addr) }
+	if err := serve(ctx, *addr, *store, workerPeriod, listening); err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("listening on http://%s", listener.Addr())
-	if err := serve(ctx, listener, *store, workerPeriod); err != nil {
-		log.Fatal(err)
-	}
+	log.Print("ended, all is stored")
 }
 
-// serve is the life of the server: it ends when ctx does, after the requests
-// that are under way and the worker, and closes the store last.
-func serve(ctx context.Context, listener net.Listener, store string, period float64) (err error) {
+// serve is the life of the server. It listens once the store is open, and ends
+// when ctx does: after the requests that are under way and the worker. The
+// store is closed last.
+func serve(ctx context.Context, addr, store string, period float64, listening func(net.Addr)) (err error) {
 	if err := extlibs.InitKVStore(store); err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	defer func() { err = errors.Join(err, extlibs.CloseKVStore()) }()
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
 	s := &server{}
 	stopWorker, err := s.startWorker(ctx, period)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, stopWorker()) }()
+	listening(listener.Addr())
 
-	web := &http.Server{Handler: s.routes()}
+	web := &http.Server{Handler: s.routes(), ReadHeaderTimeout: headerTimeout}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	select {
@@ -99,6 +110,8 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /users", s.handler("add_user"))
 	mux.Handle("GET /users", s.handler("list_users"))
+	mux.Handle("POST /reports", s.handler("start_report"))
+	mux.Handle("GET /reports", s.handler("get_report"))
 	return mux
 }
 

@@ -128,14 +128,12 @@ func TestABadRequestIsRefusedAndStoresNothing(t *testing.T) {
 func TestAShutdownEndsTheWorkerAndKeepsTheData(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "users.db")
 	for run := 1; run <= 2; run++ {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
 		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error)
-		go func() { ended <- serve(ctx, listener, store, shortPeriod) }()
-		url := "http://" + listener.Addr().String()
+		ended, addr := make(chan error, 1), make(chan net.Addr, 1)
+		go func() {
+			ended <- serve(ctx, "127.0.0.1:0", store, shortPeriod, func(a net.Addr) { addr <- a })
+		}()
+		url := "http://" + (<-addr).String()
 		status, text, err := post(url, `{"name": "Ann"}`)
 		if want := fmt.Sprintf(`{"count":%d}`, run); status != http.StatusOK || text != want || err != nil {
 			t.Errorf("run %d: status %d, %q (%v), want %q", run, status, text, err, want)
@@ -151,15 +149,61 @@ func TestAShutdownEndsTheWorkerAndKeepsTheData(t *testing.T) {
 	}
 }
 
-func TestAStoreThatCannotBeOpenedEndsTheServer(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func TestTheServerAnswersWhileATaskRuns(t *testing.T) {
+	web := start(t, filepath.Join(t.TempDir(), "users.db"))
+	report := func(method string) (status int, report map[string]int) {
+		t.Helper()
+		request, err := http.NewRequest(method, web.URL+"/reports", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if err := json.NewDecoder(response.Body).Decode(&report); err != nil && response.StatusCode < 300 {
+			t.Fatal(err)
+		}
+		return response.StatusCode, report
+	}
+	if status, _ := report(http.MethodPost); status != http.StatusAccepted {
+		t.Fatalf("status %d", status)
+	}
+	if status, _ := report(http.MethodPost); status != http.StatusConflict {
+		t.Errorf("a second report at once: status %d", status)
+	}
+	last := 0
+	for last < 3 { // answers while the task is at work, with what it has done so far
+		_, r := report(http.MethodGet)
+		if r["done"] < last || r["done"] > r["of"] {
+			t.Fatalf("the report went from %d to %v", last, r)
+		}
+		last = r["done"]
+		get(t, web.URL)
+	}
+}
+
+func TestAStoreThatCannotBeOpenedIsToldBeforeTheServerListens(t *testing.T) {
+	err := serve(context.Background(), "127.0.0.1:0", t.TempDir(), shortPeriod, func(net.Addr) { t.Error("it listens") })
+	if err == nil || !strings.Contains(err.Error(), "directory") {
+		t.Errorf("serve returned %v", err)
+	}
+}
+
+func TestAnAddressThatIsTakenEndsTheServerAndClosesTheStore(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := serve(context.Background(), listener, t.TempDir(), shortPeriod); err == nil || !strings.Contains(err.Error(), "directory") {
-		t.Errorf("serve returned %v", err)
+	defer taken.Close()
+	store := filepath.Join(t.TempDir(), "users.db")
+	if err := serve(context.Background(), taken.Addr().String(), store, shortPeriod, func(net.Addr) {}); err == nil {
+		t.Error("it serves at an address that is taken")
 	}
-	if _, err := listener.Accept(); err == nil {
-		t.Error("the listener is still open")
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	if _, err := r.Open(context.Background(), store); err != nil {
+		t.Errorf("the store is still open: %v", err)
 	}
 }

@@ -1,32 +1,46 @@
-// Command quickstart is a small Go host: it opens a store in a file, runs the
-// example scripts on it, closes it, and opens it again to see what is left.
+// Command quickstart is the smallest Go host: it opens a store in a file, runs
+// a script line by line and shows what each line did, closes the store, and
+// opens it again to see what is left.
 //
 //	go run ./examples/quickstart [-dir DIR]
 //
-// Run it twice: the second run finds what the first one stored.
+// Run it twice: the second run goes on where the first one ended.
 package main
 
 import (
 	"flag"
 	"fmt"
-	"io/fs"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/stdlib"
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/examples/scripts"
 )
 
-// visits counts the rounds that this store has seen, and shows what is in it.
-const visits = `
-import scriptling.runtime.kv as kv
+// line is a line of the script and what it shows.
+type line struct{ code, about string }
 
-n = kv.default.incr("quickstart:rounds")
-print("this store has seen", n, "round(s); keys at the start:", kv.default.count() - 1)
-`
+// script is what a script does with its host's store.
+var script = []line{
+	{`kv.default.incr("runs")`, "a counter that survives the program"},
+	{`kv.default.set("session:abc", {"user": "bob"}, ttl=3600)`, "any value, for an hour"},
+	{`kv.default.get("session:abc", default={})`, "a copy of it"},
+	{`kv.default.ttl("session:abc")`, "the seconds it has left"},
+	{`kv.default.update("log", lambda l: l + ["hello"], default=[])`, "read, change and write in one step"},
+	{`kv.default.keys("s*")`, "the keys that match, sorted"},
+	{`kv.open(":memory:scratch").add("job:1", "mine")`, "a store in memory: true for the first who comes"},
+}
+
+// afterwards is what is left once the store was closed and opened again.
+var afterwards = []line{
+	{`kv.default.get("runs")`, "still there: it was on disk before incr returned"},
+	{`kv.default.get("log")`, "one hello for each run"},
+	{`kv.open(":memory:scratch").get("job:1")`, "gone: it was in memory only"},
+}
 
 func main() {
 	dir := flag.String("dir", filepath.Join(os.TempDir(), fmt.Sprintf("scriptling-kv-quickstart-%d", os.Getuid())), "`folder` of the store's file")
@@ -34,22 +48,26 @@ func main() {
 	if err := os.MkdirAll(*dir, 0o700); err != nil {
 		log.Fatal(err)
 	}
-	// The scripts name their files without a folder.
-	if err := os.Chdir(*dir); err != nil {
+	path := filepath.Join(*dir, "quickstart.db")
+	fmt.Printf("A script runs on the store %s\n\n", path)
+	if err := host(path, script, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
-	for round := 1; round <= 2; round++ {
-		fmt.Printf("== round %d: open %s\n", round, filepath.Join(*dir, "default.db"))
-		if err := runAll(); err != nil {
-			log.Fatal(err)
-		}
-		fmt.Printf("== round %d: closed\n\n", round)
+	fmt.Print("\nThe store is closed and opened again, as after a restart\n\n")
+	if err := host(path, afterwards, os.Stdout); err != nil {
+		log.Fatal(err)
 	}
+	fmt.Print(`
+Run it again: it counts on. Then:
+  go run ./examples/runscript -store my.db FILE   run a script of your own
+  ls examples/scripts                             one script per task: sessions, queues, locks, ...
+  go run ./examples/httpserver                    requests that share a store
+`)
 }
 
-// runAll is the life of a host: open the default store, run scripts, close.
-func runAll() (err error) {
-	if err := extlibs.InitKVStore("default.db"); err != nil {
+// host is the life of a Go host: open the store, run the script, close.
+func host(path string, script []line, w io.Writer) (err error) {
+	if err := extlibs.InitKVStore(path); err != nil {
 		return err
 	}
 	defer func() {
@@ -57,31 +75,21 @@ func runAll() (err error) {
 			err = closeErr
 		}
 	}()
-	if err := runScript(visits); err != nil {
-		return err
-	}
-	names, err := fs.Glob(scripts.FS, "*.py")
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		source, err := scripts.FS.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		fmt.Println("--", name)
-		if err := runScript(string(source)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
-}
 
-// runScript runs a script in a fresh interpreter. Only the stores outlive it.
-func runScript(source string) error {
+	var printed strings.Builder
 	p := scriptling.New()
 	stdlib.RegisterAll(p)
-	extlibs.RegisterRuntimeLibraryAll(p, nil)
-	_, err := p.Eval(source)
-	return err
+	extlibs.RegisterRuntimeKVLibrary(p)
+	p.SetOutputWriter(&printed)
+	if _, err := p.Eval("import scriptling.runtime.kv as kv"); err != nil {
+		return err
+	}
+	for _, l := range script {
+		printed.Reset()
+		if _, err := p.Eval("result = " + l.code + "\nprint(result)"); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "  %s   # %s\n    %s", l.code, l.about, printed.String())
+	}
+	return nil
 }

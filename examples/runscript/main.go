@@ -1,11 +1,12 @@
-// Command runscript runs script files with a key-value store at hand:
+// Command runscript runs scripts with a key-value store at hand:
 //
-//	go run ./examples/runscript [-store PATH] [-allow DIR]... FILE...
+//	go run ./examples/runscript [-store PATH] [-allow DIR]... [-e SCRIPT]... FILE...
 //
-// Each file runs in an interpreter of its own; all share the stores. The
-// default store is in memory, or the file that -store names. -allow restricts
-// kv.open to a folder; it may be given several times. A script that fails adds
-// the line "RESULT ERROR: ..." to the output and makes the exit status 1.
+// Each script runs in an interpreter of its own, those of -e first; all share
+// the stores. The default store is in memory, or the file that -store names.
+// -allow restricts kv.open to a folder. -allow and -e may be given several
+// times. A script that fails is told on standard error, the others still run,
+// and the exit status is 1.
 package main
 
 import (
@@ -33,8 +34,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 		allowed = append(allowed, dir)
 		return nil
 	})
+	var sources []string
+	flags.Func("e", "`script` to run, as in -e 'print(1 + 1)'", func(source string) error {
+		sources = append(sources, source)
+		return nil
+	})
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: runscript [-store PATH] [-allow DIR]... FILE...")
+		fmt.Fprintln(stderr, "usage: runscript [-store PATH] [-allow DIR]... [-e SCRIPT]... FILE...")
 		flags.PrintDefaults()
 	}
 	switch err := flags.Parse(args); {
@@ -42,28 +48,35 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err != nil:
 		return 2
-	case flags.NArg() == 0:
+	case flags.NArg() == 0 && len(sources) == 0:
 		flags.Usage()
 		return 2
 	}
-	if err := extlibs.InitKVStore(*store); err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
-	}
 	status := 0
-	for _, file := range flags.Args() {
+	failed := func(err error) {
+		if err != nil {
+			fmt.Fprintln(stderr, "runscript:", err)
+			status = 1
+		}
+	}
+	if failed(extlibs.InitKVStore(*store)); status != 0 {
+		return status
+	}
+	interpreter := func() *scriptling.Scriptling {
 		p := scriptling.New()
 		stdlib.RegisterAll(p)
 		extlibs.RegisterRuntimeLibraryAll(p, allowed)
 		p.SetOutputWriter(stdout)
-		if _, err := p.EvalFile(file); err != nil {
-			fmt.Fprintln(stdout, "RESULT ERROR:", err)
-			status = 1
-		}
+		return p
 	}
-	if err := extlibs.CloseKVStore(); err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
+	for _, source := range sources {
+		_, err := interpreter().Eval(source)
+		failed(err)
 	}
+	for _, file := range flags.Args() {
+		_, err := interpreter().EvalFile(file)
+		failed(err)
+	}
+	failed(extlibs.CloseKVStore())
 	return status
 }

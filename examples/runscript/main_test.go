@@ -90,9 +90,9 @@ func TestFilesRunInOrderOnOneStoreInInterpretersOfTheirOwn(t *testing.T) {
 	dir := t.TempDir()
 	one := write(t, dir, "one.py", "import scriptling.runtime.kv as kv\nx = 1\nkv.default.set(\"k\", x)\nkv.open(\":memory:m\").set(\"k\", 2)\n")
 	two := write(t, dir, "two.py", "import scriptling.runtime.kv as kv\nprint(kv.default.get(\"k\"), kv.open(\":memory:m\").get(\"k\"))\nprint(x)\n")
-	stdout, _, status := program(t, dir, one, two)
-	if !strings.HasPrefix(stdout, "1 2\nRESULT ERROR: ") || !strings.Contains(stdout, "identifier not found: x") || status != 1 {
-		t.Errorf("exit status %d, printed %q", status, stdout)
+	stdout, stderr, status := program(t, dir, one, two)
+	if stdout != "1 2\n" || !strings.Contains(stderr, "identifier not found: x") || status != 1 {
+		t.Errorf("exit status %d, standard error %q, printed %q", status, stderr, stdout)
 	}
 }
 
@@ -101,11 +101,24 @@ func TestAScriptThatFailsIsToldAndTheOthersStillRun(t *testing.T) {
 	bad := write(t, dir, "bad.py", "print(\"before\")\nimport scriptling.runtime.kv as kv\nkv.default.set(\"\", 1)\nprint(\"not reached\")\n")
 	good := write(t, dir, "good.py", "print(\"good\")\n")
 	stdout, stderr, status := program(t, dir, bad, filepath.Join(dir, "nosuch.py"), good)
-	lines := strings.Split(stdout, "\n")
-	if len(lines) != 5 || lines[0] != "before" ||
-		lines[1] != "RESULT ERROR: kv.set: key is empty; use 1 to 32768 bytes ("+bad+":3)" ||
-		!strings.HasPrefix(lines[2], "RESULT ERROR: EvalFile: ") || lines[3] != "good" || stderr != "" || status != 1 {
+	lines := strings.Split(stderr, "\n")
+	if stdout != "before\ngood\n" || len(lines) != 3 ||
+		lines[0] != "runscript: kv.set: key is empty; use 1 to 32768 bytes ("+bad+":3)" ||
+		!strings.HasPrefix(lines[1], "runscript: EvalFile: ") || status != 1 {
 		t.Errorf("exit status %d, standard error %q, printed:\n%s", status, stderr, stdout)
+	}
+}
+
+func TestSourcesOnTheCommandLineRunBeforeTheFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, dir, "file.py", "import scriptling.runtime.kv as kv\nprint(kv.default.keys())\n")
+	const set = "import scriptling.runtime.kv as kv\nkv.default.set('%', 1)"
+	stdout, stderr, status := program(t, dir, "-e", strings.Replace(set, "%", "a", 1), "-e", strings.Replace(set, "%", "b", 1), file)
+	if stdout != "[a, b]\n" || stderr != "" || status != 0 {
+		t.Errorf("exit status %d, standard error %q, printed %q", status, stderr, stdout)
+	}
+	if stdout, stderr, status := program(t, dir, "-e", "print(1 + 1)"); stdout != "2\n" || stderr != "" || status != 0 {
+		t.Errorf("exit status %d, standard error %q, printed %q", status, stderr, stdout)
 	}
 }
 
