@@ -18,16 +18,23 @@ import (
 )
 
 // caught runs a statement and returns the name of the except clause that caught
-// what it raised, and the message; "" for a statement that raised nothing.
+// what it raised, and the message; "" for a statement that raised nothing. The
+// attempt stands in a function and returns its outcome, because the published
+// interpreter may mix up variables of programs that catch errors at the top.
 func caught(t *testing.T, p *scriptling.Scriptling, statement string) (clause, message string) {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("clause = \"\"\nmessage = \"\"\ntry:\n    " + strings.ReplaceAll(statement, "\n", "\n    ") + "\n")
+	b.WriteString("def attempt():\n    try:\n        " + strings.ReplaceAll(statement, "\n", "\n        ") + "\n")
 	for _, name := range []string{"TypeError", "ValueError", "PermissionError", "OSError", "RuntimeError", "KeyError", "Exception"} {
-		fmt.Fprintf(&b, "except %s as e:\n    clause = %q\n    message = str(e)\n", name, name)
+		fmt.Fprintf(&b, "    except %s as e:\n        return [%q, str(e)]\n", name, name)
 	}
+	b.WriteString("    return [\"\", \"\"]\noutcome = attempt()\n")
 	eval(t, p, b.String())
-	return text(t, p, "clause"), text(t, p, "message")
+	outcome, errObj := p.GetVarAsList("outcome")
+	if errObj != nil || len(outcome) != 2 {
+		t.Fatalf("%s\nhas the outcome %v", statement, outcome)
+	}
+	return outcome[0].Inspect(), outcome[1].Inspect()
 }
 
 func eval(t *testing.T, p *scriptling.Scriptling, source string) {

@@ -8,6 +8,7 @@ import (
 // Defaults of the options, and bounds that are no options.
 const (
 	DefaultMaxStores      = 1024            // open stores in a registry
+	DefaultMaxTasks       = 1024            // background tasks of a registry that run at once
 	DefaultMaxValueBytes  = 16 << 20        // bytes of one encoded value
 	DefaultMaxMemoryBytes = 1 << 30         // bytes of one in-memory store
 	DefaultLockTimeout    = 1 * time.Second // wait for another process's file lock
@@ -28,6 +29,7 @@ type Option func(*options)
 type options struct {
 	mode           Mode
 	maxStores      int
+	maxTasks       int
 	maxValueBytes  int
 	maxKeys        int
 	maxFileBytes   int64
@@ -41,6 +43,7 @@ type options struct {
 func newOptions(opts []Option) options {
 	o := options{
 		maxStores:      DefaultMaxStores,
+		maxTasks:       DefaultMaxTasks,
 		maxValueBytes:  DefaultMaxValueBytes,
 		maxMemoryBytes: DefaultMaxMemoryBytes,
 		lockTimeout:    DefaultLockTimeout,
@@ -76,6 +79,10 @@ func Durability(m Mode) Option { return func(o *options) { o.mode = m } }
 // MaxStores bounds the stores open at once, the default one not counted.
 // n of zero or less means no limit.
 func MaxStores(n int) Option { return func(o *options) { o.maxStores = n } }
+
+// MaxTasks bounds the background tasks of a registry's scripts that run at once.
+// n of zero or less means no limit.
+func MaxTasks(n int) Option { return func(o *options) { o.maxTasks = n } }
 
 // MaxValueBytes bounds the encoded size of one value. n of zero or less sets
 // DefaultMaxValueBytes: a value is never unbounded, nor ever larger than 2 GiB.

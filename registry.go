@@ -12,6 +12,7 @@ import (
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/runtimelib"
 )
 
 // memoryPrefix starts the names of in-memory stores.
@@ -34,17 +35,21 @@ type Registry struct {
 	stores map[string]*Handle // by canonical name
 	std    atomic.Pointer[Handle]
 
+	tasks *runtimelib.Tasks // the background tasks of the scripts
+
 	faceOnce sync.Once
 	face     *object.Builtin // the default store as scripts see it
 }
 
 // NewRegistry returns a registry whose default store is in memory until Init.
 func NewRegistry(opts ...Option) *Registry {
-	return &Registry{
+	r := &Registry{
 		opening: make(chan struct{}, 1),
 		opts:    newOptions(opts),
 		stores:  map[string]*Handle{},
 	}
+	r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks })
+	return r
 }
 
 func (r *Registry) lockOpening(ctx context.Context) error {
@@ -116,6 +121,7 @@ func (r *Registry) Init(path string, opts ...Option) error {
 		}
 	}
 	h.isDefault.Store(true)
+	r.tasks.Open()
 	if old := r.std.Swap(h); old != nil && old != h {
 		return inCall("init", old.store.Close())
 	}
@@ -325,10 +331,13 @@ func (r *Registry) closeNamed(h *Handle) error {
 	return h.store.Close()
 }
 
-// Close closes the default store and every named one. Calls on them fail with
-// ErrClosed from then on. Closing twice is no error; Init opens the registry
+// Close ends the background tasks of the registry's scripts through their
+// contexts and waits for them, at most five seconds; then it closes the default
+// store and every named one. Calls on them fail with ErrClosed from then on, and
+// no task can be started. Closing twice is no error; Init opens the registry
 // again.
 func (r *Registry) Close() error {
+	tasksErr := r.tasks.Close()
 	r.lockOpening(context.Background())
 	defer r.unlockOpening()
 	r.mu.Lock()
@@ -342,7 +351,7 @@ func (r *Registry) Close() error {
 		std.closed.Store(true)
 		stores = append(stores, std)
 	}
-	var errs []error
+	errs := []error{tasksErr}
 	for _, h := range stores {
 		errs = append(errs, h.store.Close())
 	}

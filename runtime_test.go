@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/object"
@@ -352,5 +353,147 @@ def start():
 	wg.Wait()
 	if v, err := r.Default().Get(ctx, "n"); fmt.Sprint(v) != fmt.Sprint(calls) || err != nil {
 		t.Errorf("%v tasks ran (%v), want %d", v, err, calls)
+	}
+}
+
+// endless starts tasks that would never end.
+const endless = `
+import scriptling.runtime as runtime
+import scriptling.runtime.kv as kv
+import time
+def busy():
+    n = 0
+    while True:
+        n = n + 1
+def sleeps():
+    time.sleep(3600)
+def spawns():
+    runtime.background("child", "sleeps")
+    time.sleep(3600)
+`
+
+func TestCloseEndsTheTasksOfEveryKind(t *testing.T) {
+	r := extlibs.NewRegistry()
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, endless+`
+promises = [runtime.background("t", name) for name in ["busy", "sleeps", "spawns"]]
+promises.append(runtime.background("t", "sleeps", shared=True))
+`)
+	within(t, 30*time.Second, func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := r.WaitTasks(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	clause, message := caught(t, p, `runtime.background("t", "busy")`)
+	if clause != "RuntimeError" || !strings.HasPrefix(message, "background: the host has closed") {
+		t.Errorf("a task after Close raised %s %q", clause, message)
+	}
+	if clause, message = caught(t, p, "promises[0].get()"); clause == "" {
+		t.Errorf("the promise of a task that was ended raised %s %q", clause, message)
+	}
+}
+
+func TestATaskBeyondTheLimitIsAnErrorThatSaysWhatToDo(t *testing.T) {
+	r := extlibs.NewRegistry(extlibs.MaxTasks(2))
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, endless+`runtime.background("t", "sleeps")`+"\n"+`runtime.background("t", "sleeps", shared=True)`)
+	for _, shared := range []string{"", ", shared=True"} {
+		clause, message := caught(t, p, `runtime.background("t", "sleeps"`+shared+`)`)
+		if want := "background: 2 tasks are running, the limit; wait for some with promise.wait(), or let the host raise MaxTasks"; clause != "RuntimeError" || message != want {
+			t.Errorf("raised %s %q, want %q", clause, message, want)
+		}
+	}
+	within(t, 30*time.Second, func() { r.Close() })
+}
+
+func TestAScriptThatStartsTasksWithoutEndStopsAtTheLimit(t *testing.T) {
+	r := extlibs.NewRegistry()
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, endless)
+	clause, message := caught(t, p, `
+while True:
+    runtime.background("t", "sleeps")
+`)
+	if !strings.HasPrefix(message, fmt.Sprintf("background: %d tasks are running", extlibs.DefaultMaxTasks)) {
+		t.Errorf("raised %s %q", clause, message)
+	}
+	within(t, 30*time.Second, func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestATaskDoesNotOutliveTheTimeThatTheHostGaveItsScript(t *testing.T) {
+	r := backends[0].registry(t)
+	p := interpreter(r, &bytes.Buffer{})
+	if _, err := p.EvalWithTimeout(200*time.Millisecond, endless+`runtime.background("t", "spawns")`); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 30*time.Second, func() {
+		if err := r.WaitTasks(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAHostCanWaitForTheTasksOfItsScripts(t *testing.T) {
+	r := backends[0].registry(t)
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, `
+import scriptling.runtime as runtime
+import scriptling.runtime.kv as kv
+import time
+def work(n):
+    time.sleep(0.01)
+    kv.default.incr("done")
+    if n > 0:
+        runtime.background("next", "work", n - 1)
+for i in range(4):
+    runtime.background("t", "work", 3)
+`)
+	if err := r.WaitTasks(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Default().Get(ctx, "done"); n != int64(16) || err != nil {
+		t.Errorf("%v tasks were done (%v)", n, err)
+	}
+}
+
+func TestArgumentsOfATaskAreJudgedBeforeTheyAreCopied(t *testing.T) {
+	p := interpreter(backends[0].registry(t), &bytes.Buffer{})
+	eval(t, p, `
+import scriptling.runtime as runtime
+def work(arg):
+    return 1
+def tower(n):
+    tower = 1
+    for i in range(n):
+        tower = [tower]
+    return tower
+def tree(n):
+    tree = "x"
+    for i in range(n):
+        tree = [tree, tree]
+    return tree
+`)
+	for arg, want := range map[string]string{
+		"tower(501)":     "background arg 0: list[0]: list[0]: list[0]: list[0]: list[0]: list[0]: list[0]: list[0]: list is nested more than 500 levels; pass its parts one by one",
+		"tower(1000000)": "is nested more than 500 levels",
+		"tree(25)":       "has more than 1048576 parts",
+		"arg=tree(25)":   "background kwarg 'arg': ",
+		"{1: tree(60)}":  "has more than 1048576 parts",
+	} {
+		clause, message := caught(t, p, `runtime.background("t", "work", `+arg+`)`)
+		if clause == "" || !strings.Contains(message, want) {
+			t.Errorf("%s raised %s %q, want %q", arg, clause, message, want)
+		}
+	}
+	clause, message := caught(t, p, "runtime.background(\"t\", \"work\", tower(500)).get()\nruntime.background(\"t\", \"work\", tree(15)).get()")
+	if clause != "" {
+		t.Errorf("what is within the limits raised %s %q", clause, message)
 	}
 }

@@ -1,4 +1,4 @@
-package extlibs
+package runtimelib
 
 import (
 	"context"
@@ -10,15 +10,15 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// RuntimeHTTPLibraryName is the name under which scripts import the response
-// builders.
-const RuntimeHTTPLibraryName = "scriptling.runtime.http"
+// HTTPName is the name under which scripts import the response builders.
+const HTTPName = "scriptling.runtime.http"
 
-func newHTTPLibrary() *object.Library {
+// HTTP makes the library of the response builders.
+func HTTP() *object.Library {
 	content := func(contentType, help string) *object.Builtin {
 		return responder("Content-Type", help, func(arg object.Object) (string, object.Object) { return contentType, arg }, 200)
 	}
-	return object.NewLibrary(RuntimeHTTPLibraryName, map[string]*object.Builtin{
+	return object.NewLibrary(HTTPName, map[string]*object.Builtin{
 		"json": content("application/json", "json([status,] data, status=200) - Builds a JSON response"),
 		"html": content("text/html; charset=utf-8", "html([status,] content, status=200) - Builds an HTML response"),
 		"text": content("text/plain; charset=utf-8", "text([status,] content, status=200) - Builds a plain text response"),
@@ -27,7 +27,7 @@ func newHTTPLibrary() *object.Library {
 			return location, object.NewString("")
 		}, 302),
 		"parse_query": {Fn: parseQuery, HelpText: "parse_query(text) - Parses a query string; a repeated key gives a list"},
-	}, map[string]object.Object{"Request": RequestClass}, "Builders of HTTP responses, as dicts of status, headers and body.")
+	}, map[string]object.Object{"Request": requestClass}, "Builders of HTTP responses, as dicts of status, headers and body.")
 }
 
 // responder makes a function that builds a response: a status, one header, and
@@ -84,23 +84,24 @@ func parseQuery(_ context.Context, _ object.Kwargs, args ...object.Object) objec
 	return object.NewStringDict(parsed)
 }
 
-// RequestClass is the class of the requests that CreateRequestInstance makes.
-var RequestClass = &object.Class{
+// requestClass is the class of the requests that NewRequest makes.
+var requestClass = &object.Class{
 	Name: "Request",
 	Methods: map[string]object.Object{
 		"json": &object.Builtin{Fn: requestJSON, HelpText: "json() - Returns the parsed body, None for an empty one"},
 	},
 }
 
-// CreateRequestInstance makes the object that a script's HTTP handler gets. Its
-// attributes are method, path, body, headers (names in lower case) and query;
-// its method json() parses the body.
-func CreateRequestInstance(method, path, body string, headers, query map[string]string) *object.Instance {
+// RequestClass returns the class of the requests that NewRequest makes.
+func RequestClass() *object.Class { return requestClass }
+
+// NewRequest makes the object that a script's HTTP handler gets.
+func NewRequest(method, path, body string, headers, query map[string]string) *object.Instance {
 	lower := make(map[string]string, len(headers))
 	for name, v := range headers {
 		lower[strings.ToLower(name)] = v
 	}
-	return object.NewInstanceWithFields(RequestClass, map[string]object.Object{
+	return object.NewInstanceWithFields(requestClass, map[string]object.Object{
 		"method":  object.NewString(method),
 		"path":    object.NewString(path),
 		"body":    object.NewString(body),
@@ -127,7 +128,7 @@ func requestJSON(_ context.Context, _ object.Kwargs, args ...object.Object) obje
 	}
 	body, ok := request.Field("body").(*object.String)
 	if !ok || body.StringValue() == "" {
-		return none
+		return &object.Null{}
 	}
 	return conversion.MustParseJSON(body.StringValue())
 }
