@@ -141,7 +141,7 @@ func deltaArg(o object.Object) (Value, error) {
 	case *object.Float:
 		return encodeFloat(o.FloatValue()), nil
 	}
-	return "", kverr.Errorf(ErrType, "delta must be an int or a float, not %s", typeName(o))
+	return Value{}, kverr.Errorf(ErrType, "delta must be an int or a float, not %s", typeName(o))
 }
 
 // reader takes the arguments of a call one by one and keeps the first error.

@@ -339,7 +339,7 @@ func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
 			}
 			e := Entry{Key: key, TTL: t.left(deadline)}
 			if !r.KeysOnly {
-				e.Value = Value(raw)
+				e.Value = Value{string(raw)}
 				size += len(raw)
 			}
 			page.Entries = append(page.Entries, e)

@@ -49,9 +49,9 @@ func appendRecord(b []byte, key string, deadline int64, value Value) []byte {
 	} else {
 		b = binary.BigEndian.AppendUint64(append(b, flagDeadline), uint64(deadline))
 	}
-	sum := recordChecksum([]byte(key), b, []byte(value))
+	sum := recordChecksum([]byte(key), b, []byte(value.data))
 	b = binary.BigEndian.AppendUint32(b, sum)
-	return append(b, value...)
+	return append(b, value.data...)
 }
 
 func recordChecksum(key, header, value []byte) uint32 {
@@ -157,13 +157,13 @@ const unknownDeadline = -1
 func (t *boltTx) entry(key string) (value Value, deadline int64, exists bool, err error) {
 	rec := t.data.Get([]byte(key))
 	if rec == nil {
-		return "", 0, false, nil
+		return Value{}, 0, false, nil
 	}
 	deadline, raw, err := parseRecord([]byte(key), rec)
 	if err != nil {
-		return "", unknownDeadline, true, err
+		return Value{}, unknownDeadline, true, err
 	}
-	return Value(raw), deadline, true, nil
+	return Value{string(raw)}, deadline, true, nil
 }
 
 // liveEntry reads the entry of a live key, else it returns ErrNotFound.

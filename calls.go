@@ -241,15 +241,15 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 	}
 	value, err := h.update(ctx, key, func(old Value) (Value, error) {
 		current := fallback(a[2])
-		if old != "" {
+		if !old.IsZero() {
 			var err error
 			if current, err = h.object(key, old); err != nil {
-				return "", err
+				return Value{}, err
 			}
 		}
 		next, err := callBack(ctx, fn, current)
 		if err != nil {
-			return "", err
+			return Value{}, err
 		}
 		return encodeObject(next, h.opts.maxValueBytes)
 	})
@@ -268,7 +268,7 @@ func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, e
 	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
 		made, err := callBack(ctx, fn)
 		if err != nil {
-			return "", err
+			return Value{}, err
 		}
 		return encodeObject(made, h.opts.maxValueBytes)
 	})

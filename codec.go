@@ -13,14 +13,32 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Value is one encoded value: a CBOR item (RFC 8949), immutable. Two equal
-// Values are the same value; the empty Value is none at all.
+// Value is one encoded value: a CBOR item (RFC 8949), immutable. The zero Value
+// is none at all. Values that are == are equal; of two sets or dicts that differ
+// in nothing but the order of their elements that need not hold. Printing a
+// Value shows how long it is, never what it is.
 //
 // Integers are CBOR integers within int64, floats are 64 bits wide, a list is an
 // array and a dict a map. Tags mark what CBOR lacks: a set is an array under tag
 // 258, a tuple an array under tag 60001, and a string that is not valid UTF-8 is
 // a byte string under tag 60002.
-type Value string
+type Value struct{ data string }
+
+// RawValue is the Value whose encoding is raw, as a backend has kept it. Nothing
+// is checked before [Value.Decode].
+func RawValue(raw string) Value { return Value{raw} }
+
+// Raw returns the encoding, "" for the zero Value: what a backend keeps.
+func (v Value) Raw() string { return v.data }
+
+// Len returns the bytes of the encoding.
+func (v Value) Len() int { return len(v.data) }
+
+// IsZero reports whether v is the zero Value, which is none.
+func (v Value) IsZero() bool { return v.data == "" }
+
+// Format implements fmt.Formatter for every verb.
+func (v Value) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "value of %d bytes", len(v.data)) }
 
 // Tags of the types that CBOR lacks.
 const (
@@ -77,7 +95,7 @@ func encodeGo(v any, limit int) (Value, error) {
 	e := newEncoder(limit)
 	defer e.release()
 	if err := e.goValue(v, 0); err != nil {
-		return "", err
+		return Value{}, err
 	}
 	return e.value()
 }
@@ -110,9 +128,9 @@ func (e *encoder) release() {
 // containers make as they grow.
 func (e *encoder) value() (Value, error) {
 	if len(e.buf) > e.limit {
-		return "", e.tooLarge()
+		return Value{}, e.tooLarge()
 	}
-	return Value(e.buf), nil
+	return Value{string(e.buf)}, nil
 }
 
 func (e *encoder) tooLarge() *pathError {
@@ -297,7 +315,7 @@ func (n number) float() float64 {
 }
 
 func (v Value) number() (number, error) {
-	r := cbor.NewReader(string(v))
+	r := cbor.NewReader(v.data)
 	item, err := r.Next()
 	if err == nil && r.Len() == 0 {
 		switch item.Kind {
@@ -312,17 +330,17 @@ func (v Value) number() (number, error) {
 
 func encodeInt(i int64) Value {
 	var b [9]byte
-	return Value(cbor.AppendInt(b[:0], i))
+	return Value{string(cbor.AppendInt(b[:0], i))}
 }
 
 func encodeFloat(f float64) Value {
 	var b [9]byte
-	return Value(cbor.AppendFloat(b[:0], f))
+	return Value{string(cbor.AppendFloat(b[:0], f))}
 }
 
-const (
-	valueFalse Value = "\xf4"
-	valueTrue  Value = "\xf5"
+var (
+	valueFalse = Value{"\xf4"}
+	valueTrue  = Value{"\xf5"}
 )
 
 func encodeBool(b bool) Value {
@@ -340,7 +358,7 @@ func encodeText(s string, limit int) (Value, error) {
 		return e.value()
 	}
 	var b [9]byte
-	return Value(cbor.AppendTextHead(b[:0], len(s))) + Value(s), nil
+	return Value{string(cbor.AppendTextHead(b[:0], len(s))) + s}, nil
 }
 
 // pathError is an error about a part of a value. The path to that part is put

@@ -34,7 +34,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(e))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := extlibs.Value(data).Decode()
+		v, err := extlibs.RawValue(string(data)).Decode()
 		if err != nil {
 			if !errors.Is(err, extlibs.ErrCorrupt) || v != nil {
 				t.Fatalf("Decode is %v, %v; want ErrCorrupt", v, err)
@@ -60,14 +60,14 @@ func TestDecodingTakesMemoryInProportionToTheInput(t *testing.T) {
 		for range levels {
 			b.WriteString(string([]byte{head | 26, 0, size >> 17, 0, 0}))
 		}
-		return extlibs.Value(b.String() + strings.Repeat("\x00", size))
+		return extlibs.RawValue(b.String() + strings.Repeat("\x00", size))
 	}
 	for name, v := range map[string]extlibs.Value{
 		"lists":       claims(0x80, 400),
 		"dicts":       claims(0xa0, 400),
-		"long string": "\x5b\x00\x00\x00\xff\xff\xff\xff\xff" + extlibs.Value(strings.Repeat("x", 100)),
-		"long list":   "\x9b\x00\x00\x00\xff\xff\xff\xff\xff" + extlibs.Value(strings.Repeat("\x00", 100)),
-		"long dict":   "\xbb\x00\x00\x00\xff\xff\xff\xff\xff" + extlibs.Value(strings.Repeat("\x00", 100)),
+		"long string": extlibs.RawValue("\x5b\x00\x00\x00\xff\xff\xff\xff\xff" + strings.Repeat("x", 100)),
+		"long list":   extlibs.RawValue("\x9b\x00\x00\x00\xff\xff\xff\xff\xff" + strings.Repeat("\x00", 100)),
+		"long dict":   extlibs.RawValue("\xbb\x00\x00\x00\xff\xff\xff\xff\xff" + strings.Repeat("\x00", 100)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -78,8 +78,8 @@ func TestDecodingTakesMemoryInProportionToTheInput(t *testing.T) {
 				t.Errorf("Decode: %v, want ErrCorrupt", err)
 			}
 			// 16 bytes for each element of a list, some more for one of a dict.
-			if took := after.TotalAlloc - before.TotalAlloc; took > uint64(128*len(v))+1<<20 {
-				t.Errorf("decoding %d bytes took %d bytes of memory", len(v), took)
+			if took := after.TotalAlloc - before.TotalAlloc; took > uint64(128*v.Len())+1<<20 {
+				t.Errorf("decoding %d bytes took %d bytes of memory", v.Len(), took)
 			}
 		})
 	}
@@ -188,12 +188,12 @@ func TestEveryGeneratedValueComesBack(t *testing.T) {
 		if err != nil || canonical(got) != canonical(v) {
 			t.Fatalf("%s came back as %s, %v", canonical(v), canonical(got), err)
 		}
-		for cut := range len(e) {
-			if v, err := e[:cut].Decode(); !errors.Is(err, extlibs.ErrCorrupt) {
+		for cut := range e.Len() {
+			if v, err := extlibs.RawValue(e.Raw()[:cut]).Decode(); !errors.Is(err, extlibs.ErrCorrupt) {
 				t.Fatalf("cut after %d bytes it is %v, %v", cut, v, err)
 			}
 		}
-		if v, err := (e + "\x00").Decode(); !errors.Is(err, extlibs.ErrCorrupt) {
+		if v, err := extlibs.RawValue(e.Raw() + "\x00").Decode(); !errors.Is(err, extlibs.ErrCorrupt) {
 			t.Fatalf("with a byte too many it is %v, %v", v, err)
 		}
 	})
@@ -210,7 +210,7 @@ func TestTheEncodingStaysAsItIsOnDisks(t *testing.T) {
 		{extlibs.Tuple{1}, "d9ea618101"}, {extlibs.Set{1}, "d901028101"}, {map[string]any{"a": 1}, "a1616101"},
 		{extlibs.Dict{{Key: 1, Value: 2}}, "a10102"}, {int64(math.MinInt64), "3b7fffffffffffffff"},
 	} {
-		if got := hex.EncodeToString([]byte(mustEncode(t, tt.value))); got != tt.hex {
+		if got := hex.EncodeToString([]byte(mustEncode(t, tt.value).Raw())); got != tt.hex {
 			t.Errorf("%v is encoded as %s, want %s", tt.value, got, tt.hex)
 		}
 	}

@@ -126,7 +126,7 @@ func TestAnotherLibraryReadsWhatIsWritten(t *testing.T) {
 			t.Fatalf("Encode: %v", err)
 		}
 		var got any
-		if err := reader.Unmarshal([]byte(e), &got); err != nil {
+		if err := reader.Unmarshal([]byte(e.Raw()), &got); err != nil {
 			t.Fatalf("the peer cannot read %s: %v", canonical(v), err)
 		}
 		if canonical(fromPeer(got)) != canonical(v) {
@@ -162,7 +162,7 @@ func TestWhatAnotherLibraryWritesIsRead(t *testing.T) {
 				if err != nil {
 					t.Fatalf("the peer cannot write %s: %v", canonical(v), err)
 				}
-				got, err := extlibs.Value(data).Decode()
+				got, err := extlibs.RawValue(string(data)).Decode()
 				if err != nil || canonical(got) != canonical(v) {
 					t.Fatalf("%s of the peer is read as %s, %v", canonical(v), canonical(got), err)
 				}

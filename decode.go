@@ -45,12 +45,12 @@ type dictBuilder[T any] interface {
 
 // scalar reads a value without parts, other than a byte string.
 func (v Value) scalar() (item cbor.Item, ok bool) {
-	if v == "" {
+	if v.data == "" {
 		return item, false
 	}
-	switch v[0] >> 5 {
+	switch v.data[0] >> 5 {
 	case 0, 1, 3, 7: // integers, text, and the simple values with the floats
-		r := cbor.NewReader(string(v))
+		r := cbor.NewReader(v.data)
 		item, err := r.Next()
 		return item, err == nil && r.Len() == 0
 	}
@@ -60,7 +60,7 @@ func (v Value) scalar() (item cbor.Item, ok bool) {
 // decode reads exactly one value. It reserves memory in proportion to the
 // length of v, whatever v claims to hold.
 func decode[T any](v Value, b builder[T]) (T, error) {
-	d := decoder[T]{r: cbor.NewReader(string(v)), b: b, size: len(v), room: len(v)}
+	d := decoder[T]{r: cbor.NewReader(v.data), b: b, size: v.Len(), room: v.Len()}
 	out, err := d.value(0)
 	if err == nil && d.r.Len() > 0 {
 		err = fmt.Errorf("%d bytes too many", d.r.Len())

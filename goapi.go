@@ -153,15 +153,15 @@ func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok boo
 	var fnErr error
 	value, err := h.update(ctx, key, func(old Value) (Value, error) {
 		var v any
-		if old != "" {
+		if !old.IsZero() {
 			var err error
 			if v, err = old.Decode(); err != nil {
-				return "", h.about(key, err)
+				return Value{}, h.about(key, err)
 			}
 		}
 		var next any
-		if next, fnErr = fn(v, old != ""); fnErr != nil {
-			return "", fnErr
+		if next, fnErr = fn(v, !old.IsZero()); fnErr != nil {
+			return Value{}, fnErr
 		}
 		return h.encode(next)
 	})
@@ -176,7 +176,7 @@ func (h *Handle) GetOrSet(ctx context.Context, key string, fn func() (any, error
 	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
 		var v any
 		if v, fnErr = fn(); fnErr != nil {
-			return "", fnErr
+			return Value{}, fnErr
 		}
 		return h.encode(v)
 	})

@@ -231,10 +231,10 @@ func (h *Handle) checkOp(op *Op) error {
 	if op.TTL < 0 || op.TTL > MaxTTL {
 		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) up to 100 years", op.TTL)
 	}
-	if op.Value == "" && (op.Kind == OpSet || op.Kind == OpAdd || op.Kind == OpSwap) {
+	if op.Value.IsZero() && (op.Kind == OpSet || op.Kind == OpAdd || op.Kind == OpSwap) {
 		return kverr.Errorf(ErrInvalid, "the operation has no value; use Encode")
 	}
-	if len(op.Value) > h.opts.maxValueBytes {
+	if op.Value.Len() > h.opts.maxValueBytes {
 		return kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
 	}
 	return nil
@@ -324,33 +324,33 @@ const (
 )
 
 // update replaces the value of a key by what fn makes of it. fn runs outside
-// the store and runs again if the key has changed meanwhile. fn gets "" for an
-// absent key; an error of fn ends the update and is returned as it is.
+// the store and runs again if the key has changed meanwhile. fn gets the zero
+// Value for an absent key; an error of fn ends the update and is returned as it is.
 func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Value, error)) (Value, error) {
 	for attempt := range updateAttempts {
 		if attempt >= updateEager {
 			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
 			if _, err := released(ctx, wait); err != nil {
-				return "", h.about(key, err)
+				return Value{}, h.about(key, err)
 			}
 		}
 		e, err := h.Load(ctx, key)
 		if err != nil && err != ErrNotFound {
-			return "", err
+			return Value{}, err
 		}
 		value, err := fn(e.Value)
 		if err != nil {
-			return "", err
+			return Value{}, err
 		}
 		r, err := h.Apply(ctx, Op{Kind: OpSwap, Key: key, Value: value, Old: e.Value})
 		if err != nil {
-			return "", err
+			return Value{}, err
 		}
 		if r.Applied {
 			return value, nil
 		}
 	}
-	return "", h.about(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
+	return Value{}, h.about(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
 }
 
 // getOrSet returns the value of a key, or stores and returns what fn makes. Of
@@ -362,7 +362,7 @@ func (h *Handle) getOrSet(ctx context.Context, key string, ttl time.Duration, fn
 	}
 	value, err := fn()
 	if err != nil {
-		return "", err
+		return Value{}, err
 	}
 	r, err := h.Apply(ctx, Op{Kind: OpAdd, Key: key, Value: value, TTL: ttl})
 	return r.kept(value), err

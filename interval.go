@@ -59,13 +59,13 @@ func (s *intervalStore) now() int64 { return s.disk.opts.now().UnixNano() }
 
 // live is the value of an entry that is there at this moment, else "".
 func (s *intervalStore) live(e pendingEntry) (Value, time.Duration) {
-	if e.deadline == 0 || e.value == "" {
+	if e.deadline == 0 || e.value.IsZero() {
 		return e.value, 0
 	}
 	if left := e.deadline - s.now(); left > 0 {
 		return e.value, time.Duration(left)
 	}
-	return "", 0
+	return Value{}, 0
 }
 
 // generations returns those whose entries count, newest first.
@@ -100,7 +100,7 @@ func (s *intervalStore) Load(ctx context.Context, key string) (Entry, error) {
 	case !found:
 		return s.disk.Load(ctx, key)
 	}
-	if value, left := s.live(e); value != "" {
+	if value, left := s.live(e); !value.IsZero() {
 		return Entry{key, value, left}, nil
 	}
 	return Entry{}, ErrNotFound
@@ -127,7 +127,7 @@ func (s *intervalStore) LoadMany(ctx context.Context, keys []string) ([]Entry, e
 	entries := make([]Entry, 0, len(keys))
 	for _, key := range keys {
 		if e, found := s.pending(key); found {
-			if value, left := s.live(e); value != "" {
+			if value, left := s.live(e); !value.IsZero() {
 				entries = append(entries, Entry{key, value, left})
 			}
 		} else if len(stored) > 0 && stored[0].Key == key {
@@ -230,7 +230,7 @@ func (s *intervalStore) applyOne(op *Op) (Result, error) {
 		s.newest.put(strings.Clone(op.Key), pendingEntry{}, true)
 		s.newest.growth--
 	case Put, PutKeep:
-		if outcome == Put || current == "" {
+		if outcome == Put || current.IsZero() {
 			deadline = 0
 			if op.TTL != 0 {
 				deadline = s.now() + int64(op.TTL)
@@ -240,7 +240,7 @@ func (s *intervalStore) applyOne(op *Op) (Result, error) {
 			return Result{}, err
 		}
 		s.newest.put(strings.Clone(op.Key), pendingEntry{result.New, deadline}, true)
-		if current == "" {
+		if current.IsZero() {
 			s.newest.growth++
 		}
 	}
@@ -255,7 +255,7 @@ func (s *intervalStore) current(op *Op) (Value, int64, error) {
 	}
 	e, err := s.disk.loadRaw(op.Key)
 	if errors.Is(err, ErrNotFound) {
-		return "", 0, nil
+		return Value{}, 0, nil
 	}
 	return e.value, e.deadline, err
 }
@@ -264,7 +264,7 @@ func (s *intervalStore) current(op *Op) (Value, int64, error) {
 // key, so it is asked for only where an estimate that may be too high says so.
 func (s *intervalStore) admit(current Value) error {
 	limit := s.disk.opts.maxKeys
-	if limit <= 0 || current != "" {
+	if limit <= 0 || !current.IsZero() {
 		return nil
 	}
 	n, err := s.disk.Len(context.Background())
@@ -320,7 +320,7 @@ func (s *intervalStore) Scan(ctx context.Context, r Range) (Page, error) {
 			stored.Entries = stored.Entries[1:]
 		}
 		e, _ := s.pending(key)
-		if value, left := s.live(e); value != "" {
+		if value, left := s.live(e); !value.IsZero() {
 			page.Entries = append(page.Entries, Entry{key, value, left})
 		}
 	}
@@ -394,7 +394,7 @@ func (s *intervalStore) len() (int, error) {
 	}
 	for _, key := range keys {
 		e, _ := s.pending(key)
-		if value, _ := s.live(e); value != "" {
+		if value, _ := s.live(e); !value.IsZero() {
 			n++
 		}
 	}

@@ -30,12 +30,12 @@ func (g *generation) put(key string, e pendingEntry, exists bool) {
 	var replaced bool
 	if exists {
 		old, replaced = g.entries.Set(key, e)
-		g.bytes += len(key) + len(e.value) + entryOverhead
+		g.bytes += len(key) + e.value.Len() + entryOverhead
 	} else {
 		old, replaced = g.entries.Delete(key)
 	}
 	if replaced {
-		g.bytes -= len(key) + len(old.value) + entryOverhead
+		g.bytes -= len(key) + old.value.Len() + entryOverhead
 	}
 }
 
@@ -120,7 +120,7 @@ func (g *generation) over(below *generation) {
 func (g *generation) removals() *generation {
 	r := &generation{cleared: g.cleared}
 	g.entries.Scan(func(key string, e pendingEntry) bool {
-		if e.value == "" {
+		if e.value.IsZero() {
 			r.put(key, e, true)
 		}
 		return true
@@ -139,7 +139,7 @@ func (g *generation) commit(t *boltTx) error {
 	g.entries.Scan(func(key string, e pendingEntry) bool {
 		_, was, exists, _ := t.entry(key) // a damaged entry is mended by replacing it
 		switch {
-		case e.value != "" && t.live(e.deadline):
+		case !e.value.IsZero() && t.live(e.deadline):
 			err = t.put(key, was, exists, e.deadline, e.value)
 		case exists:
 			err = t.remove(key, was)

@@ -42,7 +42,7 @@ var kvModel = porcupine.Model{
 		}
 		return parts
 	},
-	Init: func() any { return extlibs.Value("") },
+	Init: func() any { return extlibs.RawValue("") },
 	Step: func(state, input, output any) (bool, any) {
 		now, in, out := state.(extlibs.Value), input.(kvInput), output.(kvOutput)
 		next, applied, fails := now, false, false
@@ -52,7 +52,7 @@ var kvModel = porcupine.Model{
 		case extlibs.OpSet:
 			next, applied = in.v, true
 		case extlibs.OpAdd:
-			if applied = now == ""; applied {
+			if applied = now.IsZero(); applied {
 				next = in.v
 			}
 		case extlibs.OpSwap:
@@ -60,7 +60,7 @@ var kvModel = porcupine.Model{
 				next = in.v
 			}
 		case extlibs.OpDelete:
-			next, applied = "", now != ""
+			next, applied = extlibs.Value{}, !now.IsZero()
 		case extlibs.OpIncr:
 			if sum, ok := sumOf(now, in.v); ok {
 				next, applied = sum, true
@@ -77,14 +77,14 @@ var kvModel = porcupine.Model{
 }
 
 func sumOf(a, b extlibs.Value) (extlibs.Value, bool) {
-	if a == "" {
+	if a.IsZero() {
 		return b, true
 	}
 	x, _ := a.Decode()
 	y, _ := b.Decode()
 	m, ok := x.(int64)
 	if !ok {
-		return "", false
+		return extlibs.Value{}, false
 	}
 	sum, err := extlibs.Encode(m + y.(int64))
 	return sum, err == nil
@@ -163,7 +163,7 @@ func makeCall(h *extlibs.Handle, in kvInput) (out kvOutput, err error) {
 	case extlibs.OpSwap:
 		op.Old = in.old
 	case extlibs.OpDelete:
-		op.Value = ""
+		op.Value = extlibs.Value{}
 	}
 	var r extlibs.Result
 	if rand.N(3) == 0 {
@@ -191,16 +191,16 @@ func TestTheModelRefusesAnImpossibleHistory(t *testing.T) {
 		return porcupine.Operation{ClientId: 1, Input: kvInput{key: "k"}, Call: call, Output: kvOutput{r: extlibs.Result{Old: v}}, Return: end}
 	}
 	for name, history := range map[string][]porcupine.Operation{
-		"a stale read":     {set(one, "", 1, 2), set(two, one, 3, 4), load(one, 5, 6)},
-		"a lost write":     {set(one, "", 1, 2), load("", 3, 4)},
-		"a value too soon": {load(one, 1, 2), set(one, "", 3, 4)},
-		"a wrong old one":  {set(one, "", 1, 2), set(two, "", 3, 4)},
+		"a stale read":     {set(one, extlibs.Value{}, 1, 2), set(two, one, 3, 4), load(one, 5, 6)},
+		"a lost write":     {set(one, extlibs.Value{}, 1, 2), load(extlibs.Value{}, 3, 4)},
+		"a value too soon": {load(one, 1, 2), set(one, extlibs.Value{}, 3, 4)},
+		"a wrong old one":  {set(one, extlibs.Value{}, 1, 2), set(two, extlibs.Value{}, 3, 4)},
 	} {
 		if porcupine.CheckOperations(kvModel, history) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	if !porcupine.CheckOperations(kvModel, []porcupine.Operation{set(one, "", 1, 4), load(one, 2, 3), load("", 1, 2)}) {
+	if !porcupine.CheckOperations(kvModel, []porcupine.Operation{set(one, extlibs.Value{}, 1, 4), load(one, 2, 3), load(extlibs.Value{}, 1, 2)}) {
 		t.Error("a possible history does not pass")
 	}
 }

@@ -173,13 +173,13 @@ func (m *memory) apply(st *memoryState, hash uint64, op *Op) (result Result, dea
 		st.index.remove(old)
 		return result, 0, nil
 	}
-	if outcome == PutKeep && current != "" {
+	if outcome == PutKeep && !current.IsZero() {
 		deadline = was
 	} else if op.TTL != 0 {
 		deadline = m.now() + int64(op.TTL)
 	}
 	next := newRecord(op.Key, result.New, deadline)
-	if err := m.admit(st, old, next, current == ""); err != nil {
+	if err := m.admit(st, old, next, current.IsZero()); err != nil {
 		return Result{}, 0, err
 	}
 	switch {
@@ -286,7 +286,7 @@ func (m *memory) admitAll(st *memoryState, plans []*plan) error {
 				return 0
 			}
 			keys++
-			return entryBytes(len(p.key), len(e.value))
+			return entryBytes(len(p.key), e.value.Len())
 		}
 		grow += size(p.next, p.exists)
 		before := keys

@@ -32,7 +32,7 @@ func lessTime(a, b dueKey) bool {
 var noLocks = btree.Options{NoLocks: true}
 
 // nameOnly is a record to look for.
-func nameOnly(key string) *record { return newRecord(key, "", 0) }
+func nameOnly(key string) *record { return newRecord(key, Value{}, 0) }
 
 func (x *memoryIndex) add(r *record) {
 	x.mu.Lock()

@@ -31,19 +31,19 @@ const (
 )
 
 func newRecord(key string, value Value, deadline int64) *record {
-	header, valueLen := recordHeader, uint32(len(value))
+	header, valueLen := recordHeader, uint32(value.Len())
 	if deadline != 0 {
 		header += recordDeadline
 		valueLen |= deadlineFlag
 	}
-	b := make([]byte, header+len(key)+len(value))
+	b := make([]byte, header+len(key)+value.Len())
 	binary.NativeEndian.PutUint16(b[recordKeyLen:], uint16(len(key)))
 	binary.NativeEndian.PutUint32(b[recordValueLen:], valueLen)
 	if deadline != 0 {
 		binary.NativeEndian.PutUint64(b[recordHeader:], uint64(deadline))
 	}
 	copy(b[header:], key)
-	copy(b[header+len(key):], value)
+	copy(b[header+len(key):], value.data)
 	return (*record)(unsafe.SliceData(b))
 }
 
@@ -72,7 +72,7 @@ func (r *record) key() string {
 
 func (r *record) value() Value {
 	header, key, n, _ := r.lengths()
-	return Value(r.part(header+key, n))
+	return Value{r.part(header+key, n)}
 }
 
 // deadline is in nanoseconds after the store's base; 0: none.

@@ -14,7 +14,7 @@ type OpKind uint8
 const (
 	OpSet     OpKind = iota + 1 // store Value with TTL
 	OpAdd                       // store Value with TTL if the key is absent
-	OpSwap                      // store Value if the value is Old, keeping the time left; Old "" is absent
+	OpSwap                      // store Value if the value is Old, keeping the time left; the zero Old is absent
 	OpDelete                    // remove
 	OpExpire                    // give a live key TTL, keeping its value
 	OpIncr                      // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
@@ -34,8 +34,8 @@ type Op struct {
 // Result is what an Op did.
 type Result struct {
 	Applied bool  // whether its condition held; always true for OpSet and OpIncr
-	Old     Value // the live value before; "" if there was none
-	New     Value // the value after it; "" if there is none
+	Old     Value // the live value before; zero if there was none
+	New     Value // the value after it; zero if there is none
 }
 
 // Outcome is what becomes of the entry that an Op found.
@@ -49,13 +49,13 @@ const (
 	Remove                 // remove the entry
 )
 
-// Next says what op makes of the live value old ("" if the key is absent or
+// Next says what op makes of the live value old (zero if the key is absent or
 // expired). It is the one place that defines the operations: a backend calls it
 // with the value it found, in the same critical section or transaction in which
 // it stores the outcome. A value that is not a number, and an overflow, are
 // errors.
 func (op *Op) Next(old Value) (Result, Outcome, error) {
-	absent := old == ""
+	absent := old.IsZero()
 	switch op.Kind {
 	case OpSet:
 		return Result{Applied: true, Old: old, New: op.Value}, Put, nil
@@ -103,17 +103,17 @@ func (op *Op) Next(old Value) (Result, Outcome, error) {
 func addNumbers(a, b Value) (Value, error) {
 	x, err := a.number()
 	if err != nil {
-		return "", err
+		return Value{}, err
 	}
 	y, err := b.number()
 	if err != nil {
-		return "", err
+		return Value{}, err
 	}
 	if x.isFloat || y.isFloat {
 		return encodeFloat(x.float() + y.float()), nil
 	}
 	if (y.i > 0 && x.i > math.MaxInt64-y.i) || (y.i < 0 && x.i < math.MinInt64-y.i) {
-		return "", kverr.Errorf(ErrOverflow, "the sum is beyond a 64-bit int; the value is unchanged")
+		return Value{}, kverr.Errorf(ErrOverflow, "the sum is beyond a 64-bit int; the value is unchanged")
 	}
 	return encodeInt(x.i + y.i), nil
 }

@@ -40,7 +40,7 @@ func (p *plan) step(op *Op, now int64) (Result, error) {
 	case Put, PutKeep:
 		p.exists = true
 		p.next.value = result.New
-		if outcome == Put || current == "" {
+		if outcome == Put || current.IsZero() {
 			p.next.deadline = deadlineAfter(op.TTL, now)
 		}
 	}

@@ -20,7 +20,7 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 			for i := range ops {
 				ops[i] = extlibs.Op{Kind: kind, Key: fmt.Sprintf("key:%06d", from+i), TTL: ttl}
 				if kind == extlibs.OpSet {
-					ops[i].Value = "\x01"
+					ops[i].Value = extlibs.RawValue("\x01")
 				}
 			}
 			return ops

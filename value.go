@@ -32,10 +32,10 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 	// then is it worth following.
 	if p, ok := err.(*pathError); ok && p.depth {
 		if steps, found := findCycle(o); found {
-			return "", &pathError{kind: ErrType, format: "cannot store a structure that contains itself at %s", path: joinSteps(steps)}
+			return Value{}, &pathError{kind: ErrType, format: "cannot store a structure that contains itself at %s", path: joinSteps(steps)}
 		}
 	}
-	return "", err
+	return Value{}, err
 }
 
 func joinSteps(steps []string) (path string) {

@@ -3,6 +3,7 @@ package extlibs_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -184,7 +185,7 @@ func TestAValueOfAnotherTypeIsRefusedWithItsPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := extlibs.Encode(tt.value)
-			if !errors.Is(err, tt.kind) || e != "" {
+			if !errors.Is(err, tt.kind) || !e.IsZero() {
 				t.Fatalf("Encode is %q, %v; want an error that is %q", e, err, tt.kind)
 			}
 			if !strings.Contains(err.Error(), tt.text) {
@@ -219,17 +220,17 @@ func TestAValueMayBeNested500LevelsAndNoMore(t *testing.T) {
 				t.Errorf("Decode of 500 levels: %v", err)
 			}
 			e, err := extlibs.Encode(nested(501, wrap))
-			if !errors.Is(err, extlibs.ErrTooLarge) || e != "" {
+			if !errors.Is(err, extlibs.ErrTooLarge) || !e.IsZero() {
 				t.Errorf("Encode of 501 levels: %v, want ErrTooLarge", err)
 			}
 		})
 	}
 	for name, head := range map[string]string{"lists": "\x81", "tuples": "\xd9\xea\x61\x81", "dicts": "\xa1\x01"} {
 		t.Run("encoded "+name, func(t *testing.T) {
-			if _, err := extlibs.Value(strings.Repeat(head, 500) + "\x01").Decode(); err != nil {
+			if _, err := extlibs.RawValue(strings.Repeat(head, 500) + "\x01").Decode(); err != nil {
 				t.Errorf("Decode of 500 levels: %v", err)
 			}
-			if v, err := extlibs.Value(strings.Repeat(head, 501) + "\x01").Decode(); !errors.Is(err, extlibs.ErrCorrupt) {
+			if v, err := extlibs.RawValue(strings.Repeat(head, 501) + "\x01").Decode(); !errors.Is(err, extlibs.ErrCorrupt) {
 				t.Errorf("Decode of 501 levels: %.100v, %v, want ErrCorrupt", v, err)
 			}
 		})
@@ -294,4 +295,28 @@ func TestWhatIsStoredSharesNothingWithWhatWasPassedOrReturned(t *testing.T) {
 			list = got.([]any)
 		}
 	})
+}
+
+func TestAValueIsOpaqueWhereverItIsPrinted(t *testing.T) {
+	v, err := extlibs.Encode("secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("op", "value", v)
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("op", "value", v)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&logged, verb+" "+verb+"\n", v, extlibs.Op{Value: v})
+	}
+	for _, leak := range []string{"secret", fmt.Sprintf("%x", "secret")} {
+		if strings.Contains(logged.String(), leak) {
+			t.Errorf("%q is printed:\n%s", leak, &logged)
+		}
+	}
+	if !strings.Contains(fmt.Sprint(v), "7 bytes") {
+		t.Errorf("printed as %v", v)
+	}
+	if !extlibs.RawValue("").IsZero() || v.IsZero() || v.Len() != 7 || extlibs.RawValue(v.Raw()) != v {
+		t.Error("RawValue does not give back what Raw returned")
+	}
 }

@@ -52,7 +52,7 @@ func (s kvEncoded) set(key string, _ any) {
 
 func (s kvEncoded) get(key string) (any, bool) {
 	e, err := s.h.Load(background, key)
-	return nil, err == nil && e.Value != ""
+	return nil, err == nil && !e.Value.IsZero()
 }
 
 // lockedMap is the baseline: what a program uses that has no store.

@@ -48,7 +48,7 @@ func cancelledBefore(s *suite) {
 		{Kind: extlibs.OpSet, Key: "l", Value: encode(2)},
 	})
 	done := s.wantOneOf("k", 1, 2, check("ApplyMany", err), err)
-	if there := s.load("l") != ""; there != done {
+	if there := !s.load("l").IsZero(); there != done {
 		s.Errorf("one operation of the batch is done: %v, the other: %v", done, there)
 	}
 	before := s.len()

@@ -123,7 +123,7 @@ func concurrentAdd(s *suite) {
 			r := s.try(extlibs.Op{Kind: extlibs.OpAdd, Key: fmt.Sprint(k), Value: encode(worker)})
 			if r.Applied {
 				wins[k].Add(1)
-			} else if r.Old == "" {
+			} else if r.Old.IsZero() {
 				s.Error("a lost add does not say what won")
 			}
 		}

@@ -27,7 +27,7 @@ func expiresExactly(s *suite) {
 		began := time.Now()
 		s.set("k", 1, 2*s.unit())
 		got := s.load("k")
-		if got == "" && time.Since(began) < 2*s.unit() {
+		if got.IsZero() && time.Since(began) < 2*s.unit() {
 			s.Error("the key is absent before its ttl is over")
 		}
 		s.pass(2)
@@ -89,7 +89,7 @@ func agreeOnExpiry(s *suite) {
 		s.Errorf("LoadMany returned %q, want %q", got, live)
 	}
 	for _, key := range all {
-		if got := s.load(key) != ""; got != slices.Contains(live, key) {
+		if got := !s.load(key).IsZero(); got != slices.Contains(live, key) {
 			s.Errorf("Load(%s) finds it: %v", key, got)
 		}
 	}
@@ -125,7 +125,7 @@ func operationsAfterExpiry(s *suite) {
 			s.set("k", "old", s.unit())
 			s.pass(1)
 			r := s.apply(tt.op)
-			if r.Applied != tt.applied || r.Old != "" || r.New != encodeOrMissing(tt.after) {
+			if r.Applied != tt.applied || !r.Old.IsZero() || r.New != encodeOrMissing(tt.after) {
 				s.Errorf("the result is %v, old %s, new %s", r.Applied, show(r.Old), show(r.New))
 			}
 			if tt.after == missing {

@@ -71,7 +71,7 @@ func clearedStore(s *suite) {
 		s.Fatalf("clear of an empty store: %v", err)
 	}
 	r := s.apply(extlibs.Op{Kind: extlibs.OpAdd, Key: "k", Value: encode(2)})
-	if !r.Applied || r.Old != "" {
+	if !r.Applied || !r.Old.IsZero() {
 		s.Errorf("add after clear is applied: %v, old %s", r.Applied, show(r.Old))
 	}
 	s.wantTTL("k", 0)

@@ -48,7 +48,7 @@ var missing absence
 
 func encodeOrMissing(v any) extlibs.Value {
 	if v == missing {
-		return ""
+		return extlibs.Value{}
 	}
 	return encode(v)
 }

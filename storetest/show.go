@@ -11,15 +11,15 @@ import (
 func name(key string) string { return quote(key) }
 
 func show(v extlibs.Value) string {
-	if v == "" {
+	if v.IsZero() {
 		return "nothing"
 	}
-	if len(v) <= 64 {
+	if v.Len() <= 64 {
 		if decoded, err := v.Decode(); err == nil {
 			return quote(decoded)
 		}
 	}
-	return quote(string(v))
+	return quote(v.Raw())
 }
 
 func describe(op extlibs.Op) string {
@@ -29,7 +29,7 @@ func describe(op extlibs.Op) string {
 		kind = kinds[op.Kind]
 	}
 	parts := []string{kind, name(op.Key)}
-	if op.Value != "" {
+	if !op.Value.IsZero() {
 		parts = append(parts, "value "+show(op.Value))
 	}
 	if op.Kind == extlibs.OpSwap {

@@ -175,7 +175,7 @@ func (s *suite) load(key string) extlibs.Value {
 	e, err := s.store.Load(ctx, key)
 	switch {
 	case errors.Is(err, extlibs.ErrNotFound):
-		return ""
+		return extlibs.Value{}
 	case err != nil:
 		s.Fatalf("Load(%s): %v", name(key), err)
 	case e.Key != key:
@@ -193,7 +193,7 @@ func (s *suite) want(key string, v any) {
 
 func (s *suite) wantAbsent(key string) {
 	s.Helper()
-	if got := s.load(key); got != "" {
+	if got := s.load(key); !got.IsZero() {
 		s.Errorf("%s holds %s, want it absent", name(key), show(got))
 	}
 }

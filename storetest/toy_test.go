@@ -132,13 +132,13 @@ func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
 		outcome = extlibs.Put
 	}
 	if s.fault == "loses the old value" {
-		r.Old = ""
+		r.Old = extlibs.Value{}
 	}
 	switch outcome {
 	case extlibs.Remove:
 		delete(s.keys, op.Key)
 	case extlibs.PutKeep:
-		if old != "" {
+		if !old.IsZero() {
 			s.keys[op.Key] = toyEntry{r.New, s.keys[op.Key].end}
 			break
 		}
