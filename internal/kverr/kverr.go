@@ -3,6 +3,8 @@
 // kinds under its own names and documents them.
 package kverr
 
+//lint:file-ignore ST1012 the package's name says that these are errors
+
 import (
 	"errors"
 	"fmt"
