@@ -14,6 +14,9 @@ import (
 // so that a call allocates nothing for them.
 const maxParams = 3
 
+// minTTL is the shortest ttl that a script gets.
+const minTTL = time.Millisecond
+
 // arguments are a call's arguments in the order of its parameters; nil: not
 // given.
 type arguments [maxParams]object.Object
@@ -61,13 +64,37 @@ func (c *call) bindKeywords(bound *arguments, kwargs map[string]object.Object, p
 		i := c.index(name)
 		switch {
 		case i < 0:
-			return kverr.Errorf(ErrType, "unexpected keyword argument '%s'; it is %s", shorten(name), c.signature())
+			return kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; it is %s", shorten(name), c.hint(name), c.signature())
 		case i < positional:
 			return kverr.Errorf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
 		}
 		bound[i] = arg
 	}
 	return nil
+}
+
+// elsewhere are keywords of other stores, and the parameter or call that does
+// the same here.
+var elsewhere = map[string]struct{ param, hint string }{
+	"ex":      {"ttl", "say ttl=, in seconds"},
+	"px":      {"ttl", "say ttl=, in seconds"},
+	"expire":  {"ttl", "say ttl=, in seconds"},
+	"expires": {"ttl", "say ttl=, in seconds"},
+	"timeout": {"ttl", "say ttl=, in seconds"},
+	"nx":      {"value", "use add(key, value)"},
+	"match":   {"pattern", "say pattern="},
+	"prefix":  {"pattern", "say pattern=, as in \"prefix*\""},
+	"count":   {"limit", "say limit="},
+	"amount":  {"delta", "say delta="},
+}
+
+// hint says what a keyword of another store is called here.
+func (c *call) hint(name string) string {
+	e, ok := elsewhere[name]
+	if !ok || c.index(e.param) < 0 {
+		return ""
+	}
+	return " (" + e.hint + ")"
 }
 
 // raisedIn finds an exception among arguments. A raise inside an expression is a
@@ -109,8 +136,8 @@ func textArg(name string, o object.Object, fallback string) (string, error) {
 
 func keyArg(o object.Object) (string, error) { return textArg("key", o, "") }
 
-// ttlArg takes seconds. The shortest ttl is a nanosecond: a smaller one must not
-// become no expiry.
+// ttlArg takes seconds. A ttl that is shorter than a millisecond becomes one, and
+// never no expiry.
 func ttlArg(o object.Object) (time.Duration, error) {
 	var seconds float64
 	switch o := o.(type) {
@@ -129,7 +156,10 @@ func ttlArg(o object.Object) (time.Duration, error) {
 	if !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
 		return 0, kverr.Errorf(ErrInvalid, "ttl is %v; use seconds from 0 (no expiry) up to 100 years", seconds)
 	}
-	return min(time.Duration(math.Ceil(seconds*float64(time.Second))), MaxTTL), nil
+	if seconds == 0 {
+		return 0, nil
+	}
+	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), minTTL), MaxTTL), nil
 }
 
 func deltaArg(o object.Object) (Value, error) {

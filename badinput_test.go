@@ -251,6 +251,27 @@ var badCalls = []struct {
 	{`store.get_or_set("new", raises)`, "KeyError", []string{"mine"}},
 	{`store.update("int", lambda v: v + "text")`, "TypeError", []string{"type error"}},
 
+	{`store.update("int", lambda v: None)`, "ValueError", []string{"kv.update: fn returned None, nothing was stored; let it return the new value"}},
+	{`store.update("list", lambda l: l.append(2))`, "ValueError", []string{"kv.update: fn returned None"}},
+	{`store.update("new", lambda v: v)`, "ValueError", []string{"kv.update: fn returned None"}},
+	{`store.update("int", lambda: 1)`, "TypeError", []string{"kv.update: fn is called with one argument, the value; write it as lambda old: new"}},
+	{`store.update("int", lambda a, b: 1)`, "TypeError", []string{"kv.update: fn is called with one argument"}},
+	{`store.get_or_set("new", lambda v: 1)`, "TypeError", []string{"kv.get_or_set: fn is called with no argument; write it as lambda: value"}},
+
+	// Words of other stores.
+	{`store.set("int", 2, ex=60)`, "TypeError", []string{"kv.set: unexpected keyword argument 'ex' (say ttl=, in seconds); it is set("}},
+	{`store.set("int", 2, nx=True)`, "TypeError", []string{"unexpected keyword argument 'nx' (use add(key, value))"}},
+	{`store.set_many({"int": 2}, timeout=60)`, "TypeError", []string{"kv.set_many: unexpected keyword argument 'timeout' (say ttl="}},
+	{`store.get("int", ex=60)`, "TypeError", []string{"kv.get: unexpected keyword argument 'ex'; it is get("}},
+	{`store.keys(match="*")`, "TypeError", []string{"(say pattern=)"}},
+	{`store.incr("int", amount=2)`, "TypeError", []string{"(say delta=)"}},
+
+	// Calls on the module instead of a store.
+	{`kv.clear()`, "TypeError", []string{"kv.clear: call it on a store, such as kv.default.clear()"}},
+	{`kv.get("int")`, "TypeError", []string{"kv.get: call it on a store, such as kv.default.get()"}},
+	{`kv.pop("default")`, "TypeError", []string{"kv.pop: call it on a store"}},
+	{`kv.setdefault("a", 1)`, "TypeError", []string{"kv.setdefault: call get_or_set on a store, such as kv.default.get_or_set()"}},
+
 	// An exception that arrives as an argument goes on.
 	{`store.set("k", raises())`, "KeyError", []string{"mine"}},
 	{`x = store.set("k", raises())`, "KeyError", []string{"mine"}},
@@ -543,6 +564,9 @@ func TestATinyTTLExpiresAndIsNotForever(t *testing.T) {
 		p, h := scripted(t, b, clock.option())
 		for _, ttl := range []string{"1e-300", "5e-324", "1e-9", "0.4e-9"} {
 			eval(t, p, `store.set("k", 1, ttl=float("`+ttl+`"))`)
+			if left, err := h.TTL(ctx, "k"); left != time.Millisecond || err != nil {
+				t.Errorf("ttl=%s: %v left (%v), want a millisecond", ttl, left, err)
+			}
 			clock.Advance(time.Millisecond)
 			if there, err := h.Exists(ctx, "k"); there || err != nil {
 				t.Errorf("ttl=%s: exists is %v (%v) a millisecond later", ttl, there, err)

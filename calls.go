@@ -78,7 +78,7 @@ func init() { // not in the declaration, because the help of a store lists its c
 		{"add", []param{pKey, pValue, pTTL}, "bool",
 			"Stores the value only if the key is absent; tells whether it did.", callAdd},
 		{"update", []param{pKey, pFn, pDefault}, "value",
-			"Replaces the value by fn(value) in one step and returns it; fn runs again if the key changed meanwhile.", callUpdate},
+			"Replaces the value by what fn(value) returns, which may not be None, in one step, and returns it; fn runs again if the key changed meanwhile.", callUpdate},
 		{"get_or_set", []param{pKey, pFn, pTTL}, "value",
 			"Returns the value, or stores and returns fn() if the key is absent.", callGetOrSet},
 		{"pop", []param{pKey, pDefault}, "value",
@@ -247,9 +247,12 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 				return Value{}, err
 			}
 		}
-		next, err := callBack(ctx, fn, current)
+		next, err := callBack(ctx, fn, takesOld, current)
 		if err != nil {
 			return Value{}, err
+		}
+		if isNone(next) {
+			return Value{}, kverr.Errorf(ErrInvalid, "fn returned None, nothing was stored; let it return the new value (a method such as append changes its list and returns None)")
 		}
 		return encodeObject(next, h.opts.maxValueBytes)
 	})
@@ -266,7 +269,7 @@ func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, e
 		return nil, r.err
 	}
 	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
-		made, err := callBack(ctx, fn)
+		made, err := callBack(ctx, fn, takesNothing)
 		if err != nil {
 			return Value{}, err
 		}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/object"
@@ -331,4 +332,74 @@ func (s *slowStore) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, e
 	close(s.entered)
 	<-s.leave
 	return s.Store.Apply(ctx, op)
+}
+
+// For the interpreter a library is a dict, whose methods would change it for all
+// that share it.
+func TestACallOnTheModuleIsRefusedAndTheLibraryStaysWhole(t *testing.T) {
+	names := []string{"keys", "values", "items", "get", "pop", "setdefault", "update", "clear", "copy", "fromkeys"}
+	for _, c := range contractCalls {
+		if c.name != "open" {
+			names = append(names, c.name)
+		}
+	}
+	r := backends[0].registry(t)
+	p, other := interpreter(r, &bytes.Buffer{}), interpreter(r, &bytes.Buffer{})
+	const imports = "import scriptling.runtime as runtime\nimport scriptling.runtime.kv as kv\n"
+	eval(t, p, imports)
+	for _, module := range []string{"kv", "runtime.kv"} {
+		for _, name := range names {
+			for _, arguments := range []string{"", `"default"`, `"default", 1`, `{"default": 1}, x=2`} {
+				clause, message := caught(t, p, module+"."+name+"("+arguments+")")
+				if clause != "TypeError" || !strings.HasPrefix(message, "kv."+name+": call ") || !strings.Contains(message, " on a store, such as kv.default.") {
+					t.Errorf("%s.%s(%s) raised %s %q", module, name, arguments, clause, message)
+				}
+			}
+		}
+	}
+	for _, p := range []*scriptling.Scriptling{p, other, p.Clone()} {
+		eval(t, p, imports+`kv.default.incr("n")
+runtime.kv.open(":memory:x").incr("n")
+`)
+	}
+	if n, err := r.Default().Get(ctx, "n"); n != int64(3) || err != nil {
+		t.Errorf("the default store was counted in %v times (%v)", n, err)
+	}
+}
+
+// The functions of calls run inside each other to a depth that the host's stack
+// bears, and no further.
+func TestFunctionsOfCallsAreNestedToALimit(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, b backend) {
+		p, h := scripted(t, b)
+		eval(t, p, `
+def deeper(n):
+    if n == 0:
+        return "bottom"
+    if n % 2 == 0:
+        return store.update("update" + str(n), lambda old: deeper(n - 1))
+    return store.get_or_set("made" + str(n), lambda: deeper(n - 1))
+def endless(old=None):
+    return store.update("k", endless)
+`)
+		eval(t, p, "bottom = deeper(32)")
+		if got := text(t, p, "bottom"); got != "bottom" {
+			t.Errorf("32 deep: %q", got)
+		}
+		before := contents(t, h)
+		within(t, 20*time.Second, func() {
+			eval(t, p, "store.clear()")
+			clause, message := caught(t, p, "deeper(33)")
+			if want := "kv.get_or_set: functions that stores call are nested more than 32 deep; does fn make the call that runs it?"; clause != "RuntimeError" || message != want {
+				t.Errorf("33 deep raised %s %q", clause, message)
+			}
+			if clause, message = caught(t, p, "endless()"); clause != "RuntimeError" || !strings.HasPrefix(message, "kv.update: functions that stores call") {
+				t.Errorf("without an end it raised %s %q", clause, message)
+			}
+		})
+		if after := contents(t, h); after != "" {
+			t.Errorf("the store was\n%s\nand is\n%s", before, after)
+		}
+		eval(t, p, "bottom = deeper(32)") // the count goes back
+	})
 }

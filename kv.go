@@ -3,6 +3,9 @@ package extlibs
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"strings"
 	"sync"
 
 	"github.com/paularlott/scriptling/evaliface"
@@ -39,10 +42,41 @@ func (r *Registry) newLibrary(a *access) *object.Library {
 		}
 		return h.face()
 	}}
-	return object.NewLibrary(RuntimeKVLibraryName,
-		map[string]*object.Builtin{"open": open},
+	functions := misplacedCalls()
+	functions[openCall.name] = open
+	return object.NewLibrary(RuntimeKVLibraryName, functions,
 		map[string]object.Object{"default": r.defaultFace()},
 		libraryDoc)
+}
+
+// dictMethods are what every dict answers to, and so every module, which is one
+// for the interpreter: kv.clear() would empty the library for all who share it.
+// Each has the store's call that does its work.
+var dictMethods = map[string]string{
+	"keys": "keys", "values": "items", "items": "items", "get": "get", "pop": "pop", "setdefault": "get_or_set",
+	"update": "update", "clear": "clear", "copy": "items", "fromkeys": "set_many",
+}
+
+// misplacedCalls are functions of the module, which win over a dict's methods,
+// in the place of calls that belong on a store.
+func misplacedCalls() map[string]*object.Builtin {
+	instead := maps.Clone(dictMethods)
+	for i := range calls {
+		instead[calls[i].name] = calls[i].name
+	}
+	functions := make(map[string]*object.Builtin, len(instead)+1)
+	for name, call := range instead {
+		what := "it"
+		if call != name {
+			what = call
+		}
+		err := kverr.Errorf(ErrType, "call %s on a store, such as kv.default.%s()", what, call)
+		functions[name] = &object.Builtin{
+			HelpText: name + " belongs to stores: see help(kv.default." + call + ")",
+			Fn:       func(context.Context, object.Kwargs, ...object.Object) object.Object { return toScript(name, err) },
+		}
+	}
+	return functions
 }
 
 // openFromScript lets other threads of the interpreter run while a file is
@@ -116,25 +150,60 @@ func exceptionType(err error) string {
 		return object.ExceptionTypeTypeError
 	case errors.Is(err, ErrInvalid), errors.Is(err, ErrTooLarge), errors.Is(err, ErrOverflow):
 		return object.ExceptionTypeValueError
-	case errors.Is(err, ErrClosed), errors.Is(err, ErrConflict),
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrConflict), errors.Is(err, errNesting),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return object.ExceptionTypeRuntimeError
 	}
 	return object.ExceptionTypeOSError
 }
 
+// maxNesting is how many callbacks may run inside each other. Each costs the
+// host's stack far more than a call between scripts does, and each wait below
+// many of them costs more than the one before.
+const maxNesting = 32
+
+var errNesting = errors.New("callbacks are nested too deeply")
+
+// nestingKey is where the context of a callback holds how many it stands in.
+type nestingKey struct{}
+
 // callBack runs a script's function. The interpreter lock is held, no store is.
-func callBack(ctx context.Context, fn object.Object, args ...object.Object) (object.Object, error) {
+// takes says what fn is called with.
+func callBack(ctx context.Context, fn object.Object, takes string, args ...object.Object) (object.Object, error) {
 	eval := evaliface.FromContext(ctx)
 	if eval == nil {
 		return nil, kverr.Errorf(ErrType, "fn needs an interpreter to run in, and this call came without one")
 	}
-	result := eval.CallObjectFunction(ctx, fn, args, nil, evaluator.GetEnvFromContext(ctx))
-	switch result.(type) {
-	case *object.Error, *object.Exception:
+	nesting, _ := ctx.Value(nestingKey{}).(int)
+	if nesting == maxNesting {
+		return nil, kverr.Errorf(errNesting, "functions that stores call are nested more than %d deep; does fn make the call that runs it?", maxNesting)
+	}
+	ctx = context.WithValue(ctx, nestingKey{}, nesting+1)
+	switch result := eval.CallObjectFunction(ctx, fn, args, nil, evaluator.GetEnvFromContext(ctx)).(type) {
+	case *object.Error:
+		// A call of fn that does not fit it has no line yet: it failed before
+		// the first statement.
+		if result.Line == 0 && strings.HasPrefix(result.Message, fmt.Sprintf("argument error: got %d arguments, want ", len(args))) {
+			return nil, kverr.Errorf(ErrType, "fn is called with %s (%s)", takes, result.Message)
+		}
+		return nil, &raised{result}
+	case *object.Exception:
 		return nil, &raised{result}
 	case nil:
 		return none, nil
+	default:
+		return result, nil
 	}
-	return result, nil
+}
+
+// What the functions of the calls are called with.
+const (
+	takesNothing = "no argument; write it as lambda: value"
+	takesOld     = "one argument, the value; write it as lambda old: new"
+)
+
+// isNone also takes what a careless Go function may return.
+func isNone(o object.Object) bool {
+	_, null := o.(*object.Null)
+	return null || o == nil
 }

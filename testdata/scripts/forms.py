@@ -10,7 +10,7 @@ print(store.keys(), store.keys("c"), store.keys(pattern="d*"), store.keys("*", 1
 print(store.incr("n"), store.incr("n", 5), store.incr("n", delta=-2), store.incr(key="n", delta=0), store.incr("n", 1, 60), store.ttl("n"))
 print(store.incr("m", 1, 60), store.ttl("m"), store.incr("o", ttl=5), store.ttl("o"))
 print(store.add("n", 1), store.add("p", 1, 60), store.ttl("p"), store.add(key="q", value=2, ttl=7), store.ttl("q"))
-print(store.update("n", lambda v: v * 2), store.update(key="u", fn=lambda v: v, default="dflt"), store.update("v", lambda v: v), store.exists("v"))
+print(store.update("n", lambda v: v * 2), store.update(key="u", fn=lambda v: v, default="dflt"), store.update("v", lambda v: 0 if v is None else v), store.exists("v"))
 print(store.get_or_set("n", lambda: "not run"), store.get_or_set("g", lambda: "made", 9), store.ttl("g"), store.get_or_set(key="h", fn=lambda: 1, ttl=8), store.ttl("h"))
 print(store.update("len", len, "four"), store.get_or_set("list", str.lower if False else list))
 print(store.pop("g"), store.pop("g"), store.pop("g", 1), store.pop(key="g", default=2))
