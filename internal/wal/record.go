@@ -1,0 +1,239 @@
+package wal
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// The layout of a log:
+//
+//	header  4,096 bytes: magic (8), id (16), CRC-32C of both (4), zeros
+//	ring    the rest; position p is at byte p modulo the ring's size
+//
+// A record is at a multiple of 32 and padded to one with zeros: salt (8: the
+// beginning of the id), its own position (8), the position up to which the log
+// was known to be durable when it was written (8), the length of its payload
+// (4), a CRC-32C of the id, of the fields so far and of the payload (4), payload.
+// A payload is a row of operations: kind (1), length of the key (uvarint), key
+// and, for a put, the deadline (uvarint, 0: none), length of the value (uvarint),
+// value. A clear has nothing but its kind. Numbers are big-endian.
+const (
+	headerBytes = 4096
+	idBytes     = 16
+	saltBytes   = 8
+	recordAlign = 32
+	recordHead  = 32
+	crcBytes    = 4
+	maxPos      = 1 << 62
+
+	// MaxRecordBytes bounds the payload of a record.
+	MaxRecordBytes = 1 << 30
+
+	// MaxBytes bounds a log's file. A larger one is none that Create or Resize made.
+	MaxBytes = 2 << 30
+)
+
+var (
+	magic      = []byte("kv log\x00\x01")
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// ID tells a log from all others. A file names the one that it needs.
+type ID [idBytes]byte
+
+// Pos is a position in the endless row of records of a log.
+type Pos int64
+
+// Kind says what an operation of a record does.
+type Kind byte
+
+// The operations. They say what a key is afterwards, not what was asked for, so
+// that carrying them out twice makes no difference.
+const (
+	Put Kind = iota + 1
+	Delete
+	Clear
+)
+
+// Op is one operation of a record.
+type Op struct {
+	Kind     Kind
+	Key      string
+	Value    string
+	Deadline int64 // nanoseconds since 1970; 0: none
+}
+
+// Batch gathers the operations of one record. The zero value is empty.
+type Batch struct{ b []byte }
+
+func (b *Batch) start() {
+	if len(b.b) == 0 {
+		b.b = append(b.b, make([]byte, recordHead)...)
+	}
+}
+
+// Put adds the storing of a value. A deadline of 0 is none; it is never negative.
+func (b *Batch) Put(key, value string, deadline int64) {
+	b.op(Put, key)
+	b.b = binary.AppendUvarint(b.b, uint64(deadline))
+	b.b = append(binary.AppendUvarint(b.b, uint64(len(value))), value...)
+}
+
+// Delete adds the removal of a key.
+func (b *Batch) Delete(key string) { b.op(Delete, key) }
+
+// Clear adds the removal of all keys.
+func (b *Batch) Clear() {
+	b.start()
+	b.b = append(b.b, byte(Clear))
+}
+
+func (b *Batch) op(kind Kind, key string) {
+	b.start()
+	b.b = append(binary.AppendUvarint(append(b.b, byte(kind)), uint64(len(key))), key...)
+}
+
+// Len is the number of bytes that the record will take in the log.
+func (b *Batch) Len() int64 { return align(int64(max(len(b.b), recordHead))) }
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() { b.b = b.b[:0] }
+
+func align(n int64) int64 { return (n + recordAlign - 1) &^ (recordAlign - 1) }
+
+// seal returns the whole record for its place in the log.
+func (b *Batch) seal(id ID, at, durable Pos) []byte {
+	b.start()
+	h := b.b[:recordHead]
+	copy(h, id[:saltBytes])
+	binary.BigEndian.PutUint64(h[8:], uint64(at))
+	binary.BigEndian.PutUint64(h[16:], uint64(durable))
+	binary.BigEndian.PutUint32(h[24:], uint32(len(b.b)-recordHead))
+	sum := crc32.Update(headSum(id, h), castagnoli, b.b[recordHead:])
+	binary.BigEndian.PutUint32(h[28:], sum)
+	return append(b.b, make([]byte, b.Len()-int64(len(b.b)))...)
+}
+
+func headSum(id ID, head []byte) uint32 {
+	return crc32.Update(crc32.Checksum(id[:], castagnoli), castagnoli, head[:recordHead-crcBytes])
+}
+
+// head is the head of a record, read.
+type head struct {
+	at, durable Pos
+	length      int64
+	start, sum  uint32 // of the checksum
+}
+
+// end is where the next record is.
+func (h head) end() Pos { return h.at + Pos(align(recordHead+h.length)) }
+
+// parseHead reads the head of a record, if b may be one of this log.
+func parseHead(id ID, b []byte) (head, bool) {
+	h := head{
+		at:      Pos(binary.BigEndian.Uint64(b[8:])),
+		durable: Pos(binary.BigEndian.Uint64(b[16:])),
+		length:  int64(binary.BigEndian.Uint32(b[24:])),
+		sum:     binary.BigEndian.Uint32(b[28:]),
+	}
+	ok := bytes.Equal(b[:saltBytes], id[:saltBytes]) && h.length <= MaxRecordBytes &&
+		h.at >= 0 && h.at <= maxPos && h.at%recordAlign == 0 && h.durable >= 0 && h.durable <= h.at
+	if ok {
+		h.start = headSum(id, b)
+	}
+	return h, ok
+}
+
+// errOps is about a record whose checksum holds but whose payload does not.
+var errOps = kverr.Errorf(kverr.Corrupt, "a record of the log is not one of this format; restore the store from a backup")
+
+// payload is what decodeOps reads a record from.
+type payload interface {
+	io.Reader
+	io.ByteReader
+	Len() int64 // bytes that are left
+}
+
+// decodeOps calls fn for each operation. No length is believed that is larger
+// than what is left of the record.
+func decodeOps(r payload, fn func(Op) error) error {
+	text := func() (string, error) {
+		n, err := binary.ReadUvarint(r)
+		if err != nil || n > uint64(r.Len()) {
+			return "", errOps
+		}
+		b := make([]byte, n)
+		_, err = io.ReadFull(r, b)
+		return string(b), err
+	}
+	for r.Len() > 0 {
+		kind, err := r.ReadByte()
+		if err != nil {
+			return err
+		}
+		op := Op{Kind: Kind(kind)}
+		switch op.Kind {
+		case Put, Delete:
+			if op.Key, err = text(); err != nil {
+				return err
+			}
+			if op.Kind == Delete {
+				break
+			}
+			deadline, err := binary.ReadUvarint(r)
+			if err != nil || int64(deadline) < 0 {
+				return errOps
+			}
+			op.Deadline = int64(deadline)
+			if op.Value, err = text(); err != nil {
+				return err
+			}
+		case Clear:
+		default:
+			return errOps
+		}
+		if err := fn(op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newHeader returns the block that a log begins with, for a new id.
+func newHeader() (ID, []byte) {
+	var id ID
+	rand.Read(id[:])
+	b := make([]byte, headerBytes)
+	copy(b, magic)
+	copy(b[len(magic):], id[:])
+	binary.BigEndian.PutUint32(b[len(magic)+idBytes:], headerSumOf(b))
+	return id, b
+}
+
+func headerSumOf(b []byte) uint32 { return crc32.Checksum(b[:len(magic)+idBytes], castagnoli) }
+
+// ReadID reads the id of the log in a file. Where the file is some other file
+// the error is kverr.Format, where it is a damaged log kverr.Corrupt.
+func ReadID(f io.ReaderAt) (ID, error) {
+	var b [len("kv log\x00\x01") + idBytes + crcBytes]byte
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil && err != io.EOF {
+		return ID{}, err
+	}
+	if !bytes.HasPrefix(b[:n], magic[:6]) {
+		return ID{}, kverr.Errorf(kverr.Format, "it is not the log of a store")
+	}
+	end := len(magic) + idBytes
+	if n == len(b) && b[7] > magic[7] {
+		return ID{}, kverr.Errorf(kverr.Format, "the log has format %d, this version of the library reads up to %d; update the library", b[7], magic[7])
+	}
+	if n < len(b) || binary.BigEndian.Uint32(b[end:]) != headerSumOf(b[:]) {
+		return ID{}, kverr.Errorf(kverr.Corrupt, "the log's header is damaged")
+	}
+	return ID(b[len(magic):end]), nil
+}

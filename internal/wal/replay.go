@@ -1,0 +1,237 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"hash/crc32"
+	"io"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Replay reads the records of a log in a file of size bytes from a position on,
+// in their order, and returns where the last whole one ends. fn is called for
+// each operation, after all records have been checked. The memory it takes is
+// bounded by the largest key and value.
+//
+// The error is kverr.Corrupt where something is lost that was durable once.
+func Replay(f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end Pos, err error) {
+	r, err := newRing(f, size, id)
+	if err != nil {
+		return 0, err
+	}
+	if from < 0 || from > maxPos || from%recordAlign != 0 {
+		return 0, kverr.Errorf(kverr.Corrupt, "the file names a place in the log where no record can be; restore the store from a backup")
+	}
+	var records []head
+	for end = from; ; end = records[len(records)-1].end() {
+		h, whole, err := r.record(end, from)
+		if err != nil {
+			return 0, err
+		}
+		if !whole {
+			break
+		}
+		records = append(records, h)
+	}
+	if err := r.checkHole(end); err != nil {
+		return 0, err
+	}
+	for _, h := range records {
+		if err := decodeOps(r.part(h.at+recordHead, h.length), fn); err != nil {
+			return 0, err
+		}
+	}
+	return end, nil
+}
+
+// ring reads a log.
+type ring struct {
+	f    io.ReaderAt
+	id   ID
+	size int64
+	buf  []byte
+}
+
+func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
+	found, err := ReadID(f)
+	if err != nil {
+		return nil, err
+	}
+	if found != id {
+		return nil, kverr.Errorf(kverr.Corrupt, "the log belongs to another store, or to another time of this one")
+	}
+	if size > MaxBytes {
+		return nil, kverr.Errorf(kverr.Corrupt, "the log has %d bytes, more than any log can have", size)
+	}
+	if size < 2*headerBytes {
+		return nil, kverr.Errorf(kverr.Corrupt, "the log has been cut short: %d bytes of at least %d", size, 2*headerBytes)
+	}
+	return &ring{f: f, id: id, size: ringSize(size), buf: make([]byte, 64<<10)}, nil
+}
+
+// readAt reads at a position, up to the end of the ring or of b.
+func (r *ring) readAt(b []byte, at Pos) (int, error) {
+	off := int64(at) % r.size
+	n, err := r.f.ReadAt(b[:min(int64(len(b)), r.size-off)], headerBytes+off)
+	if n > 0 || len(b) == 0 {
+		return n, nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return 0, err
+}
+
+// record reads the head of the record at a position and checks the whole of it.
+// Nothing reaches over the ring's end to where the replay began.
+func (r *ring) record(at, from Pos) (h head, whole bool, err error) {
+	var b [recordHead]byte
+	if int64(at-from)+recordHead > r.size {
+		return h, false, nil
+	}
+	if _, err := io.ReadFull(r.part(at, recordHead), b[:]); err != nil {
+		return h, false, err
+	}
+	h, ok := parseHead(r.id, b[:])
+	if !ok || h.at != at || int64(h.end()-from) > r.size {
+		return h, false, nil
+	}
+	sum, p := h.start, r.part(at+recordHead, h.length)
+	for p.Len() > 0 {
+		n, err := p.Read(r.buf)
+		if err != nil {
+			return h, false, err
+		}
+		sum = crc32.Update(sum, castagnoli, r.buf[:n])
+	}
+	return h, sum == h.sum, nil
+}
+
+// checkHole looks for a record that was written when the log was durable beyond
+// the end that was found.
+func (r *ring) checkHole(end Pos) error {
+	salt := r.id[:saltBytes]
+	for off := int64(0); off < r.size; {
+		n, err := r.readAt(r.buf, Pos(off))
+		if n -= n % recordAlign; n == 0 && err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+		for i := 0; ; {
+			next := bytes.Index(r.buf[i:n], salt)
+			if next < 0 {
+				break
+			}
+			i += next
+			if i%recordAlign == 0 && i+recordHead <= n {
+				h, ok := parseHead(r.id, r.buf[i:n])
+				if ok && h.durable > end && h.at >= end && int64(h.at)%r.size == off+int64(i) {
+					if _, whole, err := r.record(h.at, h.at); err != nil {
+						return err
+					} else if whole {
+						return kverr.Errorf(kverr.Corrupt, "the log lacks records between positions %d and %d that were on the disk: it is damaged; restore the store from a backup", end, h.durable)
+					}
+				}
+			}
+			i++
+		}
+		off += int64(n)
+	}
+	return nil
+}
+
+// part reads n bytes from a position on.
+func (r *ring) part(at Pos, n int64) *ringPart { return &ringPart{r: r, at: at, left: n} }
+
+type ringPart struct {
+	r    *ring
+	at   Pos
+	left int64
+	buf  [512]byte // read ahead, for the small pieces
+	i, n int
+}
+
+func (p *ringPart) Len() int64 { return p.left }
+
+func (p *ringPart) Read(b []byte) (int, error) {
+	if p.left == 0 {
+		return 0, io.EOF
+	}
+	b = b[:min(int64(len(b)), p.left)]
+	n := copy(b, p.buf[p.i:p.n])
+	p.i += n
+	if n == 0 && len(b) < len(p.buf) {
+		if err := p.ahead(); err != nil {
+			return 0, err
+		}
+		return p.Read(b)
+	}
+	if n == 0 {
+		var err error
+		if n, err = p.r.readAt(b, p.at); err != nil {
+			return 0, err
+		}
+		p.at += Pos(n)
+	}
+	p.left -= int64(n)
+	return n, nil
+}
+
+func (p *ringPart) ahead() error {
+	n, err := p.r.readAt(p.buf[:min(int64(len(p.buf)), p.left)], p.at)
+	p.i, p.n = 0, n
+	p.at += Pos(n)
+	return err
+}
+
+func (p *ringPart) ReadByte() (byte, error) {
+	var b [1]byte
+	_, err := io.ReadFull(p, b[:])
+	return b[0], err
+}
+
+// Resume goes on with a log after a crash, behind the records that Replay found.
+// What was read need not be on the disk: the process may have died before its
+// sync, or the sync failed. So it is written again. The rest of the ring becomes
+// zeros, so that no record that was torn from its predecessors ever finds new
+// ones. No writer may use the log before.
+func Resume(f File, size int64, id ID, from, end Pos, opts Options) (*Log, error) {
+	r, err := newRing(f, size, id)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{file: f, id: id, opts: opts, size: r.size, head: from, tail: end}
+	buf := make([]byte, 1<<20)
+	for at := from; at < end; {
+		n, err := r.readAt(buf[:min(int64(len(buf)), int64(end-at))], at)
+		if err == nil {
+			err = l.write(buf[:n], at)
+		}
+		if err != nil {
+			return nil, err
+		}
+		at += Pos(n)
+	}
+	first, last := int64(end)%r.size, int64(from)%r.size
+	switch {
+	case end-from == Pos(r.size): // full
+	case first < last:
+		err = fill(f, headerBytes+first, headerBytes+last)
+	default:
+		err = errors.Join(fill(f, headerBytes+first, headerBytes+r.size), fill(f, headerBytes, headerBytes+last))
+	}
+	if err == nil {
+		err = f.Truncate(headerBytes + r.size) // a size that a crash left between two
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.durable = end
+	return l, nil
+}
