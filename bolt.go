@@ -6,142 +6,54 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
-	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Bounds of the work that a transaction does at once, for the sake of others.
 const (
 	boltScanKeys   = 1024    // keys that a page looks at
 	boltScanBytes  = 1 << 20 // bytes of values on a page
-	boltSweepKeys  = 1024    // expired keys removed in one transaction
-	boltSweepTime  = 2 * time.Millisecond
 	boltSweepPause = 2 * time.Millisecond
 )
 
 // boltStore is a store in a bbolt file. Its reads are short transactions of
 // their own, its writes go through the committer.
 type boltStore struct {
-	opts  options
-	path  string
-	c     *committer // nil: the file is read-only
-	sweep sweeper
-
-	// engine is held shared by every use of db, and alone by Close and by
-	// Compact when it puts another file in its place.
-	engine sync.RWMutex
-	db     *bolt.DB // nil: closed
-	info   os.FileInfo
-	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
-
-	damaged atomic.Pointer[kverr.Error] // why the engine can't go on
-	broken  chan struct{}               // closed when damaged is set
-	breaks  sync.Once
+	opts    options
+	file    *boltfile.File
+	c       *committer // nil: the file is read-only
+	sweep   sweeper
 	commits atomic.Int64
 	expired atomic.Int64
 }
 
-func newBoltStore(db *bolt.DB, f storeFile, path string, opts options) *boltStore {
-	s := &boltStore{opts: opts, path: path, db: db, info: f.info, broken: make(chan struct{})}
-	s.file.Store(f.File)
-	if !db.IsReadOnly() {
-		s.c = newCommitter(s.update, opts.now, func() { s.commits.Add(1) })
-		s.c.broken, s.c.why = s.broken, func() error { return s.damaged.Load() }
+// openBolt opens the file at loc, and creates it if there is none.
+func openBolt(loc access.Location, opts options) (*boltStore, error) {
+	file, err := boltfile.Open(loc, boltfile.Options{
+		MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: opts.now, Logger: opts.logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &boltStore{opts: opts, file: file}
+	if !file.ReadOnly() {
+		s.c = newCommitter(file.Update, func() { s.commits.Add(1) })
+		s.c.broken, s.c.why = file.Broken(), file.Err
 		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, step: s.sweepStep}
 		s.sweep.expect(0) // the file may hold keys that expired while it was closed
 	}
-	return s
-}
-
-// use is the only way to the engine.
-func (s *boltStore) use(fn func(*bolt.DB) error) error {
-	s.engine.RLock()
-	defer s.engine.RUnlock()
-	if s.db == nil {
-		return ErrClosed
-	}
-	return s.guarded(func() error { return fn(s.db) })
-}
-
-func (s *boltStore) update(fn func(*bolt.Tx) error) error {
-	return s.use(func(db *bolt.DB) error {
-		id, refused := 0, false
-		err := db.Update(func(tx *bolt.Tx) error {
-			id = tx.ID()
-			err := fn(tx)
-			refused = err != nil
-			return err
-		})
-		if err == nil || refused {
-			return err
-		}
-		// A commit whose last step fails, the sync of the header, is in the
-		// system's memory all the same. The engine goes on from it, and reuses
-		// pages that the header on disk may still need: a power cut then would
-		// leave nothing that can be opened. So that must be the last commit.
-		seen := 0
-		view := db.View(func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
-		if view == nil && seen < id {
-			return err
-		}
-		return s.breakDown(kverr.Errorf(ErrCommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err).(*kverr.Error))
-	})
-}
-
-// breakDown lets nobody near the engine from now on.
-func (s *boltStore) breakDown(why *kverr.Error) error {
-	s.breaks.Do(func() {
-		s.damaged.Store(why)
-		close(s.broken)
-		s.opts.logger.Error("kv file can't be used any longer", "path", s.path, "error", why.Msg)
-	})
-	return why
-}
-
-func (s *boltStore) view(fn func(*boltTx) error) error { return s.read(newBoltTx, fn) }
-
-// load is view for those who only load entries.
-func (s *boltStore) load(fn func(*boltTx) error) error { return s.read(newLoadTx, fn) }
-
-func (s *boltStore) read(newTx func(*bolt.Tx, time.Time) (*boltTx, error), fn func(*boltTx) error) error {
-	return s.use(func(db *bolt.DB) error {
-		return db.View(func(tx *bolt.Tx) error {
-			t, err := newTx(tx, s.opts.now())
-			if err != nil {
-				return err
-			}
-			return fn(t)
-		})
-	})
+	return s, nil
 }
 
 // is reports whether the store's file is the one of info.
-func (s *boltStore) is(info os.FileInfo) bool {
-	s.engine.RLock()
-	defer s.engine.RUnlock()
-	return os.SameFile(s.info, info)
-}
+func (s *boltStore) is(info os.FileInfo) bool { return s.file.Is(info) }
 
-// guarded turns a panic or memory fault of the engine, which it answers damage
-// with, into an error, and lets nobody near the engine afterwards.
-func (s *boltStore) guarded(fn func() error) error {
-	if d := s.damaged.Load(); d != nil {
-		return d
-	}
-	err := guard(fn)
-	var f *kverr.Error
-	if errors.As(err, &f) && f.Kind == errEngine {
-		return s.breakDown(&kverr.Error{Kind: ErrCorrupt, Msg: f.Msg, Cause: f.Cause})
-	}
-	return err
-}
-
-func (s *boltStore) write(ctx context.Context, change func(*boltTx) error) error {
+func (s *boltStore) write(ctx context.Context, change func(*boltfile.Tx) error) error {
 	if s.c == nil {
 		return s.errReadOnly()
 	}
@@ -157,20 +69,32 @@ func (s *boltStore) errKeys() error {
 }
 
 func (s *boltStore) Load(_ context.Context, key string) (e Entry, err error) {
-	err = s.load(func(t *boltTx) error {
-		stored, err := t.liveEntry(key)
+	err = s.file.Load(func(t *boltfile.Tx) error {
+		stored, err := liveEntry(t, key)
 		if err == nil {
-			e = Entry{key, stored.value, t.left(stored.deadline)}
+			e = Entry{key, stored.value, t.Left(stored.deadline)}
 		}
 		return err
 	})
 	return e, err
 }
 
+// liveEntry reads the entry of a live key, else it returns ErrNotFound.
+func liveEntry(t *boltfile.Tx, key string) (pendingEntry, error) {
+	value, deadline, exists, err := t.Entry(key)
+	if err != nil {
+		return pendingEntry{}, err
+	}
+	if !exists || !t.Live(deadline) {
+		return pendingEntry{}, ErrNotFound
+	}
+	return pendingEntry{Value{value}, deadline}, nil
+}
+
 // loadRaw is Load with the deadline as it is in the file.
 func (s *boltStore) loadRaw(key string) (e pendingEntry, err error) {
-	err = s.load(func(t *boltTx) error {
-		e, err = t.liveEntry(key)
+	err = s.file.Load(func(t *boltfile.Tx) error {
+		e, err = liveEntry(t, key)
 		return err
 	})
 	return e, err
@@ -178,11 +102,11 @@ func (s *boltStore) loadRaw(key string) (e pendingEntry, err error) {
 
 func (s *boltStore) LoadMany(_ context.Context, keys []string) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
-	err := s.load(func(t *boltTx) error {
+	err := s.file.Load(func(t *boltfile.Tx) error {
 		for _, key := range keys {
-			e, err := t.liveEntry(key)
+			e, err := liveEntry(t, key)
 			if err == nil {
-				entries = append(entries, Entry{key, e.value, t.left(e.deadline)})
+				entries = append(entries, Entry{key, e.value, t.Left(e.deadline)})
 			} else if err != ErrNotFound {
 				return err
 			}
@@ -194,18 +118,18 @@ func (s *boltStore) LoadMany(_ context.Context, keys []string) ([]Entry, error) 
 
 func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 	var result Result
-	err := s.write(ctx, func(t *boltTx) error {
-		p, err := t.plan(&op)
+	err := s.write(ctx, func(t *boltfile.Tx) error {
+		p, err := planOf(t, &op)
 		if err != nil {
 			return err
 		}
-		if result, err = p.step(&op, t.now); err != nil {
+		if result, err = p.step(&op, t.Now); err != nil {
 			return err
 		}
 		if err := s.admit(t, p); err != nil {
 			return err
 		}
-		return t.carryOut(p)
+		return carryOut(t, p)
 	})
 	if err != nil {
 		return Result{}, err
@@ -217,19 +141,19 @@ func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	ops = slices.Clone(ops) // the commit may still read them when ctx has ended the wait
-	err := s.write(ctx, func(t *boltTx) (err error) {
+	err := s.write(ctx, func(t *boltfile.Tx) (err error) {
 		byKey := make(map[string]*plan, len(ops))
 		plans := make([]*plan, 0, len(ops))
 		for i := range ops {
 			p := byKey[ops[i].Key]
 			if p == nil {
-				if p, err = t.plan(&ops[i]); err != nil {
+				if p, err = planOf(t, &ops[i]); err != nil {
 					return err
 				}
 				byKey[p.key] = p
 				plans = append(plans, p)
 			}
-			if results[i], err = p.step(&ops[i], t.now); err != nil {
+			if results[i], err = p.step(&ops[i], t.Now); err != nil {
 				return err
 			}
 		}
@@ -237,7 +161,7 @@ func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 			return err
 		}
 		for _, p := range plans {
-			if err := t.carryOut(p); err != nil {
+			if err := carryOut(t, p); err != nil {
 				return err
 			}
 		}
@@ -260,9 +184,9 @@ func (s *boltStore) expectExpiry(op *Op) {
 }
 
 // plan starts the plan for the key of op.
-func (t *boltTx) plan(op *Op) (*plan, error) {
-	value, deadline, exists, err := t.entry(op.Key)
-	p := planFor(op.Key, pendingEntry{value, deadline}, exists)
+func planOf(t *boltfile.Tx, op *Op) (*plan, error) {
+	value, deadline, exists, err := t.Entry(op.Key)
+	p := planFor(op.Key, pendingEntry{Value{value}, deadline}, exists)
 	switch {
 	case err == nil:
 	case op.Kind == OpDelete: // removing a damaged entry mends it
@@ -274,77 +198,70 @@ func (t *boltTx) plan(op *Op) (*plan, error) {
 }
 
 // admit checks the limit of keys for plans that are to be carried out.
-func (s *boltStore) admit(t *boltTx, plans ...*plan) error {
+func (s *boltStore) admit(t *boltfile.Tx, plans ...*plan) error {
 	limit := int64(s.opts.maxKeys)
 	if limit <= 0 {
 		return nil
 	}
-	keys := t.count
+	keys := t.Count
 	for _, p := range plans {
-		wasLive := p.existed && t.live(p.was.deadline)
+		wasLive := p.existed && t.Live(p.was.deadline)
 		if p.exists && !wasLive {
 			keys++
 		} else if wasLive && !p.exists {
 			keys--
 		}
 	}
-	if keys > t.count && keys > limit && keys-t.expired() > limit {
+	if keys > t.Count && keys > limit && keys-t.Expired() > limit {
 		return s.errKeys()
 	}
 	return nil
 }
 
-func (t *boltTx) carryOut(p *plan) error {
-	var err error
+func carryOut(t *boltfile.Tx, p *plan) error {
 	switch {
 	case !p.changed:
 	case p.exists:
-		err = t.put(p.key, p.was.deadline, p.existed, p.next.deadline, p.next.value)
+		return t.Put(p.key, p.was.deadline, p.existed, p.next.deadline, p.next.value.data)
 	case p.existed:
-		err = t.remove(p.key, p.was.deadline)
-	}
-	if err != nil {
-		return &txError{err}
+		return t.Remove(p.key, p.was.deadline)
 	}
 	return nil
 }
 
 func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
 	var page Page
-	err := s.view(func(t *boltTx) error {
-		page.Epoch = metaNumber(t.meta, metaEpoch)
-		prefix, size := []byte(r.Prefix), 0
-		c := t.data.Cursor()
-		k, rec := c.Seek([]byte(max(r.Prefix, r.After)))
-		if k != nil && r.After != "" && string(k) == r.After {
-			k, rec = c.Next()
-		}
-		for looked := 0; k != nil && bytes.HasPrefix(k, prefix); k, rec = c.Next() {
-			if looked == boltScanKeys || size > boltScanBytes || (r.Limit > 0 && len(page.Entries) == r.Limit) {
+	err := s.file.View(func(t *boltfile.Tx) error {
+		page.Epoch = t.Epoch()
+		prefix, size, looked := []byte(r.Prefix), 0, 0
+		return t.Scan(max(r.Prefix, r.After), func(k, rec []byte) (bool, error) {
+			switch {
+			case r.After != "" && string(k) == r.After:
+				return true, nil
+			case !bytes.HasPrefix(k, prefix):
+				return false, nil
+			case looked == boltScanKeys || size > boltScanBytes || r.Limit > 0 && len(page.Entries) == r.Limit:
 				page.More = true
-				return nil
+				return false, nil
 			}
 			looked++
 			key := string(k)
 			page.Next = key
 			if r.Match != nil && !r.Match(key) {
-				continue
+				return true, nil
 			}
-			deadline, raw, err := parseRecord(k, rec)
-			if err != nil {
-				return err
+			deadline, raw, err := boltfile.ParseRecord(k, rec)
+			if err != nil || !t.Live(deadline) {
+				return err == nil, err
 			}
-			if !t.live(deadline) {
-				continue
-			}
-			e := Entry{Key: key, TTL: t.left(deadline)}
+			e := Entry{Key: key, TTL: t.Left(deadline)}
 			if !r.KeysOnly {
 				e.Value = Value{string(raw)}
 				size += len(raw)
 			}
 			page.Entries = append(page.Entries, e)
-		}
-		return nil
+			return true, nil
+		})
 	})
 	return page, err
 }
@@ -352,10 +269,10 @@ func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
 // lenWithout counts the live keys that are not among keys.
 func (s *boltStore) lenWithout(keys []string) (int, error) {
 	n := 0
-	err := s.view(func(t *boltTx) error {
-		n = int(t.count - t.expired())
+	err := s.file.View(func(t *boltfile.Tx) error {
+		n = int(t.Count - t.Expired())
 		for _, key := range keys {
-			if _, err := t.liveEntry(key); err == nil {
+			if _, err := liveEntry(t, key); err == nil {
 				n--
 			} else if err != ErrNotFound {
 				return err
@@ -371,7 +288,7 @@ func (s *boltStore) Len(context.Context) (int, error) {
 }
 
 func (s *boltStore) Clear(ctx context.Context) error {
-	return s.write(ctx, (*boltTx).clear)
+	return s.write(ctx, (*boltfile.Tx).Clear)
 }
 
 // Close commits the writes that are under way, and waits for the reads.
@@ -380,129 +297,34 @@ func (s *boltStore) Close() error {
 	if s.c != nil {
 		s.c.close()
 	}
-	if s.damaged.Load() != nil {
-		s.abandon()
-		return nil // the calls that failed have said why
-	}
-	s.engine.Lock()
-	defer s.engine.Unlock()
-	if s.db == nil {
-		return nil
-	}
-	db := s.db
-	s.db = nil
-	if err := guard(db.Close); err != nil {
-		return diskError(err)
-	}
-	return nil
+	return s.file.Close()
 }
-
-// abandon gives up the file and its lock without the engine, which would wait
-// for its own locks, and a panic may have left one of them locked. The memory
-// that maps the file stays: a call that is stuck may still look at it.
-func (s *boltStore) abandon() {
-	s.damaged.Store(errAbandoned)
-	unlock(s.file.Load())
-	s.file.Load().Close()
-}
-
-var errAbandoned = kverr.Errorf(ErrClosed, "%w", ErrClosed).(*kverr.Error)
 
 // Stats reports what only the store itself can count.
 func (s *boltStore) Stats() Stats {
-	st := Stats{Commits: s.commits.Load(), Expired: s.expired.Load()}
-	s.use(func(db *bolt.DB) error {
-		return db.View(func(tx *bolt.Tx) error { st.Bytes = tx.Size(); return nil })
-	})
-	return st
+	return Stats{Commits: s.commits.Load(), Expired: s.expired.Load(), Bytes: s.file.Size()}
 }
 
 // sweepStep removes some expired keys in one transaction, if there are any.
 func (s *boltStore) sweepStep() time.Duration {
 	next := time.Duration(-1)
-	err := s.view(func(t *boltTx) error {
-		if k, v := t.expiry.Cursor().First(); k != nil {
-			deadline, _ := splitExpiryEntry(k, v)
-			next = max(0, time.Duration(deadline-t.now))
-		}
+	err := s.file.View(func(t *boltfile.Tx) error {
+		next = t.NextDeadline()
 		return nil
 	})
 	if err == nil && next == 0 {
 		removed := int64(0)
-		err = s.write(context.Background(), func(t *boltTx) (err error) {
-			removed, next, err = t.sweep()
+		err = s.write(context.Background(), func(t *boltfile.Tx) (err error) {
+			removed, next, err = t.Sweep()
 			return err
 		})
 		s.expired.Add(removed)
 	}
 	if err != nil {
 		if !errors.Is(err, ErrClosed) {
-			s.opts.logger.Warn("kv: expired keys were not removed", "path", s.path, "error", err)
+			s.opts.logger.Warn("kv: expired keys were not removed", "path", s.file.Path(), "error", err)
 		}
 		return -1 // the next key with a deadline starts the sweeper again
 	}
 	return next
-}
-
-// sweep removes expired entries within the bounds of one step. next is as
-// sweeper.step returns it.
-func (t *boltTx) sweep() (removed int64, next time.Duration, err error) {
-	began := time.Now()
-	type entry struct {
-		k, key   []byte
-		deadline int64
-	}
-	var due []entry
-	next = -1
-	c := t.expiry.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		deadline, key := splitExpiryEntry(k, v)
-		if deadline > t.now {
-			next = time.Duration(deadline - t.now)
-			break
-		}
-		if len(due) == boltSweepKeys {
-			next = 0
-			break
-		}
-		due = append(due, entry{bytes.Clone(k), bytes.Clone(key), deadline})
-	}
-	if len(due) > 0 {
-		t.dirty = true // it may be already: others share the transaction
-	}
-	for i, e := range due {
-		if i%32 == 31 && time.Since(began) > boltSweepTime {
-			return removed, 0, nil
-		}
-		if err := t.expiry.Delete(e.k); err != nil {
-			return 0, 0, &txError{err}
-		}
-		// A key that has another deadline by now keeps it, and a damaged entry
-		// is for its reader to hear about.
-		_, current, exists, err := t.entry(string(e.key))
-		if err != nil || !exists || current != e.deadline {
-			continue
-		}
-		if err := t.data.Delete(e.key); err != nil {
-			return 0, 0, &txError{err}
-		}
-		t.count--
-		removed++
-	}
-	return removed, next, nil
-}
-
-// diskError gives an engine's error its kind and says what can be done.
-func diskError(err error) error {
-	switch {
-	case errors.Is(err, berrors.ErrMaxSizeReached):
-		return kverr.Errorf(ErrFull, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes: %w", err)
-	case errors.Is(err, berrors.ErrInvalidMapping):
-		return kverr.Errorf(err, "the file could not be mapped into memory after it grew; close the store and open it again: %w", err)
-	case isDiskFull(err):
-		return kverr.Errorf(ErrFull, "the disk is full: %w", err)
-	case errors.Is(err, berrors.ErrDatabaseNotOpen):
-		return ErrClosed
-	}
-	return err
 }

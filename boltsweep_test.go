@@ -4,20 +4,23 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
 
 // The soak test lost a write now and then because of this.
 func TestASweepThatFindsNothingLeavesOtherWritesInItsTransactionAlone(t *testing.T) {
-	s, err := openBolt(location{path: filepath.Join(t.TempDir(), "kv.db")}, newOptions(nil))
+	s, err := openBolt(access.Location{Path: filepath.Join(t.TempDir(), "kv.db")}, newOptions(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	set := &write{done: make(chan struct{}), change: func(t *boltTx) error {
-		return t.put("k", 0, false, 0, valueTrue)
+	set := &write{done: make(chan struct{}), change: func(t *boltfile.Tx) error {
+		return t.Put("k", 0, false, 0, valueTrue.data)
 	}}
-	sweep := &write{done: make(chan struct{}), change: func(t *boltTx) error {
-		_, _, err := t.sweep()
+	sweep := &write{done: make(chan struct{}), change: func(t *boltfile.Tx) error {
+		_, _, err := t.Sweep()
 		return err
 	}}
 	if err := s.c.doAlone(t.Context(), func() error { // in the committer, as its loop does

@@ -2,21 +2,20 @@ package extlibs
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
-	bolt "go.etcd.io/bbolt"
 )
 
 // write is what one call wants to change in a file. It is done completely or
 // not at all.
 type write struct {
-	change func(*boltTx) error // our own code only: it runs in the transaction
-	alone  func() error        // instead of change: runs between two transactions
+	change func(*boltfile.Tx) error // our own code only: it runs in the transaction
+	alone  func() error             // instead of change: runs between two transactions
 	state  atomic.Int32
 	err    error
 	done   chan struct{}
@@ -31,9 +30,8 @@ const (
 // committer carries out writes, all that are waiting in one transaction. There
 // is no timer: while one commit waits for the disk, the next one gathers.
 type committer struct {
-	update func(func(*bolt.Tx) error) error // db.Update; tests make it slow or fail
-	now    func() time.Time
-	onDone func() // after each successful commit
+	update func(func(*boltfile.Tx) error) error // File.Update; tests make it slow or fail
+	onDone func()                               // after each successful commit
 
 	mu     sync.Mutex
 	queue  []*write
@@ -46,8 +44,8 @@ type committer struct {
 	why    func() error    // what broke
 }
 
-func newCommitter(update func(func(*bolt.Tx) error) error, now func() time.Time, onDone func()) *committer {
-	c := &committer{update: update, now: now, onDone: onDone,
+func newCommitter(update func(func(*boltfile.Tx) error) error, onDone func()) *committer {
+	c := &committer{update: update, onDone: onDone,
 		wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	go c.loop()
 	return c
@@ -56,7 +54,7 @@ func newCommitter(update func(func(*bolt.Tx) error) error, now func() time.Time,
 // do has change carried out and waits until it is on disk. Where ctx ends the
 // wait first, the change is not done, or, if its commit had begun, the error is
 // ErrCommitUnknown as well.
-func (c *committer) do(ctx context.Context, change func(*boltTx) error) error {
+func (c *committer) do(ctx context.Context, change func(*boltfile.Tx) error) error {
 	return c.wait(ctx, &write{change: change, done: make(chan struct{})})
 }
 
@@ -160,27 +158,16 @@ func (c *committer) commit(batch []*write) {
 	if len(batch) == 0 {
 		return
 	}
-	err := c.update(func(tx *bolt.Tx) error {
-		t, err := newBoltTx(tx, c.now())
-		if err != nil {
-			return err
-		}
-		count := t.count
+	err := c.update(func(t *boltfile.Tx) error {
 		for _, w := range batch {
 			w.err = w.change(t)
-			if _, fatal := w.err.(*txError); fatal {
+			if _, fatal := w.err.(*boltfile.TxError); fatal {
 				return w.err
 			}
 		}
-		if !t.dirty {
-			return errNothingToDo
-		}
-		if t.count != count {
-			return setMetaNumber(t.meta, metaCount, uint64(t.count))
-		}
 		return nil
 	})
-	if err == errNothingToDo {
+	if err == boltfile.ErrUnchanged {
 		for _, w := range batch {
 			close(w.done)
 		}
@@ -197,21 +184,11 @@ func (c *committer) commit(batch []*write) {
 	}
 	for _, w := range batch {
 		if err != nil {
-			w.err = diskError(err)
+			w.err = boltfile.DiskError(err)
 		}
 		close(w.done)
 	}
 }
-
-// errNothingToDo rolls back a transaction that would write nothing new.
-var errNothingToDo = errors.New("nothing to do")
-
-// txError is a failure of the engine in the middle of a change. What the
-// transaction did so far has to go with it.
-type txError struct{ err error }
-
-func (e *txError) Error() string { return e.err.Error() }
-func (e *txError) Unwrap() error { return e.err }
 
 // close carries out what is queued, then ends the loop.
 func (c *committer) close() {

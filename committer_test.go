@@ -10,13 +10,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
 
 // gatedStore is a store in a file whose transactions wait for the test.
 type gatedStore struct {
 	*boltStore
-	file    string
+	path    string
 	begun   chan struct{} // one for each transaction that is about to begin
 	gate    chan error    // lets it go on, or fail
 	commits atomic.Int64
@@ -25,13 +26,13 @@ type gatedStore struct {
 func newGatedStore(t *testing.T) *gatedStore {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "store.db")
-	s, err := openBolt(location{path: file}, newOptions(nil))
+	s, err := openBolt(access.Location{Path: file}, newOptions(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gatedStore{boltStore: s, file: file, begun: make(chan struct{}, 100), gate: make(chan error, 100)}
+	g := &gatedStore{boltStore: s, path: file, begun: make(chan struct{}, 100), gate: make(chan error, 100)}
 	update := s.c.update
-	s.c.update = func(fn func(*bolt.Tx) error) error {
+	s.c.update = func(fn func(*boltfile.Tx) error) error {
 		g.begun <- struct{}{}
 		if err := <-g.gate; err != nil {
 			return err
@@ -243,7 +244,7 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 	if err := <-g.set(t.Context(), setOp("late")); !errors.Is(err, ErrClosed) {
 		t.Errorf("a write after Close: %v", err)
 	}
-	s, err := openBolt(location{path: g.file}, newOptions(nil))
+	s, err := openBolt(access.Location{Path: g.path}, newOptions(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

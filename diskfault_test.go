@@ -4,34 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"reflect"
 	"syscall"
 	"testing"
-	"unsafe"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/scriptling-kv/extlibs/internal/boltfile/boltfiletest"
 )
-
-// writeAt is the engine's own hook for tests of its writes.
-func writeAt(db *bolt.DB) *func([]byte, int64) (int, error) {
-	f := reflect.ValueOf(db).Elem().FieldByName("ops").FieldByName("writeAt")
-	return (*func([]byte, int64) (int, error))(unsafe.Pointer(f.UnsafeAddr()))
-}
-
-// failWrites makes the engine's writes of header pages, or of all others, fail
-// after they have reached the system's memory, as a failed sync does.
-func failWrites(s *boltStore, header bool) (mend func()) {
-	hook := writeAt(s.db)
-	whole := *hook
-	*hook = func(b []byte, at int64) (int, error) {
-		n, err := whole(b, at)
-		if err == nil && header == (at < int64(2*s.db.Info().PageSize)) {
-			err = syscall.EIO
-		}
-		return n, err
-	}
-	return func() { *hook = whole }
-}
 
 func setText(t *testing.T, h *Handle, key, text string) error {
 	t.Helper()
@@ -53,7 +30,7 @@ func TestAWriteErrorBeforeTheHeaderChangesNothingAndWritesGoOn(t *testing.T) {
 	if err := setText(t, h, "a", "before"); err != nil {
 		t.Fatal(err)
 	}
-	mend := failWrites(h.store.(*boltStore), false)
+	mend := boltfiletest.FailWrites(h.store.(*boltStore).file, false)
 	for range 3 {
 		if err := setText(t, h, "a", "lost"); !errors.Is(err, syscall.EIO) {
 			t.Fatalf("a write that the disk refused: %v", err)
@@ -86,7 +63,7 @@ func TestAFailedSyncOfTheHeaderIsTheLastCommitUntilTheStoreIsOpenedAgain(t *test
 	if err := setText(t, h, "a", "before"); err != nil {
 		t.Fatal(err)
 	}
-	mend := failWrites(h.store.(*boltStore), true)
+	mend := boltfiletest.FailWrites(h.store.(*boltStore).file, true)
 	if err := setText(t, h, "a", "who knows"); !errors.Is(err, ErrCommitUnknown) || !errors.Is(err, syscall.EIO) {
 		t.Fatalf("a write whose sync failed: %v", err)
 	}

@@ -1,10 +1,15 @@
 package extlibs
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/boltfile/boltfiletest"
+)
 
 // VerifyNoLeaves makes every file one of those that are too large for all of it
 // to be read when it is opened.
-func VerifyNoLeaves() { verifyAllBytes = 0 }
+func VerifyNoLeaves() { boltfile.VerifyAllBytes = 0 }
 
 // HoldWrites makes the next write of a store's file to disk wait. arrived is
 // closed when it has come that far.
@@ -18,7 +23,7 @@ func HoldWrites(h *Handle) (arrived <-chan struct{}, release func()) {
 	}
 	came, gate := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	hook := writeAt(disk.db)
+	hook := boltfiletest.WriteAt(disk.file)
 	write := *hook
 	*hook = func(b []byte, at int64) (int, error) {
 		once.Do(func() { close(came) })

@@ -1,6 +1,9 @@
 package extlibs
 
-import "github.com/paularlott/scriptling/object"
+import (
+	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/access"
+)
 
 // standard is the registry of the package's functions.
 var standard = NewRegistry()
@@ -36,5 +39,5 @@ func (r *Registry) Register(p object.LibraryRegistrar) { r.RegisterWithSecurity(
 
 // RegisterWithSecurity is RegisterRuntimeKVLibraryWithSecurity for the stores of r.
 func (r *Registry) RegisterWithSecurity(p object.LibraryRegistrar, allowedPaths []string) {
-	p.RegisterLibrary(r.newLibrary(newAccess(allowedPaths)))
+	p.RegisterLibrary(r.newLibrary(access.New(allowedPaths)))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/tidwall/btree"
 )
 
@@ -92,7 +93,7 @@ func (s *intervalStore) flush() error {
 	// came since.
 	s.newest.over(g)
 	s.failed = fmt.Errorf("the last commit failed, its writes are kept in memory and tried again; until then only deletes are taken: %w", err)
-	s.disk.opts.logger.Error("kv: commit failed", "path", s.disk.path, "error", err)
+	s.disk.opts.logger.Error("kv: commit failed", "path", s.disk.file.Path(), "error", err)
 	if !s.closed {
 		s.armTimer()
 	}
@@ -129,27 +130,24 @@ func (g *generation) removals() *generation {
 }
 
 // commit writes a generation to the file.
-func (g *generation) commit(t *boltTx) error {
+func (g *generation) commit(t *boltfile.Tx) error {
 	if g.cleared {
-		if err := t.clear(); err != nil {
+		if err := t.Clear(); err != nil {
 			return err
 		}
 	}
 	var err error
 	g.entries.Scan(func(key string, e pendingEntry) bool {
-		_, was, exists, _ := t.entry(key) // a damaged entry is mended by replacing it
+		_, was, exists, _ := t.Entry(key) // a damaged entry is mended by replacing it
 		switch {
-		case !e.value.IsZero() && t.live(e.deadline):
-			err = t.put(key, was, exists, e.deadline, e.value)
+		case !e.value.IsZero() && t.Live(e.deadline):
+			err = t.Put(key, was, exists, e.deadline, e.value.data)
 		case exists:
-			err = t.remove(key, was)
+			err = t.Remove(key, was)
 		}
 		return err == nil
 	})
-	if err != nil {
-		return &txError{err}
-	}
-	return nil
+	return err
 }
 
 // Close commits what is pending.

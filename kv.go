@@ -11,6 +11,7 @@ import (
 	"github.com/paularlott/scriptling/evaliface"
 	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -26,7 +27,7 @@ int, float, str, bytes, list, tuple, set and dict; what a store returns is a cop
 
 // newLibrary makes the library over a registry. Scripts that import it may open
 // what a allows.
-func (r *Registry) newLibrary(a *access) *object.Library {
+func (r *Registry) newLibrary(a *access.List) *object.Library {
 	open := &object.Builtin{HelpText: openCall.helpText(), Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
 		bound, err := openCall.bind(kwargs.Kwargs, args)
 		if err != nil {
@@ -81,7 +82,7 @@ func misplacedCalls() map[string]*object.Builtin {
 
 // openFromScript lets other threads of the interpreter run while a file is
 // opened.
-func (r *Registry) openFromScript(ctx context.Context, name string, a *access) (*Handle, error) {
+func (r *Registry) openFromScript(ctx context.Context, name string, a *access.List) (*Handle, error) {
 	if isMemoryName(name) {
 		return r.open(ctx, name, a)
 	}

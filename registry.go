@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/runtimelib"
 )
@@ -165,7 +166,7 @@ func isMemoryName(name string) bool {
 }
 
 // open is Open within what a allows.
-func (r *Registry) open(ctx context.Context, name string, a *access) (*Handle, error) {
+func (r *Registry) open(ctx context.Context, name string, a *access.List) (*Handle, error) {
 	if isMemoryName(name) {
 		if len(name) <= len(memoryPrefix) || !strings.HasPrefix(name, memoryPrefix) {
 			return nil, kverr.Errorf(ErrInvalid, `store name %q is not complete; use ":memory:NAME" or the path of a file`, name)
@@ -228,29 +229,29 @@ func (r *Registry) openMemory(name string) (*Handle, error) {
 
 // find returns the open store of a path or URL, if there is one, and the name
 // it has in r.stores.
-func (r *Registry) find(name string, a *access) (h *Handle, key string, err error) {
+func (r *Registry) find(name string, a *access.List) (h *Handle, key string, err error) {
 	if _, _, isURL := strings.Cut(name, "://"); isURL {
-		if err := a.allowURL(name); err != nil {
+		if err := a.AllowURL(name); err != nil {
 			return nil, "", err
 		}
 		return r.byName(name), name, nil
 	}
-	loc, err := a.locate(name)
+	loc, err := a.Locate(name)
 	if err != nil {
 		return nil, "", err
 	}
-	info, err := loc.stat()
+	info, err := loc.Stat()
 	switch {
 	case errors.Is(err, ErrNotAllowed):
 		return nil, "", err
 	case err != nil: // not there, or not reachable: opening will say so
-		return r.byName(loc.path), loc.path, nil
+		return r.byName(loc.Path), loc.Path, nil
 	}
 	for {
 		if h, key = r.byFile(info); h != nil {
 			return h, key, nil
 		}
-		again, err := loc.stat()
+		again, err := loc.Stat()
 		if err != nil || os.SameFile(again, info) {
 			return nil, "", nil
 		}
@@ -296,7 +297,7 @@ func (h *Handle) holds(info os.FileInfo) bool {
 }
 
 // openPersistent opens a file or URL that is not open yet.
-func (r *Registry) openPersistent(ctx context.Context, name string, a *access, o options) (*Handle, error) {
+func (r *Registry) openPersistent(ctx context.Context, name string, a *access.List, o options) (*Handle, error) {
 	if scheme, _, isURL := strings.Cut(name, "://"); isURL {
 		s, err := openDriver(ctx, scheme, name)
 		if err != nil {
@@ -304,7 +305,7 @@ func (r *Registry) openPersistent(ctx context.Context, name string, a *access, o
 		}
 		return r.newHandle(name, s, o), nil
 	}
-	loc, err := a.locate(name)
+	loc, err := a.Locate(name)
 	if err != nil {
 		return nil, err
 	}
@@ -313,9 +314,9 @@ func (r *Registry) openPersistent(ctx context.Context, name string, a *access, o
 		return nil, fmt.Errorf("store %q: %w", name, err)
 	}
 	if o.mode.interval > 0 {
-		return r.newHandle(loc.path, newIntervalStore(s, o.mode.interval), o), nil
+		return r.newHandle(loc.Path, newIntervalStore(s, o.mode.interval), o), nil
 	}
-	return r.newHandle(loc.path, s, o), nil
+	return r.newHandle(loc.Path, s, o), nil
 }
 
 func (r *Registry) closeNamed(h *Handle) error {

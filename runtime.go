@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/runtimelib"
 )
 
@@ -32,7 +33,7 @@ func RegisterRuntimeLibraryAll(p object.LibraryRegistrar, allowedPaths []string)
 
 // RegisterRuntimeLibraryAll is the function of that name for the stores of r.
 func (r *Registry) RegisterRuntimeLibraryAll(p object.LibraryRegistrar, allowedPaths []string) {
-	kv := r.newLibrary(newAccess(allowedPaths))
+	kv := r.newLibrary(access.New(allowedPaths))
 	http := runtimelib.HTTP()
 	p.RegisterLibrary(http)
 	p.RegisterLibrary(kv)
@@ -68,7 +69,7 @@ func WithKV(p object.LibraryRegistrar) object.LibraryRegistrar { return standard
 // WithKV is the function of that name for the stores of r, with allowedPaths as
 // in RegisterRuntimeKVLibraryWithSecurity.
 func (r *Registry) WithKV(p object.LibraryRegistrar, allowedPaths []string) object.LibraryRegistrar {
-	return &kvRegistrar{p, r.newLibrary(newAccess(allowedPaths))}
+	return &kvRegistrar{p, r.newLibrary(access.New(allowedPaths))}
 }
 
 type kvRegistrar struct {

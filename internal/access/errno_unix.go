@@ -1,6 +1,6 @@
 //go:build unix
 
-package extlibs
+package access
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package extlibs
+package access
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // allowedTree makes a folder with an allowed one in it, and returns both.
@@ -33,12 +35,12 @@ func symlink(t *testing.T, target, link string) {
 }
 
 // tryOpen opens a file as far as a store does it before the engine.
-func tryOpen(a *access, name string) error {
-	loc, err := a.locate(name)
+func tryOpen(a *List, name string) error {
+	loc, err := a.Locate(name)
 	if err != nil {
 		return err
 	}
-	f, err := loc.openStore()
+	f, err := loc.Open()
 	if err == nil {
 		f.Close()
 	}
@@ -57,8 +59,8 @@ func TestAFileIsOpenedOnlyInsideAnAllowedFolder(t *testing.T) {
 	symlink(t, filepath.Join(dir, "outside", "dangling.db"), filepath.Join(allowed, "dangling.db"))
 	symlink(t, "../../outside/relative.db", filepath.Join(allowed, "sub", "relative.db"))
 	symlink(t, "loop.db", filepath.Join(allowed, "loop.db"))
-	absolute, relative := newAccess([]string{allowed}), newAccess([]string{"allowed"})
-	several := newAccess([]string{"", filepath.Join(dir, "nosuch"), "s3://bucket", allowed})
+	absolute, relative := New([]string{allowed}), New([]string{"allowed"})
+	several := New([]string{"", filepath.Join(dir, "nosuch"), "s3://bucket", allowed})
 	for _, tt := range []struct {
 		name string
 		kind error // nil: it opens
@@ -67,29 +69,29 @@ func TestAFileIsOpenedOnlyInsideAnAllowedFolder(t *testing.T) {
 		{"allowed/sub/new.db", nil},
 		{"allowed/sub/../new.db", nil},
 		{allowed + "/new.db", nil},
-		{"allowed/../outside/secret.db", ErrNotAllowed},
-		{"allowed/" + strings.Repeat("../", 50) + "etc/passwd", ErrNotAllowed},
-		{secret, ErrNotAllowed},
-		{"allowed-evil/new.db", ErrNotAllowed},
-		{"new.db", ErrNotAllowed},
-		{"/", ErrNotAllowed},
-		{"allowed/out/secret.db", ErrNotAllowed},
-		{"allowed/out/new.db", ErrNotAllowed},
-		{"allowed/secret.db", ErrNotAllowed},
-		{"allowed/dangling.db", ErrNotAllowed},
-		{"allowed/sub/relative.db", ErrNotAllowed},
-		{"allowed", ErrFormat},
-		{"allowed/sub", ErrFormat},
+		{"allowed/../outside/secret.db", kverr.NotAllowed},
+		{"allowed/" + strings.Repeat("../", 50) + "etc/passwd", kverr.NotAllowed},
+		{secret, kverr.NotAllowed},
+		{"allowed-evil/new.db", kverr.NotAllowed},
+		{"new.db", kverr.NotAllowed},
+		{"/", kverr.NotAllowed},
+		{"allowed/out/secret.db", kverr.NotAllowed},
+		{"allowed/out/new.db", kverr.NotAllowed},
+		{"allowed/secret.db", kverr.NotAllowed},
+		{"allowed/dangling.db", kverr.NotAllowed},
+		{"allowed/sub/relative.db", kverr.NotAllowed},
+		{"allowed", kverr.Format},
+		{"allowed/sub", kverr.Format},
 		{"allowed/no/such/folder/new.db", fs.ErrNotExist},
-		{"allowed/new.db\x00.txt", ErrInvalid},
-		{"\x00", ErrInvalid},
+		{"allowed/new.db\x00.txt", kverr.Invalid},
+		{"\x00", kverr.Invalid},
 	} {
-		for rules, a := range map[string]*access{"an absolute path": absolute, "a relative path": relative, "several paths": several} {
+		for rules, a := range map[string]*List{"an absolute path": absolute, "a relative path": relative, "several paths": several} {
 			if err := tryOpen(a, tt.name); !errors.Is(err, tt.kind) || (err == nil) != (tt.kind == nil) {
 				t.Errorf("with %s, %q is %v, want %v", rules, tt.name, err, tt.kind)
 			}
 		}
-		if err := tryOpen(newAccess([]string{}), tt.name); !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrInvalid) {
+		if err := tryOpen(New([]string{}), tt.name); !errors.Is(err, kverr.NotAllowed) && !errors.Is(err, kverr.Invalid) {
 			t.Errorf("with no path at all, %q is %v", tt.name, err)
 		}
 	}
@@ -129,7 +131,7 @@ func TestASymlinkThatIsSwappedInLeadsNowhere(t *testing.T) {
 		}
 		swapped <- n
 	}()
-	a := newAccess([]string{allowed})
+	a := New([]string{allowed})
 	info, err := os.Stat(secret)
 	if err != nil {
 		t.Fatal(err)
@@ -137,17 +139,17 @@ func TestASymlinkThatIsSwappedInLeadsNowhere(t *testing.T) {
 	opened, refused := 0, 0
 	for range 3000 {
 		for _, name := range []string{"secret.db", "sub/secret.db"} {
-			loc, err := a.locate(filepath.Join(allowed, name))
+			loc, err := a.Locate(filepath.Join(allowed, name))
 			if err != nil {
 				refused++
 				continue
 			}
-			f, err := loc.openStore()
+			f, err := loc.Open()
 			if err != nil {
 				refused++
 				continue
 			}
-			if opened++; os.SameFile(f.info, info) {
+			if opened++; os.SameFile(f.Info, info) {
 				t.Error("the file outside was opened")
 			}
 			f.Close()

@@ -1,4 +1,4 @@
-package extlibs
+package boltfile
 
 import (
 	"bytes"
@@ -32,14 +32,14 @@ const (
 	bucketFlag        = 1  // of a leaf's element
 )
 
-// verifyAllBytes bounds the time that opening a file takes: the leaves of a
+// VerifyAllBytes bounds the time that opening a file takes: the leaves of a
 // larger one are not read. A damaged record there is found when it is read, by
 // its checksum, and a damaged page when the engine, or Backup, comes to it. Tests
 // change it.
-var verifyAllBytes int64 = 4 << 20
+var VerifyAllBytes int64 = 4 << 20
 
 func errPage(id uint64, what string) error {
-	return kverr.Errorf(ErrCorrupt, "the file is damaged: page %d %s; restore it from a backup", id, what)
+	return kverr.Errorf(kverr.Corrupt, "the file is damaged: page %d %s; restore it from a backup", id, what)
 }
 
 // verifier walks the pages of a file that nothing writes.
@@ -98,7 +98,7 @@ func (v *verifier) buckets(buckets map[string][]byte) error {
 	seed := maphash.MakeSeed()
 	var keys, deadlines, index uint64
 	err = v.bucket(buckets[string(bucketData)], func(e element) error {
-		deadline, _, err := parseRecord(e.key, e.value)
+		deadline, _, err := ParseRecord(e.key, e.value)
 		if err != nil || e.flags != 0 {
 			return errBadRecord
 		}
@@ -124,9 +124,9 @@ func (v *verifier) buckets(buckets map[string][]byte) error {
 	}
 	switch {
 	case keys != count:
-		return kverr.Errorf(ErrCorrupt, "the file is damaged: it holds %d keys of %d; restore it from a backup", keys, count)
+		return kverr.Errorf(kverr.Corrupt, "the file is damaged: it holds %d keys of %d; restore it from a backup", keys, count)
 	case deadlines != index:
-		return kverr.Errorf(ErrCorrupt, "the file is damaged: the keys and the index of their deadlines disagree; restore it from a backup")
+		return kverr.Errorf(kverr.Corrupt, "the file is damaged: the keys and the index of their deadlines disagree; restore it from a backup")
 	}
 	for id := range v.meta.pages {
 		if v.used[id/64]&(1<<(id%64)) == 0 {
@@ -204,9 +204,9 @@ func readFreelist(file io.ReaderAt, meta metaPage) (ids []byte, pages uint64, er
 
 func readError(err error) error {
 	if err == io.EOF {
-		return kverr.Errorf(ErrCorrupt, "the file has been cut short; restore it from a backup")
+		return kverr.Errorf(kverr.Corrupt, "the file has been cut short; restore it from a backup")
 	}
-	return diskError(err)
+	return DiskError(err)
 }
 
 // pageHeader is what each page begins with: its number, flags, count of

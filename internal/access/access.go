@@ -1,4 +1,10 @@
-package extlibs
+// Package access says which files and servers scripts may reach, and is the way
+// to the files: a List finds the Location of a name, and a Location is opened,
+// in its folder and nowhere else.
+//
+//	access.go  the list, locations and how they are opened
+//	errno_*.go what the systems' errors mean
+package access
 
 import (
 	"errors"
@@ -12,19 +18,19 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// access says which files and servers scripts may open. The zero value allows
-// none, a nil *access all.
-type access struct {
+// List says which files and servers scripts may open. The zero value allows
+// none, a nil *List all.
+type List struct {
 	dirs []string // absolute
 	urls []string
 }
 
-// newAccess takes allowedPaths as the Register functions do.
-func newAccess(allowed []string) *access {
+// New takes allowed folders and URLs: nil allows all, an empty list none.
+func New(allowed []string) *List {
 	if allowed == nil {
 		return nil
 	}
-	a := &access{}
+	a := &List{}
 	for _, p := range allowed {
 		if strings.Contains(p, "://") {
 			a.urls = append(a.urls, strings.TrimSuffix(p, "/"))
@@ -35,9 +41,9 @@ func newAccess(allowed []string) *access {
 	return a
 }
 
-// allowURL checks a URL against the listed ones, each of which also allows what
+// AllowURL checks a URL against the listed ones, each of which also allows what
 // is below it.
-func (a *access) allowURL(url string) error {
+func (a *List) AllowURL(url string) error {
 	if a == nil {
 		return nil
 	}
@@ -46,22 +52,22 @@ func (a *access) allowURL(url string) error {
 			return nil
 		}
 	}
-	return kverr.Errorf(ErrNotAllowed, "access denied: the URL is not among those that the host allows")
+	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not among those that the host allows")
 }
 
-// locate finds the place of a file whose path is inside an allowed folder. It
+// Locate finds the place of a file whose path is inside an allowed folder. It
 // only chooses the folder: that the file really is inside is up to os.Root,
 // which holds at the moment of opening.
-func (a *access) locate(name string) (location, error) {
+func (a *List) Locate(name string) (Location, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return location{}, kverr.Errorf(ErrInvalid, "the store's name contains a NUL byte")
+		return Location{}, kverr.Errorf(kverr.Invalid, "the store's name contains a NUL byte")
 	}
 	abs, err := filepath.Abs(name)
 	if err != nil {
-		return location{}, err
+		return Location{}, err
 	}
 	if a == nil {
-		return location{path: abs}, nil
+		return Location{Path: abs}, nil
 	}
 	// The name may also reach an allowed folder by another way, such as a
 	// symlink to it. Resolved names come first, because os.Root refuses a
@@ -82,23 +88,23 @@ func (a *access) locate(name string) (location, error) {
 			}
 			for _, root := range roots {
 				if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) {
-					return location{root: root, rel: rel, path: path}, nil
+					return Location{root: root, rel: rel, Path: path}, nil
 				}
 			}
 		}
 	}
-	return location{}, kverr.Errorf(ErrNotAllowed, "access denied: path '%s' is outside allowed directories", name)
+	return Location{}, kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories", name)
 }
 
-// location is where a file is, and the only way to it.
-type location struct {
-	path string // absolute
+// Location is where a file is, and the only way to it.
+type Location struct {
+	Path string // absolute
 	root string // folder that must contain it; "": none
 	rel  string // path below root
 }
 
 // in calls do with the root that confines the location, or with nil.
-func (l location) in(do func(*os.Root) error) error {
+func (l Location) in(do func(*os.Root) error) error {
 	if l.root == "" {
 		return do(nil)
 	}
@@ -111,15 +117,16 @@ func (l location) in(do func(*os.Root) error) error {
 	// What os.Root itself refuses has no error of the operating system in it.
 	var errno syscall.Errno
 	if err != nil && !errors.As(err, &errno) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-		return kverr.Errorf(ErrNotAllowed, "access denied: path '%s' is outside allowed directories", l.path)
+		return kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories", l.Path)
 	}
 	return err
 }
 
-func (l location) stat() (info os.FileInfo, err error) {
+// Stat describes the file.
+func (l Location) Stat() (info os.FileInfo, err error) {
 	err = l.in(func(root *os.Root) (err error) {
 		if root == nil {
-			info, err = os.Stat(l.path)
+			info, err = os.Stat(l.Path)
 		} else {
 			info, err = root.Stat(l.rel)
 		}
@@ -128,39 +135,40 @@ func (l location) stat() (info os.FileInfo, err error) {
 	return info, err
 }
 
-const fileMode = 0o600
+// FileMode is the mode of the files that are made.
+const FileMode = 0o600
 
 // open opens the file, waiting for nothing.
-func (l location) open(flag int) (f *os.File, err error) {
+func (l Location) open(flag int) (f *os.File, err error) {
 	flag |= openNonblock
 	err = l.in(func(root *os.Root) (err error) {
 		if root == nil {
-			f, err = os.OpenFile(l.path, flag, fileMode)
+			f, err = os.OpenFile(l.Path, flag, FileMode)
 		} else {
-			f, err = root.OpenFile(l.rel, flag, fileMode)
+			f, err = root.OpenFile(l.rel, flag, FileMode)
 		}
 		return err
 	})
 	return f, err
 }
 
-// remove takes back a file that was just created.
-func (l location) remove() error {
+// Remove takes back a file that was just created.
+func (l Location) Remove() error {
 	return l.in(func(root *os.Root) error {
 		if root == nil {
-			return os.Remove(l.path)
+			return os.Remove(l.Path)
 		}
 		return root.Remove(l.rel)
 	})
 }
 
-// syncDir makes the names in the file's folder durable, where the system can.
-func (l location) syncDir() error {
+// SyncDir makes the names in the file's folder durable, where the system can.
+func (l Location) SyncDir() error {
 	return l.in(func(root *os.Root) error {
 		var dir *os.File
 		var err error
 		if root == nil {
-			dir, err = os.Open(filepath.Dir(l.path))
+			dir, err = os.Open(filepath.Dir(l.Path))
 		} else {
 			dir, err = root.Open(filepath.Dir(l.rel))
 		}
@@ -169,51 +177,51 @@ func (l location) syncDir() error {
 		}
 		defer dir.Close()
 		if err := dir.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) && runtime.GOOS != "windows" {
-			return diskError(err)
+			return DiskError(err)
 		}
 		return nil
 	})
 }
 
-// storeFile is an ordinary file, open.
-type storeFile struct {
+// File is an ordinary file, open.
+type File struct {
 	*os.File
-	info     os.FileInfo
-	created  bool
-	readOnly bool
+	Info     os.FileInfo
+	Created  bool // by this open
+	ReadOnly bool
 }
 
-// openStore opens the file, or creates it in a folder that exists.
-func (l location) openStore() (f storeFile, err error) {
-	switch info, err := l.stat(); {
+// Open opens the file, or creates it in a folder that exists.
+func (l Location) Open() (f File, err error) {
+	switch info, err := l.Stat(); {
 	case err == nil:
 		if err := ordinary(info); err != nil {
 			return f, err
 		}
 		f.File, err = l.open(os.O_RDWR)
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-			f.readOnly = true
+			f.ReadOnly = true
 			f.File, err = l.open(os.O_RDONLY)
 		}
 		if err != nil {
-			return f, openError(err)
+			return f, OpenError(err)
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		f.File, err = l.open(os.O_RDWR | os.O_CREATE | os.O_EXCL)
 		if errors.Is(err, fs.ErrExist) { // someone was faster, or it is a dangling symlink
 			f.File, err = l.open(os.O_RDWR | os.O_CREATE)
 		} else {
-			f.created = err == nil
+			f.Created = err == nil
 		}
 		if err != nil {
-			return f, openError(err)
+			return f, OpenError(err)
 		}
 	default:
-		return f, openError(err)
+		return f, OpenError(err)
 	}
 	// What was looked at before may have been swapped since.
-	if f.info, err = f.Stat(); err == nil {
-		err = ordinary(f.info)
+	if f.Info, err = f.Stat(); err == nil {
+		err = ordinary(f.Info)
 	}
 	if err != nil {
 		f.Close()
@@ -225,9 +233,9 @@ func (l location) openStore() (f storeFile, err error) {
 func ordinary(info os.FileInfo) error {
 	switch {
 	case info.IsDir():
-		return kverr.Errorf(ErrFormat, "it is a directory; give the path of a file in it")
+		return kverr.Errorf(kverr.Format, "it is a directory; give the path of a file in it")
 	case !info.Mode().IsRegular():
-		return kverr.Errorf(ErrFormat, "it is not an ordinary file but a %s; give the path of a file", kindOf(info.Mode()))
+		return kverr.Errorf(kverr.Format, "it is not an ordinary file but a %s; give the path of a file", kindOf(info.Mode()))
 	}
 	return nil
 }
@@ -244,17 +252,35 @@ func kindOf(mode fs.FileMode) string {
 	return "special file"
 }
 
-// openError says what can be done about a failure to open.
-func openError(err error) error {
+// OpenError says what can be done about a failure to open.
+func OpenError(err error) error {
 	switch {
-	case errors.Is(err, ErrNotAllowed):
+	case errors.Is(err, kverr.NotAllowed):
 		return err
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return kverr.Errorf(fs.ErrNotExist, "its directory does not exist; create it first")
 	case errors.Is(err, syscall.EROFS):
-		return kverr.Errorf(ErrReadOnly, "the file system is read-only; choose another path")
+		return kverr.Errorf(kverr.ReadOnly, "the file system is read-only; choose another path")
 	case errors.Is(err, fs.ErrPermission):
 		return kverr.Errorf(fs.ErrPermission, "no permission; let the host's user read and write the file and its directory")
 	}
-	return diskError(err)
+	return DiskError(err)
+}
+
+// DiskError gives a system's error its kind, where it has one.
+func DiskError(err error) error {
+	if IsDiskFull(err) {
+		return kverr.Errorf(kverr.Full, "the disk is full: %w", err)
+	}
+	return err
+}
+
+// IsDiskFull reports an error that more room would mend.
+func IsDiskFull(err error) bool {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return diskFullErrno(errno)
+	}
+	// Where the engine fails to make the file larger, it keeps only the text.
+	return err != nil && diskFullText(err.Error())
 }

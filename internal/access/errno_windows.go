@@ -1,4 +1,4 @@
-package extlibs
+package access
 
 import (
 	"strings"

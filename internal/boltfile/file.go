@@ -1,0 +1,227 @@
+// Package boltfile keeps a store in a bbolt file. It knows the file's layout,
+// what may be believed of a file from anywhere, and when a commit can be trusted;
+// it knows nothing of operations and their results.
+//
+//	file.go    File: transactions, and what happens after a failure
+//	open.go    opening and creating
+//	header.go  the engine's header pages
+//	verify.go  the pages of a file that nothing writes
+//	format.go  records and the index of deadlines
+//	tx.go      Tx: reading and changing entries
+//	copy.go    backup and compaction
+package boltfile
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// File is an open file. It is safe for concurrent use; the engine lets one
+// Update in at a time.
+type File struct {
+	opts     Options
+	path     string
+	readOnly bool
+
+	// engine is held shared by every use of db, and alone by Close and by
+	// Compact when it puts another file in its place.
+	engine sync.RWMutex
+	db     *bolt.DB // nil: closed
+	info   os.FileInfo
+	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
+
+	damaged atomic.Pointer[kverr.Error] // why the engine can't go on
+	broken  chan struct{}               // closed when damaged is set
+	breaks  sync.Once
+}
+
+func newFile(db *bolt.DB, f access.File, path string, opts Options) *File {
+	file := &File{opts: opts, path: path, readOnly: db.IsReadOnly(), db: db, info: f.Info, broken: make(chan struct{})}
+	file.file.Store(f.File)
+	return file
+}
+
+// Path is where the file was found.
+func (f *File) Path() string { return f.path }
+
+// ReadOnly reports whether Update can only fail.
+func (f *File) ReadOnly() bool { return f.readOnly }
+
+// Broken is closed when no call can succeed any more; Err then says why.
+func (f *File) Broken() <-chan struct{} { return f.broken }
+
+// Err is why the file can't be used any longer, or nil.
+func (f *File) Err() error {
+	if d := f.damaged.Load(); d != nil {
+		return d
+	}
+	return nil
+}
+
+// Is reports whether the file is the one of info.
+func (f *File) Is(info os.FileInfo) bool {
+	f.engine.RLock()
+	defer f.engine.RUnlock()
+	return os.SameFile(f.info, info)
+}
+
+// Size is the number of bytes that the file has in a transaction of this moment.
+func (f *File) Size() (n int64) {
+	f.use(func(db *bolt.DB) error {
+		return db.View(func(tx *bolt.Tx) error { n = tx.Size(); return nil })
+	})
+	return n
+}
+
+// use is the only way to the engine.
+func (f *File) use(fn func(*bolt.DB) error) error {
+	f.engine.RLock()
+	defer f.engine.RUnlock()
+	if f.db == nil {
+		return kverr.Closed
+	}
+	return f.guarded(func() error { return fn(f.db) })
+}
+
+// ErrUnchanged is what Update returns where its function changed nothing.
+var ErrUnchanged = errors.New("nothing to do")
+
+// Update runs change in a transaction that writes, and commits it. An error of
+// change rolls it back, and so does a change of nothing. An error that is
+// kverr.CommitUnknown is the file's last word until it is opened again.
+func (f *File) Update(change func(*Tx) error) error {
+	return f.use(func(db *bolt.DB) error {
+		id, refused := 0, false
+		err := db.Update(func(tx *bolt.Tx) error {
+			id = tx.ID()
+			err := f.change(tx, change)
+			refused = err != nil
+			return err
+		})
+		if err == nil || refused {
+			return err
+		}
+		// A commit whose last step fails, the sync of the header, is in the
+		// system's memory all the same. The engine goes on from it, and reuses
+		// pages that the header on disk may still need: a power cut then would
+		// leave nothing that can be opened. So that must be the last commit.
+		seen := 0
+		view := db.View(func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
+		if view == nil && seen < id {
+			return err
+		}
+		return f.breakDown(kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err).(*kverr.Error))
+	})
+}
+
+func (f *File) change(tx *bolt.Tx, change func(*Tx) error) error {
+	t, err := newTx(tx, f.opts.Now())
+	if err != nil {
+		return err
+	}
+	count := t.Count
+	switch err := change(t); {
+	case err != nil:
+		return err
+	case !t.dirty:
+		return ErrUnchanged
+	case t.Count != count:
+		return setMetaNumber(t.meta, metaCount, uint64(t.Count))
+	}
+	return nil
+}
+
+// View runs fn in a transaction that reads.
+func (f *File) View(fn func(*Tx) error) error { return f.read(newTx, fn) }
+
+// Load is View for those who only use Entry.
+func (f *File) Load(fn func(*Tx) error) error { return f.read(newLoadTx, fn) }
+
+func (f *File) read(newTx func(*bolt.Tx, time.Time) (*Tx, error), fn func(*Tx) error) error {
+	return f.use(func(db *bolt.DB) error {
+		return db.View(func(tx *bolt.Tx) error {
+			t, err := newTx(tx, f.opts.Now())
+			if err != nil {
+				return err
+			}
+			return fn(t)
+		})
+	})
+}
+
+// breakDown lets nobody near the engine from now on.
+func (f *File) breakDown(why *kverr.Error) error {
+	f.breaks.Do(func() {
+		f.damaged.Store(why)
+		close(f.broken)
+		f.opts.Logger.Error("kv file can't be used any longer", "path", f.path, "error", why.Msg)
+	})
+	return why
+}
+
+// guarded turns a panic or memory fault of the engine, which it answers damage
+// with, into an error, and lets nobody near the engine afterwards.
+func (f *File) guarded(fn func() error) error {
+	if d := f.damaged.Load(); d != nil {
+		return d
+	}
+	err := guard(fn)
+	var e *kverr.Error
+	if errors.As(err, &e) && e.Kind == errEngine {
+		return f.breakDown(&kverr.Error{Kind: kverr.Corrupt, Msg: e.Msg, Cause: e.Cause})
+	}
+	return err
+}
+
+// Close waits for the calls that are under way. Closing twice is no error.
+func (f *File) Close() error {
+	if f.damaged.Load() != nil {
+		f.abandon()
+		return nil // the calls that failed have said why
+	}
+	f.engine.Lock()
+	defer f.engine.Unlock()
+	if f.db == nil {
+		return nil
+	}
+	db := f.db
+	f.db = nil
+	if err := guard(db.Close); err != nil {
+		return DiskError(err)
+	}
+	return nil
+}
+
+// abandon gives up the file and its lock without the engine, which would wait
+// for its own locks, and a panic may have left one of them locked. The memory
+// that maps the file stays: a call that is stuck may still look at it.
+func (f *File) abandon() {
+	f.damaged.Store(errAbandoned)
+	unlock(f.file.Load())
+	f.file.Load().Close()
+}
+
+var errAbandoned = kverr.Errorf(kverr.Closed, "%w", kverr.Closed).(*kverr.Error)
+
+// DiskError gives an engine's error its kind and says what can be done.
+func DiskError(err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrMaxSizeReached):
+		return kverr.Errorf(kverr.Full, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes: %w", err)
+	case errors.Is(err, berrors.ErrInvalidMapping):
+		return kverr.Errorf(err, "the file could not be mapped into memory after it grew; close the store and open it again: %w", err)
+	case access.IsDiskFull(err):
+		return access.DiskError(err)
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return kverr.Closed
+	}
+	return err
+}
