@@ -1,8 +1,10 @@
 package extlibs
 
 import (
-	"fmt"
+	"iter"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -236,33 +238,54 @@ func patternArg(o object.Object) (*pattern, error) {
 	return compilePattern(text)
 }
 
-// keysArg takes a list, a tuple, a set or a dict's keys().
-func keysArg(o object.Object) ([]string, error) {
-	var elems []object.Object
-	switch o := o.(type) {
-	case *object.List:
-		elems = o.Elements
-	case *object.Tuple:
-		elems = o.Elements
-	case *object.Set:
-		for _, el := range o.Elements {
-			elems = append(elems, el)
-		}
-	case *object.DictKeys:
-		for _, p := range o.Dict.Pairs {
-			elems = append(elems, p.Key)
-		}
-	default:
+// keysArg takes keys and returns each of them once, however often it stands
+// there. They are the start of what the call may hold.
+func keysArg(o object.Object, held *budget) ([]string, error) {
+	elems := elementsOf(o)
+	if elems == nil {
 		return nil, kverr.Errorf(ErrType, "keys must be a list of str, not %s", typeName(o))
 	}
-	keys := make([]string, len(elems))
-	for i, el := range elems {
-		var err error
-		if keys[i], err = textArg(fmt.Sprintf("keys[%d]", i), el, ""); err != nil {
+	var keys []string
+	seen, i := map[string]bool{}, 0
+	for el := range elems {
+		s, ok := el.(*object.String)
+		if !ok {
+			return nil, kverr.Errorf(ErrType, "keys[%d] must be a str, not %s", i, typeName(el))
+		}
+		i++
+		key := s.StringValue()
+		if seen[key] {
+			continue
+		}
+		if err := held.take(len(key)); err != nil {
 			return nil, err
 		}
+		seen[key] = true
+		keys = append(keys, key)
 	}
 	return keys, nil
+}
+
+// elementsOf returns the elements of a list, a tuple, a set or a dict's keys(),
+// nil for anything else.
+func elementsOf(o object.Object) iter.Seq[object.Object] {
+	switch o := o.(type) {
+	case *object.List:
+		return slices.Values(o.Elements)
+	case *object.Tuple:
+		return slices.Values(o.Elements)
+	case *object.Set:
+		return maps.Values(o.Elements)
+	case *object.DictKeys:
+		return func(yield func(object.Object) bool) {
+			for _, p := range o.Dict.Pairs {
+				if !yield(p.Key) {
+					return
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // callableArg takes what the interpreter can call back.

@@ -304,9 +304,20 @@ func (h *Handle) list(ctx context.Context, a arguments, keysOnly bool, element f
 		return nil, err
 	}
 	list := &object.List{Elements: []object.Object{}}
+	held := newBudget(ctx, h.opts.maxOperationBytes)
 	err = h.scan(ctx, p, limit, after, keysOnly,
-		func() { list.Elements = list.Elements[:0] },
+		func() {
+			list.Elements = list.Elements[:0]
+			held = newBudget(ctx, h.opts.maxOperationBytes)
+		},
 		func(e Entry) error {
+			bytes := len(e.Key)
+			if !keysOnly { // a store may add the value all the same
+				bytes += len(e.Value.Raw())
+			}
+			if err := held.take(bytes); err != nil {
+				return err
+			}
 			o, err := element(e)
 			list.Elements = append(list.Elements, o)
 			return err
@@ -333,7 +344,8 @@ func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, erro
 }
 
 func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	keys, err := keysArg(a[0])
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	keys, err := keysArg(a[0], &held)
 	if err != nil {
 		return nil, err
 	}
@@ -343,6 +355,9 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	}
 	dict := objectBuilder{}.dict(len(entries))
 	for _, e := range entries {
+		if err := held.take(len(e.Value.Raw())); err != nil {
+			return nil, err
+		}
 		value, err := h.object(e.Key, e.Value)
 		if err != nil {
 			return nil, err
@@ -362,6 +377,7 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		return nil, err
 	}
 	ops := make([]Op, 0, len(dict.Pairs))
+	held := newBudget(ctx, h.opts.maxOperationBytes)
 	for _, p := range dict.Pairs {
 		key, err := keyArg(p.Key)
 		if err != nil {
@@ -371,6 +387,9 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		if err != nil {
 			return nil, at(err, keyStep(key))
 		}
+		if err := held.take(len(key) + len(value.Raw())); err != nil {
+			return nil, err
+		}
 		ops = append(ops, Op{Kind: OpSet, Key: key, Value: value, TTL: ttl})
 	}
 	_, err = h.ApplyMany(ctx, ops)
@@ -378,7 +397,8 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 }
 
 func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	keys, err := keysArg(a[0])
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	keys, err := keysArg(a[0], &held)
 	if err != nil {
 		return nil, err
 	}

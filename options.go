@@ -7,12 +7,13 @@ import (
 
 // Defaults of the options, and bounds that are no options.
 const (
-	DefaultMaxStores      = 1024            // open stores in a registry
-	DefaultMaxTasks       = 1024            // background tasks of a registry that run at once
-	DefaultMaxValueBytes  = 16 << 20        // bytes of one encoded value
-	DefaultMaxMemoryBytes = 1 << 30         // bytes of one in-memory store
-	DefaultLockTimeout    = 1 * time.Second // wait for another process's file lock
-	DefaultSweepInterval  = 250 * time.Millisecond
+	DefaultMaxStores         = 1024            // open stores in a registry
+	DefaultMaxTasks          = 1024            // background tasks of a registry that run at once
+	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
+	DefaultMaxOperationBytes = 64 << 20        // bytes that one call reads and writes
+	DefaultMaxMemoryBytes    = 1 << 30         // bytes of one in-memory store
+	DefaultLockTimeout       = 1 * time.Second // wait for another process's file lock
+	DefaultSweepInterval     = 250 * time.Millisecond
 
 	MaxKeyBytes     = 32768                         // bytes of one key
 	MaxDepth        = 500                           // levels of nesting in one value
@@ -27,28 +28,30 @@ const (
 type Option func(*options)
 
 type options struct {
-	mode           Mode
-	maxStores      int
-	maxTasks       int
-	maxValueBytes  int
-	maxKeys        int
-	maxFileBytes   int64
-	maxMemoryBytes int64
-	lockTimeout    time.Duration
-	sweepInterval  time.Duration
-	clock          func() time.Time
-	logger         *slog.Logger
+	mode              Mode
+	maxStores         int
+	maxTasks          int
+	maxValueBytes     int
+	maxOperationBytes int
+	maxKeys           int
+	maxFileBytes      int64
+	maxMemoryBytes    int64
+	lockTimeout       time.Duration
+	sweepInterval     time.Duration
+	clock             func() time.Time
+	logger            *slog.Logger
 }
 
 func newOptions(opts []Option) options {
 	o := options{
-		maxStores:      DefaultMaxStores,
-		maxTasks:       DefaultMaxTasks,
-		maxValueBytes:  DefaultMaxValueBytes,
-		maxMemoryBytes: DefaultMaxMemoryBytes,
-		lockTimeout:    DefaultLockTimeout,
-		sweepInterval:  DefaultSweepInterval,
-		logger:         slog.New(slog.DiscardHandler),
+		maxStores:         DefaultMaxStores,
+		maxTasks:          DefaultMaxTasks,
+		maxValueBytes:     DefaultMaxValueBytes,
+		maxOperationBytes: DefaultMaxOperationBytes,
+		maxMemoryBytes:    DefaultMaxMemoryBytes,
+		lockTimeout:       DefaultLockTimeout,
+		sweepInterval:     DefaultSweepInterval,
+		logger:            slog.New(slog.DiscardHandler),
 	}
 	o.apply(opts)
 	return o
@@ -92,6 +95,18 @@ func MaxValueBytes(n int) Option {
 			n = DefaultMaxValueBytes
 		}
 		o.maxValueBytes = min(n, maxRecordValue)
+	}
+}
+
+// MaxOperationBytes bounds what one call holds at once: the keys and encoded
+// values that it reads and writes, and 32 bytes for each. n of zero or less sets
+// DefaultMaxOperationBytes.
+func MaxOperationBytes(n int) Option {
+	return func(o *options) {
+		if n <= 0 {
+			n = DefaultMaxOperationBytes
+		}
+		o.maxOperationBytes = n
 	}
 }
 
