@@ -16,9 +16,6 @@ import (
 // so that a call allocates nothing for them.
 const maxParams = 3
 
-// minTTL is the shortest ttl that a script gets.
-const minTTL = time.Millisecond
-
 // arguments are a call's arguments in the order of its parameters; nil: not
 // given.
 type arguments [maxParams]object.Object
@@ -161,7 +158,7 @@ func ttlArg(o object.Object) (time.Duration, error) {
 	if seconds == 0 {
 		return 0, nil
 	}
-	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), minTTL), MaxTTL), nil
+	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), MinTTL), MaxTTL), nil
 }
 
 func deltaArg(o object.Object) (Value, error) {

@@ -98,9 +98,20 @@ func TestEveryBackendPassesTheConformanceTests(t *testing.T) {
 		clock := newClock()
 		storetest.Run(t, storetest.Config{
 			Open: func(t *testing.T) extlibs.Store {
-				return b.open(t, clock.option())
+				return b.open(t, clock.option()).Store()
 			},
 			Advance: clock.Advance,
 		})
 	})
+}
+
+func statsOf(t testing.TB, s interface {
+	Stats(context.Context) (extlibs.Stats, error)
+}) extlibs.Stats {
+	t.Helper()
+	stats, err := s.Stats(ctx)
+	if err != nil {
+		t.Errorf("Stats: %v", err)
+	}
+	return stats
 }

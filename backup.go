@@ -14,14 +14,12 @@ import (
 // grow. All of the copy is checked before w gets any of it: Backup of a damaged
 // store is ErrCorrupt. A store that is not in a file is errors.ErrUnsupported.
 func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
-	b, ok := h.store.(interface {
-		Backup(context.Context, io.Writer) error
-	})
+	b, ok := h.store.(Backuper)
 	if !ok {
-		return inCall("backup", h.about("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
+		return inCall("backup", h.inStore("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
 	}
 	if err := b.Backup(ctx, w); err != nil {
-		return inCall("backup", h.about("", err))
+		return inCall("backup", h.inStore("", err))
 	}
 	return nil
 }
@@ -31,12 +29,12 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 // file is replaced: its name stays, other hard links keep the old one. A store
 // that is not in a file is errors.ErrUnsupported.
 func (h *Handle) Compact(ctx context.Context) error {
-	c, ok := h.store.(interface{ Compact(context.Context) error })
+	c, ok := h.store.(Compacter)
 	if !ok {
-		return inCall("compact", h.about("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so there is nothing to compact")))
+		return inCall("compact", h.inStore("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so there is nothing to compact")))
 	}
 	if err := c.Compact(ctx); err != nil {
-		return inCall("compact", h.about("", err))
+		return inCall("compact", h.inStore("", err))
 	}
 	return nil
 }
@@ -51,10 +49,10 @@ func CompactFile(ctx context.Context, path string) error {
 	return errors.Join(h.Compact(ctx), r.Close())
 }
 
-// Backup implements Handle.Backup.
+// Backup implements Backuper.
 func (s *boltStore) Backup(ctx context.Context, w io.Writer) error { return s.file.Backup(ctx, w) }
 
-// Compact implements Handle.Compact.
+// Compact implements Compacter.
 func (s *boltStore) Compact(ctx context.Context) error {
 	if s.c == nil {
 		return s.errReadOnly()
@@ -62,7 +60,7 @@ func (s *boltStore) Compact(ctx context.Context) error {
 	return s.c.doAlone(ctx, s.file.Compact)
 }
 
-// Backup implements Handle.Backup. What is pending is committed first.
+// Backup implements Backuper. What is pending is committed first.
 func (s *intervalStore) Backup(ctx context.Context, w io.Writer) error {
 	if err := s.flush(); err != nil {
 		return err
@@ -70,7 +68,7 @@ func (s *intervalStore) Backup(ctx context.Context, w io.Writer) error {
 	return s.disk.Backup(ctx, w)
 }
 
-// Compact implements Handle.Compact.
+// Compact implements Compacter.
 func (s *intervalStore) Compact(ctx context.Context) error {
 	if err := s.flush(); err != nil {
 		return err

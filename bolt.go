@@ -50,8 +50,8 @@ func openBolt(loc access.Location, opts options) (*boltStore, error) {
 	return s, nil
 }
 
-// is reports whether the store's file is the one of info.
-func (s *boltStore) is(info os.FileInfo) bool { return s.file.Is(info) }
+// HoldsFile implements FileHolder.
+func (s *boltStore) HoldsFile(info os.FileInfo) bool { return s.file.Is(info) }
 
 func (s *boltStore) write(ctx context.Context, change func(*boltfile.Tx) error) error {
 	if s.c == nil {
@@ -64,11 +64,7 @@ func (s *boltStore) errReadOnly() error {
 	return kverr.Errorf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
 }
 
-func (s *boltStore) errKeys() error {
-	return kverr.Errorf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", s.opts.maxKeys)
-}
-
-func (s *boltStore) Load(_ context.Context, key string) (e Entry, err error) {
+func (s *boltStore) Load(_ context.Context, key string, _ Need) (e Entry, err error) {
 	err = s.file.Load(func(t *boltfile.Tx) error {
 		stored, err := liveEntry(t, key)
 		if err == nil {
@@ -80,19 +76,19 @@ func (s *boltStore) Load(_ context.Context, key string) (e Entry, err error) {
 }
 
 // liveEntry reads the entry of a live key, else it returns ErrNotFound.
-func liveEntry(t *boltfile.Tx, key string) (pendingEntry, error) {
+func liveEntry(t *boltfile.Tx, key string) (keyState, error) {
 	value, deadline, exists, err := t.Entry(key)
 	if err != nil {
-		return pendingEntry{}, err
+		return keyState{}, err
 	}
 	if !exists || !t.Live(deadline) {
-		return pendingEntry{}, ErrNotFound
+		return keyState{}, ErrNotFound
 	}
-	return pendingEntry{Value{value}, deadline}, nil
+	return keyState{Value{value}, deadline}, nil
 }
 
 // loadRaw is Load with the deadline as it is in the file.
-func (s *boltStore) loadRaw(key string) (e pendingEntry, err error) {
+func (s *boltStore) loadRaw(key string) (e keyState, err error) {
 	err = s.file.Load(func(t *boltfile.Tx) error {
 		e, err = liveEntry(t, key)
 		return err
@@ -100,7 +96,7 @@ func (s *boltStore) loadRaw(key string) (e pendingEntry, err error) {
 	return e, err
 }
 
-func (s *boltStore) LoadMany(_ context.Context, keys []string) ([]Entry, error) {
+func (s *boltStore) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
 	err := s.file.Load(func(t *boltfile.Tx) error {
 		for _, key := range keys {
@@ -183,14 +179,15 @@ func (s *boltStore) expectExpiry(op *Op) {
 	}
 }
 
-// plan starts the plan for the key of op.
+// planOf starts the plan for the key of op.
 func planOf(t *boltfile.Tx, op *Op) (*plan, error) {
 	value, deadline, exists, err := t.Entry(op.Key)
-	p := planFor(op.Key, pendingEntry{Value{value}, deadline}, exists)
+	p := &plan{key: op.Key, existed: exists, was: keyState{Value{value}, deadline}}
 	switch {
 	case err == nil:
+		p.next = p.was
 	case op.Kind == OpDelete: // removing a damaged entry mends it
-		p.exists, p.changed = false, true
+		p.changed = true
 	case op.Kind != OpSet: // and so does replacing it
 		return nil, err
 	}
@@ -199,29 +196,22 @@ func planOf(t *boltfile.Tx, op *Op) (*plan, error) {
 
 // admit checks the limit of keys for plans that are to be carried out.
 func (s *boltStore) admit(t *boltfile.Tx, plans ...*plan) error {
-	limit := int64(s.opts.maxKeys)
-	if limit <= 0 {
-		return nil
-	}
-	keys := t.Count
+	alive := int64(0)
 	for _, p := range plans {
-		wasLive := p.existed && t.Live(p.was.deadline)
-		if p.exists && !wasLive {
-			keys++
-		} else if wasLive && !p.exists {
-			keys--
+		alive += p.grows(t.Now)
+	}
+	return s.opts.admitKeys(alive, func() (int64, error) {
+		if t.Count+alive <= int64(s.opts.maxKeys) { // also with those that have expired
+			return t.Count, nil
 		}
-	}
-	if keys > t.Count && keys > limit && keys-t.Expired() > limit {
-		return s.errKeys()
-	}
-	return nil
+		return t.Count - t.Expired(), nil
+	})
 }
 
 func carryOut(t *boltfile.Tx, p *plan) error {
 	switch {
 	case !p.changed:
-	case p.exists:
+	case !p.next.value.IsZero():
 		return t.Put(p.key, p.was.deadline, p.existed, p.next.deadline, p.next.value.data)
 	case p.existed:
 		return t.Remove(p.key, p.was.deadline)
@@ -255,7 +245,7 @@ func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
 				return err == nil, err
 			}
 			e := Entry{Key: key, TTL: t.Left(deadline)}
-			if !r.KeysOnly {
+			if r.Need&NeedValue != 0 {
 				e.Value = Value{string(raw)}
 				size += len(raw)
 			}
@@ -300,9 +290,9 @@ func (s *boltStore) Close() error {
 	return s.file.Close()
 }
 
-// Stats reports what only the store itself can count.
-func (s *boltStore) Stats() Stats {
-	return Stats{Commits: s.commits.Load(), Expired: s.expired.Load(), Bytes: s.file.Size()}
+// Stats implements StatsReporter.
+func (s *boltStore) Stats(context.Context) (Stats, error) {
+	return Stats{Commits: s.commits.Load(), Expired: s.expired.Load(), Bytes: s.file.Size()}, nil
 }
 
 // sweepStep removes some expired keys in one transaction, if there are any.

@@ -29,7 +29,7 @@ func TestASweepThatFindsNothingLeavesOtherWritesInItsTransactionAlone(t *testing
 	}); err != nil || set.err != nil || sweep.err != nil {
 		t.Fatal(err, set.err, sweep.err)
 	}
-	if e, err := s.Load(t.Context(), "k"); err != nil || e.Value != valueTrue || e.TTL != time.Duration(0) {
+	if e, err := s.Load(t.Context(), "k", NeedAll); err != nil || e.Value != valueTrue || e.TTL != time.Duration(0) {
 		t.Errorf("the write was acknowledged, but: %v, %v", e, err)
 	}
 }

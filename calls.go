@@ -121,11 +121,11 @@ func store(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	return h.Apply(ctx, Op{Kind: kind, Key: key, Value: value, TTL: ttl})
+	return h.apply(ctx, Op{Kind: kind, Key: key, Value: value, TTL: ttl})
 }
 
 func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	e, err := loadArg(ctx, h, a)
+	e, err := loadArg(ctx, h, a, NeedValue)
 	if err == ErrNotFound {
 		return fallback(a[1]), nil
 	}
@@ -135,12 +135,12 @@ func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	return h.object(e.Key, e.Value)
 }
 
-func loadArg(ctx context.Context, h *Handle, a arguments) (Entry, error) {
+func loadArg(ctx context.Context, h *Handle, a arguments, need Need) (Entry, error) {
 	key, err := keyArg(a[0])
 	if err != nil {
 		return Entry{}, err
 	}
-	return h.Load(ctx, key)
+	return h.load(ctx, key, need)
 }
 
 // fallback is what the script gave as default, itself.
@@ -155,7 +155,7 @@ func fallback(o object.Object) object.Object {
 func (h *Handle) object(key string, v Value) (object.Object, error) {
 	o, err := decodeObject(v)
 	if err != nil {
-		return nil, h.about(key, err)
+		return nil, h.inStore(key, err)
 	}
 	return o, nil
 }
@@ -163,7 +163,7 @@ func (h *Handle) object(key string, v Value) (object.Object, error) {
 func callDelete(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	key, err := keyArg(a[0])
 	if err == nil {
-		_, err = h.Apply(ctx, Op{Kind: OpDelete, Key: key})
+		_, err = h.apply(ctx, Op{Kind: OpDelete, Key: key})
 	}
 	return none, err
 }
@@ -173,7 +173,7 @@ func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.Apply(ctx, Op{Kind: OpDelete, Key: key})
+	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key, NeedOld: true})
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 }
 
 func callExists(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	_, err := loadArg(ctx, h, a)
+	_, err := loadArg(ctx, h, a, 0)
 	if err != nil && err != ErrNotFound {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ const (
 )
 
 func callTTL(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	e, err := loadArg(ctx, h, a)
+	e, err := loadArg(ctx, h, a, NeedTTL)
 	switch {
 	case err == ErrNotFound:
 		return object.NewInteger(ttlAbsent), nil
@@ -216,7 +216,7 @@ func callExpire(ctx context.Context, h *Handle, a arguments) (object.Object, err
 	if r.err != nil {
 		return nil, r.err
 	}
-	result, err := h.Apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
+	result, err := h.apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
 	return object.NewBoolean(result.Applied), err
 }
 
@@ -226,7 +226,7 @@ func callIncr(ctx context.Context, h *Handle, a arguments) (object.Object, error
 	if r.err != nil {
 		return nil, r.err
 	}
-	result, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: delta, TTL: ttl})
+	result, err := h.apply(ctx, Op{Kind: OpIncr, Key: key, Value: delta, TTL: ttl})
 	if err != nil {
 		return nil, err
 	}
@@ -282,13 +282,13 @@ func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, e
 }
 
 func callKeys(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	return h.list(ctx, a, true, func(e Entry) (object.Object, error) {
+	return h.list(ctx, a, 0, func(e Entry) (object.Object, error) {
 		return object.NewString(e.Key), nil
 	})
 }
 
 func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	return h.list(ctx, a, false, func(e Entry) (object.Object, error) {
+	return h.list(ctx, a, NeedValue, func(e Entry) (object.Object, error) {
 		value, err := h.object(e.Key, e.Value)
 		if err != nil {
 			return nil, err
@@ -298,21 +298,21 @@ func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, erro
 }
 
 // list makes a list of the entries that pattern, limit and after select.
-func (h *Handle) list(ctx context.Context, a arguments, keysOnly bool, element func(Entry) (object.Object, error)) (object.Object, error) {
+func (h *Handle) list(ctx context.Context, a arguments, need Need, element func(Entry) (object.Object, error)) (object.Object, error) {
 	p, limit, after, err := pageArgs(a)
 	if err != nil {
 		return nil, err
 	}
 	list := &object.List{Elements: []object.Object{}}
 	held := newBudget(ctx, h.opts.maxOperationBytes)
-	err = h.scan(ctx, p, limit, after, keysOnly,
+	err = h.scan(ctx, p, limit, after, need,
 		func() {
 			list.Elements = list.Elements[:0]
 			held = newBudget(ctx, h.opts.maxOperationBytes)
 		},
 		func(e Entry) error {
 			bytes := len(e.Key)
-			if !keysOnly { // a store may add the value all the same
+			if need&NeedValue != 0 { // a store may add the value all the same
 				bytes += len(e.Value.Raw())
 			}
 			if err := held.take(bytes); err != nil {
@@ -330,12 +330,12 @@ func callCount(ctx context.Context, h *Handle, a arguments) (object.Object, erro
 	if err != nil {
 		return nil, err
 	}
-	n, err := h.number(ctx, p)
+	n, err := h.countMatching(ctx, p)
 	return object.NewInteger(int64(n)), err
 }
 
 func callClear(ctx context.Context, h *Handle, _ arguments) (object.Object, error) {
-	return none, h.Clear(ctx)
+	return none, h.clear(ctx)
 }
 
 func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, error) {
@@ -349,7 +349,7 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	if err != nil {
 		return nil, err
 	}
-	entries, err := h.LoadMany(ctx, keys)
+	entries, err := h.loadMany(ctx, keys, NeedValue)
 	if err != nil {
 		return nil, err
 	}
@@ -392,7 +392,7 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		}
 		ops = append(ops, Op{Kind: OpSet, Key: key, Value: value, TTL: ttl})
 	}
-	_, err = h.ApplyMany(ctx, ops)
+	_, err = h.applyMany(ctx, ops)
 	return none, err
 }
 

@@ -290,7 +290,7 @@ func TestACallThatWaitsLetsOtherThreadsOfItsInterpreterRun(t *testing.T) {
 	h := &slowStore{entered: make(chan struct{}), leave: make(chan struct{})}
 	slowStores.Store("slowtest://x", h)
 	r := backends[0].registry(t)
-	h.Store = backends[0].open(t)
+	h.Store = backends[0].open(t).Store()
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, "import scriptling.runtime.kv as kv\nslow = kv.open(\"slowtest://x\")\ndef waits():\n    return slow.set(\"k\", 1)\ndef other():\n    return 5\n")
 	done := make(chan error)
@@ -313,8 +313,8 @@ func TestACallThatWaitsLetsOtherThreadsOfItsInterpreterRun(t *testing.T) {
 var slowStores sync.Map
 
 func init() {
-	extlibs.RegisterDriver("slowtest", func(_ context.Context, url string) (extlibs.Store, error) {
-		s, ok := slowStores.Load(url)
+	extlibs.RegisterDriver("slowtest", func(_ context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
+		s, ok := slowStores.Load(c.URL.String())
 		if !ok {
 			return nil, errors.New("no such store")
 		}

@@ -75,7 +75,7 @@ func (g *gatedStore) queued(n int) {
 
 func (g *gatedStore) has(t *testing.T, key string) bool {
 	t.Helper()
-	_, err := g.Load(t.Context(), key)
+	_, err := g.Load(t.Context(), key, NeedAll)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		t.Fatal(err)
 	}
@@ -112,8 +112,8 @@ func TestWritesThatWaitShareOneCommit(t *testing.T) {
 			t.Errorf("write %d: %v", i, err)
 		}
 	}
-	if n := g.commits.Load(); n != 2 || g.Stats().Commits != 2 {
-		t.Errorf("31 writes took %d commits, and stats say %d; want 2", n, g.Stats().Commits)
+	if n := g.commits.Load(); n != 2 || statsOf(t, g).Commits != 2 {
+		t.Errorf("31 writes took %d commits, and stats say %d; want 2", n, statsOf(t, g).Commits)
 	}
 }
 

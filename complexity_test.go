@@ -22,7 +22,7 @@ func TestAPrefixLooksAtTheKeysUnderItOnly(t *testing.T) {
 				for i := range ops {
 					ops[i] = Op{Kind: OpSet, Key: fmt.Sprintf("%06d", i), Value: valueTrue}
 				}
-				if _, err := h.ApplyMany(t.Context(), ops); err != nil {
+				if _, err := h.Store().ApplyMany(t.Context(), ops); err != nil {
 					t.Fatal(err)
 				}
 				looked := 0

@@ -56,7 +56,7 @@ func init() {
 							ops = append(ops, extlibs.Op{Kind: extlibs.OpDelete, Key: crashKey(w, n-4, i)})
 						}
 					}
-					if _, err := h.ApplyMany(context.Background(), ops); err != nil {
+					if _, err := h.Store().ApplyMany(context.Background(), ops); err != nil {
 						failed <- err
 						return
 					}
@@ -184,7 +184,7 @@ func testCrash(t *testing.T, mode string) {
 			for n := start; n <= last[w]+1; n++ {
 				found := 0
 				for i := range crashBatch {
-					e, err := h.Load(ctx, crashKey(w, n, i))
+					e, err := h.Store().Load(ctx, crashKey(w, n, i), extlibs.NeedAll)
 					if want, _ := extlibs.Encode(crashValue(w, n, i)); err == nil && e.Value == want {
 						found++
 					}

@@ -29,7 +29,7 @@ func damageContent(t testing.TB, path string) {
 	h := mustOpen(t, r, path)
 	set := func(ops []extlibs.Op) {
 		t.Helper()
-		if _, err := h.ApplyMany(ctx, ops); err != nil {
+		if _, err := h.Store().ApplyMany(ctx, ops); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,8 +80,8 @@ type damageTruth struct {
 
 func readAll(h *extlibs.Handle) (damageTruth, error) {
 	truth := damageTruth{values: map[string]extlibs.Value{}}
-	for r := (extlibs.Range{}); ; {
-		page, err := h.Scan(ctx, r)
+	for r := (extlibs.Range{Need: extlibs.NeedAll}); ; {
+		page, err := h.Store().Scan(ctx, r)
 		if err != nil {
 			return truth, err
 		}
@@ -112,18 +112,18 @@ func useDamaged(h *extlibs.Handle, truth damageTruth) error {
 		if i%7 != 0 && !strings.HasPrefix(key, "large") {
 			continue
 		}
-		e, err := h.Load(ctx, key)
+		e, err := h.Store().Load(ctx, key, extlibs.NeedAll)
 		if err == nil && e.Value != truth.values[key] || errors.Is(err, extlibs.ErrNotFound) {
 			err = fmt.Errorf("%w: get(%.20q)", errLie, key)
 		}
 		note(err)
 	}
-	if _, err := h.Load(ctx, "key:01003"); err == nil {
+	if _, err := h.Store().Load(ctx, "key:01003", extlibs.NeedAll); err == nil {
 		note(fmt.Errorf("%w: a deleted key is back", errLie))
 	} else if !errors.Is(err, extlibs.ErrNotFound) {
 		note(err)
 	}
-	if n, err := h.Len(ctx); err == nil && n != len(truth.keys) {
+	if n, err := h.Store().Len(ctx); err == nil && n != len(truth.keys) {
 		note(fmt.Errorf("%w: count is %d, not %d", errLie, n, len(truth.keys)))
 	} else {
 		note(err)
@@ -138,7 +138,7 @@ func useDamaged(h *extlibs.Handle, truth damageTruth) error {
 			note(fmt.Errorf("%w: scan of %.20q", errLie, key))
 		}
 	}
-	if _, err := h.ApplyMany(ctx, []extlibs.Op{
+	if _, err := h.Store().ApplyMany(ctx, []extlibs.Op{
 		{Kind: extlibs.OpSet, Key: "key:00500", Value: truth.values["key:00501"]},
 		{Kind: extlibs.OpSet, Key: "key:00500a", Value: truth.values["key:00501"], TTL: time.Minute},
 		{Kind: extlibs.OpDelete, Key: "key:02000"},
@@ -148,7 +148,7 @@ func useDamaged(h *extlibs.Handle, truth damageTruth) error {
 		note(err)
 	}
 	if len(errs) == 0 {
-		if n, err := h.Len(ctx); err != nil || n != len(truth.keys)-1 {
+		if n, err := h.Store().Len(ctx); err != nil || n != len(truth.keys)-1 {
 			note(fmt.Errorf("%w: count after the writes is %d, %v", errLie, n, err))
 		}
 	}
@@ -191,7 +191,7 @@ func init() {
 			if err == nil {
 				if err = useDamaged(h, truth); err == nil {
 					clock.Advance(24 * time.Hour) // where the index of deadlines counts
-					n, e := h.Len(ctx)
+					n, e := h.Store().Len(ctx)
 					all, e2 := readAll(h)
 					clock.Advance(-24 * time.Hour)
 					if err = errors.Join(e, e2); err == nil && n != len(all.keys) {

@@ -16,7 +16,7 @@ func setText(t *testing.T, h *Handle, key, text string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.Apply(context.Background(), Op{Kind: OpSet, Key: key, Value: v})
+	_, err = h.Store().Apply(context.Background(), Op{Kind: OpSet, Key: key, Value: v})
 	return err
 }
 
@@ -37,7 +37,7 @@ func TestAWriteErrorBeforeTheHeaderChangesNothingAndWritesGoOn(t *testing.T) {
 		}
 	}
 	want, _ := Encode("before")
-	if e, err := h.Load(context.Background(), "a"); err != nil || e.Value != want {
+	if e, err := h.Store().Load(context.Background(), "a", NeedAll); err != nil || e.Value != want {
 		t.Errorf("a failed write changed the value to %q (%v)", e.Value, err)
 	}
 	mend()
@@ -71,13 +71,13 @@ func TestAFailedSyncOfTheHeaderIsTheLastCommitUntilTheStoreIsOpenedAgain(t *test
 	if err := setText(t, h, "b", "too late"); !errors.Is(err, ErrCommitUnknown) {
 		t.Errorf("the engine may write over pages that the disk still needs: %v", err)
 	}
-	if _, err := h.Load(context.Background(), "a"); !errors.Is(err, ErrCommitUnknown) {
+	if _, err := h.Store().Load(context.Background(), "a", NeedAll); !errors.Is(err, ErrCommitUnknown) {
 		t.Errorf("a read shows what may not be stored: %v", err)
 	}
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Load(context.Background(), "a"); !errors.Is(err, ErrClosed) {
+	if _, err := h.Store().Load(context.Background(), "a", NeedAll); !errors.Is(err, ErrClosed) {
 		t.Errorf("a call after close: %v", err)
 	}
 	if h, err = r.Open(context.Background(), path); err != nil {

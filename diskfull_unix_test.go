@@ -32,7 +32,7 @@ func fill(path string, opts ...extlibs.Option) {
 	value, _ := extlibs.Encode(strings.Repeat("x", 10_000))
 	key := func(i int) string { return fmt.Sprintf("key:%05d", i) }
 	set := func(i int) error {
-		_, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key(i), Value: value})
+		_, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key(i), Value: value})
 		return err
 	}
 	n := 0
@@ -45,20 +45,20 @@ func fill(path string, opts ...extlibs.Option) {
 		bad("write %d to a full store: %v", n, err)
 	}
 	for i := range n {
-		if e, err := h.Load(ctx, key(i)); err != nil || e.Value != value {
+		if e, err := h.Store().Load(ctx, key(i), extlibs.NeedAll); err != nil || e.Value != value {
 			bad("get of key %d of a full store: %v", i, err)
 			break
 		}
 	}
-	if _, err := h.Load(ctx, key(n)); !errors.Is(err, extlibs.ErrNotFound) {
+	if _, err := h.Store().Load(ctx, key(n), extlibs.NeedAll); !errors.Is(err, extlibs.ErrNotFound) {
 		bad("get of the key that did not fit: %v", err)
 	}
-	if c, err := h.Len(ctx); c != n || err != nil {
+	if c, err := h.Store().Len(ctx); c != n || err != nil {
 		bad("count of a full store: %d of %d, %v", c, n, err)
 	}
 	removed := 0
 	for ; removed < n; removed++ {
-		if _, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpDelete, Key: key(removed)}); err != nil {
+		if _, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpDelete, Key: key(removed)}); err != nil {
 			bad("delete %d from a full store: %v", removed, err)
 			break
 		}
@@ -77,7 +77,7 @@ func fill(path string, opts ...extlibs.Option) {
 		bad("open again: %v", err)
 		return
 	}
-	if c, err := h.Len(ctx); err != nil || c != n/2 {
+	if c, err := h.Store().Len(ctx); err != nil || c != n/2 {
 		bad("count after opening again: %d, %v", c, err)
 	}
 	r.Close()
@@ -142,10 +142,10 @@ func useReadOnly(dir string) {
 		return
 	}
 	want, _ := extlibs.Encode("v")
-	if e, err := h.Load(ctx, "k"); err != nil || e.Value != want {
+	if e, err := h.Store().Load(ctx, "k", extlibs.NeedAll); err != nil || e.Value != want {
 		bad("get: %q, %v", e.Value, err)
 	}
-	if _, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: want}); !errors.Is(err, extlibs.ErrReadOnly) {
+	if _, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: want}); !errors.Is(err, extlibs.ErrReadOnly) {
 		bad("set: %v", err)
 	}
 	if err := h.Clear(ctx); !errors.Is(err, extlibs.ErrReadOnly) {
@@ -169,7 +169,7 @@ func TestAReadOnlyFileCanBeReadAndSaysSoWhenItIsWritten(t *testing.T) {
 	for _, name := range []string{"kv.db", "secret.db"} {
 		h := mustOpen(t, r, filepath.Join(dir, name))
 		v, _ := extlibs.Encode("v")
-		if _, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: v}); err != nil {
+		if _, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: v}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -62,7 +62,7 @@ func TestDurabilityPageFastModeKeepsItsDataAcrossAnOrderlyEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer extlibs.InitKVStore("", extlibs.Durability(extlibs.Always))
+	defer extlibs.InitKVStore("", extlibs.Durability(extlibs.Always()))
 	if err := extlibs.DefaultRegistry().Default().Set(ctx, "k", 1, 0); err != nil {
 		t.Fatal(err)
 	}

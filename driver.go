@@ -3,16 +3,35 @@ package extlibs
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Opener opens the store that a URL names, for a driver. It obeys ctx.
-type Opener func(ctx context.Context, url string) (Store, error)
+// Opener opens the store that a URL names, for a driver. It obeys ctx. Its errors
+// must not contain the URL's password.
+type Opener func(ctx context.Context, c OpenConfig) (Store, error)
+
+// OpenConfig is what a driver needs to open a store.
+type OpenConfig struct {
+	URL *url.URL // as it was given, its password included; the driver's own
+
+	// What the host set, as the options of the same names say. A Handle checks
+	// MaxValueBytes itself, and a backend that holds its keys on a server may
+	// leave MaxKeys to it.
+	MaxKeys           int
+	MaxValueBytes     int
+	MaxOperationBytes int
+	SweepInterval     time.Duration
+	Logger            *slog.Logger     // never nil
+	Clock             func() time.Time // never nil
+}
 
 var drivers struct {
 	sync.Mutex
@@ -41,7 +60,8 @@ func RegisterDriver(scheme string, opener Opener) {
 	drivers.openers[scheme] = opener
 }
 
-func openDriver(ctx context.Context, scheme, url string) (Store, error) {
+func openDriver(ctx context.Context, name string, o options) (Store, error) {
+	scheme, _, _ := strings.Cut(name, "://")
 	drivers.Lock()
 	open := drivers.openers[scheme]
 	schemes := slices.Sorted(maps.Keys(drivers.openers))
@@ -53,7 +73,19 @@ func openDriver(ctx context.Context, scheme, url string) (Store, error) {
 		}
 		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver`, shorten(scheme), known)
 	}
-	s, err := open(ctx, url)
+	u, err := url.Parse(name)
+	if err != nil { // it quotes the URL, which may carry a password
+		return nil, kverr.Errorf(ErrInvalid, "the URL of scheme %q is malformed; check its characters, and write those of a password as %%XX", scheme)
+	}
+	s, err := open(ctx, OpenConfig{
+		URL:               u,
+		MaxKeys:           o.maxKeys,
+		MaxValueBytes:     o.maxValueBytes,
+		MaxOperationBytes: o.maxOperationBytes,
+		SweepInterval:     o.sweepInterval,
+		Logger:            o.logger,
+		Clock:             o.now,
+	})
 	if err != nil {
 		// The URL may carry a password.
 		return nil, fmt.Errorf("store on %s: %w", scheme, err)

@@ -146,9 +146,12 @@ func (s tracing) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, erro
 }
 
 func ExampleRegisterDriver() {
-	extlibs.RegisterDriver("tracing", func(ctx context.Context, url string) (extlibs.Store, error) {
-		s, err := extlibs.NewRegistry().Open(ctx, ":memory:traced")
-		return tracing{s}, err
+	extlibs.RegisterDriver("tracing", func(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
+		h, err := extlibs.NewRegistry().Open(ctx, ":memory:traced")
+		if err != nil {
+			return nil, err
+		}
+		return tracing{h.Store()}, nil
 	})
 
 	r := extlibs.NewRegistry()

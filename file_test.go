@@ -52,7 +52,7 @@ func TestAFileKeepsEverythingUntilItIsOpenedAgain(t *testing.T) {
 			if left, err := h.TTL(ctx, "mortal"); err != nil || left != time.Hour-time.Duration(round)*time.Minute {
 				t.Errorf("round %d: %v left, %v", round, left, err)
 			}
-			if n, err := h.Len(ctx); n != len(values)+1 || err != nil {
+			if n, err := h.Store().Len(ctx); n != len(values)+1 || err != nil {
 				t.Errorf("round %d: Len is %d, %v", round, n, err)
 			}
 			if err := h.Close(); err != nil {
@@ -214,10 +214,10 @@ func TestMaxFileBytesIsErrFullAndReadsGoOn(t *testing.T) {
 		if v, err := h.Get(ctx, "0000"); v != value || err != nil {
 			t.Errorf("Get: %.20v, %v", v, err)
 		}
-		if n, err := h.Len(ctx); n != stored || err != nil {
+		if n, err := h.Store().Len(ctx); n != stored || err != nil {
 			t.Errorf("Len is %d, %v; want %d", n, err, stored)
 		}
-		if s := h.Stats(); s.Bytes > 1<<20 {
+		if s := statsOf(t, h); s.Bytes > 1<<20 {
 			t.Errorf("the file has %d bytes", s.Bytes)
 		}
 		for i := range stored {

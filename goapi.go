@@ -34,24 +34,42 @@ type Item struct {
 
 // inCall puts the name of a call before its error.
 func inCall(call string, err error) error {
-	if err == nil || err == ErrNotFound {
-		return err
+	if err == nil {
+		return nil
 	}
 	return fmt.Errorf("kv.%s: %w", call, err)
 }
+
+// inCall is inCall for calls on a key that may be absent.
+func (h *Handle) inCall(call, key string, err error) error {
+	if err == ErrNotFound {
+		return &notFoundError{call, h.name, key}
+	}
+	return inCall(call, err)
+}
+
+// notFoundError is ErrNotFound that says where. It makes its text when it is
+// asked for it, because most callers only want to know.
+type notFoundError struct{ call, store, key string }
+
+func (e *notFoundError) Error() string {
+	return fmt.Sprintf("kv.%s: store %q has no key %q", e.call, e.store, shorten(e.key))
+}
+
+func (e *notFoundError) Unwrap() error { return ErrNotFound }
 
 func (h *Handle) encode(v any) (Value, error) { return encodeGo(v, h.opts.maxValueBytes) }
 
 // Get returns the value of a key, in the Go types that Tuple lists. It is the
 // caller's own copy. An absent key is ErrNotFound.
 func (h *Handle) Get(ctx context.Context, key string) (any, error) {
-	e, err := h.Load(ctx, key)
+	e, err := h.load(ctx, key, NeedValue)
 	if err != nil {
-		return nil, inCall("get", err)
+		return nil, h.inCall("get", key, err)
 	}
 	v, err := e.Value.Decode()
 	if err != nil {
-		return nil, inCall("get", h.about(key, err))
+		return nil, inCall("get", h.inStore(key, err))
 	}
 	return v, nil
 }
@@ -75,34 +93,37 @@ func (h *Handle) applyGo(ctx context.Context, kind OpKind, key string, value any
 	if err != nil {
 		return Result{}, err
 	}
-	return h.Apply(ctx, Op{Kind: kind, Key: key, Value: v, TTL: ttl})
+	return h.apply(ctx, Op{Kind: kind, Key: key, Value: v, TTL: ttl})
 }
+
+// Clear removes all keys at once.
+func (h *Handle) Clear(ctx context.Context) error { return inCall("clear", h.clear(ctx)) }
 
 // Delete removes a key and reports whether it was there.
 func (h *Handle) Delete(ctx context.Context, key string) (bool, error) {
-	r, err := h.Apply(ctx, Op{Kind: OpDelete, Key: key})
+	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key})
 	return r.Applied, inCall("delete", err)
 }
 
 // Pop removes a key and returns its value. An absent key is ErrNotFound.
 func (h *Handle) Pop(ctx context.Context, key string) (any, error) {
-	r, err := h.Apply(ctx, Op{Kind: OpDelete, Key: key})
-	if err != nil {
-		return nil, inCall("pop", err)
+	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key, NeedOld: true})
+	if err == nil && !r.Applied {
+		err = ErrNotFound
 	}
-	if !r.Applied {
-		return nil, ErrNotFound
+	if err != nil {
+		return nil, h.inCall("pop", key, err)
 	}
 	v, err := r.Old.Decode()
 	if err != nil {
-		return nil, inCall("pop", h.about(key, err))
+		return nil, inCall("pop", h.inStore(key, err))
 	}
 	return v, nil
 }
 
 // Exists reports whether a key is live.
 func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
-	_, err := h.Load(ctx, key)
+	_, err := h.load(ctx, key, 0)
 	if err == ErrNotFound {
 		return false, nil
 	}
@@ -112,14 +133,14 @@ func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
 // TTL returns the time that a key has left, 0 for a key without expiry. An
 // absent key is ErrNotFound.
 func (h *Handle) TTL(ctx context.Context, key string) (time.Duration, error) {
-	e, err := h.Load(ctx, key)
-	return e.TTL, inCall("ttl", err)
+	e, err := h.load(ctx, key, NeedTTL)
+	return e.TTL, h.inCall("ttl", key, err)
 }
 
 // Expire gives a live key a new ttl, 0 for none, and reports whether there was
 // one.
 func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	r, err := h.Apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
+	r, err := h.apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
 	return r.Applied, inCall("expire", err)
 }
 
@@ -127,7 +148,7 @@ func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (boo
 // counts as 0 and takes ttl; otherwise the time left stays. A value that is not
 // an int is ErrType, a sum beyond int64 is ErrOverflow; both leave it unchanged.
 func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
-	r, err := h.Apply(ctx, Op{Kind: OpIncrInt, Key: key, Value: encodeInt(delta), TTL: ttl})
+	r, err := h.apply(ctx, Op{Kind: OpIncrInt, Key: key, Value: encodeInt(delta), TTL: ttl})
 	if err != nil {
 		return 0, inCall("incr", err)
 	}
@@ -137,7 +158,7 @@ func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Dur
 
 // IncrFloat is Incr for floats. An int under the key becomes a float.
 func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl time.Duration) (float64, error) {
-	r, err := h.Apply(ctx, Op{Kind: OpIncr, Key: key, Value: encodeFloat(delta), TTL: ttl})
+	r, err := h.apply(ctx, Op{Kind: OpIncr, Key: key, Value: encodeFloat(delta), TTL: ttl})
 	if err != nil {
 		return 0, inCall("incr", err)
 	}
@@ -156,7 +177,7 @@ func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok boo
 		if !old.IsZero() {
 			var err error
 			if v, err = old.Decode(); err != nil {
-				return Value{}, h.about(key, err)
+				return Value{}, h.inStore(key, err)
 			}
 		}
 		var next any
@@ -192,7 +213,7 @@ func (h *Handle) decoded(call, key string, value Value, err, fnErr error) (any, 
 	}
 	v, err := value.Decode()
 	if err != nil {
-		return nil, inCall(call, h.about(key, err))
+		return nil, inCall(call, h.inStore(key, err))
 	}
 	return v, nil
 }
@@ -204,7 +225,7 @@ func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 		return nil, inCall("keys", err)
 	}
 	var keys []string
-	err = h.scan(ctx, p, o.Limit, o.After, true, func() { keys = nil }, func(e Entry) error {
+	err = h.scan(ctx, p, o.Limit, o.After, 0, func() { keys = nil }, func(e Entry) error {
 		keys = append(keys, e.Key)
 		return nil
 	})
@@ -221,10 +242,10 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 		return nil, inCall("items", err)
 	}
 	var items []Item
-	err = h.scan(ctx, p, o.Limit, o.After, false, func() { items = nil }, func(e Entry) error {
+	err = h.scan(ctx, p, o.Limit, o.After, NeedValue, func() { items = nil }, func(e Entry) error {
 		v, err := e.Value.Decode()
 		if err != nil {
-			return h.about(e.Key, err)
+			return h.inStore(e.Key, err)
 		}
 		items = append(items, Item{e.Key, v})
 		return nil
@@ -242,13 +263,13 @@ func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 	if err != nil {
 		return 0, inCall("count", err)
 	}
-	n, err := h.number(ctx, p)
+	n, err := h.countMatching(ctx, p)
 	return n, inCall("count", err)
 }
 
 // GetMany returns the values of those keys that are live.
 func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
-	entries, err := h.LoadMany(ctx, keys)
+	entries, err := h.loadMany(ctx, keys, NeedValue)
 	if err != nil {
 		return nil, inCall("get_many", err)
 	}
@@ -256,7 +277,7 @@ func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, er
 	for _, e := range entries {
 		v, err := e.Value.Decode()
 		if err != nil {
-			return nil, inCall("get_many", h.about(e.Key, err))
+			return nil, inCall("get_many", h.inStore(e.Key, err))
 		}
 		values[e.Key] = v
 	}
@@ -274,7 +295,7 @@ func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Du
 		}
 		ops = append(ops, Op{Kind: OpSet, Key: key, Value: v, TTL: ttl})
 	}
-	_, err := h.ApplyMany(ctx, ops)
+	_, err := h.applyMany(ctx, ops)
 	return inCall("set_many", err)
 }
 
@@ -289,7 +310,7 @@ func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
 	for i, key := range keys {
 		ops[i] = Op{Kind: OpDelete, Key: key}
 	}
-	results, err := h.ApplyMany(ctx, ops)
+	results, err := h.applyMany(ctx, ops)
 	n := 0
 	for _, r := range results {
 		if r.Applied {

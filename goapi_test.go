@@ -136,7 +136,7 @@ func TestAKeyOutOfRangeIsErrInvalidInEveryCall(t *testing.T) {
 				}
 			}
 		}
-		if n, err := h.Len(ctx); n != 0 || err != nil {
+		if n, err := h.Store().Len(ctx); n != 0 || err != nil {
 			t.Errorf("Len is %d, %v", n, err)
 		}
 		for call, err := range everyGoCall(h, strings.Repeat("k", extlibs.MaxKeyBytes)) {
@@ -162,7 +162,7 @@ func TestATTLOutOfRangeIsErrInvalidInEveryCall(t *testing.T) {
 				}
 			}
 		}
-		if n, err := h.Len(ctx); n != 0 || err != nil {
+		if n, err := h.Store().Len(ctx); n != 0 || err != nil {
 			t.Errorf("Len is %d, %v", n, err)
 		}
 		if err := h.Set(ctx, "k", 1, extlibs.MaxTTL); err != nil {
@@ -178,14 +178,14 @@ func TestAnOperationWithoutAValueIsErrInvalid(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		for _, kind := range []extlibs.OpKind{extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap} {
-			if _, err := h.Apply(ctx, extlibs.Op{Kind: kind, Key: "k"}); !errors.Is(err, extlibs.ErrInvalid) {
+			if _, err := h.Store().Apply(ctx, extlibs.Op{Kind: kind, Key: "k"}); !errors.Is(err, extlibs.ErrInvalid) {
 				t.Errorf("operation %d: %v", kind, err)
 			}
-			if _, err := h.ApplyMany(ctx, []extlibs.Op{{Kind: kind, Key: "k"}}); !errors.Is(err, extlibs.ErrInvalid) {
+			if _, err := h.Store().ApplyMany(ctx, []extlibs.Op{{Kind: kind, Key: "k"}}); !errors.Is(err, extlibs.ErrInvalid) {
 				t.Errorf("operation %d in a batch: %v", kind, err)
 			}
 		}
-		if n, err := h.Len(ctx); n != 0 || err != nil {
+		if n, err := h.Store().Len(ctx); n != 0 || err != nil {
 			t.Errorf("Len is %d, %v", n, err)
 		}
 	})
@@ -210,7 +210,7 @@ func TestUpdateEndsWithItsFunctionsError(t *testing.T) {
 		if v, err := h.Get(ctx, "k"); v != int64(1) || err != nil {
 			t.Errorf("the value is %v, %v", v, err)
 		}
-		if n, err := h.Len(ctx); n != 1 || err != nil {
+		if n, err := h.Store().Len(ctx); n != 1 || err != nil {
 			t.Errorf("Len is %d, %v", n, err)
 		}
 	})
@@ -311,7 +311,7 @@ func TestACallThatFailsStoresNothingOfABatch(t *testing.T) {
 		if !errors.Is(err, extlibs.ErrType) || !strings.Contains(err.Error(), `value["b"][0]`) {
 			t.Errorf("SetMany: %v", err)
 		}
-		if n, err := h.Len(ctx); n != 0 || err != nil {
+		if n, err := h.Store().Len(ctx); n != 0 || err != nil {
 			t.Errorf("Len is %d, %v", n, err)
 		}
 	})
@@ -332,7 +332,7 @@ func TestStatsCountWhatHappened(t *testing.T) {
 		h.Delete(ctx, "b")
 		h.Delete(ctx, "absent")
 		clock.Advance(time.Hour)
-		s := h.Stats()
+		s := statsOf(t, h)
 		if s.Keys != 2 || s.Hits != 3 || s.Misses != 2 || s.Sets != 4 || s.Deletes != 1 || s.Bytes == 0 {
 			t.Errorf("stats are %+v", s)
 		}
@@ -340,7 +340,7 @@ func TestStatsCountWhatHappened(t *testing.T) {
 			t.Errorf("%d commits", s.Commits)
 		}
 		r.Default().Set(ctx, "k", 1, 0)
-		if all := r.Stats(); all.Sets != 5 || all.Keys != 3 {
+		if all := statsOf(t, r); all.Sets != 5 || all.Keys != 3 {
 			t.Errorf("stats of the registry are %+v", all)
 		}
 	})

@@ -145,7 +145,7 @@ func goSet(h *extlibs.Handle, key string, value any) chan error {
 	go func() {
 		v, err := extlibs.Encode(value)
 		if err == nil {
-			_, err = h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: v})
+			_, err = h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: v})
 		}
 		done <- err
 	}()

@@ -58,7 +58,7 @@ func newIntervalStore(disk *boltStore, d time.Duration) *intervalStore {
 func (s *intervalStore) now() int64 { return s.disk.opts.now().UnixNano() }
 
 // live is the value of an entry that is there at this moment, else "".
-func (s *intervalStore) live(e pendingEntry) (Value, time.Duration) {
+func (s *intervalStore) live(e keyState) (Value, time.Duration) {
 	if e.deadline == 0 || e.value.IsZero() {
 		return e.value, 0
 	}
@@ -77,19 +77,19 @@ func (s *intervalStore) generations() []*generation {
 }
 
 // pending looks a key up in memory. Where found is false the file has the word.
-func (s *intervalStore) pending(key string) (e pendingEntry, found bool) {
+func (s *intervalStore) pending(key string) (e keyState, found bool) {
 	for _, g := range s.generations() {
 		if e, ok := g.entries.Get(key); ok {
 			return e, true
 		}
 		if g.cleared {
-			return pendingEntry{}, true
+			return keyState{}, true
 		}
 	}
-	return pendingEntry{}, false
+	return keyState{}, false
 }
 
-func (s *intervalStore) Load(ctx context.Context, key string) (Entry, error) {
+func (s *intervalStore) Load(ctx context.Context, key string, need Need) (Entry, error) {
 	s.mu.RLock()
 	e, found := s.pending(key)
 	closed := s.closed
@@ -98,7 +98,7 @@ func (s *intervalStore) Load(ctx context.Context, key string) (Entry, error) {
 	case closed:
 		return Entry{}, ErrClosed
 	case !found:
-		return s.disk.Load(ctx, key)
+		return s.disk.Load(ctx, key, need)
 	}
 	if value, left := s.live(e); !value.IsZero() {
 		return Entry{key, value, left}, nil
@@ -108,7 +108,7 @@ func (s *intervalStore) Load(ctx context.Context, key string) (Entry, error) {
 
 // LoadMany holds the lock while it reads the file, so that all entries are of
 // one moment.
-func (s *intervalStore) LoadMany(ctx context.Context, keys []string) ([]Entry, error) {
+func (s *intervalStore) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -120,7 +120,7 @@ func (s *intervalStore) LoadMany(ctx context.Context, keys []string) ([]Entry, e
 			onDisk = append(onDisk, key)
 		}
 	}
-	stored, err := s.disk.LoadMany(ctx, onDisk)
+	stored, err := s.disk.LoadMany(ctx, onDisk, need)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (s *intervalStore) writable(ops []Op) error {
 // apply carries out ops in memory, or none of them.
 func (s *intervalStore) apply(ops []Op, results []Result) error {
 	type old struct {
-		entry pendingEntry
+		entry keyState
 		was   bool
 	}
 	undo := make([]old, 0, len(ops))
@@ -217,67 +217,49 @@ func (s *intervalStore) apply(ops []Op, results []Result) error {
 }
 
 func (s *intervalStore) applyOne(op *Op) (Result, error) {
-	current, deadline, err := s.current(op)
+	was, err := s.current(op)
 	if err != nil {
 		return Result{}, err
 	}
-	result, outcome, err := op.Next(current)
-	if err != nil {
+	now := s.now()
+	next, result, changed, err := op.transition(was, now)
+	if err != nil || !changed {
+		return result, err
+	}
+	p := plan{was: was, next: next}
+	if err := s.admit(p.grows(now)); err != nil {
 		return Result{}, err
 	}
-	switch outcome {
-	case Remove:
-		s.newest.put(strings.Clone(op.Key), pendingEntry{}, true)
-		s.newest.growth--
-	case Put, PutKeep:
-		if outcome == Put || current.IsZero() {
-			deadline = 0
-			if op.TTL != 0 {
-				deadline = s.now() + int64(op.TTL)
-			}
-		}
-		if err := s.admit(current); err != nil {
-			return Result{}, err
-		}
-		s.newest.put(strings.Clone(op.Key), pendingEntry{result.New, deadline}, true)
-		if current.IsZero() {
-			s.newest.growth++
-		}
-	}
+	s.newest.put(strings.Clone(op.Key), next, true)
+	s.newest.growth += int(p.grows(now))
 	return result, nil
 }
 
-// current is the live value that op finds.
-func (s *intervalStore) current(op *Op) (Value, int64, error) {
+// current is the entry that op finds.
+func (s *intervalStore) current(op *Op) (keyState, error) {
 	if e, found := s.pending(op.Key); found {
-		value, _ := s.live(e)
-		return value, e.deadline, nil
+		return e, nil
 	}
 	e, err := s.disk.loadRaw(op.Key)
 	if errors.Is(err, ErrNotFound) {
-		return Value{}, 0, nil
+		return keyState{}, nil
 	}
-	return e.value, e.deadline, err
+	return e, err
 }
 
 // admit checks the limit of keys. The exact number takes a look at each pending
 // key, so it is asked for only where an estimate that may be too high says so.
-func (s *intervalStore) admit(current Value) error {
-	limit := s.disk.opts.maxKeys
-	if limit <= 0 || !current.IsZero() {
-		return nil
-	}
-	n, err := s.disk.Len(context.Background())
-	for _, g := range s.generations() {
-		n += g.growth
-	}
-	if err == nil && n >= limit {
-		n, err = s.len()
-	}
-	if err == nil && n >= limit {
-		err = s.disk.errKeys()
-	}
-	return err
+func (s *intervalStore) admit(alive int64) error {
+	return s.disk.opts.admitKeys(alive, func() (int64, error) {
+		n, err := s.disk.Len(context.Background())
+		for _, g := range s.generations() {
+			n += g.growth
+		}
+		if err == nil && n >= s.disk.opts.maxKeys {
+			n, err = s.len()
+		}
+		return int64(n), err
+	})
 }
 
 // Scan merges a page of the file with what is pending in the same stretch of
@@ -333,7 +315,7 @@ func (s *intervalStore) pendingKeys(r Range, stored Page) (keys []string, end st
 	var union btree.Set[string]
 	for _, g := range s.generations() {
 		n, last := 0, ""
-		g.entries.Ascend(max(r.Prefix, r.After), func(key string, _ pendingEntry) bool {
+		g.entries.Ascend(max(r.Prefix, r.After), func(key string, _ keyState) bool {
 			switch {
 			case key == r.After && key != "":
 				return true
@@ -382,7 +364,7 @@ func (s *intervalStore) len() (int, error) {
 	var pending btree.Set[string]
 	hidden := false
 	for _, g := range s.generations() {
-		g.entries.Scan(func(key string, _ pendingEntry) bool { pending.Insert(key); return true })
+		g.entries.Scan(func(key string, _ keyState) bool { pending.Insert(key); return true })
 		hidden = hidden || g.cleared
 	}
 	n, keys := 0, pending.Keys()

@@ -11,23 +11,18 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// generation is a set of pending writes. cleared hides all that is below it.
+// generation is a set of pending writes: what each key shall be in the file, gone
+// if it has no value. cleared hides all that is below it.
 type generation struct {
-	entries btree.Map[string, pendingEntry]
+	entries btree.Map[string, keyState]
 	cleared bool
 	bytes   int
 	growth  int // keys added less keys removed, where that is known
 }
 
-// pendingEntry is what a key will be in the file: gone, or a value.
-type pendingEntry struct {
-	value    Value // "": gone
-	deadline int64 // nanoseconds since 1970; 0: none
-}
-
 // put sets or, where exists is false, takes back the entry of a key.
-func (g *generation) put(key string, e pendingEntry, exists bool) {
-	var old pendingEntry
+func (g *generation) put(key string, e keyState, exists bool) {
+	var old keyState
 	var replaced bool
 	if exists {
 		old, replaced = g.entries.Set(key, e)
@@ -107,7 +102,7 @@ func (g *generation) over(below *generation) {
 	if g.cleared {
 		return
 	}
-	below.entries.Scan(func(key string, e pendingEntry) bool {
+	below.entries.Scan(func(key string, e keyState) bool {
 		if _, newer := g.entries.Get(key); !newer {
 			g.put(key, e, true)
 		}
@@ -120,7 +115,7 @@ func (g *generation) over(below *generation) {
 // removals is the part of a generation that makes room.
 func (g *generation) removals() *generation {
 	r := &generation{cleared: g.cleared}
-	g.entries.Scan(func(key string, e pendingEntry) bool {
+	g.entries.Scan(func(key string, e keyState) bool {
 		if e.value.IsZero() {
 			r.put(key, e, true)
 		}
@@ -137,7 +132,7 @@ func (g *generation) commit(t *boltfile.Tx) error {
 		}
 	}
 	var err error
-	g.entries.Scan(func(key string, e pendingEntry) bool {
+	g.entries.Scan(func(key string, e keyState) bool {
 		_, was, exists, _ := t.Entry(key) // a damaged entry is mended by replacing it
 		switch {
 		case !e.value.IsZero() && t.Live(e.deadline):
@@ -164,7 +159,8 @@ func (s *intervalStore) Close() error {
 	return errors.Join(err, s.disk.Close())
 }
 
-// Stats reports what only the store itself can count.
-func (s *intervalStore) Stats() Stats { return s.disk.Stats() }
+// Stats implements StatsReporter.
+func (s *intervalStore) Stats(ctx context.Context) (Stats, error) { return s.disk.Stats(ctx) }
 
-func (s *intervalStore) is(info os.FileInfo) bool { return s.disk.is(info) }
+// HoldsFile implements FileHolder.
+func (s *intervalStore) HoldsFile(info os.FileInfo) bool { return s.disk.HoldsFile(info) }

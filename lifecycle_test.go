@@ -27,13 +27,13 @@ func TestACloseAgainstRunningCallsGivesAnswersOrErrClosed(t *testing.T) {
 						var err error
 						switch key := fmt.Sprintf("k%d", i%10); (g + i) % 5 {
 						case 0:
-							_, err = h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: value, TTL: time.Millisecond})
+							_, err = h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: value, TTL: time.Millisecond})
 						case 1:
-							_, err = h.Load(ctx, key)
+							_, err = h.Store().Load(ctx, key, extlibs.NeedAll)
 						case 2:
-							_, err = h.Scan(ctx, extlibs.Range{})
+							_, err = h.Store().Scan(ctx, extlibs.Range{})
 						case 3:
-							_, err = h.Len(ctx)
+							_, err = h.Store().Len(ctx)
 						case 4:
 							err = h.Clear(ctx)
 						}
@@ -77,14 +77,14 @@ func TestAThousandOpensWithAFastSweepLeaveNothingBehind(t *testing.T) {
 		}
 		h := mustOpen(t, r, name)
 		for k := range 3 {
-			if _, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: fmt.Sprint(k), Value: value, TTL: time.Duration(k+1) * time.Millisecond}); err != nil {
+			if _, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: fmt.Sprint(k), Value: value, TTL: time.Duration(k+1) * time.Millisecond}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := h.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.Load(ctx, "1"); !errors.Is(err, extlibs.ErrClosed) {
+		if _, err := h.Store().Load(ctx, "1", extlibs.NeedAll); !errors.Is(err, extlibs.ErrClosed) {
 			t.Fatalf("a call on a stale handle: %v", err)
 		}
 	}

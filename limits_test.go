@@ -30,7 +30,7 @@ func TestMaxKeysBoundsTheLiveKeys(t *testing.T) {
 			if !errors.Is(err, extlibs.ErrFull) {
 				t.Errorf("%s: %v, want ErrFull", what, err)
 			}
-			if n, _ := h.Len(ctx); n > limit {
+			if n, _ := h.Store().Len(ctx); n > limit {
 				t.Errorf("%s: Len is %d", what, n)
 			}
 		}

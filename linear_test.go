@@ -55,9 +55,13 @@ var kvModel = porcupine.Model{
 			if applied = now.IsZero(); applied {
 				next = in.v
 			}
-		case extlibs.OpSwap:
+		case extlibs.OpSwap, extlibs.OpSwapTTL:
 			if applied = now == in.old; applied {
 				next = in.v
+			}
+		case extlibs.OpDeleteIf:
+			if applied = !now.IsZero() && now == in.old; applied {
+				next = extlibs.Value{}
 			}
 		case extlibs.OpDelete:
 			next, applied = extlibs.Value{}, !now.IsZero()
@@ -71,7 +75,11 @@ var kvModel = porcupine.Model{
 		if fails || out.failed {
 			return fails == out.failed, now
 		}
-		return out.r.Applied == applied && out.r.Old == now && out.r.New == next, next
+		stored := extlibs.Value{}
+		if applied {
+			stored = next
+		}
+		return out.r.Applied == applied && out.r.Old == now && out.r.New == stored, next
 	},
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %+v", input, output) },
 }
@@ -122,7 +130,7 @@ func randomHistory(t *testing.T, h *extlibs.Handle, round string) []porcupine.Op
 		wg.Go(func() {
 			for range calls {
 				in := kvInput{
-					op:  extlibs.OpKind(rand.N(7)),
+					op:  extlibs.OpKind(rand.N(9)),
 					key: round + "-" + fmt.Sprint(rand.N(2)),
 					v:   values[rand.N(len(values))],
 					old: values[rand.N(len(values))],
@@ -152,27 +160,29 @@ func randomHistory(t *testing.T, h *extlibs.Handle, round string) []porcupine.Op
 // makeCall makes some of the calls as a batch of one, which has to be the same.
 func makeCall(h *extlibs.Handle, in kvInput) (out kvOutput, err error) {
 	if in.op == 0 {
-		e, err := h.Load(ctx, in.key)
+		e, err := h.Store().Load(ctx, in.key, extlibs.NeedAll)
 		if errors.Is(err, extlibs.ErrNotFound) {
 			err = nil
 		}
 		return kvOutput{r: extlibs.Result{Old: e.Value}}, err
 	}
-	op := extlibs.Op{Kind: in.op, Key: in.key, Value: in.v}
+	op := extlibs.Op{Kind: in.op, Key: in.key, Value: in.v, NeedOld: true}
 	switch in.op {
-	case extlibs.OpSwap:
+	case extlibs.OpSwap, extlibs.OpSwapTTL:
 		op.Old = in.old
+	case extlibs.OpDeleteIf:
+		op.Old, op.Value = in.old, extlibs.Value{}
 	case extlibs.OpDelete:
 		op.Value = extlibs.Value{}
 	}
 	var r extlibs.Result
 	if rand.N(3) == 0 {
 		var results []extlibs.Result
-		if results, err = h.ApplyMany(ctx, []extlibs.Op{op}); err == nil {
+		if results, err = h.Store().ApplyMany(ctx, []extlibs.Op{op}); err == nil {
 			r = results[0]
 		}
 	} else {
-		r, err = h.Apply(ctx, op)
+		r, err = h.Store().Apply(ctx, op)
 	}
 	if errors.Is(err, extlibs.ErrType) {
 		return kvOutput{failed: true}, nil

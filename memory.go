@@ -3,6 +3,7 @@ package extlibs
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type memoryState struct {
 	keys     atomic.Int64
 	bytes    atomic.Int64
 	batching atomic.Int32 // batches that are half done: reads wait for their shard
+	growing  sync.Mutex   // held from the count of the live keys until there are more, where they are limited
 }
 
 func newMemory(opts options) *memory {
@@ -82,7 +84,7 @@ func (m *memory) entry(key string, r *record) (Entry, bool) {
 	return e, true
 }
 
-func (m *memory) Load(_ context.Context, key string) (Entry, error) {
+func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
 	st, err := m.open()
 	if err != nil {
 		return Entry{}, err
@@ -99,7 +101,7 @@ func (m *memory) Load(_ context.Context, key string) (Entry, error) {
 	return Entry{}, ErrNotFound
 }
 
-func (m *memory) LoadMany(_ context.Context, keys []string) ([]Entry, error) {
+func (m *memory) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry, error) {
 	st, err := m.open()
 	if err != nil {
 		return nil, err
@@ -155,72 +157,80 @@ func (m *memory) Apply(_ context.Context, op Op) (Result, error) {
 func (m *memory) apply(st *memoryState, hash uint64, op *Op) (result Result, deadline int64, err error) {
 	at := st.table.find(hash, op.Key)
 	old := at.record
-	var current Value
-	var was int64
-	if old != nil {
-		was = old.deadline()
-		if was == 0 || was > m.now() {
-			current = old.value()
-		}
+	was := old.state()
+	now := int64(0)
+	if was.deadline != 0 || op.TTL != 0 { // else nothing asks for the time
+		now = m.now()
 	}
-	result, outcome, err := op.Next(current)
-	if err != nil || outcome == Keep {
+	next, result, changed, err := op.transition(was, now)
+	if err != nil || !changed {
 		return result, 0, err
 	}
-	if outcome == Remove {
+	if next.value.IsZero() {
 		st.table.remove(hash, at)
 		st.release(old)
 		st.index.remove(old)
 		return result, 0, nil
 	}
-	if outcome == PutKeep && !current.IsZero() {
-		deadline = was
-	} else if op.TTL != 0 {
-		deadline = m.now() + int64(op.TTL)
+	record := newRecord(op.Key, next.value, next.deadline)
+	comesAlive := was.live(now).IsZero()
+	if comesAlive && m.opts.maxKeys > 0 {
+		st.growing.Lock()
+		defer st.growing.Unlock()
 	}
-	next := newRecord(op.Key, result.New, deadline)
-	if err := m.admit(st, old, next, current.IsZero()); err != nil {
+	grows, alive := int64(0), int64(0)
+	if old == nil {
+		grows = 1
+	}
+	if comesAlive {
+		alive = 1
+	}
+	if err := m.admit(st, record.size()-old.size(), grows, alive); err != nil {
 		return Result{}, 0, err
 	}
 	switch {
 	case old == nil:
-		st.index.add(next)
-	case was != deadline:
-		st.index.move(old, next)
+		st.index.add(record)
+	case was.deadline != next.deadline:
+		st.index.move(old, record)
 	}
-	st.table.put(hash, at, next)
-	if deadline == was {
-		deadline = 0
+	st.table.put(hash, at, record)
+	if next.deadline != was.deadline {
+		deadline = next.deadline
 	}
 	return result, deadline, nil
 }
 
-// admit reserves the room for a record that replaces old, or says which limit is
-// in the way.
-func (m *memory) admit(st *memoryState, old, next *record, comesAlive bool) error {
-	grow := next.size() - old.size()
-	if grow != 0 {
-		bytes := st.bytes.Add(grow)
-		if limit := m.opts.maxMemoryBytes; limit > 0 && grow > 0 && bytes > limit {
-			st.bytes.Add(-grow)
+// admit reserves the room for a change that takes so many more bytes and records
+// and brings so many keys to life, or says which limit is in the way. Where keys
+// are limited, growing is locked until the index has them.
+func (m *memory) admit(st *memoryState, bytes, records, alive int64) error {
+	if bytes != 0 {
+		total := st.bytes.Add(bytes)
+		if limit := m.opts.maxMemoryBytes; limit > 0 && bytes > 0 && total > limit {
+			st.bytes.Add(-bytes)
 			return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
 		}
 	}
-	if !comesAlive {
-		return nil
-	}
-	keys := st.keys.Load() + 1
-	if old == nil {
-		keys = st.keys.Add(1)
-	}
-	if limit := int64(m.opts.maxKeys); limit > 0 && keys > limit && keys-int64(st.index.expired(m.now())) > limit {
-		if old == nil {
-			st.keys.Add(-1)
+	if m.opts.maxKeys > 0 {
+		err := m.opts.admitKeys(alive, func() (int64, error) { return int64(st.index.live(m.now)), nil })
+		if err != nil {
+			st.bytes.Add(-bytes)
+			return err
 		}
-		st.bytes.Add(-grow)
-		return kverr.Errorf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
+	}
+	if records != 0 {
+		st.keys.Add(records)
 	}
 	return nil
+}
+
+// state is what the record holds; of no record nothing.
+func (r *record) state() keyState {
+	if r == nil {
+		return keyState{}
+	}
+	return keyState{r.value(), r.deadline()}
 }
 
 // release gives back the room of a record that goes.
@@ -235,14 +245,7 @@ func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
 		return nil, err
 	}
 	unlock := st.lockShards(len(ops), func(i int) string { return ops[i].Key })
-	results, plans, err := m.plan(st, ops)
-	if err == nil {
-		err = m.admitAll(st, plans)
-	}
-	soonest := int64(0)
-	if err == nil {
-		soonest = st.carryOut(plans)
-	}
+	results, soonest, err := m.applyMany(st, ops)
 	unlock()
 	if err != nil {
 		return nil, err
@@ -253,20 +256,46 @@ func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
 	return results, nil
 }
 
-// plan decides what becomes of the keys of a batch, whose shards are locked.
-func (m *memory) plan(st *memoryState, ops []Op) (results []Result, plans []*plan, err error) {
+// applyMany carries out a batch, whose shards are locked. It returns the soonest
+// deadline that is new.
+func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, soonest int64, err error) {
+	now := m.now()
+	results, plans, err := st.plan(ops, now)
+	if err != nil {
+		return nil, 0, err
+	}
+	var bytes, records, alive int64
+	for _, p := range plans {
+		if p.existed {
+			bytes -= entryBytes(len(p.key), p.was.value.Len())
+			records--
+		}
+		if !p.next.value.IsZero() {
+			bytes += entryBytes(len(p.key), p.next.value.Len())
+			records++
+		}
+		alive += p.grows(now)
+	}
+	if alive > 0 && m.opts.maxKeys > 0 {
+		st.growing.Lock()
+		defer st.growing.Unlock()
+	}
+	if err := m.admit(st, bytes, records, alive); err != nil {
+		return nil, 0, err
+	}
+	return results, st.carryOut(plans), nil
+}
+
+// plan decides what becomes of the keys of a batch.
+func (st *memoryState) plan(ops []Op, now int64) (results []Result, plans []*plan, err error) {
 	results = make([]Result, len(ops))
 	byKey := make(map[string]*plan, len(ops))
-	now := m.now()
 	for i := range ops {
 		p := byKey[ops[i].Key]
 		if p == nil {
 			r := st.table.load(ops[i].Key)
-			var e pendingEntry
-			if r != nil {
-				e = pendingEntry{r.value(), r.deadline()}
-			}
-			p = planFor(ops[i].Key, e, r != nil)
+			p = &plan{key: ops[i].Key, existed: r != nil, was: r.state()}
+			p.next = p.was
 			byKey[p.key] = p
 			plans = append(plans, p)
 		}
@@ -275,39 +304,6 @@ func (m *memory) plan(st *memoryState, ops []Op) (results []Result, plans []*pla
 		}
 	}
 	return results, slices.DeleteFunc(plans, func(p *plan) bool { return !p.changed }), nil
-}
-
-// admitAll is admit for a batch.
-func (m *memory) admitAll(st *memoryState, plans []*plan) error {
-	var keys, grow int64
-	for _, p := range plans {
-		size := func(e pendingEntry, exists bool) int64 {
-			if !exists {
-				return 0
-			}
-			keys++
-			return entryBytes(len(p.key), e.value.Len())
-		}
-		grow += size(p.next, p.exists)
-		before := keys
-		grow -= size(p.was, p.existed)
-		keys -= 2 * (keys - before)
-	}
-	bytes, total := st.bytes.Add(grow), st.keys.Add(keys)
-	err := func() error {
-		if limit := m.opts.maxMemoryBytes; limit > 0 && grow > 0 && bytes > limit {
-			return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", limit)
-		}
-		if limit := int64(m.opts.maxKeys); limit > 0 && keys > 0 && total > limit && total-int64(st.index.expired(m.now())) > limit {
-			return kverr.Errorf(ErrFull, "it holds its limit of %d keys; delete some, or let the host raise MaxKeys", limit)
-		}
-		return nil
-	}()
-	if err != nil {
-		st.bytes.Add(-grow)
-		st.keys.Add(-keys)
-	}
-	return err
 }
 
 // carryOut makes plans true. Reads of these shards wait until all of them are,
@@ -320,7 +316,7 @@ func (st *memoryState) carryOut(plans []*plan) (soonest int64) {
 	for _, p := range plans {
 		hash := st.table.hash(p.key)
 		at := st.table.find(hash, p.key)
-		if !p.exists {
+		if p.next.value.IsZero() {
 			if at.record != nil {
 				st.table.remove(hash, at)
 				st.index.removeLocked(at.record)
@@ -349,14 +345,14 @@ func (m *memory) Scan(_ context.Context, r Range) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	if !r.KeysOnly {
+	if r.Need != 0 {
 		st.table.lockAll()
 		defer st.table.unlockAll()
 	}
 	page := Page{Epoch: st.epoch}
 	page.More, page.Next = st.index.walk(r, func(key string, mayExpire bool) int {
 		e, ok := Entry{Key: key}, true
-		if mayExpire || !r.KeysOnly {
+		if mayExpire || r.Need != 0 {
 			e, ok = m.entry(key, st.table.load(key))
 		}
 		if ok {
@@ -396,13 +392,13 @@ func (m *memory) Close() error {
 	return nil
 }
 
-// Stats reports what only the store itself can count.
-func (m *memory) Stats() Stats {
+// Stats implements StatsReporter.
+func (m *memory) Stats(context.Context) (Stats, error) {
 	s := Stats{Expired: m.expired.Load()}
 	if st := m.state.Load(); st != nil {
 		s.Bytes = st.bytes.Load()
 	}
-	return s
+	return s, nil
 }
 
 // sweepStep removes some expired keys while others can't write. Readers go on.

@@ -74,7 +74,7 @@ func TestLenIsExactBeforeAndAfterEachSweep(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if s := m.Stats(); m.held() != 0 || s.Bytes != 0 || s.Expired != keys {
+		if s := statsOf(t, m); m.held() != 0 || s.Bytes != 0 || s.Expired != keys {
 			t.Errorf("%d keys are held, stats are %+v", m.held(), s)
 		}
 	})
@@ -179,7 +179,7 @@ func TestMemoryIsBoundedByMaxMemoryBytes(t *testing.T) {
 	if !errors.Is(err, ErrFull) || stored < 80 || stored > 100 {
 		t.Fatalf("%d keys of 1000 bytes fit into %d bytes, then: %v", stored, limit, err)
 	}
-	before := m.Stats().Bytes
+	before := statsOf(t, m).Bytes
 	if before > limit {
 		t.Errorf("%d bytes are counted", before)
 	}
@@ -193,20 +193,20 @@ func TestMemoryIsBoundedByMaxMemoryBytes(t *testing.T) {
 			t.Errorf("%s: %v, want ErrFull", name, err)
 		}
 	}
-	if n := m.mustLen(t); n != stored || m.Stats().Bytes != before {
-		t.Errorf("after failures Len is %d and %d bytes are counted, want %d and %d", n, m.Stats().Bytes, stored, before)
+	if n := m.mustLen(t); n != stored || statsOf(t, m).Bytes != before {
+		t.Errorf("after failures Len is %d and %d bytes are counted, want %d and %d", n, statsOf(t, m).Bytes, stored, before)
 	}
 	// Reads, smaller values and removals go on, and make room.
 	m.mustApply(t, Op{Kind: OpSet, Key: "0", Value: encodeInt(1)})
 	for i := range stored {
 		m.mustApply(t, Op{Kind: OpDelete, Key: fmt.Sprint(i)})
 	}
-	if bytes := m.Stats().Bytes; bytes != 0 {
+	if bytes := statsOf(t, m).Bytes; bytes != 0 {
 		t.Errorf("an empty store counts %d bytes", bytes)
 	}
 	m.mustApply(t, Op{Kind: OpSet, Key: "0", Value: large})
-	if err := m.Clear(t.Context()); err != nil || m.Stats().Bytes != 0 {
-		t.Errorf("a cleared store counts %d bytes, %v", m.Stats().Bytes, err)
+	if err := m.Clear(t.Context()); err != nil || statsOf(t, m).Bytes != 0 {
+		t.Errorf("a cleared store counts %d bytes, %v", statsOf(t, m).Bytes, err)
 	}
 }
 
@@ -236,10 +236,19 @@ func TestBytesAreCountedRightUnderConcurrentWrites(t *testing.T) {
 	for _, r := range m.state.Load().table.records() {
 		want += r.size()
 	}
-	if got := m.Stats().Bytes; got != want {
+	if got := statsOf(t, m).Bytes; got != want {
 		t.Errorf("%d bytes are counted, want %d", got, want)
 	}
 	if keys := m.state.Load().keys.Load(); int(keys) != m.held() {
 		t.Errorf("%d keys are counted, want %d", keys, m.held())
 	}
+}
+
+func statsOf(t testing.TB, s StatsReporter) Stats {
+	t.Helper()
+	stats, err := s.Stats(context.Background())
+	if err != nil {
+		t.Errorf("Stats: %v", err)
+	}
+	return stats
 }

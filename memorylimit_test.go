@@ -34,14 +34,14 @@ func TestAStoreAtItsLimitOfMemoryTakesNoMoreOfTheProcess(t *testing.T) {
 			for ; err == nil && n < 1<<20; n++ {
 				var v extlibs.Value
 				if v, err = extlibs.Encode(strings.Repeat("v", size.value)); err == nil {
-					_, err = h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: fmt.Sprintf("%d%s", n, padding)[:max(size.key, 7)], Value: v})
+					_, err = h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: fmt.Sprintf("%d%s", n, padding)[:max(size.key, 7)], Value: v})
 				}
 			}
 			if !errors.Is(err, extlibs.ErrFull) {
 				t.Fatalf("write %d: %v", n, err)
 			}
 			grown := int64(heapBytes()) - int64(before)
-			t.Logf("%d keys, %d bytes counted, the heap grew by %d", n, h.Stats().Bytes, grown)
+			t.Logf("%d keys, %d bytes counted, the heap grew by %d", n, statsOf(t, h).Bytes, grown)
 			if grown > limit+limit*2/5 {
 				t.Errorf("the heap grew by %d bytes, the limit is %d", grown, limit)
 			}

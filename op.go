@@ -12,30 +12,33 @@ type OpKind uint8
 
 // The operations. Next says exactly what each of them means.
 const (
-	OpSet     OpKind = iota + 1 // store Value with TTL
-	OpAdd                       // store Value with TTL if the key is absent
-	OpSwap                      // store Value if the value is Old, keeping the time left; the zero Old is absent
-	OpDelete                    // remove
-	OpExpire                    // give a live key TTL, keeping its value
-	OpIncr                      // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
-	OpIncrInt                   // OpIncr, but a float under the key is an error
+	OpSet      OpKind = iota + 1 // store Value with TTL
+	OpAdd                        // store Value with TTL if the key is absent
+	OpSwap                       // store Value if the live value is Old, keeping the time left; no Old is absent
+	OpSwapTTL                    // OpSwap, but with TTL instead of the time left
+	OpDelete                     // remove
+	OpDeleteIf                   // remove if the live value is Old
+	OpExpire                     // give a live key TTL, keeping its value
+	OpIncr                       // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
+	OpIncrInt                    // OpIncr, but a float under the key is an error
 )
 
 // Op is one change of one key. It is data, not code, so that it can be queued,
 // grouped with others in one commit, or sent to a server.
 type Op struct {
-	Kind  OpKind
-	Key   string
-	Value Value
-	Old   Value
-	TTL   time.Duration // 0: no expiry
+	Kind    OpKind
+	Key     string
+	Value   Value
+	Old     Value         // of OpSwap, OpSwapTTL and OpDeleteIf
+	TTL     time.Duration // 0: no expiry
+	NeedOld bool          // the caller wants Result.Old
 }
 
 // Result is what an Op did.
 type Result struct {
 	Applied bool  // whether its condition held; always true for OpSet and OpIncr
-	Old     Value // the live value before; zero if there was none
-	New     Value // the value after it; zero if there is none
+	Old     Value // where Op.NeedOld: the live value before, if there was one
+	New     Value // the value that the op stored, if it stored one
 }
 
 // Outcome is what becomes of the entry that an Op found.
@@ -45,7 +48,8 @@ type Outcome uint8
 const (
 	Keep    Outcome = iota // leave the entry as it is
 	Put                    // store Result.New with the op's TTL
-	PutKeep                // store Result.New with the time left
+	PutKeep                // store Result.New with the time left; as Put where nothing was live
+	Touch                  // keep the value, give it the op's TTL
 	Remove                 // remove the entry
 )
 
@@ -54,33 +58,45 @@ const (
 // with the value it found, in the same critical section or transaction in which
 // it stores the outcome. A value that is not a number, and an overflow, are
 // errors.
-func (op *Op) Next(old Value) (Result, Outcome, error) {
+func (op *Op) Next(old Value) (r Result, o Outcome, err error) {
 	absent := old.IsZero()
+	if op.NeedOld {
+		r.Old = old
+	}
 	switch op.Kind {
 	case OpSet:
-		return Result{Applied: true, Old: old, New: op.Value}, Put, nil
+		r.Applied, r.New, o = true, op.Value, Put
 	case OpAdd:
 		if absent {
-			return Result{Applied: true, New: op.Value}, Put, nil
+			r.Applied, r.New, o = true, op.Value, Put
 		}
 	case OpSwap:
 		if old == op.Old {
-			return Result{Applied: true, Old: old, New: op.Value}, PutKeep, nil
+			r.Applied, r.New, o = true, op.Value, PutKeep
+		}
+	case OpSwapTTL:
+		if old == op.Old {
+			r.Applied, r.New, o = true, op.Value, Put
 		}
 	case OpDelete:
 		if !absent {
-			return Result{Applied: true, Old: old}, Remove, nil
+			r.Applied, o = true, Remove
+		}
+	case OpDeleteIf:
+		if !absent && old == op.Old {
+			r.Applied, o = true, Remove
 		}
 	case OpExpire:
 		if !absent {
-			return Result{Applied: true, Old: old, New: old}, Put, nil
+			r.Applied, o = true, Touch
 		}
 	case OpIncr, OpIncrInt:
 		if absent {
 			if _, err := op.Value.number(); err != nil {
 				return Result{}, Keep, err
 			}
-			return Result{Applied: true, New: op.Value}, Put, nil
+			r.Applied, r.New, o = true, op.Value, Put
+			break
 		}
 		if op.Kind == OpIncrInt {
 			if n, err := old.number(); err == nil && n.isFloat {
@@ -91,11 +107,50 @@ func (op *Op) Next(old Value) (Result, Outcome, error) {
 		if err != nil {
 			return Result{}, Keep, err
 		}
-		return Result{Applied: true, Old: old, New: sum}, PutKeep, nil
+		r.Applied, r.New, o = true, sum, PutKeep
 	default:
 		return Result{}, Keep, kverr.Errorf(ErrInvalid, "unknown operation %d", op.Kind)
 	}
-	return Result{Old: old, New: old}, Keep, nil
+	return r, o, nil
+}
+
+// keyState is what a backend of our own holds under a key. Its deadline is in the
+// backend's own time; 0 is none.
+type keyState struct {
+	value    Value // none: nothing is stored
+	deadline int64
+}
+
+// live returns the value unless it has expired.
+func (e keyState) live(now int64) Value {
+	if e.deadline != 0 && e.deadline <= now {
+		return Value{}
+	}
+	return e.value
+}
+
+// transition says what op makes of the entry that a backend holds, expired or
+// not: what it shall hold next, and whether that is a change. It is Next for
+// backends with deadlines.
+func (op *Op) transition(was keyState, now int64) (next keyState, r Result, changed bool, err error) {
+	live := was.live(now)
+	r, outcome, err := op.Next(live)
+	switch {
+	case err != nil || outcome == Keep:
+		return was, r, false, err
+	case outcome == Remove:
+		return keyState{}, r, true, nil
+	case outcome == PutKeep && !live.IsZero():
+		return keyState{r.New, was.deadline}, r, true, nil
+	}
+	next = keyState{value: r.New}
+	if outcome == Touch {
+		next.value = live
+	}
+	if op.TTL != 0 {
+		next.deadline = now + int64(op.TTL)
+	}
+	return next, r, true, nil
 }
 
 // addNumbers adds two encoded numbers: int and int give an int, anything else a

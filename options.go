@@ -3,6 +3,8 @@ package extlibs
 import (
 	"log/slog"
 	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Defaults of the options, and bounds that are no options.
@@ -19,6 +21,7 @@ const (
 	MaxDepth        = 500                           // levels of nesting in one value
 	MaxPatternBytes = 1024                          // bytes of one pattern
 	MaxPatternWords = 64                            // alternatives of one pattern, braces multiplied out
+	MinTTL          = 1 * time.Millisecond          // shortest time to live
 	MaxTTL          = 100 * 365.25 * 24 * time.Hour // longest time to live
 )
 
@@ -59,17 +62,19 @@ func newOptions(opts []Option) options {
 
 func (o *options) apply(opts []Option) {
 	for _, set := range opts {
-		set(o)
+		if set != nil {
+			set(o)
+		}
 	}
 }
 
-// Mode says when a write to a file is durable. See Always and Interval.
+// Mode says when a write to a file is durable. See [Always] and [Interval].
 type Mode struct {
 	interval time.Duration
 }
 
 // Always is the default mode: a write that returned is on disk.
-var Always = Mode{}
+func Always() Mode { return Mode{} }
 
 // Interval is the fast mode: a write returns once it is in memory and is on
 // disk at most d later. A crash loses at most the writes of the last d, and
@@ -113,6 +118,20 @@ func MaxOperationBytes(n int) Option {
 // MaxKeys bounds the live keys of each store. n of zero or less means no limit.
 func MaxKeys(n int) Option { return func(o *options) { o.maxKeys = n } }
 
+// admitKeys checks MaxKeys before a store has alive more live keys. count may
+// return too many where that is within the limit.
+func (o *options) admitKeys(alive int64, count func() (int64, error)) error {
+	limit := int64(o.maxKeys)
+	if limit <= 0 || alive <= 0 {
+		return nil
+	}
+	n, err := count()
+	if err == nil && n+alive > limit {
+		err = kverr.Errorf(ErrFull, "it holds %d of its limit of %d keys; delete some, or let the host raise MaxKeys", n, limit)
+	}
+	return err
+}
+
 // MaxFileBytes bounds the size of each store's file. n of zero or less means no
 // limit but the disk.
 func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
@@ -154,4 +173,12 @@ func (o *options) now() time.Time {
 
 // Logger receives what no caller can be told: failures of background work, and
 // damage when it is found. Without it nothing is logged.
-func Logger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
+// A nil l is no logger.
+func Logger(l *slog.Logger) Option {
+	return func(o *options) {
+		if l == nil {
+			l = slog.New(slog.DiscardHandler)
+		}
+		o.logger = l
+	}
+}

@@ -1,56 +1,36 @@
 package extlibs
 
-import "time"
-
 // plan is what becomes of one key in a batch: the entry that the store holds,
 // and the one that it shall hold. A batch decides about all of its operations
 // before the first key changes; so one that fails leaves no trace, and nobody
 // sees a key in a state between two operations.
 type plan struct {
 	key     string
-	existed bool // in the store, expired or not
-	was     pendingEntry
-
-	exists  bool
-	next    pendingEntry
+	existed bool     // in the store, expired, damaged or not
+	was     keyState // as the store holds it
+	next    keyState
 	changed bool
-}
-
-// planFor starts with the entry that a store holds. Deadlines are in the store's
-// own time.
-func planFor(key string, entry pendingEntry, existed bool) *plan {
-	return &plan{key: key, existed: existed, was: entry, exists: existed, next: entry}
 }
 
 // step adds an operation to the plan.
 func (p *plan) step(op *Op, now int64) (Result, error) {
-	var current Value
-	if p.exists && (p.next.deadline == 0 || p.next.deadline > now) {
-		current = p.next.value
-	}
-	result, outcome, err := op.Next(current)
+	next, result, changed, err := op.transition(p.next, now)
 	if err != nil {
 		return Result{}, err
 	}
-	switch outcome {
-	case Keep:
-		return result, nil
-	case Remove:
-		p.exists, p.next = false, pendingEntry{}
-	case Put, PutKeep:
-		p.exists = true
-		p.next.value = result.New
-		if outcome == Put || current.IsZero() {
-			p.next.deadline = deadlineAfter(op.TTL, now)
-		}
-	}
-	p.changed = true
+	p.next = next
+	p.changed = p.changed || changed
 	return result, nil
 }
 
-func deadlineAfter(ttl time.Duration, now int64) int64 {
-	if ttl == 0 {
-		return 0
+// grows returns how many live keys more there are once the plan is carried out:
+// 1, 0 or -1.
+func (p *plan) grows(now int64) (n int64) {
+	if !p.next.live(now).IsZero() {
+		n++
 	}
-	return now + int64(ttl)
+	if !p.was.live(now).IsZero() {
+		n--
+	}
+	return n
 }

@@ -292,14 +292,14 @@ func (r *Registry) byFile(info os.FileInfo) (*Handle, string) {
 }
 
 func (h *Handle) holds(info os.FileInfo) bool {
-	s, ok := h.store.(interface{ is(os.FileInfo) bool })
-	return ok && s.is(info)
+	s, ok := h.store.(FileHolder)
+	return ok && s.HoldsFile(info)
 }
 
 // openPersistent opens a file or URL that is not open yet.
 func (r *Registry) openPersistent(ctx context.Context, name string, a *access.List, o options) (*Handle, error) {
-	if scheme, _, isURL := strings.Cut(name, "://"); isURL {
-		s, err := openDriver(ctx, scheme, name)
+	if strings.Contains(name, "://") {
+		s, err := openDriver(ctx, name, o)
 		if err != nil {
 			return nil, err
 		}

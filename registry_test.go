@@ -360,16 +360,24 @@ var driver struct {
 }
 
 func init() {
-	extlibs.RegisterDriver("registrytest", func(_ context.Context, url string) (extlibs.Store, error) {
+	extlibs.RegisterDriver("registrytest", func(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
 		driver.Lock()
 		defer driver.Unlock()
-		driver.urls = append(driver.urls, url)
+		driver.urls = append(driver.urls, c.URL.String())
 		if driver.err != nil {
 			return nil, driver.err
 		}
-		r := extlibs.NewRegistry()
-		return r.Open(context.Background(), ":memory:"+url)
+		return openMemory(ctx)
 	})
+}
+
+// openMemory is what a driver of a test opens.
+func openMemory(ctx context.Context) (extlibs.Store, error) {
+	h, err := extlibs.NewRegistry().Open(ctx, ":memory:opened by a driver")
+	if err != nil {
+		return nil, err
+	}
+	return h.Store(), nil
 }
 
 func TestADriverOpensTheURLsOfItsScheme(t *testing.T) {
@@ -413,7 +421,7 @@ func TestAnUnknownSchemeListsThoseAtHand(t *testing.T) {
 }
 
 func TestADriverThatCannotBeRegisteredPanics(t *testing.T) {
-	opener := func(context.Context, string) (extlibs.Store, error) { return nil, nil }
+	opener := func(context.Context, extlibs.OpenConfig) (extlibs.Store, error) { return nil, nil }
 	for name, register := range map[string]func(){
 		"no opener":     func() { extlibs.RegisterDriver("new", nil) },
 		"no scheme":     func() { extlibs.RegisterDriver("", opener) },

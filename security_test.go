@@ -127,8 +127,8 @@ func TestScriptsOpenOnlyWhatTheHostAllows(t *testing.T) {
 }
 
 func init() {
-	extlibs.RegisterDriver("securitytest", func(ctx context.Context, _ string) (extlibs.Store, error) {
-		return extlibs.NewRegistry().Open(ctx, ":memory:x")
+	extlibs.RegisterDriver("securitytest", func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) {
+		return openMemory(ctx)
 	})
 }
 

@@ -65,7 +65,7 @@ func (s *soak) worker(w int, random *rand.Rand) {
 				ttl = time.Duration(1+random.IntN(50)) * time.Millisecond
 			}
 			if s.try("set", func(h *extlibs.Handle) error {
-				_, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: value, TTL: ttl})
+				_, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: value, TTL: ttl})
 				return err
 			}) == nil {
 				if ttl > 0 {
@@ -75,14 +75,14 @@ func (s *soak) worker(w int, random *rand.Rand) {
 			}
 		case 2:
 			s.try("delete", func(h *extlibs.Handle) error {
-				_, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpDelete, Key: key})
+				_, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpDelete, Key: key})
 				return err
 			})
 			delete(model, key)
 		case 3, 4:
 			var got extlibs.Entry
 			began := time.Now()
-			err := s.try("get", func(h *extlibs.Handle) (err error) { got, err = h.Load(ctx, key); return err })
+			err := s.try("get", func(h *extlibs.Handle) (err error) { got, err = h.Store().Load(ctx, key, extlibs.NeedAll); return err })
 			want, there := model[key]
 			expired := there && !want.expires.IsZero() && began.After(want.expires)
 			switch {
@@ -96,7 +96,7 @@ func (s *soak) worker(w int, random *rand.Rand) {
 		case 5:
 			if s.try("incr", func(h *extlibs.Handle) error {
 				one, _ := extlibs.Encode(1)
-				_, err := h.Apply(ctx, extlibs.Op{Kind: extlibs.OpIncr, Key: "counter", Value: one})
+				_, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpIncr, Key: "counter", Value: one})
 				return err
 			}) == nil {
 				s.sum.Add(1)
@@ -104,7 +104,7 @@ func (s *soak) worker(w int, random *rand.Rand) {
 		case 6:
 			pair := random.IntN(5)
 			s.try("set_many", func(h *extlibs.Handle) error {
-				_, err := h.ApplyMany(ctx, []extlibs.Op{
+				_, err := h.Store().ApplyMany(ctx, []extlibs.Op{
 					{Kind: extlibs.OpSet, Key: fmt.Sprintf("pair:a:%d", pair), Value: value},
 					{Kind: extlibs.OpSet, Key: fmt.Sprintf("pair:b:%d", pair), Value: value},
 				})
@@ -113,7 +113,7 @@ func (s *soak) worker(w int, random *rand.Rand) {
 		case 7:
 			pair := random.IntN(5)
 			s.try("get_many", func(h *extlibs.Handle) error {
-				entries, err := h.LoadMany(ctx, []string{fmt.Sprintf("pair:a:%d", pair), fmt.Sprintf("pair:b:%d", pair)})
+				entries, err := h.Store().LoadMany(ctx, []string{fmt.Sprintf("pair:a:%d", pair), fmt.Sprintf("pair:b:%d", pair)}, extlibs.NeedAll)
 				if len(entries) == 1 || len(entries) == 2 && entries[0].Value != entries[1].Value {
 					s.t.Errorf("half of a batch is there: %q", entries)
 				}
@@ -131,7 +131,7 @@ func (s *soak) disturb(random *rand.Rand, persistent bool) {
 			s.try("scan", func(h *extlibs.Handle) error {
 				last, after := "", ""
 				for {
-					page, err := h.Scan(ctx, extlibs.Range{Prefix: "own:", After: after, Limit: 20})
+					page, err := h.Store().Scan(ctx, extlibs.Range{Prefix: "own:", After: after, Limit: 20})
 					if err != nil {
 						return err
 					}
@@ -175,7 +175,7 @@ func TestSoak(t *testing.T) {
 			want, _ := extlibs.Encode(int(s.sum.Load()))
 			check := func(when string) {
 				s.try("get", func(h *extlibs.Handle) error {
-					e, err := h.Load(ctx, "counter")
+					e, err := h.Store().Load(ctx, "counter", extlibs.NeedAll)
 					if s.sum.Load() > 0 && (err != nil || e.Value != want) {
 						t.Errorf("%s the counter is not %d (%v)", when, s.sum.Load(), err)
 					}

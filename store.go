@@ -2,6 +2,8 @@ package extlibs
 
 import (
 	"context"
+	"io"
+	"os"
 	"time"
 )
 
@@ -18,11 +20,11 @@ import (
 // Package storetest proves a Store.
 type Store interface {
 	// Load returns the entry of a live key, else an error that is ErrNotFound.
-	Load(ctx context.Context, key string) (Entry, error)
+	Load(ctx context.Context, key string, need Need) (Entry, error)
 
 	// LoadMany returns the entries of those keys that are live, in the order
 	// of keys.
-	LoadMany(ctx context.Context, keys []string) ([]Entry, error)
+	LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error)
 
 	// Apply carries out one operation.
 	Apply(ctx context.Context, op Op) (Result, error)
@@ -48,6 +50,19 @@ type Store interface {
 	Close() error
 }
 
+// Need says what a caller wants to know of the entries that it reads, so that a
+// backend need not send the rest. 0 is the key alone. An entry may hold more
+// than was asked for.
+type Need uint8
+
+// What an entry has besides its key.
+const (
+	NeedValue Need = 1 << iota // Entry.Value
+	NeedTTL                    // Entry.TTL
+
+	NeedAll = NeedValue | NeedTTL
+)
+
 // Entry is a key with its value, as it was when it was read.
 type Entry struct {
 	Key   string
@@ -58,11 +73,11 @@ type Entry struct {
 // Range asks Scan for a page: keys that start with Prefix, follow After (if it
 // is not empty) and satisfy Match (if it is not nil).
 type Range struct {
-	Prefix   string
-	After    string
-	Match    func(key string) bool // must not block nor use a store
-	Limit    int                   // most entries on the page; 0: as the store likes
-	KeysOnly bool                  // entries need neither Value nor TTL
+	Prefix string
+	After  string
+	Match  func(key string) bool // must not block nor use a store
+	Limit  int                   // most entries on the page; 0: as the store likes
+	Need   Need                  // what the entries have to hold besides their keys
 }
 
 // Page is a part of a Range. A store ends a page where it likes, even before
@@ -73,3 +88,32 @@ type Page struct {
 	Next    string // the last key that was looked at, where More
 	Epoch   uint64 // changes with each Clear: pages of two epochs do not belong together
 }
+
+// What a backend may be able to do beside Store. A Handle finds out by itself,
+// and says errors.ErrUnsupported for what its backend is not able to do.
+type (
+	// StatsReporter is a backend that counts what only it can see: Expired,
+	// Bytes and Commits. The other counters are the Handle's. It does not wait
+	// longer than ctx.
+	StatsReporter interface {
+		Stats(ctx context.Context) (Stats, error)
+	}
+
+	// Backuper is a backend that writes a consistent copy of itself to w while
+	// it is in use. See Handle.Backup.
+	Backuper interface {
+		Backup(ctx context.Context, w io.Writer) error
+	}
+
+	// Compacter is a backend that gives back the room of what was deleted. See
+	// Handle.Compact.
+	Compacter interface {
+		Compact(ctx context.Context) error
+	}
+
+	// FileHolder is a backend in a file. A Registry asks it, so that all names
+	// of one file are one store.
+	FileHolder interface {
+		HoldsFile(info os.FileInfo) bool // as os.SameFile, for the file that is open now
+	}
+)

@@ -26,7 +26,7 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 			return ops
 		}
 		for from := 0; from < keys; from += batch {
-			if _, err := h.ApplyMany(ctx, ops(extlibs.OpSet, from, time.Hour)); err != nil {
+			if _, err := h.Store().ApplyMany(ctx, ops(extlibs.OpSet, from, time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -42,7 +42,7 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			results, err := h.ApplyMany(ctx, ops(kind, from, 0))
+			results, err := h.Store().ApplyMany(ctx, ops(kind, from, 0))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 		if n, err := h.Count(ctx, "key:*"); n != keys || err != nil {
 			t.Errorf("%d of %d keys are there, %v", n, keys, err)
 		}
-		if s := h.Stats(); s.Expired == 0 && !b.delayed {
+		if s := statsOf(t, h); s.Expired == 0 && !b.delayed {
 			t.Error("no sweep ran")
 		}
 	})

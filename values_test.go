@@ -258,7 +258,7 @@ func TestAValueOverTheLimitOfBytesIsRefusedEverywhere(t *testing.T) {
 			_, calls["Update"] = h.Update(ctx, "k", func(any, bool) (any, error) { return v, nil })
 			_, calls["GetOrSet"] = h.GetOrSet(ctx, "new", func() (any, error) { return v, nil }, 0)
 			calls["SetMany"] = h.SetMany(ctx, map[string]any{"new": v}, 0)
-			_, calls["Apply"] = h.Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: mustEncode(t, v)})
+			_, calls["Apply"] = h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: mustEncode(t, v)})
 			for call, err := range calls {
 				if !errors.Is(err, extlibs.ErrTooLarge) {
 					t.Errorf("%s of too large a %s: %v, want ErrTooLarge", call, name, err)
@@ -268,7 +268,7 @@ func TestAValueOverTheLimitOfBytesIsRefusedEverywhere(t *testing.T) {
 		if v, err := h.Get(ctx, "k"); v != fits || err != nil {
 			t.Errorf("the value changed: %.50v, %v", v, err)
 		}
-		if n, err := h.Len(ctx); n != 1 {
+		if n, err := h.Store().Len(ctx); n != 1 {
 			t.Errorf("Len is %d, %v", n, err)
 		}
 	})

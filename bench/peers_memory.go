@@ -47,11 +47,11 @@ type kvEncoded struct {
 }
 
 func (s kvEncoded) set(key string, _ any) {
-	must1(s.h.Apply(background, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: s.value}))
+	must1(s.h.Store().Apply(background, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: s.value}))
 }
 
 func (s kvEncoded) get(key string) (any, bool) {
-	e, err := s.h.Load(background, key)
+	e, err := s.h.Store().Load(background, key, extlibs.NeedAll)
 	return nil, err == nil && !e.Value.IsZero()
 }
 

@@ -60,9 +60,9 @@ func commitsPerSet(c store) func() string {
 	if !ok {
 		return nil
 	}
-	before := kv.h.Stats()
+	before := must1(kv.h.Stats(background))
 	return func() string {
-		now := kv.h.Stats()
+		now := must1(kv.h.Stats(background))
 		sets := max(1, now.Sets-before.Sets)
 		return fmt.Sprintf("%s commits per set", digits(float64(now.Commits-before.Commits)/float64(sets)))
 	}

@@ -132,7 +132,7 @@ func kvExpirer(name string, kv kvStore, poll time.Duration) expirer {
 	return expirer{name: name, poll: poll,
 		put:  func(key, value string, ttl time.Duration) { must(kv.h.Set(background, key, value, ttl)) },
 		get:  func(key string) bool { _, ok := kv.get(key); return ok },
-		gone: func() int { return int(kv.h.Stats().Expired) },
+		gone: func() int { return int(must1(kv.h.Stats(background)).Expired) },
 		end:  kv.close,
 	}
 }

@@ -24,11 +24,11 @@ func cancelledBefore(s *suite) {
 		}
 		return err == nil
 	}
-	e, err := s.store.Load(ended, "k")
+	e, err := s.store.Load(ended, "k", extlibs.NeedAll)
 	if check("Load", err) && e.Value != encode(1) {
 		s.Errorf("Load found %s", show(e.Value))
 	}
-	entries, err := s.store.LoadMany(ended, []string{"k"})
+	entries, err := s.store.LoadMany(ended, []string{"k"}, extlibs.NeedAll)
 	if check("LoadMany", err) && len(entries) != 1 {
 		s.Errorf("LoadMany found %d keys", len(entries))
 	}

@@ -56,6 +56,7 @@ func while(fn func(), watch func()) {
 
 // try is apply for goroutines, which must not end the test.
 func (s *suite) try(op extlibs.Op) extlibs.Result {
+	op.NeedOld = true
 	r, err := s.store.Apply(ctx, op)
 	if err != nil {
 		s.Errorf("Apply(%s): %v", describe(op), err)
@@ -89,7 +90,7 @@ func concurrentSwap(s *suite) {
 	together(workers, func(int) {
 		for range times {
 			for {
-				e, err := s.store.Load(ctx, "n")
+				e, err := s.store.Load(ctx, "n", extlibs.NeedAll)
 				if err != nil {
 					s.Errorf("Load: %v", err)
 					return
@@ -171,7 +172,7 @@ func concurrentBatches(s *suite) {
 		}
 	})
 	sum := int64(0)
-	for _, e := range s.scan(extlibs.Range{}) {
+	for _, e := range s.scan(extlibs.Range{Need: extlibs.NeedAll}) {
 		sum += number(e.Value)
 	}
 	if sum != 100*accounts {
@@ -215,9 +216,9 @@ func (s *suite) views() {
 			}
 		}
 	}
-	entries, err := s.store.LoadMany(ctx, batchKeys)
+	entries, err := s.store.LoadMany(ctx, batchKeys, extlibs.NeedAll)
 	same("LoadMany", entries, err)
-	page, err := s.store.Scan(ctx, extlibs.Range{})
+	page, err := s.store.Scan(ctx, extlibs.Range{Need: extlibs.NeedAll})
 	if err != nil || !page.More {
 		same("Scan", page.Entries, err)
 	}
@@ -225,8 +226,8 @@ func (s *suite) views() {
 		s.Errorf("Len is %d, %v", n, err)
 	}
 	// What is written last is read first, so that it cannot be the newer one.
-	last, err1 := s.store.Load(ctx, batchKeys[len(batchKeys)-1])
-	first, err2 := s.store.Load(ctx, batchKeys[0])
+	last, err1 := s.store.Load(ctx, batchKeys[len(batchKeys)-1], extlibs.NeedAll)
+	first, err2 := s.store.Load(ctx, batchKeys[0], extlibs.NeedAll)
 	if err1 == nil && err2 == nil && number(first.Value) < number(last.Value) {
 		s.Errorf("Load found %s, then %s", show(last.Value), show(first.Value))
 	}
@@ -255,11 +256,11 @@ func failedBatchUnseen(s *suite) {
 		}
 	}, func() {
 		for _, key := range []string{"a", "d", "h"} {
-			if e, err := s.store.Load(ctx, key); err != nil || e.Value != encode(1) {
+			if e, err := s.store.Load(ctx, key, extlibs.NeedAll); err != nil || e.Value != encode(1) {
 				s.Errorf("Load found %s, %v", show(e.Value), err)
 			}
 		}
-		if _, err := s.store.Load(ctx, "new"); !errors.Is(err, extlibs.ErrNotFound) {
+		if _, err := s.store.Load(ctx, "new", extlibs.NeedAll); !errors.Is(err, extlibs.ErrNotFound) {
 			s.Errorf("Load of a key that only failed batches add: %v", err)
 		}
 		if n, err := s.store.Len(ctx); err != nil || n != len(batchKeys)+1 {
@@ -282,7 +283,7 @@ func betweenUnseen(s *suite) {
 			s.tryMany(ops...)
 		}
 	}, func() {
-		if e, err := s.store.Load(ctx, "k"); err != nil || e.Value != encode("before") {
+		if e, err := s.store.Load(ctx, "k", extlibs.NeedAll); err != nil || e.Value != encode("before") {
 			s.Errorf("Load found %s, %v", show(e.Value), err)
 		}
 		if n, err := s.store.Len(ctx); err != nil || n != 1 {
@@ -315,9 +316,9 @@ func oneMoment(s *suite) {
 			s.try(extlibs.Op{Kind: extlibs.OpSet, Key: "z", Value: encode(i)})
 		}
 	}, func() {
-		entries, err := s.store.LoadMany(ctx, keys)
+		entries, err := s.store.LoadMany(ctx, keys, extlibs.NeedAll)
 		check("LoadMany", entries, err)
-		page, err := s.store.Scan(ctx, extlibs.Range{})
+		page, err := s.store.Scan(ctx, extlibs.Range{Need: extlibs.NeedAll})
 		if err != nil || !page.More {
 			check("Scan", page.Entries, err)
 		}
@@ -340,14 +341,14 @@ func writesAreSeen(s *suite) {
 		key := fmt.Sprint("key of ", worker)
 		for i := range 40 {
 			s.try(extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: encode(i)})
-			if e, err := s.store.Load(ctx, key); err != nil || e.Value != encode(i) {
+			if e, err := s.store.Load(ctx, key, extlibs.NeedAll); err != nil || e.Value != encode(i) {
 				s.Errorf("after set of %d, Load found %s, %v", i, show(e.Value), err)
 			}
-			if page, err := s.store.Scan(ctx, extlibs.Range{Prefix: key}); err != nil || len(page.Entries) != 1 || page.Entries[0].Value != encode(i) {
+			if page, err := s.store.Scan(ctx, extlibs.Range{Prefix: key, Need: extlibs.NeedAll}); err != nil || len(page.Entries) != 1 || page.Entries[0].Value != encode(i) {
 				s.Errorf("after set of %d, Scan found %+v, %v", i, page.Entries, err)
 			}
 			s.try(extlibs.Op{Kind: extlibs.OpDelete, Key: key})
-			if e, err := s.store.Load(ctx, key); !errors.Is(err, extlibs.ErrNotFound) {
+			if e, err := s.store.Load(ctx, key, extlibs.NeedAll); !errors.Is(err, extlibs.ErrNotFound) {
 				s.Errorf("after delete, Load found %s, %v", show(e.Value), err)
 			}
 		}

@@ -49,7 +49,7 @@ func timeLeftShrinks(s *suite) {
 	s.set("k", 1, ttl)
 	s.wantTTL("k", ttl)
 	s.pass(2)
-	e, err := s.store.Load(ctx, "k")
+	e, err := s.store.Load(ctx, "k", extlibs.NeedAll)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -80,9 +80,9 @@ func agreeOnExpiry(s *suite) {
 	}
 	s.pass(2)
 	s.wantLen(len(live))
-	for _, kind := range []bool{false, true} {
-		if got := keysOf(s.scan(extlibs.Range{KeysOnly: kind})); !slices.Equal(got, live) {
-			s.Errorf("Scan (keys only: %v) returned %q, want %q", kind, got, live)
+	for _, need := range []extlibs.Need{0, extlibs.NeedAll} {
+		if got := keysOf(s.scan(extlibs.Range{Need: need})); !slices.Equal(got, live) {
+			s.Errorf("Scan (need %d) returned %q, want %q", need, got, live)
 		}
 	}
 	if got := keysOf(s.loadMany(all...)); !slices.Equal(got, live) {
@@ -113,6 +113,9 @@ func operationsAfterExpiry(s *suite) {
 		{"add", op(extlibs.OpAdd, 1, 0), true, 1},
 		{"swap for the expired value", swapOp(extlibs.OpSwap, "old", 1), false, missing},
 		{"swap for nothing", swapOp(extlibs.OpSwap, missing, 1), true, 1},
+		{"swap with a ttl for the expired value", swapOp(extlibs.OpSwapTTL, "old", 1), false, missing},
+		{"swap with a ttl for nothing", swapOp(extlibs.OpSwapTTL, missing, 1), true, 1},
+		{"delete-if", swapOp(extlibs.OpDeleteIf, "old", missing), false, missing},
 		{"delete", op(extlibs.OpDelete, missing, 0), false, missing},
 		{"expire", op(extlibs.OpExpire, missing, 0), false, missing},
 		{"incr", op(extlibs.OpIncr, 1, 0), true, 1},
@@ -215,7 +218,7 @@ func manyExpire(s *suite) {
 	s.applyMany(ops...)
 	s.pass(1)
 	s.wantLen(n / 3)
-	entries := s.scan(extlibs.Range{})
+	entries := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 	if len(entries) != n/3 {
 		s.Fatalf("Scan returned %d entries, want %d", len(entries), n/3)
 	}

@@ -129,7 +129,7 @@ func largeValues(s *suite) {
 			if s.load("k") != encode(v) {
 				s.Error("the value came back another one")
 			}
-			entries := s.scan(extlibs.Range{})
+			entries := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 			if len(entries) != 1 || entries[0].Value != encode(v) {
 				s.Error("Scan returned another value")
 			}
@@ -142,12 +142,12 @@ func largeValues(s *suite) {
 
 func entriesStay(s *suite) {
 	s.set("k", "first value", 0)
-	e, err := s.store.Load(ctx, "k")
+	e, err := s.store.Load(ctx, "k", extlibs.NeedAll)
 	if err != nil {
 		s.Fatal(err)
 	}
 	many := s.loadMany("k")
-	page := s.scan(extlibs.Range{})
+	page := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 	for i := range 100 {
 		s.set("k", fmt.Sprint("other value ", i), 0)
 		s.set(fmt.Sprint("k", i), "one more", 0)

@@ -84,8 +84,8 @@ func clearedStore(s *suite) {
 func everyCall(store extlibs.Store) map[string]error {
 	op := extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: encode(1)}
 	errs := map[string]error{}
-	_, errs["Load"] = store.Load(ctx, "k")
-	_, errs["LoadMany"] = store.LoadMany(ctx, []string{"k"})
+	_, errs["Load"] = store.Load(ctx, "k", extlibs.NeedAll)
+	_, errs["LoadMany"] = store.LoadMany(ctx, []string{"k"}, extlibs.NeedAll)
 	_, errs["Apply"] = store.Apply(ctx, op)
 	_, errs["ApplyMany"] = store.ApplyMany(ctx, []extlibs.Op{op})
 	_, errs["Scan"] = store.Scan(ctx, extlibs.Range{})

@@ -74,16 +74,22 @@ func (m *model) do(c call) (applied bool, ok bool) {
 			m.keys[c.key] = modelEntry{c.value, m.end(c.ttl)}
 		}
 		return !exists, true
-	case extlibs.OpSwap:
-		if c.old == missing && !exists {
-			m.keys[c.key] = modelEntry{c.value, 0}
-			return true, true
+	case extlibs.OpSwap, extlibs.OpSwapTTL:
+		if exists && e.value != c.old || !exists && c.old != missing {
+			return false, true
 		}
-		if exists && e.value == c.old {
-			m.keys[c.key] = modelEntry{c.value, e.end}
-			return true, true
+		end := m.end(c.ttl)
+		if exists && c.kind == extlibs.OpSwap {
+			end = e.end
 		}
-		return false, true
+		m.keys[c.key] = modelEntry{c.value, end}
+		return true, true
+	case extlibs.OpDeleteIf:
+		if !exists || e.value != c.old {
+			return false, true
+		}
+		delete(m.keys, c.key)
+		return true, true
 	case extlibs.OpDelete:
 		delete(m.keys, c.key)
 		return exists, true
@@ -122,29 +128,35 @@ func (m *model) clone() *model { return &model{m.now, maps.Clone(m.keys)} }
 
 // randomCall prefers calls whose condition holds.
 func randomCall(r *rand.Rand, m *model, unit time.Duration) call {
+	kinds := []extlibs.OpKind{extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL,
+		extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr}
 	values := []any{0, 1, -7, 1000, 0.5, "text", "other"}
 	c := call{
-		kind:  extlibs.OpKind(1 + r.IntN(6)),
+		kind:  kinds[r.IntN(len(kinds))],
 		key:   fmt.Sprint("key", r.IntN(8)),
 		value: values[r.IntN(len(values))],
 		old:   missing,
 		ttl:   time.Duration(max(0, r.IntN(8)-3)) * unit,
 	}
 	switch c.kind {
-	case extlibs.OpSwap:
-		c.ttl = 0
+	case extlibs.OpSwap, extlibs.OpSwapTTL, extlibs.OpDeleteIf:
 		if e, ok := m.find(c.key); ok && r.IntN(3) > 0 {
 			c.old = e.value
 		} else if r.IntN(2) == 0 {
 			c.old = values[r.IntN(len(values))]
 		}
-	case extlibs.OpDelete, extlibs.OpExpire:
+	case extlibs.OpDelete:
+		c.value, c.ttl = missing, 0
+	case extlibs.OpExpire:
 		c.value = missing
 	case extlibs.OpIncr:
 		c.value = values[r.IntN(5)]
 	}
-	if c.kind == extlibs.OpDelete {
-		c.ttl = 0
+	if c.kind == extlibs.OpDeleteIf {
+		c.value, c.ttl = missing, 0
+		if c.old == missing {
+			c.old = values[0]
+		}
 	}
 	return c
 }
@@ -234,7 +246,7 @@ func (s *suite) wantLike(step int, m *model) {
 	if n := s.len(); n != len(live) {
 		s.Errorf("step %d: Len is %d, want %d", step, n, len(live))
 	}
-	entries := s.scan(extlibs.Range{})
+	entries := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 	if got := keysOf(entries); !slices.Equal(got, live) {
 		s.Errorf("step %d: Scan found %q, want %q", step, got, live)
 		return
@@ -242,7 +254,7 @@ func (s *suite) wantLike(step int, m *model) {
 	many := s.loadMany(live...)
 	for i, key := range live {
 		want, _ := m.find(key)
-		e, err := s.store.Load(ctx, key)
+		e, err := s.store.Load(ctx, key, extlibs.NeedAll)
 		for _, e := range []extlibs.Entry{e, entries[i], many[i]} {
 			if err != nil || e.Value != encode(want.value) {
 				s.Errorf("step %d: %s holds %s, %v, want %v", step, key, show(e.Value), err, want.value)
@@ -255,7 +267,7 @@ func (s *suite) wantLike(step int, m *model) {
 	}
 	for i := range 8 {
 		key := fmt.Sprint("key", i)
-		if _, err := s.store.Load(ctx, key); err != nil && !errors.Is(err, extlibs.ErrNotFound) {
+		if _, err := s.store.Load(ctx, key, extlibs.NeedAll); err != nil && !errors.Is(err, extlibs.ErrNotFound) {
 			s.Errorf("step %d: Load(%s): %v", step, key, err)
 		} else if (err == nil) != slices.Contains(live, key) {
 			s.Errorf("step %d: %s is there: %v", step, key, err == nil)
@@ -280,12 +292,12 @@ func sameEnd(s *suite) {
 		for _, op := range ops {
 			single = append(single, s.apply(op))
 		}
-		want := s.scan(extlibs.Range{})
+		want := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 		if err := s.store.Clear(ctx); err != nil {
 			s.Fatal(err)
 		}
 		batch := s.applyMany(ops...)
-		got := s.scan(extlibs.Range{})
+		got := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 		if !slices.Equal(batch, single) {
 			s.Fatalf("round %d: a batch has the results\n%+v, single calls\n%+v", round, batch, single)
 		}

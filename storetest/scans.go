@@ -49,7 +49,7 @@ func scanOrder(s *suite) {
 func scanEntries(s *suite) {
 	s.set("a", "value of a", 0)
 	s.set("b", "value of b", s.units(7))
-	entries := s.scan(extlibs.Range{})
+	entries := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 	if len(entries) != 2 {
 		s.Fatalf("%d entries", len(entries))
 	}
@@ -59,8 +59,8 @@ func scanEntries(s *suite) {
 	if e := entries[1]; e.Key != "b" || e.Value != encode("value of b") || e.TTL <= 0 || e.TTL > s.units(7) {
 		s.Errorf("the entry with a ttl is %+v", e)
 	}
-	if got := keysOf(s.scan(extlibs.Range{KeysOnly: true})); !slices.Equal(got, []string{"a", "b"}) {
-		s.Errorf("keys only: %q", got)
+	if got := keysOf(s.scan(extlibs.Range{})); !slices.Equal(got, []string{"a", "b"}) {
+		s.Errorf("keys alone: %q", got)
 	}
 }
 
@@ -85,10 +85,10 @@ func scanSelects(s *suite) {
 	}
 	for range 300 {
 		r := extlibs.Range{
-			Prefix:   prefixes[rand.N(len(prefixes))],
-			After:    afters[rand.N(len(afters))],
-			Limit:    max(0, rand.N(60)-20),
-			KeysOnly: rand.N(2) == 0,
+			Prefix: prefixes[rand.N(len(prefixes))],
+			After:  afters[rand.N(len(afters))],
+			Limit:  max(0, rand.N(60)-20),
+			Need:   extlibs.Need(rand.N(4)),
 		}
 		match := rand.N(len(matches))
 		r.Match = matches[match]
@@ -104,7 +104,7 @@ func scanSelects(s *suite) {
 			s.Fatalf("prefix %q, after %q, limit %d, match %d: Scan returned\n%q, want\n%q", r.Prefix, r.After, r.Limit, match, got, want)
 		}
 		for _, e := range entries {
-			if !r.KeysOnly && e.Value != encode(e.Key) {
+			if r.Need&extlibs.NeedValue != 0 && e.Value != encode(e.Key) {
 				s.Fatalf("the value of %s is %s", name(e.Key), show(e.Value))
 			}
 		}
@@ -115,7 +115,7 @@ func scanPages(s *suite) {
 	const n = 7000
 	keys := s.fill(n)
 	for _, r := range []extlibs.Range{
-		{}, {KeysOnly: true}, {Limit: n + 1}, {Prefix: "key"}, {Match: func(string) bool { return true }},
+		{Need: extlibs.NeedAll}, {}, {Limit: n + 1}, {Prefix: "key"}, {Match: func(string) bool { return true }},
 	} {
 		if got := keysOf(s.scan(r)); !slices.Equal(got, keys) {
 			s.Fatalf("Scan returned %d keys, want %d, or others", len(got), n)
@@ -180,7 +180,7 @@ func scanChanges(s *suite) {
 	const n = 5000
 	keys := s.fill(n)
 	seen := map[string]int{}
-	r := extlibs.Range{KeysOnly: true, Limit: 500}
+	r := extlibs.Range{Limit: 500}
 	for {
 		page, err := s.store.Scan(ctx, r)
 		if err != nil {

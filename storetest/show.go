@@ -23,7 +23,7 @@ func show(v extlibs.Value) string {
 }
 
 func describe(op extlibs.Op) string {
-	kinds := []string{"no operation", "set", "add", "swap", "delete", "expire", "incr"}
+	kinds := []string{"no operation", "set", "add", "swap", "swap with a ttl", "delete", "delete-if", "expire", "incr", "incr of ints"}
 	kind := "unknown operation"
 	if int(op.Kind) < len(kinds) {
 		kind = kinds[op.Kind]
@@ -32,7 +32,7 @@ func describe(op extlibs.Op) string {
 	if !op.Value.IsZero() {
 		parts = append(parts, "value "+show(op.Value))
 	}
-	if op.Kind == extlibs.OpSwap {
+	if op.Kind == extlibs.OpSwap || op.Kind == extlibs.OpSwapTTL || op.Kind == extlibs.OpDeleteIf {
 		parts = append(parts, "old "+show(op.Old))
 	}
 	if op.TTL != 0 {

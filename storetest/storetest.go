@@ -43,6 +43,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -145,6 +146,7 @@ func encode(v any) extlibs.Value {
 
 func (s *suite) apply(op extlibs.Op) extlibs.Result {
 	s.Helper()
+	op.NeedOld = true
 	r, err := s.store.Apply(ctx, op)
 	if err != nil {
 		s.Fatalf("Apply(%s): %v", describe(op), err)
@@ -154,7 +156,7 @@ func (s *suite) apply(op extlibs.Op) extlibs.Result {
 
 func (s *suite) applyMany(ops ...extlibs.Op) []extlibs.Result {
 	s.Helper()
-	results, err := s.store.ApplyMany(ctx, ops)
+	results, err := s.store.ApplyMany(ctx, needOld(ops))
 	if err != nil {
 		s.Fatalf("ApplyMany of %d operations: %v", len(ops), err)
 	}
@@ -162,6 +164,15 @@ func (s *suite) applyMany(ops ...extlibs.Op) []extlibs.Result {
 		s.Fatalf("ApplyMany of %d operations has %d results", len(ops), len(results))
 	}
 	return results
+}
+
+// needOld has each operation return what it replaces.
+func needOld(ops []extlibs.Op) []extlibs.Op {
+	ops = slices.Clone(ops)
+	for i := range ops {
+		ops[i].NeedOld = true
+	}
+	return ops
 }
 
 func (s *suite) set(key string, v any, ttl time.Duration) {
@@ -172,7 +183,7 @@ func (s *suite) set(key string, v any, ttl time.Duration) {
 // load returns the value of a key, "" if it is absent.
 func (s *suite) load(key string) extlibs.Value {
 	s.Helper()
-	e, err := s.store.Load(ctx, key)
+	e, err := s.store.Load(ctx, key, extlibs.NeedAll)
 	switch {
 	case errors.Is(err, extlibs.ErrNotFound):
 		return extlibs.Value{}
@@ -202,7 +213,7 @@ func (s *suite) wantAbsent(key string) {
 // clock runs on may have come a little closer to the end.
 func (s *suite) wantTTL(key string, want time.Duration) {
 	s.Helper()
-	e, err := s.store.Load(ctx, key)
+	e, err := s.store.Load(ctx, key, extlibs.NeedAll)
 	if err != nil {
 		s.Fatalf("Load(%s): %v", name(key), err)
 	}
@@ -229,15 +240,15 @@ func (s *suite) len() int {
 
 func (s *suite) loadMany(keys ...string) []extlibs.Entry {
 	s.Helper()
-	entries, err := s.store.LoadMany(ctx, keys)
+	entries, err := s.store.LoadMany(ctx, keys, extlibs.NeedAll)
 	if err != nil {
 		s.Fatalf("LoadMany of %d keys: %v", len(keys), err)
 	}
 	return entries
 }
 
-// scan follows the pages of a range to their end. A limit bounds all of them
-// together.
+// scan follows the pages of a range to their end and wants all of their entries.
+// A limit bounds all of them together.
 func (s *suite) scan(r extlibs.Range) []extlibs.Entry {
 	s.Helper()
 	var all []extlibs.Entry

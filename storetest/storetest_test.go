@@ -67,6 +67,9 @@ func TestTheSuiteFindsEachFault(t *testing.T) {
 	for _, tt := range []struct{ fault, found string }{
 		{"ignores conditions", "swap leaves another value alone"},
 		{"swap drops the ttl", "swap keeps the time left"},
+		{"delete-if ignores the value", "delete-if leaves another value alone"},
+		{"swap with a ttl keeps the old one", "swap with a ttl replaces the time left"},
+		{"old value for nothing", "a result has the old value where it is needed, and only there"},
 		{"incr takes its ttl each time", "incr of a live key keeps the time left"},
 		{"set keeps the ttl", "set without a ttl makes a key permanent"},
 		{"loses the old value", "set replaces a value and returns the old one"},
@@ -121,7 +124,7 @@ func runFaulty(t *testing.T, fault, run string) (string, error) {
 // operations are one level deeper.
 func subtestPattern(name string) string {
 	level := "^TestFaulty$/./^"
-	for _, word := range []string{"swap ", "set ", "incr of "} {
+	for _, word := range []string{"swap ", "set ", "incr of ", "delete-if "} {
 		if strings.HasPrefix(name, word) {
 			level += "each operation does what Op.Next says$/^"
 		}

@@ -65,7 +65,7 @@ func (s *toy) find(key string) (extlibs.Entry, bool) {
 	return extlibs.Entry{Key: key, Value: e.value, TTL: left}, true
 }
 
-func (s *toy) Load(_ context.Context, key string) (extlibs.Entry, error) {
+func (s *toy) Load(_ context.Context, key string, _ extlibs.Need) (extlibs.Entry, error) {
 	unlock, err := s.lock()
 	if err != nil {
 		return extlibs.Entry{}, err
@@ -81,7 +81,7 @@ func (s *toy) Load(_ context.Context, key string) (extlibs.Entry, error) {
 	return e, nil
 }
 
-func (s *toy) LoadMany(_ context.Context, keys []string) ([]extlibs.Entry, error) {
+func (s *toy) LoadMany(_ context.Context, keys []string, _ extlibs.Need) ([]extlibs.Entry, error) {
 	unlock, err := s.lock()
 	if err != nil {
 		return nil, err
@@ -125,6 +125,15 @@ func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
 	if s.fault == "ignores conditions" && op.Kind == extlibs.OpSwap {
 		r, outcome = extlibs.Result{Applied: true, Old: old, New: op.Value}, extlibs.PutKeep
 	}
+	if s.fault == "delete-if ignores the value" && op.Kind == extlibs.OpDeleteIf && !old.IsZero() {
+		r.Applied, outcome = true, extlibs.Remove
+	}
+	if s.fault == "swap with a ttl keeps the old one" && op.Kind == extlibs.OpSwapTTL && outcome == extlibs.Put {
+		outcome = extlibs.PutKeep
+	}
+	if s.fault == "old value for nothing" {
+		r.Old = old
+	}
 	if s.fault == "swap drops the ttl" && op.Kind == extlibs.OpSwap && outcome == extlibs.PutKeep {
 		outcome = extlibs.Put
 	}
@@ -143,8 +152,11 @@ func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
 			break
 		}
 		fallthrough
-	case extlibs.Put:
+	case extlibs.Put, extlibs.Touch:
 		e := toyEntry{value: r.New}
+		if outcome == extlibs.Touch {
+			e.value = old
+		}
 		if op.TTL != 0 {
 			e.end = s.time().Add(op.TTL)
 		} else if s.fault == "set keeps the ttl" {

@@ -1,0 +1,217 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Store returns the store below the calls of h, for hosts that make batches of
+// operations or want raw entries. It checks what it is given and counts as h
+// does. Its Close is that of h, its errors do not name a call, and those that
+// are ErrNotFound name neither store nor key.
+func (h *Handle) Store() Store { return checked{h} }
+
+// checked is a Handle as a Store.
+type checked struct{ h *Handle }
+
+func (c checked) Load(ctx context.Context, key string, need Need) (Entry, error) {
+	return c.h.load(ctx, key, need)
+}
+
+func (c checked) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
+	return c.h.loadMany(ctx, keys, need)
+}
+
+func (c checked) Apply(ctx context.Context, op Op) (Result, error) { return c.h.apply(ctx, op) }
+
+func (c checked) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	return c.h.applyMany(ctx, ops)
+}
+
+// Scan calls r.Match once the page has been read: a caller's code never runs
+// inside a backend.
+func (c checked) Scan(ctx context.Context, r Range) (Page, error) {
+	match := r.Match
+	if match == nil {
+		return c.h.page(ctx, r)
+	}
+	r.Match = nil
+	page, err := c.h.page(ctx, r)
+	page.Entries = slices.DeleteFunc(page.Entries, func(e Entry) bool { return !match(e.Key) })
+	return page, err
+}
+
+func (c checked) Len(ctx context.Context) (int, error) { return c.h.len(ctx) }
+func (c checked) Clear(ctx context.Context) error      { return c.h.clear(ctx) }
+func (c checked) Close() error                         { return c.h.close() }
+
+// load returns the entry of a live key, else ErrNotFound itself.
+func (h *Handle) load(ctx context.Context, key string, need Need) (Entry, error) {
+	if err := checkKey(key); err != nil {
+		return Entry{}, err
+	}
+	e, err := h.loadRaw(ctx, key, need)
+	switch {
+	case err == nil:
+		h.counters.of(key).hits.Add(1)
+		return e, nil
+	case err == ErrNotFound || errors.Is(err, ErrNotFound):
+		h.counters.of(key).misses.Add(1)
+		return Entry{}, ErrNotFound
+	}
+	return Entry{}, h.inStore(key, err)
+}
+
+func (h *Handle) loadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
+	for _, key := range keys {
+		if err := checkKey(key); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := blocking(ctx, h, func() ([]Entry, error) { return h.store.LoadMany(ctx, keys, need) })
+	if err != nil {
+		return nil, h.inStore("", err)
+	}
+	c := h.counters.of("")
+	c.hits.Add(int64(len(entries)))
+	c.misses.Add(int64(len(keys) - len(entries)))
+	return entries, nil
+}
+
+func (h *Handle) apply(ctx context.Context, op Op) (Result, error) {
+	if err := h.checkOp(&op); err != nil {
+		return Result{}, err
+	}
+	r, err := h.applyRaw(ctx, op)
+	if err != nil {
+		return Result{}, h.inStore(op.Key, err)
+	}
+	h.count(&op, r)
+	return r, nil
+}
+
+func (h *Handle) applyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	for i := range ops {
+		if err := h.checkOp(&ops[i]); err != nil {
+			return nil, err
+		}
+	}
+	results, err := blocking(ctx, h, func() ([]Result, error) { return h.store.ApplyMany(ctx, ops) })
+	if err != nil {
+		return nil, h.inStore("", err)
+	}
+	for i, r := range results {
+		h.count(&ops[i], r)
+	}
+	return results, nil
+}
+
+// page reads a page, whose Match is our own.
+func (h *Handle) page(ctx context.Context, r Range) (Page, error) {
+	if err := ctx.Err(); err != nil {
+		return Page{}, h.inStore("", err)
+	}
+	page, err := blocking(ctx, h, func() (Page, error) { return h.store.Scan(ctx, r) })
+	if err != nil {
+		return Page{}, h.inStore("", err)
+	}
+	return page, nil
+}
+
+func (h *Handle) len(ctx context.Context) (int, error) {
+	n, err := blocking(ctx, h, func() (int, error) { return h.store.Len(ctx) })
+	if err != nil {
+		return 0, h.inStore("", err)
+	}
+	return n, nil
+}
+
+func (h *Handle) clear(ctx context.Context) error {
+	_, err := blocking(ctx, h, func() (any, error) { return nil, h.store.Clear(ctx) })
+	if err != nil {
+		return h.inStore("", err)
+	}
+	return nil
+}
+
+// blocking runs a call of the backend that may wait. Where ctx is that of a
+// script, other threads of its interpreter run on meanwhile.
+func blocking[T any](ctx context.Context, h *Handle, call func() (T, error)) (v T, err error) {
+	if h.inMemory {
+		return call()
+	}
+	return released(ctx, call)
+}
+
+func released[T any](ctx context.Context, call func() (T, error)) (v T, err error) {
+	object.RunBlocking(ctx, func() { v, err = call() })
+	return v, err
+}
+
+// loadRaw and applyRaw keep the calls in memory, which never wait, free of closures.
+func (h *Handle) loadRaw(ctx context.Context, key string, need Need) (Entry, error) {
+	if h.inMemory {
+		return h.store.Load(ctx, key, need)
+	}
+	return released(ctx, func() (Entry, error) { return h.store.Load(ctx, key, need) })
+}
+
+func (h *Handle) applyRaw(ctx context.Context, op Op) (Result, error) {
+	if h.inMemory {
+		return h.store.Apply(ctx, op)
+	}
+	return released(ctx, func() (Result, error) { return h.store.Apply(ctx, op) })
+}
+
+func (h *Handle) count(op *Op, r Result) {
+	switch {
+	case !r.Applied:
+	case op.Kind == OpDelete, op.Kind == OpDeleteIf:
+		h.counters.of(op.Key).deletes.Add(1)
+	case op.Kind != OpExpire:
+		h.counters.of(op.Key).sets.Add(1)
+	}
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "":
+		return kverr.Errorf(ErrInvalid, "key is empty; use 1 to %d bytes", MaxKeyBytes)
+	case len(key) > MaxKeyBytes:
+		return kverr.Errorf(ErrInvalid, "key has %d bytes; use 1 to %d", len(key), MaxKeyBytes)
+	case !utf8.ValidString(key):
+		return kverr.Errorf(ErrInvalid, "key is not valid UTF-8")
+	}
+	return nil
+}
+
+func (h *Handle) checkOp(op *Op) error {
+	if err := checkKey(op.Key); err != nil {
+		return err
+	}
+	if op.TTL < 0 || op.TTL > MaxTTL {
+		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) up to 100 years", op.TTL)
+	}
+	if op.TTL > 0 && op.TTL < MinTTL {
+		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) or at least %v, such as 60 * time.Second", op.TTL, MinTTL)
+	}
+	switch op.Kind {
+	case OpSet, OpAdd, OpSwap, OpSwapTTL:
+		if op.Value.IsZero() {
+			return kverr.Errorf(ErrInvalid, "the operation has no value; use Encode")
+		}
+	case OpDeleteIf:
+		if op.Old.IsZero() {
+			return kverr.Errorf(ErrInvalid, "the operation has no old value; use Encode, or OpDelete")
+		}
+	}
+	if op.Value.Len() > h.opts.maxValueBytes {
+		return kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
+	}
+	return nil
+}

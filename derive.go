@@ -1,0 +1,130 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// scan calls each for the live entries that a pattern selects, in order, at
+// most limit of them where limit is more than 0. Where the store is cleared
+// between two pages it calls restart and begins again, so that nobody sees half
+// of what was there.
+func (h *Handle) scan(ctx context.Context, p *pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
+	if p.exact {
+		return h.scanOne(ctx, p.prefix, after, need, each)
+	}
+	r := Range{Prefix: p.prefix, After: after, Match: p.match, Need: need, Limit: limit}
+	epoch, found := uint64(0), 0
+	for {
+		page, err := h.page(ctx, r)
+		if err != nil {
+			return err
+		}
+		if r.After != after && page.Epoch != epoch {
+			restart()
+			r.After, r.Limit, found = after, limit, 0
+			continue
+		}
+		epoch = page.Epoch
+		for _, e := range page.Entries {
+			if err := each(e); err != nil {
+				return err
+			}
+		}
+		found += len(page.Entries)
+		if !page.More || (limit > 0 && found >= limit) {
+			return nil
+		}
+		r.After = page.Next
+		if limit > 0 {
+			r.Limit = limit - found
+		}
+	}
+}
+
+func (h *Handle) scanOne(ctx context.Context, key, after string, need Need, each func(Entry) error) error {
+	if key <= after || checkKey(key) != nil {
+		return nil
+	}
+	e, err := h.loadRaw(ctx, key, need)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return h.inStore(key, err)
+	}
+	return each(e)
+}
+
+// countMatching counts the live keys that a pattern selects.
+func (h *Handle) countMatching(ctx context.Context, p *pattern) (int, error) {
+	if p.all() {
+		return h.len(ctx)
+	}
+	n := 0
+	err := h.scan(ctx, p, 0, "", 0, func() { n = 0 }, func(Entry) error { n++; return nil })
+	return n, err
+}
+
+// How often update runs its function, and from when on it makes way for others.
+const (
+	updateAttempts = 200
+	updateEager    = 4
+	updateBackoff  = 100 * time.Microsecond
+)
+
+// update replaces the value of a key by what fn makes of it. fn runs outside
+// the store and runs again if the key has changed meanwhile. fn gets the zero
+// Value for an absent key; an error of fn ends the update and is returned as it is.
+func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Value, error)) (Value, error) {
+	for attempt := range updateAttempts {
+		if attempt >= updateEager {
+			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
+			if _, err := released(ctx, wait); err != nil {
+				return Value{}, h.inStore(key, err)
+			}
+		}
+		e, err := h.load(ctx, key, NeedValue)
+		if err != nil && err != ErrNotFound {
+			return Value{}, err
+		}
+		value, err := fn(e.Value)
+		if err != nil {
+			return Value{}, err
+		}
+		r, err := h.apply(ctx, Op{Kind: OpSwap, Key: key, Value: value, Old: e.Value})
+		if err != nil {
+			return Value{}, err
+		}
+		if r.Applied {
+			return value, nil
+		}
+	}
+	return Value{}, h.inStore(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
+}
+
+// getOrSet returns the value of a key, or stores and returns what fn makes. Of
+// several callers at once each gets the value that was kept.
+func (h *Handle) getOrSet(ctx context.Context, key string, ttl time.Duration, fn func() (Value, error)) (Value, error) {
+	e, err := h.load(ctx, key, NeedValue)
+	if err != ErrNotFound {
+		return e.Value, err
+	}
+	value, err := fn()
+	if err != nil {
+		return Value{}, err
+	}
+	r, err := h.apply(ctx, Op{Kind: OpAdd, Key: key, Value: value, TTL: ttl, NeedOld: true})
+	return r.kept(value), err
+}
+
+// kept is the value after an OpAdd.
+func (r Result) kept(added Value) Value {
+	if r.Applied {
+		return added
+	}
+	return r.Old
+}
