@@ -52,7 +52,7 @@ func (c checked) Close() error                         { return c.h.close() }
 
 // load returns the entry of a live key, else ErrNotFound itself.
 func (h *Handle) load(ctx context.Context, key string, need Need) (Entry, error) {
-	if err := checkKey(key); err != nil {
+	if err := h.checkKey(key); err != nil {
 		return Entry{}, err
 	}
 	e, err := h.loadRaw(ctx, key, need)
@@ -69,7 +69,7 @@ func (h *Handle) load(ctx context.Context, key string, need Need) (Entry, error)
 
 func (h *Handle) loadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
 	for _, key := range keys {
-		if err := checkKey(key); err != nil {
+		if err := h.checkKey(key); err != nil {
 			return nil, err
 		}
 	}
@@ -178,12 +178,14 @@ func (h *Handle) count(op *Op, r Result) {
 	}
 }
 
-func checkKey(key string) error {
+func (h *Handle) checkKey(key string) error {
 	switch {
+	case h.prefixErr != nil:
+		return h.prefixErr
 	case key == "":
 		return kverr.Errorf(ErrInvalid, "key is empty; use 1 to %d bytes", MaxKeyBytes)
-	case len(key) > MaxKeyBytes:
-		return kverr.Errorf(ErrInvalid, "key has %d bytes; use 1 to %d", len(key), MaxKeyBytes)
+	case len(h.prefix)+len(key) > MaxKeyBytes:
+		return kverr.Errorf(ErrInvalid, "key has %d bytes; use 1 to %d", len(key), MaxKeyBytes-len(h.prefix))
 	case !utf8.ValidString(key):
 		return kverr.Errorf(ErrInvalid, "key is not valid UTF-8")
 	}
@@ -191,7 +193,7 @@ func checkKey(key string) error {
 }
 
 func (h *Handle) checkOp(op *Op) error {
-	if err := checkKey(op.Key); err != nil {
+	if err := h.checkKey(op.Key); err != nil {
 		return err
 	}
 	if op.TTL < 0 || op.TTL > MaxTTL {

@@ -46,7 +46,7 @@ func (h *Handle) scan(ctx context.Context, p *pattern, limit int, after string, 
 }
 
 func (h *Handle) scanOne(ctx context.Context, key, after string, need Need, each func(Entry) error) error {
-	if key <= after || checkKey(key) != nil {
+	if key <= after || h.checkKey(key) != nil {
 		return nil
 	}
 	e, err := h.loadRaw(ctx, key, need)
@@ -127,4 +127,57 @@ func (r Result) kept(added Value) Value {
 		return added
 	}
 	return r.Old
+}
+
+// walk calls each for the live entries that a pattern selects, in order, page by
+// page, until it says no. A key that is there all the time comes once.
+func (h *Handle) walk(ctx context.Context, p *pattern, limit int, after string, need Need, each func(Entry) (more bool, err error)) error {
+	if p.exact {
+		return h.scanOne(ctx, p.prefix, after, need, func(e Entry) error { _, err := each(e); return err })
+	}
+	r := Range{Prefix: p.prefix, After: after, Match: p.match, Need: need, Limit: limit}
+	for {
+		page, err := h.page(ctx, r)
+		if err != nil {
+			return err
+		}
+		for i, e := range page.Entries {
+			if more, err := each(e); err != nil || !more || limit > 0 && i+1 == r.Limit {
+				return err
+			}
+		}
+		if !page.More {
+			return nil
+		}
+		r.After = page.Next
+		if limit > 0 {
+			r.Limit -= len(page.Entries)
+		}
+	}
+}
+
+// deleteMatching removes the keys that a pattern selects, page by page.
+func (h *Handle) deleteMatching(ctx context.Context, p *pattern) (deleted int, err error) {
+	if p.exact {
+		if h.checkKey(p.prefix) != nil {
+			return 0, nil
+		}
+		return h.deleteMany(ctx, []string{p.prefix})
+	}
+	for r := (Range{Prefix: p.prefix, Match: p.match}); ; {
+		page, err := h.page(ctx, r)
+		if err != nil {
+			return deleted, err
+		}
+		keys := make([]string, len(page.Entries))
+		for i, e := range page.Entries {
+			keys[i] = e.Key
+		}
+		n, err := h.deleteMany(ctx, keys)
+		deleted += n
+		if err != nil || !page.More {
+			return deleted, err
+		}
+		r.After = page.Next
+	}
 }

@@ -3,13 +3,14 @@ package extlibs
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// ListOptions selects keys for Keys, Items and Count. The zero value selects all.
+// ListOptions selects keys for Keys, Items and All. The zero value selects all.
 type ListOptions struct {
 	Pattern string // glob; "" is "*"
 	Limit   int    // most keys returned; 0: all
@@ -265,6 +266,40 @@ func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 	}
 	n, err := h.countMatching(ctx, p)
 	return n, inCall("count", err)
+}
+
+// All returns the live keys that o selects with their values, in order, for range.
+// It holds one page of them at a time and runs the loop's body outside every
+// lock; so it may change the store. Each page is of one moment. A key that is
+// there all the time comes exactly once. An error comes last, with no Item.
+func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		p, err := o.compile()
+		if err == nil {
+			err = h.walk(ctx, p, o.Limit, o.After, NeedValue, func(e Entry) (bool, error) {
+				v, err := e.Value.Decode()
+				if err != nil {
+					return false, h.inStore(e.Key, err)
+				}
+				return yield(Item{e.Key, v}, nil), nil
+			})
+		}
+		if err != nil {
+			yield(Item{}, inCall("all", err))
+		}
+	}
+}
+
+// DeleteMatching removes the keys that pattern selects and returns how many it
+// removed, also where it fails. It goes page by page: keys that are set meanwhile
+// may stay.
+func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error) {
+	p, err := ListOptions{Pattern: pattern}.compile()
+	if err != nil {
+		return 0, inCall("delete_matching", err)
+	}
+	n, err := h.deleteMatching(ctx, p)
+	return n, inCall("delete_matching", err)
 }
 
 // GetMany returns the values of those keys that are live.

@@ -27,7 +27,11 @@ type Handle struct {
 	isDefault atomic.Bool
 	closed    atomic.Bool            // by the registry, which still has it as its default store
 	face      func() *object.Builtin // the store as scripts see it, made once
-	counters  counters
+	counters  *counters
+
+	whole     *Handle // the store that this is a view of; itself if it is none
+	prefix    string  // of a view
+	prefixErr error   // why no key can be in the view
 }
 
 // Name returns the store's name: what Open was given, an absolute path for a
@@ -41,7 +45,7 @@ func (h *Handle) Name() string { return h.name }
 func (h *Handle) Close() error { return inCall("close", h.close()) }
 
 func (h *Handle) close() error {
-	if h.isDefault.Load() {
+	if h.whole != h || h.isDefault.Load() {
 		return nil
 	}
 	if err := h.registry.closeNamed(h); err != nil {
@@ -54,6 +58,7 @@ func (h *Handle) close() error {
 // for the backend or the store is closed, they are those that the backend has no
 // part in.
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
+	h = h.whole
 	s := h.counters.sum()
 	n, err := h.len(ctx)
 	if err != nil {
@@ -73,9 +78,9 @@ func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 // inStore completes a backend's error with the store and the key.
 func (h *Handle) inStore(key string, err error) error {
 	switch {
-	case errors.Is(err, ErrClosed) && h.registry.std.Load() == h:
+	case errors.Is(err, ErrClosed) && h.registry.std.Load() == h.whole:
 		return kverr.Errorf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
-	case errors.Is(err, ErrClosed) && h.isDefault.Load():
+	case errors.Is(err, ErrClosed) && h.whole.isDefault.Load():
 		return kverr.Errorf(ErrClosed, "store %q is closed, another one is the default store now; ask the registry for it", h.name)
 	case errors.Is(err, ErrClosed):
 		return kverr.Errorf(ErrClosed, "store %q is closed; call kv.open again", h.name)

@@ -89,7 +89,8 @@ func (r *Registry) Default() *Handle {
 
 func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	_, inMemory := s.(*memory)
-	h := &Handle{registry: r, name: name, store: s, inMemory: inMemory, opts: opts}
+	h := &Handle{registry: r, name: name, store: s, inMemory: inMemory, opts: opts, counters: &counters{}}
+	h.whole = h
 	h.face = faceOf(h)
 	return h
 }

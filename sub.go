@@ -1,0 +1,121 @@
+package extlibs
+
+import (
+	"context"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Sub returns a view of the keys that start with prefix, as a store of their own:
+// its calls take and return keys without the prefix. Views nest. The key that is
+// the prefix itself is not in the view; prefix and key together have at most
+// MaxKeyBytes. Clear removes the view's keys page by page, so that keys which are
+// set meanwhile may stay; Count walks them; Close does nothing, and Stats are
+// those of the whole store. A view is cheap to make and need not be kept.
+func (h *Handle) Sub(prefix string) *Handle {
+	sub := &Handle{
+		registry: h.registry, name: h.name, inMemory: h.inMemory, opts: h.opts,
+		counters: h.counters, whole: h.whole, prefix: h.prefix + prefix, prefixErr: h.prefixErr,
+	}
+	sub.store = &subStore{whole: h.whole.store, prefix: sub.prefix}
+	switch {
+	case !utf8.ValidString(prefix):
+		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view is not valid UTF-8")
+	case len(sub.prefix) >= MaxKeyBytes:
+		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view has %d bytes; with it a key has at most %d", len(sub.prefix), MaxKeyBytes)
+	}
+	sub.face = faceOf(sub)
+	return sub
+}
+
+// subStore is the part of a store under a prefix.
+type subStore struct {
+	whole  Store
+	prefix string
+}
+
+// strip takes the prefix off what the whole store returned. The key is a part of
+// the string that it was.
+func (s *subStore) strip(e *Entry) { e.Key = strings.TrimPrefix(e.Key, s.prefix) }
+
+func (s *subStore) Load(ctx context.Context, key string, need Need) (Entry, error) {
+	e, err := s.whole.Load(ctx, s.prefix+key, need)
+	s.strip(&e)
+	return e, err
+}
+
+func (s *subStore) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
+	full := make([]string, len(keys))
+	for i, key := range keys {
+		full[i] = s.prefix + key
+	}
+	entries, err := s.whole.LoadMany(ctx, full, need)
+	for i := range entries {
+		s.strip(&entries[i])
+	}
+	return entries, err
+}
+
+func (s *subStore) Apply(ctx context.Context, op Op) (Result, error) {
+	op.Key = s.prefix + op.Key
+	return s.whole.Apply(ctx, op)
+}
+
+func (s *subStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	full := make([]Op, len(ops))
+	for i, op := range ops {
+		full[i] = op
+		full[i].Key = s.prefix + op.Key
+	}
+	return s.whole.ApplyMany(ctx, full)
+}
+
+func (s *subStore) Scan(ctx context.Context, r Range) (Page, error) {
+	r.Prefix, r.After = s.prefix+r.Prefix, s.prefix+r.After // behind the prefix itself
+	if match := r.Match; match != nil {
+		r.Match = func(key string) bool { return match(key[len(s.prefix):]) }
+	}
+	page, err := s.whole.Scan(ctx, r)
+	for i := range page.Entries {
+		s.strip(&page.Entries[i])
+	}
+	page.Next = strings.TrimPrefix(page.Next, s.prefix)
+	return page, err
+}
+
+func (s *subStore) Len(ctx context.Context) (n int, err error) {
+	err = s.pages(ctx, func(page Page) error { n += len(page.Entries); return nil })
+	return n, err
+}
+
+func (s *subStore) Clear(ctx context.Context) error {
+	return s.pages(ctx, func(page Page) error {
+		ops := make([]Op, len(page.Entries))
+		for i, e := range page.Entries {
+			ops[i] = Op{Kind: OpDelete, Key: e.Key}
+		}
+		_, err := s.ApplyMany(ctx, ops)
+		return err
+	})
+}
+
+// pages calls each for the pages of all keys.
+func (s *subStore) pages(ctx context.Context, each func(Page) error) error {
+	for r := (Range{}); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page, err := s.Scan(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := each(page); err != nil || !page.More {
+			return err
+		}
+		r.After = page.Next
+	}
+}
+
+func (s *subStore) Close() error { return nil }

@@ -1,0 +1,131 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Get returns the value of a key as a T: a struct, whose fields take the members
+// of a dict by their names or by tags such as `cbor:"user"`, or any other type
+// that package github.com/fxamacker/cbor/v2 decodes into. A value that does not
+// fit is ErrType, an absent key ErrNotFound. Members that T does not name are
+// left out.
+func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
+	var v T
+	e, err := h.load(ctx, key, NeedValue)
+	if err != nil {
+		return v, h.inCall("get", key, err)
+	}
+	v, err = decodeTyped[T](e.Value)
+	if err != nil {
+		return v, inCall("get", h.inStore(key, err))
+	}
+	return v, nil
+}
+
+// SetAs stores value, which may be a struct or hold structs, as Get returns it.
+// Scripts see a struct as a dict, a time.Time as a str (RFC 3339), and a pointer
+// as what it points to. value must not contain itself. A ttl is that of
+// [Handle.Set].
+func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.Duration) error {
+	v, err := encodeTyped(h, value)
+	if err == nil {
+		_, err = h.apply(ctx, Op{Kind: OpSet, Key: key, Value: v, TTL: ttl})
+	}
+	return inCall("set", err)
+}
+
+// Update replaces the value of a key by what fn makes of it, as [Handle.Update]
+// does, and returns the new one.
+func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok bool) (T, error)) (T, error) {
+	var next T
+	var fnErr error
+	_, err := h.update(ctx, key, func(old Value) (Value, error) {
+		var v T
+		if !old.IsZero() {
+			var err error
+			if v, err = decodeTyped[T](old); err != nil {
+				return Value{}, h.inStore(key, err)
+			}
+		}
+		if next, fnErr = fn(v, !old.IsZero()); fnErr != nil {
+			return Value{}, fnErr
+		}
+		return encodeTyped(h, next)
+	})
+	if err != nil {
+		next = *new(T)
+	}
+	if fnErr != nil {
+		return next, fnErr
+	}
+	return next, inCall("update", err)
+}
+
+// The modes in which structs are read and written. What is written is a value
+// that scripts can read: 64-bit ints, definite lengths, no tags but our own.
+var (
+	typedDecoding = must(cbor.DecOptions{
+		MaxNestedLevels:  2*MaxDepth + 4, // a container and its tag are two
+		MaxArrayElements: maxTypedElements,
+		MaxMapPairs:      maxTypedElements,
+		IntDec:           cbor.IntDecConvertSigned,
+		UTF8:             cbor.UTF8DecodeInvalid,
+	}.DecMode())
+	typedEncoding = must(cbor.EncOptions{
+		Time:          cbor.TimeRFC3339Nano,
+		IndefLength:   cbor.IndefLengthForbidden,
+		BigIntConvert: cbor.BigIntConvertReject,
+	}.EncMode())
+)
+
+const maxTypedElements = 1<<31 - 1 // the value's own bytes are the limit
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err) // constant options
+	}
+	return v
+}
+
+func decodeTyped[T any](v Value) (out T, err error) {
+	if p, isAny := any(&out).(*any); isAny {
+		*p, err = v.Decode()
+		return out, err
+	}
+	if err := typedDecoding.Unmarshal([]byte(v.Raw()), &out); err != nil {
+		var mismatch *cbor.UnmarshalTypeError
+		if errors.As(err, &mismatch) { // its text names types and fields, no value
+			return *new(T), kverr.Errorf(ErrType, "the value is not a %T: a %s does not fit into a %s", out, mismatch.CBORType, mismatch.GoType)
+		}
+		if _, bad := v.Decode(); bad != nil {
+			return *new(T), bad
+		}
+		return *new(T), kverr.Errorf(ErrType, "the value is not a %T", out)
+	}
+	return out, nil
+}
+
+// encodeTyped leaves to encodeGo what it knows, tuples and sets among them.
+func encodeTyped(h *Handle, value any) (Value, error) {
+	v, err := h.encode(value)
+	if !errors.Is(err, ErrType) {
+		return v, err
+	}
+	raw, typedErr := typedEncoding.Marshal(value)
+	if typedErr != nil {
+		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: %w", value, typedErr)
+	}
+	if len(raw) > h.opts.maxValueBytes {
+		return Value{}, kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
+	}
+	v = RawValue(string(raw))
+	if _, err := v.Decode(); err != nil { // such as an int beyond 64 bits
+		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: it holds what scripts cannot read", value)
+	}
+	return v, nil
+}
