@@ -69,15 +69,19 @@ func (m *memory) open() (*memoryState, error) {
 	return nil, ErrClosed
 }
 
-// entry is the live entry of a record. A record without a deadline costs no look
-// at the clock.
-func (m *memory) entry(key string, r *record) (Entry, bool) {
+// entry is the live entry of a record at *at, which is read from the clock where
+// it is 0: a call has one time for all its keys, and a record without a deadline
+// costs no look at the clock.
+func (m *memory) entry(key string, r *record, at *int64) (Entry, bool) {
 	if r == nil {
 		return Entry{}, false
 	}
 	e := Entry{Key: key, Value: r.value()}
 	if deadline := r.deadline(); deadline != 0 {
-		if e.TTL = time.Duration(deadline - m.now()); e.TTL <= 0 {
+		if *at == 0 {
+			*at = m.now()
+		}
+		if e.TTL = time.Duration(deadline - *at); e.TTL <= 0 {
 			return Entry{}, false
 		}
 	}
@@ -95,7 +99,8 @@ func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 	}
-	if e, ok := m.entry(key, st.table.find(hash, key).record); ok {
+	var at int64
+	if e, ok := m.entry(key, st.table.find(hash, key).record, &at); ok {
 		return e, nil
 	}
 	return Entry{}, ErrNotFound
@@ -109,8 +114,9 @@ func (m *memory) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry, er
 	unlock := st.lockShards(len(keys), func(i int) string { return keys[i] })
 	defer unlock()
 	entries := make([]Entry, 0, len(keys))
+	var at int64
 	for _, key := range keys {
-		if e, ok := m.entry(key, st.table.load(key)); ok {
+		if e, ok := m.entry(key, st.table.load(key), &at); ok {
 			entries = append(entries, e)
 		}
 	}
@@ -350,10 +356,11 @@ func (m *memory) Scan(_ context.Context, r Range) (Page, error) {
 		defer st.table.unlockAll()
 	}
 	page := Page{Epoch: st.epoch}
+	var at int64
 	page.More, page.Next = st.index.walk(r, func(key string, mayExpire bool) int {
 		e, ok := Entry{Key: key}, true
 		if mayExpire || r.Need != 0 {
-			e, ok = m.entry(key, st.table.load(key))
+			e, ok = m.entry(key, st.table.load(key), &at)
 		}
 		if ok {
 			if page.Entries == nil {

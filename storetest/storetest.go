@@ -75,6 +75,7 @@ func Run(t *testing.T, c Config) {
 		{"keys and values", keyTests},
 		{"clearing and closing", lifeTests},
 		{"concurrent calls", concurrentTests},
+		{"one moment", momentTests},
 		{"cancelled calls", cancelTests},
 		{"random calls", randomTests},
 	} {

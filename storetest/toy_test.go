@@ -20,6 +20,7 @@ type toy struct {
 	epoch  uint64
 	closed bool
 	fault  string
+	at     time.Time // of the call that has the lock
 }
 
 type toyEntry struct {
@@ -45,6 +46,7 @@ func (s *toy) lock() (unlock func(), err error) {
 		s.mu.Unlock()
 		return nil, extlibs.ErrClosed
 	}
+	s.at = s.time() // one time for all that the call looks at
 	return s.mu.Unlock, nil
 }
 
@@ -55,7 +57,7 @@ func (s *toy) find(key string) (extlibs.Entry, bool) {
 	}
 	left := time.Duration(0)
 	if !e.end.IsZero() {
-		if left = e.end.Sub(s.time()); left < 0 || left == 0 && s.fault != "lives one moment too long" {
+		if left = e.end.Sub(s.at); left < 0 || left == 0 && s.fault != "lives one moment too long" {
 			return extlibs.Entry{}, false
 		}
 		if left == 0 {
@@ -158,7 +160,7 @@ func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
 			e.value = old
 		}
 		if op.TTL != 0 {
-			e.end = s.time().Add(op.TTL)
+			e.end = s.at.Add(op.TTL)
 		} else if s.fault == "set keeps the ttl" {
 			e.end = s.keys[op.Key].end
 		}
