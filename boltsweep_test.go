@@ -17,7 +17,7 @@ func TestASweepThatFindsNothingLeavesOtherWritesInItsTransactionAlone(t *testing
 	}
 	defer s.Close()
 	set := &write{done: make(chan struct{}), change: func(t *boltfile.Tx) error {
-		return t.Put("k", 0, false, 0, valueTrue.data)
+		return t.Put("k", 0, false, 0, encodeBool(true).data)
 	}}
 	sweep := &write{done: make(chan struct{}), change: func(t *boltfile.Tx) error {
 		_, _, err := t.Sweep()
@@ -29,7 +29,7 @@ func TestASweepThatFindsNothingLeavesOtherWritesInItsTransactionAlone(t *testing
 	}); err != nil || set.err != nil || sweep.err != nil {
 		t.Fatal(err, set.err, sweep.err)
 	}
-	if e, err := s.Load(t.Context(), "k", NeedAll); err != nil || e.Value != valueTrue || e.TTL != time.Duration(0) {
+	if e, err := s.Load(t.Context(), "k", NeedAll); err != nil || e.Value != encodeBool(true) || e.TTL != time.Duration(0) {
 		t.Errorf("the write was acknowledged, but: %v, %v", e, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -353,7 +354,7 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	if err != nil {
 		return nil, err
 	}
-	dict := objectBuilder{}.dict(len(entries))
+	dict := objectBuilder{}.Dict(len(entries))
 	for _, e := range entries {
 		if err := held.take(len(e.Value.Raw())); err != nil {
 			return nil, err
@@ -362,9 +363,9 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		if err != nil {
 			return nil, err
 		}
-		dict.putText(e.Key, value)
+		dict.PutText(e.Key, value)
 	}
-	return dict.done(), nil
+	return dict.Done(), nil
 }
 
 func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
@@ -385,7 +386,7 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		}
 		value, err := encodeObject(p.Value, h.opts.maxValueBytes)
 		if err != nil {
-			return nil, at(err, keyStep(key))
+			return nil, codec.At(err, codec.KeyStep(key))
 		}
 		if err := held.take(len(key) + len(value.Raw())); err != nil {
 			return nil, err

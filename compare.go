@@ -1,14 +1,10 @@
 package extlibs
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"hash"
-	"slices"
 	"time"
 
-	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -60,7 +56,7 @@ func (h *Handle) compareAndDelete(ctx context.Context, key string, old Value) (b
 // but for the order of members; then the one that it found.
 func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, error) {
 	op.Old, op.NeedOld = old, true
-	var want [sha256.Size]byte // of old, once there is something to compare it with
+	var want codec.Sum // of old, once there is something to compare it with
 	compared := false
 	for attempt := range updateAttempts {
 		if attempt >= updateEager {
@@ -77,12 +73,12 @@ func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, erro
 			return false, nil
 		}
 		if !compared {
-			if want, err = digest(old); err != nil {
+			if want, err = codec.Digest(old.data); err != nil {
 				return false, err
 			}
 			compared = true
 		}
-		found, err := digest(r.Old)
+		found, err := codec.Digest(r.Old.data)
 		if err != nil {
 			return false, h.inStore(op.Key, err)
 		}
@@ -92,95 +88,4 @@ func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, erro
 		op.Old = r.Old
 	}
 	return false, h.inStore(op.Key, kverr.Errorf(ErrConflict, "the key changed during each of %d comparisons", updateAttempts))
-}
-
-// digest is the same for equal values, whatever the order of the members of their
-// sets and dicts, and the width of their floats. It takes time in proportion to
-// the value.
-func digest(v Value) (sum [sha256.Size]byte, err error) {
-	d := digester{r: cbor.NewReader(v.data)}
-	h := sha256.New()
-	if err := d.item(h, 0); err != nil {
-		return sum, kverr.Errorf(ErrCorrupt, "value cannot be compared: %w", err)
-	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
-}
-
-type digester struct {
-	r   cbor.Reader
-	buf []byte
-}
-
-// item writes the next item to h.
-func (d *digester) item(h hash.Hash, depth int) error {
-	if depth > 2*MaxDepth { // a container and its tag are two
-		return kverr.Errorf(ErrTooLarge, "it is nested more than %d levels", MaxDepth)
-	}
-	i, err := d.r.Next()
-	if err != nil {
-		return err
-	}
-	b := d.buf[:0]
-	switch i.Kind {
-	case cbor.Null:
-		b = cbor.AppendNull(b)
-	case cbor.Bool:
-		b = cbor.AppendBool(b, i.Int != 0)
-	case cbor.Int:
-		b = cbor.AppendInt(b, i.Int)
-	case cbor.Float:
-		b = cbor.AppendFloat(b, i.Float)
-	case cbor.Text:
-		b = cbor.AppendText(b, i.Text)
-	case cbor.Bytes:
-		b = cbor.AppendBytes(b, i.Text)
-	case cbor.Array:
-		h.Write(cbor.AppendArray(b, int(i.Int)))
-		for range i.Int {
-			if err := d.item(h, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	case cbor.Map:
-		h.Write(cbor.AppendMap(b, int(i.Int)))
-		return d.members(h, int(i.Int), 2, depth)
-	case cbor.Tag:
-		h.Write(cbor.AppendTag(b, uint64(i.Int)))
-		if i.Int != tagSet {
-			return d.item(h, depth+1)
-		}
-		array, err := d.r.Next()
-		if err == nil && array.Kind != cbor.Array {
-			err = cbor.ErrUnsupported
-		}
-		if err != nil {
-			return err
-		}
-		return d.members(h, int(array.Int), 1, depth)
-	}
-	h.Write(b)
-	d.buf = b
-	return nil
-}
-
-// members writes n members of so many items each to h, in the order of their own
-// digests.
-func (d *digester) members(h hash.Hash, n, items, depth int) error {
-	sums := make([][sha256.Size / 2]byte, 0, min(n, 1024)) // a damaged value may claim any n
-	member := sha256.New()
-	for range n {
-		member.Reset()
-		for range items {
-			if err := d.item(member, depth+1); err != nil {
-				return err
-			}
-		}
-		sums = append(sums, [sha256.Size / 2]byte(member.Sum(d.buf[:0])))
-	}
-	slices.SortFunc(sums, func(a, b [sha256.Size / 2]byte) int { return bytes.Compare(a[:], b[:]) })
-	for i := range sums {
-		h.Write(sums[i][:])
-	}
-	return nil
 }

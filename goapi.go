@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -154,7 +155,7 @@ func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Dur
 		return 0, inCall("incr", err)
 	}
 	n, err := r.New.number()
-	return n.i, inCall("incr", err)
+	return n.Int, inCall("incr", err)
 }
 
 // IncrFloat is Incr for floats. An int under the key becomes a float.
@@ -164,7 +165,7 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 		return 0, inCall("incr", err)
 	}
 	n, err := r.New.number()
-	return n.float(), inCall("incr", err)
+	return n.Float, inCall("incr", err)
 }
 
 // Update replaces the value of a key by what fn makes of it, atomically: fn
@@ -326,7 +327,7 @@ func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Du
 	for key, value := range values {
 		v, err := h.encode(value)
 		if err != nil {
-			return inCall("set_many", at(err, keyStep(key)))
+			return inCall("set_many", codec.At(err, codec.KeyStep(key)))
 		}
 		ops = append(ops, Op{Kind: OpSet, Key: key, Value: v, TTL: ttl})
 	}

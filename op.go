@@ -1,7 +1,6 @@
 package extlibs
 
 import (
-	"math"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -99,7 +98,7 @@ func (op *Op) Next(old Value) (r Result, o Outcome, err error) {
 			break
 		}
 		if op.Kind == OpIncrInt {
-			if n, err := old.number(); err == nil && n.isFloat {
+			if n, err := old.number(); err == nil && n.IsFloat {
 				return Result{}, Keep, kverr.Errorf(ErrType, "the number is a float; it is unchanged")
 			}
 		}
@@ -151,24 +150,4 @@ func (op *Op) transition(was keyState, now int64) (next keyState, r Result, chan
 		next.deadline = now + int64(op.TTL)
 	}
 	return next, r, true, nil
-}
-
-// addNumbers adds two encoded numbers: int and int give an int, anything else a
-// float.
-func addNumbers(a, b Value) (Value, error) {
-	x, err := a.number()
-	if err != nil {
-		return Value{}, err
-	}
-	y, err := b.number()
-	if err != nil {
-		return Value{}, err
-	}
-	if x.isFloat || y.isFloat {
-		return encodeFloat(x.float() + y.float()), nil
-	}
-	if (y.i > 0 && x.i > math.MaxInt64-y.i) || (y.i < 0 && x.i < math.MinInt64-y.i) {
-		return Value{}, kverr.Errorf(ErrOverflow, "the sum is beyond a 64-bit int; the value is unchanged")
-	}
-	return encodeInt(x.i + y.i), nil
 }

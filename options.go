@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -18,7 +19,7 @@ const (
 	DefaultSweepInterval     = 250 * time.Millisecond
 
 	MaxKeyBytes     = 32768                         // bytes of one key
-	MaxDepth        = 500                           // levels of nesting in one value
+	MaxDepth        = codec.MaxDepth                // levels of nesting in one value
 	MaxPatternBytes = 1024                          // bytes of one pattern
 	MaxPatternWords = 64                            // alternatives of one pattern, braces multiplied out
 	MinTTL          = 1 * time.Millisecond          // shortest time to live

@@ -1,299 +1,342 @@
 package extlibs
 
 import (
+	"fmt"
+	"math"
+	"reflect"
 	"slices"
-	"strings"
 
-	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// encodeObject encodes a script's object. It reads the object's tree and keeps
-// nothing of it.
-func encodeObject(o object.Object, limit int) (Value, error) {
-	switch o := o.(type) { // the values that need no buffer
-	case *object.Integer:
-		return encodeInt(o.IntValue()), nil
-	case *object.String:
-		return encodeText(o.StringValue(), limit)
-	case *object.Float:
-		return encodeFloat(o.FloatValue()), nil
-	case *object.Boolean:
-		return encodeBool(o.BoolValue()), nil
+// Value is one encoded value: a CBOR item (RFC 8949), immutable. The zero Value
+// is none at all. Values that are == are equal; of two sets or dicts that differ
+// in nothing but the order of their elements that need not hold. Printing a
+// Value shows how long it is, never what it is.
+//
+// Integers are CBOR integers within int64, floats are 64 bits wide, a list is an
+// array and a dict a map. Tags mark what CBOR lacks: a set is an array under tag
+// 258, a tuple an array under tag 60001, and a string that is not valid UTF-8 is
+// a byte string under tag 60002.
+type Value struct{ data string }
+
+// RawValue is the Value whose encoding is raw, as a backend has kept it. Nothing
+// is checked before [Value.Decode].
+func RawValue(raw string) Value { return Value{raw} }
+
+// Raw returns the encoding, "" for the zero Value: what a backend keeps.
+func (v Value) Raw() string { return v.data }
+
+// Len returns the bytes of the encoding.
+func (v Value) Len() int { return len(v.data) }
+
+// IsZero reports whether v is the zero Value, which is none.
+func (v Value) IsZero() bool { return v.data == "" }
+
+// Format implements fmt.Formatter for every verb.
+func (v Value) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "value of %d bytes", len(v.data)) }
+
+// The Go types of values. Encode takes, and Value.Decode returns:
+//
+//	script  Go
+//	None    nil
+//	bool    bool
+//	int     int64 (Encode also takes every other integer type)
+//	float   float64 (Encode also takes float32)
+//	str     string
+//	bytes   []byte
+//	list    []any (Encode also takes other slices and arrays)
+//	tuple   Tuple
+//	set     Set
+//	dict    map[string]any if every key is a string, else Dict
+//	        (Encode also takes other maps)
+type (
+	// Tuple is a script's tuple.
+	Tuple []any
+	// Set is a script's set, its elements in no particular order.
+	Set []any
+	// Dict is a script's dict with at least one key that is not a string, in no
+	// particular order.
+	Dict []Pair
+	// Pair is one entry of a Dict.
+	Pair struct{ Key, Value any }
+)
+
+// Encode encodes a Go value; see Tuple for the types. A value of another type,
+// such as a struct or a pointer, is an error that is ErrType and says where it
+// stands; one nested more than MaxDepth levels, as a value that contains itself
+// is, or larger than 2 GiB is ErrTooLarge. A store has a limit of its own, see
+// [MaxValueBytes].
+func Encode(v any) (Value, error) { return encodeGo(v, math.MaxInt32) }
+
+func encodeGo(v any, limit int) (Value, error) {
+	switch v := v.(type) { // the values that need no buffer
+	case int:
+		return encodeInt(int64(v)), nil
+	case int64:
+		return encodeInt(v), nil
+	case string:
+		return finished(codec.Text(v, limit))
+	case float64:
+		return encodeFloat(v), nil
+	case bool:
+		return encodeBool(v), nil
 	}
-	e := newEncoder(limit)
-	defer e.release()
-	err := e.object(o, 0)
-	if err == nil {
-		return e.value()
+	e := codec.NewEncoder(limit)
+	defer e.Release()
+	if err := (goWalk{e}).value(v, 0); err != nil {
+		return Value{}, err
 	}
-	// Only a structure that is too deep can be one without an end, and only
-	// then is it worth following.
-	if p, ok := err.(*pathError); ok && p.depth {
-		if steps, found := findCycle(o); found {
-			return Value{}, &pathError{kind: ErrType, format: "cannot store a structure that contains itself at %s", path: joinSteps(steps)}
-		}
-	}
-	return Value{}, err
+	return finished(e.Value())
 }
 
-func joinSteps(steps []string) (path string) {
-	for _, s := range steps {
-		if path += s; len(path) > maxPathBytes {
-			return path + cut
-		}
-	}
-	return path
-}
+// finished makes a Value of what an encoder returns.
+func finished(raw string, err error) (Value, error) { return Value{raw}, err }
 
-// scalar encodes o if it has no parts.
-func (e *encoder) scalar(o object.Object) bool {
-	switch o := o.(type) {
-	case *object.Null:
-		e.buf = cbor.AppendNull(e.buf)
-	case *object.Boolean:
-		e.buf = cbor.AppendBool(e.buf, o.BoolValue())
-	case *object.Integer:
-		e.buf = cbor.AppendInt(e.buf, o.IntValue())
-	case *object.Float:
-		e.buf = cbor.AppendFloat(e.buf, o.FloatValue())
-	case *object.String:
-		e.text(o.StringValue())
-	case *object.Bytes:
-		e.buf = cbor.AppendBytes(e.buf, o.BytesValue())
-	default:
-		return false
-	}
-	return true
-}
+// goWalk encodes Go values.
+type goWalk struct{ *codec.Encoder }
 
-func (e *encoder) object(o object.Object, depth int) error {
-	if e.scalar(o) {
-		if len(e.buf) > e.limit {
-			return e.tooLarge()
-		}
-		return nil
-	}
-	switch o := o.(type) {
-	case *object.List:
-		return e.objects(o.Elements, depth)
-	case *object.Tuple:
-		e.buf = cbor.AppendTag(e.buf, tagTuple)
-		return e.objects(o.Elements, depth)
-	case *object.Dict:
-		return e.objectDict(o, depth)
-	case *object.Set:
-		if err := e.enter(depth); err != nil {
+func (w goWalk) value(v any, depth int) error {
+	switch v := v.(type) {
+	case nil:
+		w.Null()
+	case bool:
+		w.Bool(v)
+	case int:
+		w.Int(int64(v))
+	case int64:
+		w.Int(v)
+	case float64:
+		w.Float(v)
+	case string:
+		w.Text(v)
+	case []byte:
+		w.Bytes(v)
+	case []any:
+		if err := w.List(len(v), depth); err != nil {
 			return err
 		}
-		e.buf = cbor.AppendTag(e.buf, tagSet)
-		e.buf = cbor.AppendArray(e.buf, len(o.Elements))
-		for _, el := range o.Elements {
-			if err := e.object(el, depth+1); err != nil {
+		return w.elements(v, depth)
+	case Tuple:
+		if err := w.Tuple(len(v), depth); err != nil {
+			return err
+		}
+		return w.elements(v, depth)
+	case Set:
+		if err := w.Set(len(v), depth); err != nil {
+			return err
+		}
+		if err := w.elements(v, depth); err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(v, unhashable); i >= 0 {
+			return codec.At(codec.Errorf(ErrType, "cannot store a set with a %T in it at %%s", v[i]), codec.IndexStep(i))
+		}
+		return nil
+	case map[string]any:
+		if err := w.Dict(len(v), depth); err != nil {
+			return err
+		}
+		for k, el := range v {
+			w.Text(k)
+			if err := w.value(el, depth+1); err != nil {
+				return codec.At(err, codec.KeyStep(k))
+			}
+		}
+	case Dict:
+		return w.dict(v, depth)
+	default:
+		return w.reflected(reflect.ValueOf(v), depth)
+	}
+	return w.Check()
+}
+
+func (w goWalk) elements(list []any, depth int) error {
+	for i, el := range list {
+		if err := w.value(el, depth+1); err != nil {
+			return codec.At(err, codec.IndexStep(i))
+		}
+	}
+	return nil
+}
+
+func (w goWalk) dict(d Dict, depth int) error {
+	if err := w.Dict(len(d), depth); err != nil {
+		return err
+	}
+	for _, p := range d {
+		if err := w.pair(p, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w goWalk) pair(p Pair, depth int) error {
+	if err := w.value(p.Key, depth+1); err != nil {
+		return err
+	}
+	if unhashable(p.Key) {
+		return codec.Errorf(ErrType, "cannot store a dict with a %T as key at %%s", p.Key)
+	}
+	if err := w.value(p.Value, depth+1); err != nil {
+		return codec.At(err, codec.KeyStep(p.Key))
+	}
+	return nil
+}
+
+// reflected takes the types that are another spelling of a documented one.
+func (w goWalk) reflected(v reflect.Value, depth int) error {
+	switch v.Kind() {
+	case reflect.Bool:
+		return w.value(v.Bool(), depth)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return w.value(v.Int(), depth)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		if v.Uint() > math.MaxInt64 {
+			return codec.Errorf(ErrInvalid, "an unsigned integer at %%s is beyond a 64-bit int")
+		}
+		return w.value(int64(v.Uint()), depth)
+	case reflect.Float32, reflect.Float64:
+		return w.value(v.Float(), depth)
+	case reflect.String:
+		return w.value(v.String(), depth)
+	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+			return w.value(v.Bytes(), depth)
+		}
+		if err := w.List(v.Len(), depth); err != nil {
+			return err
+		}
+		for i := range v.Len() {
+			if err := w.value(v.Index(i).Interface(), depth+1); err != nil {
+				return codec.At(err, codec.IndexStep(i))
+			}
+		}
+		return nil
+	case reflect.Map:
+		if err := w.Encoder.Dict(v.Len(), depth); err != nil {
+			return err
+		}
+		for it := v.MapRange(); it.Next(); {
+			if err := w.pair(Pair{it.Key().Interface(), it.Value().Interface()}, depth); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return &pathError{kind: ErrType, format: "cannot store a " + typeName(o) + " at %s"}
+	return codec.Errorf(ErrType, "cannot store a %s at %%s; use the types that Encode documents", v.Type())
 }
 
-// typeName also names what a careless Go function may hand to a script.
-func typeName(o object.Object) string {
-	if o == nil {
-		return "nil"
+// unhashable reports whether scripts refuse v as an element of a set or as the
+// key of a dict. It is asked once v is encoded, which bounds v's depth and size.
+func unhashable(v any) bool {
+	switch v := v.(type) {
+	case nil, []byte:
+		return false
+	case Tuple:
+		return slices.ContainsFunc(v, unhashable)
 	}
-	return o.Type().String()
-}
-
-func (e *encoder) objects(elems []object.Object, depth int) error {
-	if err := e.enter(depth); err != nil {
-		return err
-	}
-	e.buf = cbor.AppendArray(e.buf, len(elems))
-	for i, el := range elems {
-		if err := e.object(el, depth+1); err != nil {
-			return at(err, indexStep(i))
-		}
-	}
-	return nil
-}
-
-func (e *encoder) objectDict(d *object.Dict, depth int) error {
-	if err := e.enter(depth); err != nil {
-		return err
-	}
-	e.buf = cbor.AppendMap(e.buf, len(d.Pairs))
-	for _, p := range d.Pairs {
-		// A tuple may be a graph that is much larger than what it is made of:
-		// only once it is encoded is its size known to be bounded.
-		_, isTuple := p.Key.(*object.Tuple)
-		if !isTuple && !storableKey(p.Key, depth) {
-			return unstorableKey(p.Key)
-		}
-		if err := e.object(p.Key, depth+1); err != nil {
-			return err
-		}
-		if isTuple && !storableKey(p.Key, depth) {
-			return unstorableKey(p.Key)
-		}
-		if err := e.object(p.Value, depth+1); err != nil {
-			return at(err, objectStep(p.Key))
-		}
-	}
-	return nil
-}
-
-// objectStep names a key as a script would write it. What is no key of a value,
-// such as a list that contains itself, is named by its type.
-func objectStep(key object.Object) string {
-	if s, ok := key.(*object.String); ok {
-		return keyStep(s.StringValue())
-	}
-	if storableKey(key, 0) {
-		return "[" + shorten(strings.ToValidUTF8(key.Inspect(), "?")) + "]"
-	}
-	return "[" + typeName(key) + "]"
-}
-
-func unstorableKey(key object.Object) error {
-	return &pathError{kind: ErrType, format: "cannot store a dict with a " + typeName(key) + " as key at %s"}
-}
-
-// storableKey reports whether a dict key is the same key after a round trip.
-// Others, such as lists, are keys by their identity.
-func storableKey(o object.Object, depth int) bool {
-	switch o := o.(type) {
-	case *object.Null, *object.Boolean, *object.Integer, *object.Float, *object.String, *object.Bytes:
+	t := reflect.TypeOf(v)
+	switch t.Kind() {
+	case reflect.Slice:
+		return t.Elem().Kind() != reflect.Uint8
+	case reflect.Array, reflect.Map:
 		return true
-	case *object.Tuple:
-		return depth <= MaxDepth && !slices.ContainsFunc(o.Elements, func(el object.Object) bool { return !storableKey(el, depth+1) })
 	}
 	return false
 }
 
-// findCycle looks for a container that contains itself, and returns the steps to
-// the place where it stands again. It visits each container once and does not
-// recurse, because there is no bound to what a script may nest.
-func findCycle(o object.Object) (steps []string, found bool) {
-	onPath := map[object.Object]bool{} // false: visited, and not on a cycle
-	path := []*level{{elems: []object.Object{o}}}
-	for len(path) > 0 {
-		l := path[len(path)-1]
-		if l.next == len(l.elems) {
-			onPath[l.container] = false
-			path = path[:len(path)-1]
-			continue
-		}
-		next := levelOf(l.elems[l.next])
-		l.next++
-		if next == nil {
-			continue
-		}
-		switch again, visited := onPath[next.container]; {
-		case again:
-			for _, l := range path[1:] {
-				steps = append(steps, l.step())
-			}
-			return steps, true
-		case !visited:
-			onPath[next.container] = true
-			path = append(path, next)
-		}
-	}
-	return nil, false
-}
-
-// level is a container on the path of findCycle, and how far it has been looked
-// through.
-type level struct {
-	container object.Object
-	keys      []object.Object // of a dict
-	elems     []object.Object
-	next      int
-}
-
-func levelOf(o object.Object) *level {
-	switch o := o.(type) {
-	case *object.List:
-		return &level{container: o, elems: o.Elements}
-	case *object.Tuple:
-		return &level{container: o, elems: o.Elements}
-	case *object.Dict:
-		l := &level{container: o}
-		for _, p := range o.Pairs {
-			l.keys = append(l.keys, p.Key)
-			l.elems = append(l.elems, p.Value)
-		}
-		return l
-	}
-	return nil
-}
-
-// step names the element that was looked at last.
-func (l *level) step() string {
-	if l.keys != nil {
-		return objectStep(l.keys[l.next-1])
-	}
-	return indexStep(l.next - 1)
-}
-
-// decodeObject makes a script's object of a value.
-func decodeObject(v Value) (object.Object, error) {
-	if item, ok := v.scalar(); ok {
+// Decode returns the value as a Go value of its own, of the types that Tuple
+// lists. What is not the encoding of a value is an error that is ErrCorrupt.
+func (v Value) Decode() (any, error) {
+	if item, ok := codec.Scalar(v.data); ok {
 		switch item.Kind {
 		case cbor.Text:
-			return object.NewString(item.Text), nil
+			return item.Text, nil
 		case cbor.Int:
-			return object.NewInteger(item.Int), nil
+			return item.Int, nil
 		}
 	}
-	return decode[object.Object](v, objectBuilder{})
+	return codec.Decode(v.data, goBuilder{})
 }
 
-// objectBuilder makes script objects.
-type objectBuilder struct{}
+// goBuilder makes Go values.
+type goBuilder struct{}
 
-var none = &object.Null{}
+func (goBuilder) Null() any           { return nil }
+func (goBuilder) Bool(v bool) any     { return v }
+func (goBuilder) Int(v int64) any     { return v }
+func (goBuilder) Float(v float64) any { return v }
+func (goBuilder) Text(v string) any   { return v }
+func (goBuilder) Bytes(v string) any  { return []byte(v) }
+func (goBuilder) List(v []any) any    { return v }
+func (goBuilder) Tuple(v []any) any   { return Tuple(v) }
 
-func (objectBuilder) null() object.Object           { return none }
-func (objectBuilder) bool(v bool) object.Object     { return object.NewBoolean(v) }
-func (objectBuilder) int(v int64) object.Object     { return object.NewInteger(v) }
-func (objectBuilder) float(v float64) object.Object { return object.NewFloat(v) }
-func (objectBuilder) text(v string) object.Object   { return object.NewString(v) }
-func (objectBuilder) bytes(v string) object.Object  { return object.NewBytesFromString(v) }
+func (goBuilder) Set(v []any) (any, error) {
+	if i := slices.IndexFunc(v, unhashable); i >= 0 {
+		return nil, fmt.Errorf("set element of type %T", v[i])
+	}
+	return Set(v), nil
+}
 
-func (objectBuilder) list(v []object.Object) object.Object  { return &object.List{Elements: v} }
-func (objectBuilder) tuple(v []object.Object) object.Object { return &object.Tuple{Elements: v} }
+func (goBuilder) Dict(n int) codec.DictBuilder[any] {
+	return &goDict{byName: make(map[string]any, n)}
+}
 
-func (objectBuilder) set(v []object.Object) (object.Object, error) {
-	s := object.NewSet()
-	for _, el := range v {
-		if !object.IsHashable(el) {
-			return nil, kverr.Errorf(ErrCorrupt, "set element of type %s", typeName(el))
+// goDict is a map until a key turns up that is not a string.
+type goDict struct {
+	byName map[string]any
+	pairs  Dict
+}
+
+func (d *goDict) PutText(key string, value any) {
+	if d.pairs == nil {
+		d.byName[key] = value
+		return
+	}
+	d.pairs = append(d.pairs, Pair{key, value})
+}
+
+func (d *goDict) Put(key, value any) error {
+	if unhashable(key) {
+		return fmt.Errorf("dict key of type %T", key)
+	}
+	if name, isString := key.(string); isString { // one that is not valid UTF-8
+		d.PutText(name, value)
+		return nil
+	}
+	if d.pairs == nil {
+		d.pairs = make(Dict, 0, len(d.byName)+1)
+		for k, v := range d.byName {
+			d.pairs = append(d.pairs, Pair{k, v})
 		}
-		s.AddKeyed(object.DictKey(el), el)
 	}
-	return s, nil
-}
-
-func (objectBuilder) dict(n int) dictBuilder[object.Object] {
-	return (*objectDict)(&object.Dict{Pairs: make(map[string]object.DictPair, n)})
-}
-
-type objectDict object.Dict
-
-func (d *objectDict) putText(key string, value object.Object) {
-	d.Pairs[object.DictStringKey(key)] = object.DictPair{Key: object.NewString(key), Value: value}
-}
-
-func (d *objectDict) put(key, value object.Object) error {
-	if !storableKey(key, 0) {
-		return kverr.Errorf(ErrCorrupt, "dict key of type %s", typeName(key))
-	}
-	d.Pairs[object.DictKey(key)] = object.DictPair{Key: key, Value: value}
+	d.pairs = append(d.pairs, Pair{key, value})
 	return nil
 }
 
-func (d *objectDict) done() object.Object { return (*object.Dict)(d) }
+func (d *goDict) Done() any {
+	if d.pairs != nil {
+		return d.pairs
+	}
+	return d.byName
+}
+
+func (v Value) number() (codec.Number, error) { return codec.ParseNumber(v.data) }
+
+// addNumbers adds two encoded numbers: int and int give an int, anything else a
+// float.
+func addNumbers(a, b Value) (Value, error) {
+	sum, err := codec.Add(a.data, b.data)
+	return Value{sum}, err
+}
+
+func encodeInt(i int64) Value     { return Value{codec.Int(i)} }
+func encodeFloat(f float64) Value { return Value{codec.Float(f)} }
+func encodeBool(b bool) Value     { return Value{codec.Bool(b)} }
+
+// shorten cuts a text for a message.
+func shorten(s string) string { return kverr.Shorten(s) }

@@ -8,6 +8,7 @@ package kverr
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // The kinds, for errors.Is.
@@ -51,4 +52,22 @@ func (e *Error) Unwrap() []error {
 func Errorf(kind error, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Kind: kind, Msg: err.Error(), Cause: errors.Unwrap(err)}
+}
+
+// Limits of what a message quotes of an input.
+const (
+	maxShownRunes = 40
+	maxShownBytes = 120
+)
+
+// Shorten cuts a text for a message, which quotes at most 128 bytes of any input.
+func Shorten(s string) string {
+	runes := 0
+	for i := range s {
+		if runes == maxShownRunes || i > maxShownBytes-utf8.UTFMax {
+			return s[:i] + "..."
+		}
+		runes++
+	}
+	return s
 }

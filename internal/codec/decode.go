@@ -1,80 +1,68 @@
-package extlibs
+package codec
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Decode returns the value as a Go value of its own, of the types that Tuple
-// lists. What is not the encoding of a value is an error that is ErrCorrupt.
-func (v Value) Decode() (any, error) {
-	if item, ok := v.scalar(); ok {
-		switch item.Kind {
-		case cbor.Text:
-			return item.Text, nil
-		case cbor.Int:
-			return item.Int, nil
-		}
-	}
-	return decode[any](v, goBuilder{})
+// Builder makes the values that Decode finds. Of an error that it returns Decode
+// makes one that is kverr.Corrupt.
+type Builder[T any] interface {
+	Null() T
+	Bool(bool) T
+	Int(int64) T
+	Float(float64) T
+	Text(string) T
+	Bytes(string) T
+	List([]T) T
+	Tuple([]T) T
+	Set([]T) (T, error)
+	Dict(n int) DictBuilder[T] // of about n entries
 }
 
-// builder makes the values that decode finds: Go values or script objects.
-type builder[T any] interface {
-	null() T
-	bool(bool) T
-	int(int64) T
-	float(float64) T
-	text(string) T
-	bytes(string) T
-	list([]T) T
-	tuple([]T) T
-	set([]T) (T, error)
-	dict(n int) dictBuilder[T]
+// DictBuilder makes one dict. A key that comes twice has the later value.
+type DictBuilder[T any] interface {
+	PutText(key string, value T)
+	Put(key, value T) error
+	Done() T
 }
 
-type dictBuilder[T any] interface {
-	putText(key string, value T)
-	put(key, value T) error
-	done() T
-}
-
-// scalar reads a value without parts, other than a byte string.
-func (v Value) scalar() (item cbor.Item, ok bool) {
-	if v.data == "" {
+// Scalar reads a value without parts, other than a byte string.
+func Scalar(raw string) (item cbor.Item, ok bool) {
+	if raw == "" {
 		return item, false
 	}
-	switch v.data[0] >> 5 {
+	switch raw[0] >> 5 {
 	case 0, 1, 3, 7: // integers, text, and the simple values with the floats
-		r := cbor.NewReader(v.data)
+		r := cbor.NewReader(raw)
 		item, err := r.Next()
 		return item, err == nil && r.Len() == 0
 	}
 	return item, false
 }
 
-// decode reads exactly one value. It reserves memory in proportion to the
-// length of v, whatever v claims to hold.
-func decode[T any](v Value, b builder[T]) (T, error) {
-	d := decoder[T]{r: cbor.NewReader(v.data), b: b, size: v.Len(), room: v.Len()}
+// Decode reads exactly one value. It reserves memory in proportion to the length
+// of raw, whatever raw claims to hold. Texts may be parts of raw. What is not the
+// encoding of a value is an error that is kverr.Corrupt.
+func Decode[T any](raw string, b Builder[T]) (T, error) {
+	d := decoder[T]{r: cbor.NewReader(raw), b: b, size: len(raw), room: len(raw)}
 	out, err := d.value(0)
 	if err == nil && d.r.Len() > 0 {
 		err = fmt.Errorf("%d bytes too many", d.r.Len())
 	}
 	if err != nil {
 		var none T
-		return none, kverr.Errorf(ErrCorrupt, "value cannot be decoded: %w", err)
+		return none, kverr.Errorf(kverr.Corrupt, "value cannot be decoded: %w", err)
 	}
 	return out, nil
 }
 
 type decoder[T any] struct {
 	r    cbor.Reader
-	b    builder[T]
+	b    Builder[T]
 	size int // of the whole value
 	room int // how many more elements the value can have: each takes a byte
 }
@@ -118,23 +106,23 @@ func (d *decoder[T]) item(item cbor.Item, depth int) (T, error) {
 	var none T
 	switch item.Kind {
 	case cbor.Null:
-		return d.b.null(), nil
+		return d.b.Null(), nil
 	case cbor.Bool:
-		return d.b.bool(item.Int == 1), nil
+		return d.b.Bool(item.Int == 1), nil
 	case cbor.Int:
-		return d.b.int(item.Int), nil
+		return d.b.Int(item.Int), nil
 	case cbor.Float:
-		return d.b.float(item.Float), nil
+		return d.b.Float(item.Float), nil
 	case cbor.Text:
-		return d.b.text(d.text(item.Text)), nil
+		return d.b.Text(d.text(item.Text)), nil
 	case cbor.Bytes:
-		return d.b.bytes(item.Text), nil
+		return d.b.Bytes(item.Text), nil
 	case cbor.Array:
 		elems, err := d.elements(int(item.Int), depth)
 		if err != nil {
 			return none, err
 		}
-		return d.b.list(elems), nil
+		return d.b.List(elems), nil
 	case cbor.Map:
 		return d.dict(int(item.Int), depth)
 	default:
@@ -164,7 +152,7 @@ func (d *decoder[T]) dict(n, depth int) (T, error) {
 	if err := d.reserve(2*n, depth); err != nil {
 		return none, err
 	}
-	dict := d.b.dict(n)
+	dict := d.b.Dict(n)
 	for range n {
 		head, err := d.r.Next()
 		if err != nil {
@@ -175,7 +163,7 @@ func (d *decoder[T]) dict(n, depth int) (T, error) {
 			if err != nil {
 				return none, err
 			}
-			dict.putText(d.text(head.Text), value)
+			dict.PutText(d.text(head.Text), value)
 			continue
 		}
 		key, err := d.item(head, depth+1)
@@ -186,11 +174,11 @@ func (d *decoder[T]) dict(n, depth int) (T, error) {
 		if err != nil {
 			return none, err
 		}
-		if err := dict.put(key, value); err != nil {
+		if err := dict.Put(key, value); err != nil {
 			return none, err
 		}
 	}
-	return dict.done(), nil
+	return dict.Done(), nil
 }
 
 // tagged reads what a tag of ours marks. Only an array or a byte string may
@@ -203,81 +191,19 @@ func (d *decoder[T]) tagged(tag int64, depth int) (T, error) {
 	}
 	switch {
 	case tag == tagRawText && item.Kind == cbor.Bytes:
-		return d.b.text(d.text(item.Text)), nil
+		return d.b.Text(d.text(item.Text)), nil
 	case tag == tagTuple && item.Kind == cbor.Array:
 		elems, err := d.elements(int(item.Int), depth)
 		if err != nil {
 			return none, err
 		}
-		return d.b.tuple(elems), nil
+		return d.b.Tuple(elems), nil
 	case tag == tagSet && item.Kind == cbor.Array:
 		elems, err := d.elements(int(item.Int), depth)
 		if err != nil {
 			return none, err
 		}
-		return d.b.set(elems)
+		return d.b.Set(elems)
 	}
 	return none, fmt.Errorf("unknown tag %d", tag)
-}
-
-// goBuilder makes Go values.
-type goBuilder struct{}
-
-func (goBuilder) null() any           { return nil }
-func (goBuilder) bool(v bool) any     { return v }
-func (goBuilder) int(v int64) any     { return v }
-func (goBuilder) float(v float64) any { return v }
-func (goBuilder) text(v string) any   { return v }
-func (goBuilder) bytes(v string) any  { return []byte(v) }
-func (goBuilder) list(v []any) any    { return v }
-func (goBuilder) tuple(v []any) any   { return Tuple(v) }
-
-func (goBuilder) set(v []any) (any, error) {
-	if i := slices.IndexFunc(v, unhashable); i >= 0 {
-		return nil, fmt.Errorf("set element of type %T", v[i])
-	}
-	return Set(v), nil
-}
-
-func (goBuilder) dict(n int) dictBuilder[any] {
-	return &goDict{byName: make(map[string]any, n)}
-}
-
-// goDict is a map until a key turns up that is not a string.
-type goDict struct {
-	byName map[string]any
-	pairs  Dict
-}
-
-func (d *goDict) putText(key string, value any) {
-	if d.pairs == nil {
-		d.byName[key] = value
-		return
-	}
-	d.pairs = append(d.pairs, Pair{key, value})
-}
-
-func (d *goDict) put(key, value any) error {
-	if unhashable(key) {
-		return fmt.Errorf("dict key of type %T", key)
-	}
-	if name, isString := key.(string); isString { // one that is not valid UTF-8
-		d.putText(name, value)
-		return nil
-	}
-	if d.pairs == nil {
-		d.pairs = make(Dict, 0, len(d.byName)+1)
-		for k, v := range d.byName {
-			d.pairs = append(d.pairs, Pair{k, v})
-		}
-	}
-	d.pairs = append(d.pairs, Pair{key, value})
-	return nil
-}
-
-func (d *goDict) done() any {
-	if d.pairs != nil {
-		return d.pairs
-	}
-	return d.byName
 }

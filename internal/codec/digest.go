@@ -1,0 +1,138 @@
+package codec
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"hash"
+	"slices"
+
+	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Sum is what Digest makes of a value.
+type Sum [sha256.Size]byte
+
+// Digest is the same for equal values, whatever the order of the members of their
+// sets and dicts, and the width of their floats. It takes time in proportion to
+// the value.
+func Digest(raw string) (sum Sum, err error) {
+	d := digester{r: cbor.NewReader(raw)}
+	h := sha256.New()
+	if err := d.item(h, 0); err != nil {
+		return sum, kverr.Errorf(kverr.Corrupt, "value cannot be compared: %w", err)
+	}
+	return Sum(h.Sum(nil)), nil
+}
+
+type digester struct {
+	r   cbor.Reader
+	buf []byte
+}
+
+// item writes the next item to h.
+func (d *digester) item(h hash.Hash, depth int) error {
+	if depth > MaxDepth {
+		return kverr.Errorf(kverr.TooLarge, "it is nested more than %d levels", MaxDepth)
+	}
+	i, err := d.r.Next()
+	if err != nil {
+		return err
+	}
+	b := d.buf[:0]
+	switch i.Kind {
+	case cbor.Null:
+		b = cbor.AppendNull(b)
+	case cbor.Bool:
+		b = cbor.AppendBool(b, i.Int != 0)
+	case cbor.Int:
+		b = cbor.AppendInt(b, i.Int)
+	case cbor.Float:
+		b = cbor.AppendFloat(b, i.Float)
+	case cbor.Text:
+		b = cbor.AppendText(b, i.Text)
+	case cbor.Bytes:
+		b = cbor.AppendBytes(b, i.Text)
+	case cbor.Array:
+		return d.elements(h, int(i.Int), depth)
+	case cbor.Map:
+		return d.members(h, cbor.AppendMap, int(i.Int), depth, true)
+	case cbor.Tag:
+		return d.tagged(h, i.Int, depth)
+	}
+	h.Write(b)
+	d.buf = b
+	return nil
+}
+
+// tagged writes what a tag marks. A text is the same text with and without its tag.
+func (d *digester) tagged(h hash.Hash, tag int64, depth int) error {
+	i, err := d.r.Next()
+	switch {
+	case err != nil:
+		return err
+	case tag == tagSet && i.Kind == cbor.Array:
+		h.Write(cbor.AppendTag(d.buf[:0], tagSet))
+		return d.members(h, cbor.AppendArray, int(i.Int), depth, false)
+	case tag == tagTuple && i.Kind == cbor.Array:
+		h.Write(cbor.AppendTag(d.buf[:0], tagTuple))
+		return d.elements(h, int(i.Int), depth)
+	case tag == tagRawText && i.Kind == cbor.Bytes:
+		h.Write(cbor.AppendText(d.buf[:0], i.Text))
+		return nil
+	}
+	return cbor.ErrUnsupported
+}
+
+func (d *digester) elements(h hash.Hash, n, depth int) error {
+	h.Write(cbor.AppendArray(d.buf[:0], n))
+	for range n {
+		if err := d.item(h, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memberSum is the digest of a member: 128 bits are out of reach of whoever looks
+// for two that are the same.
+type memberSum [16]byte
+
+// members writes n members to h, in the order of their own digests and each once:
+// the keys of a dict with their values, or the elements of a set. Of a key that
+// comes twice the later value counts.
+func (d *digester) members(h hash.Hash, head func([]byte, int) []byte, n, depth int, dict bool) error {
+	type member struct{ key, value memberSum }
+	members := make([]member, 0, min(n, 1024)) // a damaged value may claim any n
+	one := sha256.New()
+	sum := func() (m memberSum, err error) {
+		one.Reset()
+		err = d.item(one, depth+1)
+		var buf [sha256.Size]byte
+		return memberSum(one.Sum(buf[:0])), err
+	}
+	for range n {
+		var m member
+		var err error
+		if m.key, err = sum(); err == nil && dict {
+			m.value, err = sum()
+		}
+		if err != nil {
+			return err
+		}
+		members = append(members, m)
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(a.key[:], b.key[:]) })
+	last := members[:0]
+	for i, m := range members {
+		if i+1 == len(members) || members[i+1].key != m.key {
+			last = append(last, m)
+		}
+	}
+	h.Write(head(d.buf[:0], len(last)))
+	for i := range last {
+		h.Write(last[i].key[:])
+		h.Write(last[i].value[:])
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package codec
+
+import (
+	"math"
+
+	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Number is a decoded int or float.
+type Number struct {
+	IsFloat bool
+	Int     int64   // where it is no float
+	Float   float64 // in either case
+}
+
+// ParseNumber reads an encoded number.
+func ParseNumber(raw string) (Number, error) {
+	r := cbor.NewReader(raw)
+	item, err := r.Next()
+	if err == nil && r.Len() == 0 {
+		switch item.Kind {
+		case cbor.Int:
+			return Number{Int: item.Int, Float: float64(item.Int)}, nil
+		case cbor.Float:
+			return Number{IsFloat: true, Float: item.Float}, nil
+		}
+	}
+	return Number{}, kverr.Errorf(kverr.Type, "the value is not a number; it is unchanged")
+}
+
+// Add adds two encoded numbers: int and int give an int, anything else a float.
+// What is not a number, and a sum beyond int64, are errors.
+func Add(a, b string) (string, error) {
+	x, err := ParseNumber(a)
+	if err != nil {
+		return "", err
+	}
+	y, err := ParseNumber(b)
+	if err != nil {
+		return "", err
+	}
+	if x.IsFloat || y.IsFloat {
+		return Float(x.Float + y.Float), nil
+	}
+	if (y.Int > 0 && x.Int > math.MaxInt64-y.Int) || (y.Int < 0 && x.Int < math.MinInt64-y.Int) {
+		return "", kverr.Errorf(kverr.Overflow, "the sum is beyond a 64-bit int; the value is unchanged")
+	}
+	return Int(x.Int + y.Int), nil
+}

@@ -1,0 +1,67 @@
+package codec
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// PathError is an error about a part of a value. The path to that part is put
+// together on the way out of the front end's recursion.
+type PathError struct {
+	Kind   error
+	Depth  bool   // it is nested too deeply, perhaps because it contains itself
+	format string // has one %s, for the path
+	path   string
+}
+
+// Errorf makes a PathError; the text that it makes has one %s, for the path.
+func Errorf(kind error, format string, args ...any) *PathError {
+	return &PathError{Kind: kind, format: fmt.Sprintf(format, args...)}
+}
+
+func (p *PathError) Error() string { return fmt.Sprintf(p.format, "value"+p.path) }
+
+// Unwrap returns the kind.
+func (p *PathError) Unwrap() error { return p.Kind }
+
+// Limits of a path in a message.
+const (
+	maxPathBytes = 200
+	cut          = "..."
+)
+
+// At puts a step before the path of err, if it has one.
+func At(err error, step string) error {
+	switch p, ok := err.(*PathError); {
+	case !ok:
+	case len(p.path) < maxPathBytes:
+		p.path = step + p.path
+	case !strings.HasPrefix(p.path, cut): // the outermost steps are left out
+		p.path = cut + p.path
+	}
+	return err
+}
+
+// Along is At for the steps from the value to the part, in this order.
+func Along(err *PathError, steps []string) error {
+	for _, s := range steps {
+		if err.path += s; len(err.path) > maxPathBytes {
+			err.path += cut
+			break
+		}
+	}
+	return err
+}
+
+// IndexStep is the step to an element.
+func IndexStep(i int) string { return fmt.Sprintf("[%d]", i) }
+
+// KeyStep is the step to the value of a key.
+func KeyStep(key any) string {
+	if s, ok := key.(string); ok {
+		return fmt.Sprintf("[%q]", kverr.Shorten(s))
+	}
+	return "[" + kverr.Shorten(strings.ToValidUTF8(fmt.Sprint(key), "?")) + "]"
+}
