@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,22 +58,12 @@ func RegisterDriver(scheme string, opener Opener) {
 	drivers.openers[scheme] = opener
 }
 
-func openDriver(ctx context.Context, name string, o options) (Store, error) {
-	scheme, _, _ := strings.Cut(name, "://")
+func openDriver(ctx context.Context, u *url.URL, o options) (Store, error) {
 	drivers.Lock()
-	open := drivers.openers[scheme]
-	schemes := slices.Sorted(maps.Keys(drivers.openers))
+	open := drivers.openers[u.Scheme]
 	drivers.Unlock()
-	if open == nil {
-		known := "none is registered"
-		if len(schemes) > 0 {
-			known = "registered are " + strings.Join(schemes, ", ")
-		}
-		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver`, shorten(scheme), known)
-	}
-	u, err := url.Parse(name)
-	if err != nil { // it quotes the URL, which may carry a password
-		return nil, kverr.Errorf(ErrInvalid, "the URL of scheme %q is malformed; check its characters, and write those of a password as %%XX", scheme)
+	if open == nil { // urlOf has checked it
+		return nil, kverr.Errorf(ErrInvalid, "no driver for scheme %q", u.Scheme)
 	}
 	s, err := open(ctx, OpenConfig{
 		URL:               u,
@@ -87,8 +75,7 @@ func openDriver(ctx context.Context, name string, o options) (Store, error) {
 		Clock:             o.now,
 	})
 	if err != nil {
-		// The URL may carry a password.
-		return nil, fmt.Errorf("store on %s: %w", scheme, err)
+		return nil, fmt.Errorf("store %q: %w", shownURL(u), err)
 	}
 	return s, nil
 }

@@ -19,7 +19,8 @@ import (
 // A Handle is safe for concurrent use. All handles of one store share it.
 type Handle struct {
 	registry *Registry
-	name     string
+	name     string // as it is shown
+	key      string // in the registry, where it is not the name: a URL with its password
 	store    Store
 	inMemory bool // calls never wait
 	opts     options
@@ -35,7 +36,8 @@ type Handle struct {
 }
 
 // Name returns the store's name: what Open was given, an absolute path for a
-// file, and "default" for an in-memory default store.
+// file, a URL without user, password and query, and "default" for an in-memory
+// default store.
 func (h *Handle) Name() string { return h.name }
 
 // Close closes the store at once and takes it out of the registry, so that the

@@ -84,9 +84,9 @@ func misplacedCalls() map[string]*object.Builtin {
 // opened.
 func (r *Registry) openFromScript(ctx context.Context, name string, a *access.List) (*Handle, error) {
 	if isMemoryName(name) {
-		return r.open(ctx, name, a)
+		return r.open(ctx, name, a, true)
 	}
-	return released(ctx, func() (*Handle, error) { return r.open(ctx, name, a) })
+	return released(ctx, func() (*Handle, error) { return r.open(ctx, name, a, true) })
 }
 
 // newFace makes the object that scripts see as a store. Each of its calls asks

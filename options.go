@@ -11,6 +11,7 @@ import (
 // Defaults of the options, and bounds that are no options.
 const (
 	DefaultMaxStores         = 1024            // open stores in a registry
+	DefaultMaxCreatedFiles   = 1024            // files that the scripts of a registry create
 	DefaultMaxTasks          = 1024            // background tasks of a registry that run at once
 	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
 	DefaultMaxOperationBytes = 64 << 20        // bytes that one call reads and writes
@@ -33,6 +34,7 @@ type Option func(*options)
 
 type options struct {
 	mode              Mode
+	maxCreatedFiles   int
 	maxStores         int
 	maxTasks          int
 	maxValueBytes     int
@@ -48,6 +50,7 @@ type options struct {
 
 func newOptions(opts []Option) options {
 	o := options{
+		maxCreatedFiles:   DefaultMaxCreatedFiles,
 		maxStores:         DefaultMaxStores,
 		maxTasks:          DefaultMaxTasks,
 		maxValueBytes:     DefaultMaxValueBytes,
@@ -92,6 +95,12 @@ func MaxStores(n int) Option { return func(o *options) { o.maxStores = n } }
 // MaxTasks bounds the background tasks of a registry's scripts that run at once.
 // n of zero or less means no limit.
 func MaxTasks(n int) Option { return func(o *options) { o.maxTasks = n } }
+
+// MaxCreatedFiles bounds the files that the scripts of a registry create by
+// opening them, all scripts together, for as long as the registry lives. 0 lets
+// them open only what exists, n of less than zero means no limit. It does not
+// bind the host.
+func MaxCreatedFiles(n int) Option { return func(o *options) { o.maxCreatedFiles = n } }
 
 // MaxValueBytes bounds the encoded size of one value. n of zero or less sets
 // DefaultMaxValueBytes: a value is never unbounded, nor ever larger than 2 GiB.

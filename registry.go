@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -19,22 +20,31 @@ import (
 // memoryPrefix starts the names of in-memory stores.
 const memoryPrefix = ":memory:"
 
+const maxMemoryName = 1024 // bytes after the prefix
+
 // Registry holds the open stores of a host: the default one and the named ones.
 // Scripts of several interpreters that share a registry share its stores. The
 // package's functions work on one registry of their own; a host that wants
 // several apart from each other, for tests or tenants, makes its own.
 //
-// A Registry is safe for concurrent use.
+// A Registry is safe for concurrent use. The zero Registry is one without
+// options.
 type Registry struct {
-	// opening is held while a file or URL is opened or closed, so that two
-	// calls never open one store twice. It is a channel because opening may
-	// take as long as another process holds a file, and the wait obeys ctx.
+	once sync.Once // see ready
+
+	// opening is held while a file is opened or closed, so that two calls never
+	// open one store twice. It is a channel because opening may take as long as
+	// another process holds a file, and the wait obeys ctx.
 	opening chan struct{}
 
-	mu     sync.Mutex
-	opts   options
-	stores map[string]*Handle // by canonical name
-	std    atomic.Pointer[Handle]
+	mu       sync.Mutex
+	opts     options
+	stores   map[string]*Handle  // by canonical name
+	dialing  map[string]*dialing // URLs that a driver is opening
+	reserved int                 // stores that are being opened and have a place
+	created  int                 // files that scripts have created
+	closes   int                 // calls of Close: what was being opened during one is closed
+	std      atomic.Pointer[Handle]
 
 	tasks *runtimelib.Tasks // the background tasks of the scripts
 
@@ -44,16 +54,24 @@ type Registry struct {
 
 // NewRegistry returns a registry whose default store is in memory until Init.
 func NewRegistry(opts ...Option) *Registry {
-	r := &Registry{
-		opening: make(chan struct{}, 1),
-		opts:    newOptions(opts),
-		stores:  map[string]*Handle{},
-	}
-	r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks })
+	r := &Registry{}
+	r.ready(opts...)
 	return r
 }
 
+// ready makes the zero Registry one that works.
+func (r *Registry) ready(opts ...Option) {
+	r.once.Do(func() {
+		r.opening = make(chan struct{}, 1)
+		r.opts = newOptions(opts)
+		r.stores = map[string]*Handle{}
+		r.dialing = map[string]*dialing{}
+		r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks })
+	})
+}
+
 func (r *Registry) lockOpening(ctx context.Context) error {
+	r.ready()
 	select {
 	case r.opening <- struct{}{}:
 		return nil
@@ -65,6 +83,7 @@ func (r *Registry) lockOpening(ctx context.Context) error {
 func (r *Registry) unlockOpening() { <-r.opening }
 
 func (r *Registry) options() options {
+	r.ready()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.opts
@@ -76,6 +95,7 @@ func (r *Registry) Default() *Handle {
 	if h := r.std.Load(); h != nil {
 		return h
 	}
+	r.ready()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if h := r.std.Load(); h != nil {
@@ -89,7 +109,7 @@ func (r *Registry) Default() *Handle {
 
 func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	_, inMemory := s.(*memory)
-	h := &Handle{registry: r, name: name, store: s, inMemory: inMemory, opts: opts, counters: &counters{}}
+	h := &Handle{registry: r, name: name, key: name, store: s, inMemory: inMemory, opts: opts, counters: &counters{}}
 	h.whole = h
 	h.face = faceOf(h)
 	return h
@@ -97,31 +117,49 @@ func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 
 // Init opens the default store: "" in memory, else a file's path or the URL of
 // a driver. It adds opts to those of the registry, for this and all later
-// opens, and closes the default store that was there before. Where it fails,
-// that one stays, unless it is the very file that was to be opened.
+// opens, and closes the default store that was there before. Where it fails, opts
+// are forgotten and that store stays, unless it is the very file or URL that was
+// to be opened.
 func (r *Registry) Init(path string, opts ...Option) error {
 	ctx := context.Background()
+	var dialed *Handle // not under the lock: a driver takes its time
+	if isURL(path) {
+		o := r.options()
+		o.apply(opts)
+		var err error
+		if dialed, err = r.dialDefault(ctx, path, o); err != nil {
+			return inCall("init", err)
+		}
+	}
 	if err := r.lockOpening(ctx); err != nil {
 		return err
 	}
 	defer r.unlockOpening()
-	r.mu.Lock()
-	r.opts.apply(opts)
-	o := r.opts
-	r.mu.Unlock()
+	o := r.options()
+	o.apply(opts)
 
 	var h *Handle
 	switch {
+	case dialed != nil:
+		h = dialed
+		r.mu.Lock()
+		if r.stores[h.key] == h { // it was a named store
+			delete(r.stores, h.key)
+		}
+		r.mu.Unlock()
 	case path == "":
 		h = r.newHandle("default", newMemory(o), o)
 	case strings.HasPrefix(path, memoryPrefix):
 		return inCall("init", kverr.Errorf(ErrInvalid, `the default store has no name of its own in memory; use ""`))
 	default:
 		var err error
-		if h, err = r.openDefault(ctx, path, o); err != nil {
+		if h, err = r.openDefault(path, o); err != nil {
 			return inCall("init", err)
 		}
 	}
+	r.mu.Lock()
+	r.opts.apply(opts)
+	r.mu.Unlock()
 	h.isDefault.Store(true)
 	r.tasks.Open()
 	if old := r.std.Swap(h); old != nil && old != h {
@@ -130,8 +168,8 @@ func (r *Registry) Init(path string, opts ...Option) error {
 	return nil
 }
 
-// openDefault opens a persistent store that is to be the default one.
-func (r *Registry) openDefault(ctx context.Context, name string, o options) (*Handle, error) {
+// openDefault opens a file that is to be the default one.
+func (r *Registry) openDefault(name string, o options) (*Handle, error) {
 	h, key, err := r.find(name, nil)
 	if err != nil {
 		return nil, err
@@ -148,14 +186,14 @@ func (r *Registry) openDefault(ctx context.Context, name string, o options) (*Ha
 			return nil, err
 		}
 	}
-	return r.openPersistent(ctx, name, nil, o)
+	return r.openFile(name, nil, o)
 }
 
 // Open opens the store of a name, or returns it if it is open: ":memory:NAME",
 // the path of a file, or the URL of a driver. Every spelling of one file is one
 // store.
 func (r *Registry) Open(ctx context.Context, name string) (*Handle, error) {
-	h, err := r.open(ctx, name, nil)
+	h, err := r.open(ctx, name, nil, false)
 	return h, inCall("open", err)
 }
 
@@ -166,13 +204,21 @@ func isMemoryName(name string) bool {
 		(name[0] == ':' || strings.HasPrefix(name, memoryPrefix[1:])) && !strings.Contains(name, "://")
 }
 
-// open is Open within what a allows.
-func (r *Registry) open(ctx context.Context, name string, a *access.List) (*Handle, error) {
+// open is Open within what a allows, for a host or for a script, which may create
+// so many files only.
+func (r *Registry) open(ctx context.Context, name string, a *access.List, script bool) (*Handle, error) {
+	r.ready()
 	if isMemoryName(name) {
 		if len(name) <= len(memoryPrefix) || !strings.HasPrefix(name, memoryPrefix) {
-			return nil, kverr.Errorf(ErrInvalid, `store name %q is not complete; use ":memory:NAME" or the path of a file`, name)
+			return nil, kverr.Errorf(ErrInvalid, `store name %q is not complete; use ":memory:NAME" or the path of a file`, shorten(name))
+		}
+		if len(name)-len(memoryPrefix) > maxMemoryName {
+			return nil, kverr.Errorf(ErrInvalid, "the name of the in-memory store has %d bytes; use 1 to %d", len(name)-len(memoryPrefix), maxMemoryName)
 		}
 		return r.openMemory(name)
+	}
+	if isURL(name) {
+		return r.openURL(ctx, name, a)
 	}
 	if err := r.lockOpening(ctx); err != nil {
 		return nil, err
@@ -183,16 +229,29 @@ func (r *Registry) open(ctx context.Context, name string, a *access.List) (*Hand
 		return h, err
 	}
 	o := r.options()
-	if err := r.room(o); err != nil {
-		return nil, err
+	creates := script && !exists(name, a)
+	r.mu.Lock()
+	if creates && o.maxCreatedFiles >= 0 && r.created >= o.maxCreatedFiles {
+		err = kverr.Errorf(ErrFull, "store %q does not exist, and scripts have created %d files, their limit; use one that exists, or let the host raise MaxCreatedFiles", shorten(name), r.created)
+	} else {
+		err = r.reserveLocked(o)
 	}
-	h, err = r.openPersistent(ctx, name, a, o)
+	r.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
+	h, err = r.openFile(name, a, o)
 	r.mu.Lock()
-	replaced := r.stores[h.name]
-	r.stores[h.name] = h
+	r.reserved--
+	if err != nil {
+		r.mu.Unlock()
+		return nil, err
+	}
+	if creates {
+		r.created++
+	}
+	replaced := r.stores[h.key]
+	r.stores[h.key] = h
 	r.mu.Unlock()
 	if replaced != nil { // its file has another name by now, or none
 		replaced.store.Close()
@@ -200,16 +259,12 @@ func (r *Registry) open(ctx context.Context, name string, a *access.List) (*Hand
 	return h, nil
 }
 
-func (r *Registry) room(o options) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.roomLocked(o)
-}
-
-func (r *Registry) roomLocked(o options) error {
-	if o.maxStores > 0 && len(r.stores) >= o.maxStores {
-		return kverr.Errorf(ErrFull, "%d stores are open, the limit; close some, or let the host raise MaxStores", len(r.stores))
+// reserveLocked keeps a place for a store that is being opened.
+func (r *Registry) reserveLocked(o options) error {
+	if o.maxStores > 0 && len(r.stores)+r.reserved >= o.maxStores {
+		return kverr.Errorf(ErrFull, "%d stores are open, the limit; close some, or let the host raise MaxStores", o.maxStores)
 	}
+	r.reserved++
 	return nil
 }
 
@@ -219,24 +274,19 @@ func (r *Registry) openMemory(name string) (*Handle, error) {
 	if h := r.stores[name]; h != nil {
 		return h, nil
 	}
-	if err := r.roomLocked(r.opts); err != nil {
+	if err := r.reserveLocked(r.opts); err != nil {
 		return nil, err
 	}
+	r.reserved--
 	name = strings.Clone(name)
 	h := r.newHandle(name, newMemory(r.opts), r.opts)
 	r.stores[name] = h
 	return h, nil
 }
 
-// find returns the open store of a path or URL, if there is one, and the name
-// it has in r.stores.
+// find returns the open store of a path, if there is one, and the name it has in
+// r.stores.
 func (r *Registry) find(name string, a *access.List) (h *Handle, key string, err error) {
-	if _, _, isURL := strings.Cut(name, "://"); isURL {
-		if err := a.AllowURL(name); err != nil {
-			return nil, "", err
-		}
-		return r.byName(name), name, nil
-	}
 	loc, err := a.Locate(name)
 	if err != nil {
 		return nil, "", err
@@ -260,6 +310,16 @@ func (r *Registry) find(name string, a *access.List) (h *Handle, key string, err
 	}
 }
 
+// exists reports whether the file of a name is there, also where it may not be
+// looked at.
+func exists(name string, a *access.List) bool {
+	loc, err := a.Locate(name)
+	if err == nil {
+		_, err = loc.Stat()
+	}
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // openStd returns the default store if there is one and it is not closed.
 func (r *Registry) openStd() *Handle {
 	if std := r.std.Load(); std != nil && !std.closed.Load() {
@@ -269,7 +329,7 @@ func (r *Registry) openStd() *Handle {
 }
 
 func (r *Registry) byName(name string) *Handle {
-	if std := r.openStd(); std != nil && std.name == name {
+	if std := r.openStd(); std != nil && std.key == name {
 		return std
 	}
 	r.mu.Lock()
@@ -280,7 +340,7 @@ func (r *Registry) byName(name string) *Handle {
 // byFile finds the store whose file is the one of info.
 func (r *Registry) byFile(info os.FileInfo) (*Handle, string) {
 	if std := r.openStd(); std != nil && std.holds(info) {
-		return std, std.name
+		return std, std.key
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -297,22 +357,18 @@ func (h *Handle) holds(info os.FileInfo) bool {
 	return ok && s.HoldsFile(info)
 }
 
-// openPersistent opens a file or URL that is not open yet.
-func (r *Registry) openPersistent(ctx context.Context, name string, a *access.List, o options) (*Handle, error) {
-	if strings.Contains(name, "://") {
-		s, err := openDriver(ctx, name, o)
-		if err != nil {
-			return nil, err
-		}
-		return r.newHandle(name, s, o), nil
-	}
+// openFile opens a file that is not open yet.
+func (r *Registry) openFile(name string, a *access.List, o options) (*Handle, error) {
 	loc, err := a.Locate(name)
 	if err != nil {
 		return nil, err
 	}
 	s, err := openBolt(loc, o)
 	if err != nil {
-		return nil, fmt.Errorf("store %q: %w", name, err)
+		if p, ok := err.(*fs.PathError); ok { // the path is the name, or what it stands for
+			err = fmt.Errorf("%s: %w", p.Op, p.Err)
+		}
+		return nil, fmt.Errorf("store %q: %w", shorten(name), err)
 	}
 	if o.mode.interval > 0 {
 		return r.newHandle(loc.Path, newIntervalStore(s, o.mode.interval), o), nil
@@ -321,13 +377,13 @@ func (r *Registry) openPersistent(ctx context.Context, name string, a *access.Li
 }
 
 func (r *Registry) closeNamed(h *Handle) error {
-	if !h.inMemory {
+	if !h.inMemory && !isURL(h.key) {
 		r.lockOpening(context.Background())
 		defer r.unlockOpening()
 	}
 	r.mu.Lock()
-	if r.stores[h.name] == h {
-		delete(r.stores, h.name)
+	if r.stores[h.key] == h {
+		delete(r.stores, h.key)
 	}
 	r.mu.Unlock()
 	return h.store.Close()
@@ -348,6 +404,7 @@ func (r *Registry) Close() error {
 		stores = append(stores, h)
 	}
 	clear(r.stores)
+	r.closes++
 	r.mu.Unlock()
 	if std := r.std.Load(); std != nil {
 		std.closed.Store(true)
@@ -362,6 +419,7 @@ func (r *Registry) Close() error {
 
 // Stores returns the open named stores, sorted by name.
 func (r *Registry) Stores() []*Handle {
+	r.ready()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	stores := make([]*Handle, 0, len(r.stores))

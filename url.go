@@ -1,0 +1,168 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+func isURL(name string) bool { return strings.Contains(name, "://") }
+
+// parseURL reads the URL of a store. No error quotes it or wraps one of package
+// url, which would: it may carry a password.
+func parseURL(name string) (*url.URL, error) {
+	scheme, _, _ := strings.Cut(name, "://")
+	scheme = strings.ToLower(scheme)
+	drivers.Lock()
+	_, known := drivers.openers[scheme]
+	schemes := slices.Sorted(maps.Keys(drivers.openers))
+	drivers.Unlock()
+	if !known {
+		have := "none is registered"
+		if len(schemes) > 0 {
+			have = "registered are " + strings.Join(schemes, ", ")
+		}
+		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver`, shorten(scheme), have)
+	}
+	u, err := url.Parse(name)
+	if err != nil {
+		return nil, kverr.Errorf(ErrInvalid, "the URL of scheme %q is malformed; check its characters, and write those of a password as %%XX", scheme)
+	}
+	u.Host = strings.ToLower(u.Host)
+	if u.Path == "/" {
+		u.Path, u.RawPath = "", ""
+	}
+	return u, nil
+}
+
+// shownURL leaves out what may be secret: user, password, and the query, in which
+// some servers take one.
+func shownURL(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+}
+
+// dialing is an opening of a URL that others wait for.
+type dialing struct {
+	done chan struct{}
+	h    *Handle
+	err  error
+}
+
+// openURL opens the store of a URL. All spellings of it are one store; the user
+// and the password are a part of it, so that nobody gets at a store with another's.
+// No lock is held while the driver dials; others who want the same URL wait.
+func (r *Registry) openURL(ctx context.Context, name string, a *access.List) (*Handle, error) {
+	u, err := parseURL(name)
+	if err != nil {
+		if denied := a.AllowURL(name); denied != nil {
+			return nil, denied
+		}
+		return nil, err
+	}
+	key := u.String()
+	if err := a.AllowURL(key); err != nil {
+		return nil, err
+	}
+	for {
+		r.mu.Lock()
+		if std := r.openStd(); std != nil && std.key == key {
+			r.mu.Unlock()
+			return std, nil
+		}
+		if h := r.stores[key]; h != nil {
+			r.mu.Unlock()
+			return h, nil
+		}
+		d := r.dialing[key]
+		if d == nil {
+			if err := r.reserveLocked(r.opts); err != nil {
+				r.mu.Unlock()
+				return nil, err
+			}
+			return r.dialLocked(ctx, u, r.opts)
+		}
+		r.mu.Unlock()
+		select {
+		case <-d.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		// Where the other one's own context ended it, this one dials itself.
+		if d.err == nil || !errors.Is(d.err, context.Canceled) && !errors.Is(d.err, context.DeadlineExceeded) {
+			return d.h, d.err
+		}
+	}
+}
+
+// dialLocked opens a URL that has a place among the stores. It gives up the lock
+// at once.
+func (r *Registry) dialLocked(ctx context.Context, u *url.URL, o options) (*Handle, error) {
+	key, closes := u.String(), r.closes
+	d := &dialing{done: make(chan struct{})}
+	r.dialing[key] = d
+	r.mu.Unlock()
+	d.h, d.err = r.dial(ctx, u, o)
+	r.mu.Lock()
+	delete(r.dialing, key)
+	r.reserved--
+	closed := d.err == nil && r.closes != closes
+	if d.err == nil && !closed {
+		r.stores[key] = d.h
+	}
+	r.mu.Unlock()
+	if closed {
+		d.err = errors.Join(kverr.Errorf(ErrClosed, "the registry was closed while the store was being opened"), d.h.store.Close())
+		d.h = nil
+	}
+	close(d.done)
+	return d.h, d.err
+}
+
+// dial asks the driver, which gets a URL of its own.
+func (r *Registry) dial(ctx context.Context, u *url.URL, o options) (h *Handle, err error) {
+	defer func() {
+		if p := recover(); p != nil { // others wait for this one
+			h, err = nil, kverr.Errorf(ErrUnavailable, "store %q: its driver panicked", shownURL(u))
+		}
+	}()
+	own := *u
+	s, err := openDriver(ctx, &own, o)
+	if err != nil {
+		return nil, err
+	}
+	h = r.newHandle(shownURL(u), s, o)
+	h.key = u.String()
+	return h, nil
+}
+
+// dialDefault opens the URL of a store that is to be the default one, or returns
+// it if it is open under a name.
+func (r *Registry) dialDefault(ctx context.Context, name string, o options) (*Handle, error) {
+	u, err := parseURL(name)
+	if err != nil {
+		return nil, err
+	}
+	if std := r.openStd(); std != nil && std.key == u.String() {
+		std.closed.Store(true)
+		if err := std.store.Close(); err != nil {
+			return nil, err
+		}
+	}
+	r.mu.Lock()
+	if h := r.stores[u.String()]; h != nil {
+		r.mu.Unlock()
+		return h, nil
+	}
+	if r.dialing[u.String()] != nil {
+		r.mu.Unlock()
+		return r.openURL(ctx, name, nil)
+	}
+	r.reserved++ // the default store needs no place
+	return r.dialLocked(ctx, u, o)
+}
