@@ -1,0 +1,9 @@
+// Package robustness tests what a store keeps when the system below it fails.
+// It knows stores by their public calls only.
+//
+//	powercut_test.go   every state that a power cut may leave is opened and read
+//	workloads_test.go  what is done to stores meanwhile, and what fails
+//	history_test.go    what a store may and must hold, by what was acknowledged
+//	programs_test.go   the processes that use stores while they are traced
+//	broken_test.go     faults that the tests have to find
+package robustness

@@ -1,0 +1,327 @@
+package powercut
+
+import (
+	"maps"
+	"slices"
+)
+
+// Sizes of what a disk writes: a page as a whole, as far as nothing goes wrong,
+// a sector in any case.
+const (
+	pageBytes   = 4096
+	sectorBytes = 512
+	pageSectors = pageBytes / sectorBytes
+)
+
+// Kind says what an Event did.
+type Kind uint8
+
+// The kinds of events.
+const (
+	Note          Kind = iota // the program said Text
+	Write                     // Data was written at Offset of File
+	Truncate                  // File was given the length Offset
+	Sync                      // a sync of File succeeded
+	SyncFailed                // a sync of File failed
+	SyncDir                   // a sync of the folder succeeded
+	SyncDirFailed             // a sync of the folder failed
+	Name                      // Names were changed, all at once
+	Killed                    // the process was killed
+)
+
+// Event is one thing that happened, in the order in which it did.
+type Event struct {
+	Kind   Kind
+	At     int64 // nanoseconds since 1970
+	File   int   // a number for each file ever created, whatever its name
+	Offset int64
+	Data   []byte
+	Begin  int            // of a sync: the number of events before it began
+	Names  map[string]int // name -> file; noFile: the name is gone
+	Text   string
+}
+
+const noFile = -1
+
+// Changes reports whether the event changed the folder or what is durable of it.
+func (e *Event) Changes() bool { return e.Kind != Note && e.Kind != Killed }
+
+// Disk knows what is on disk for certain and what may be.
+type Disk struct {
+	events int // played so far
+	files  []*diskFile
+	names  map[string]int // durable
+	later  []nameChange   // not yet durable, in their order
+}
+
+type nameChange struct {
+	event int
+	names map[string]int
+}
+
+// diskFile is a file with the versions of its pages that are newer than what is
+// on disk for certain.
+type diskFile struct {
+	durable map[int64]*page
+	later   map[int64][]version
+	size    int64
+	sizes   []sizeVersion
+}
+
+type page [pageBytes]byte
+
+type version struct {
+	event int
+	page  *page
+	clean bool // its sync failed, and the kernel does not try again
+}
+
+type sizeVersion struct {
+	event int
+	size  int64
+}
+
+// NewDisk returns a disk with an empty folder.
+func NewDisk() *Disk { return &Disk{names: map[string]int{}} }
+
+func (d *Disk) file(n int) *diskFile {
+	for len(d.files) <= n {
+		d.files = append(d.files, &diskFile{durable: map[int64]*page{}, later: map[int64][]version{}})
+	}
+	return d.files[n]
+}
+
+// Play carries out the next event of a record.
+func (d *Disk) Play(e *Event) {
+	d.events++
+	switch e.Kind {
+	case Write:
+		d.file(e.File).write(d.events-1, e.Offset, e.Data)
+	case Truncate:
+		d.file(e.File).truncate(d.events-1, e.Offset)
+	case Sync:
+		d.file(e.File).sync(e.Begin)
+	case SyncFailed:
+		d.file(e.File).syncFailed(e.Begin)
+	case SyncDir:
+		n := 0
+		for n < len(d.later) && d.later[n].event < e.Begin {
+			apply(d.names, d.later[n].names)
+			n++
+		}
+		d.later = d.later[n:]
+	case Name:
+		d.later = append(d.later, nameChange{d.events - 1, e.Names})
+	}
+}
+
+func apply(names, change map[string]int) {
+	for name, file := range change {
+		if file == noFile {
+			delete(names, name)
+		} else {
+			names[name] = file
+		}
+	}
+}
+
+func (f *diskFile) newest(n int64) *page {
+	if v := f.later[n]; len(v) > 0 {
+		return v[len(v)-1].page
+	}
+	if p := f.durable[n]; p != nil {
+		return p
+	}
+	return &page{}
+}
+
+func (f *diskFile) newestSize() int64 {
+	if n := len(f.sizes); n > 0 {
+		return f.sizes[n-1].size
+	}
+	return f.size
+}
+
+func (f *diskFile) write(event int, at int64, data []byte) {
+	end := at + int64(len(data))
+	for len(data) > 0 {
+		n, in := at/pageBytes, at%pageBytes
+		next := *f.newest(n)
+		done := copy(next[in:], data)
+		f.later[n] = append(f.later[n], version{event: event, page: &next})
+		at, data = at+int64(done), data[done:]
+	}
+	if end > f.newestSize() {
+		f.sizes = append(f.sizes, sizeVersion{event, end})
+	}
+}
+
+func (f *diskFile) truncate(event int, size int64) {
+	if size < f.newestSize() {
+		pages := map[int64]bool{}
+		for n := range f.durable {
+			pages[n] = true
+		}
+		for n := range f.later {
+			pages[n] = true
+		}
+		for n := range pages {
+			if (n+1)*pageBytes > size {
+				next := *f.newest(n)
+				clear(next[max(0, size-n*pageBytes):])
+				f.later[n] = append(f.later[n], version{event: event, page: &next})
+			}
+		}
+	}
+	f.sizes = append(f.sizes, sizeVersion{event, size})
+}
+
+// sync makes durable what was there before the event begin: all pages that are
+// dirty, each with all that was written to it.
+func (f *diskFile) sync(begin int) {
+	for n, versions := range f.later {
+		last := noFile
+		for i, v := range versions {
+			if v.event < begin && !v.clean {
+				last = i
+			}
+		}
+		if last == noFile {
+			continue
+		}
+		f.durable[n] = versions[last].page
+		if f.later[n] = versions[last+1:]; len(f.later[n]) == 0 {
+			delete(f.later, n)
+		}
+	}
+	for len(f.sizes) > 0 && f.sizes[0].event < begin {
+		f.size, f.sizes = f.sizes[0].size, f.sizes[1:]
+	}
+}
+
+func (f *diskFile) syncFailed(begin int) {
+	for _, versions := range f.later {
+		for i := range versions {
+			versions[i].clean = versions[i].clean || versions[i].event < begin
+		}
+	}
+}
+
+// Folder returns what programs see: the newest of everything.
+func (d *Disk) Folder() map[string][]byte {
+	return d.build(&choice{newest: true})
+}
+
+// choice is one of the states that the disk may be in.
+type choice struct {
+	newest bool                 // all that the others do not say
+	pages  map[pageOf]pageState // else as it is for certain
+	sizes  map[int]int          // file -> number of its sizes that came true
+	names  []bool               // one for each change of names
+}
+
+type pageOf struct {
+	file int
+	page int64
+}
+
+// pageState is a number of versions that came true; torn pages have other
+// sectors of another one.
+type pageState struct {
+	version, other int
+	sectors        uint8 // one bit for each sector that is of other
+}
+
+func (d *Disk) build(c *choice) map[string][]byte {
+	names := maps.Clone(d.names)
+	for i, change := range d.later {
+		if c.names == nil && c.newest || c.names != nil && c.names[i] {
+			apply(names, change.names)
+		}
+	}
+	images := map[string][]byte{}
+	for name, n := range names {
+		images[name] = d.image(n, c)
+	}
+	return images
+}
+
+func (d *Disk) image(n int, c *choice) []byte {
+	f := d.file(n)
+	size := f.size
+	if k, chosen := c.sizes[n]; !chosen && c.newest {
+		size = f.newestSize()
+	} else if k > 0 {
+		size = f.sizes[k-1].size
+	}
+	image := make([]byte, (size+pageBytes-1)/pageBytes*pageBytes)
+	put := func(at int64, p *page) {
+		if p != nil && at*pageBytes < size {
+			copy(image[at*pageBytes:], p[:])
+		}
+	}
+	for at, p := range f.durable {
+		put(at, p)
+	}
+	for at, versions := range f.later {
+		s, chosen := c.pages[pageOf{n, at}]
+		if !chosen && c.newest {
+			s.version = len(versions)
+		}
+		pick := func(k int) *page {
+			if k > 0 {
+				return versions[k-1].page
+			}
+			if p := f.durable[at]; p != nil {
+				return p
+			}
+			return &page{}
+		}
+		p := pick(s.version)
+		if s.sectors != 0 {
+			torn, other := *p, pick(s.other)
+			for i := range pageSectors {
+				if s.sectors&(1<<i) != 0 {
+					copy(torn[i*sectorBytes:(i+1)*sectorBytes], other[i*sectorBytes:])
+				}
+			}
+			p = &torn
+		}
+		put(at, p)
+	}
+	return image[:size]
+}
+
+// dirty lists the pages that are not certain, of files that may have a name.
+func (d *Disk) dirty() (pages []pageOf) {
+	for n, f := range d.files {
+		if d.mayBeNamed(n) {
+			for at := range f.later {
+				pages = append(pages, pageOf{n, at})
+			}
+		}
+	}
+	slices.SortFunc(pages, func(a, b pageOf) int {
+		if a.file != b.file {
+			return a.file - b.file
+		}
+		return int(a.page - b.page)
+	})
+	return pages
+}
+
+func (d *Disk) mayBeNamed(n int) bool {
+	for _, file := range d.names {
+		if file == n {
+			return true
+		}
+	}
+	for _, change := range d.later {
+		for _, file := range change.names {
+			if file == n {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+package powercut
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"slices"
+)
+
+// State is a folder as a power cut may leave it.
+type State struct {
+	Files map[string][]byte
+	What  string // in words, for whoever has to find out why it can't be opened
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// Hash tells states apart, within one process.
+func (s *State) Hash() uint64 {
+	var sum uint64
+	for name, content := range s.Files {
+		var h maphash.Hash
+		h.SetSeed(hashSeed)
+		h.WriteString(name)
+		h.WriteByte(0)
+		h.Write(content)
+		sum += h.Sum64() // in any order
+	}
+	return sum
+}
+
+// States returns states that a power cut at this moment may leave, about n of
+// them: everything written or nothing of what was not synced; one page missing,
+// or there alone; torn pages; names lost; and as many at random as there is room
+// for. All of them have different choices, but may come to the same bytes.
+func (d *Disk) States(random *rand.Rand, n int) []State {
+	pages := d.dirty()
+	var states []State
+	add := func(c *choice, what string, args ...any) {
+		states = append(states, State{Files: d.build(c), What: fmt.Sprintf(what, args...)})
+	}
+	all, none := d.allNames(true), d.allNames(false)
+	add(&choice{newest: true}, "everything written")
+	if len(pages) == 0 && len(d.later) == 0 && !d.sizesOpen() {
+		return states // nothing is uncertain
+	}
+	add(&choice{}, "nothing that was not synced")
+	if len(d.later) > 0 {
+		add(&choice{newest: true, names: none}, "everything written, all names lost")
+		add(&choice{names: all}, "nothing written, all names")
+	}
+	if d.sizesOpen() {
+		add(&choice{sizes: d.allSizes()}, "nothing written, but the files' lengths")
+	}
+	var more []func()
+	for i := range d.later {
+		more = append(more,
+			func() {
+				names := slices.Clone(all)
+				names[i] = false
+				add(&choice{newest: true, names: names}, "everything written, change %v of names lost", d.later[i].names)
+			},
+			func() {
+				names := slices.Clone(all)
+				clear(names[i:])
+				add(&choice{newest: true, names: names}, "everything written, changes of names from %v on lost", d.later[i].names)
+			})
+	}
+	for _, p := range pages {
+		versions := len(d.files[p.file].later[p.page])
+		one := func(s pageState) map[pageOf]pageState { return map[pageOf]pageState{p: s} }
+		sectors := uint8(1)<<(1+random.IntN(pageSectors-1)) - 1 // the first ones
+		more = append(more,
+			func() { add(&choice{newest: true, pages: one(pageState{})}, "all but page %v", p) },
+			func() {
+				add(&choice{names: all, sizes: d.allSizes(), pages: one(pageState{version: versions})}, "page %v alone", p)
+			},
+			func() {
+				add(&choice{newest: true, pages: one(pageState{other: versions, sectors: sectors})}, "all, page %v torn: sectors %08b new", p, sectors)
+			},
+			func() {
+				add(&choice{names: all, sizes: d.allSizes(), pages: one(pageState{other: versions, sectors: sectors})}, "page %v alone, torn: sectors %08b new", p, sectors)
+			},
+			func() {
+				add(&choice{newest: true, pages: one(pageState{version: versions, sectors: sectors})}, "all, page %v torn: sectors %08b old", p, sectors)
+			})
+	}
+	random.Shuffle(len(more), func(i, j int) { more[i], more[j] = more[j], more[i] })
+	for _, do := range more {
+		if len(states) >= max(n*3/4, 3) {
+			break
+		}
+		do()
+	}
+	for len(states) < n {
+		c := d.random(random, pages)
+		add(c, "at random: names %v, lengths %v, pages %v", c.names, c.sizes, c.pages)
+	}
+	return states
+}
+
+func (d *Disk) allNames(there bool) []bool {
+	names := make([]bool, len(d.later))
+	for i := range names {
+		names[i] = there
+	}
+	return names
+}
+
+func (d *Disk) allSizes() map[int]int {
+	sizes := map[int]int{}
+	for n, f := range d.files {
+		sizes[n] = len(f.sizes)
+	}
+	return sizes
+}
+
+func (d *Disk) sizesOpen() bool {
+	for _, f := range d.files {
+		if len(f.sizes) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Disk) random(random *rand.Rand, pages []pageOf) *choice {
+	c := &choice{pages: map[pageOf]pageState{}, sizes: map[int]int{}, names: d.allNames(false)}
+	for i := range c.names {
+		c.names[i] = random.IntN(3) > 0
+	}
+	for n, f := range d.files {
+		c.sizes[n] = len(f.sizes)
+		if len(f.sizes) > 0 && random.IntN(2) == 0 {
+			c.sizes[n] = random.IntN(len(f.sizes) + 1)
+		}
+	}
+	for _, p := range pages {
+		versions := len(d.files[p.file].later[p.page])
+		s := pageState{version: random.IntN(versions + 1)}
+		if random.IntN(6) == 0 {
+			s.other, s.sectors = random.IntN(versions+1), uint8(random.Uint32())
+		}
+		c.pages[p] = s
+	}
+	return c
+}

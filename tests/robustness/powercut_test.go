@@ -1,0 +1,290 @@
+//go:build linux && amd64
+
+package robustness
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
+)
+
+var (
+	powercutStates = flag.Int("powercut.states", 8000, "states of a power cut that the tests look at, all together")
+	powercutSeed   = flag.Uint64("powercut.seed", 0, "chooses the states; 0: at random")
+)
+
+// reader opens the store in a folder, as it would be at a time, and returns all
+// that it holds.
+type reader func(dir string, at time.Time) (map[string]string, error)
+
+// readStore also makes sure that what the store counts, lists and reads agrees,
+// and that it is whole after an orderly end.
+func readStore(dir string, at time.Time) (seen map[string]string, err error) {
+	for range 2 {
+		r := extlibs.NewRegistry(extlibs.Clock(func() time.Time { return at }), extlibs.SweepInterval(time.Hour))
+		h, err := r.Open(ctx, filepath.Join(dir, "kv.db"))
+		if err != nil {
+			return nil, err
+		}
+		items, err := h.Items(ctx, extlibs.ListOptions{})
+		if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+		count, err := h.Count(ctx, "*")
+		if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+		if err := r.Close(); err != nil {
+			return nil, err
+		}
+		if count != len(items) {
+			return nil, fmt.Errorf("the store counts %d keys and lists %d", count, len(items))
+		}
+		again := map[string]string{}
+		for _, i := range items {
+			again[i.Key] = i.Value.(string)
+		}
+		if seen != nil && len(seen) != len(again) {
+			return nil, fmt.Errorf("opened again it has %d keys, not %d", len(again), len(seen))
+		}
+		seen = again
+	}
+	return seen, nil
+}
+
+// job is a state to be looked at.
+type job struct {
+	state  powercut.State
+	moment *moment
+	where  string
+}
+
+// examination looks at states.
+type examination struct {
+	read   reader
+	random *rand.Rand
+
+	mu     sync.Mutex
+	seen   map[uint64]int // -> notes at that time
+	states int
+	wrong  []string
+}
+
+func newExamination(read reader) *examination {
+	seed := *powercutSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	return &examination{read: read, random: rand.New(rand.NewPCG(seed, 0))}
+}
+
+// memoryDir is a folder that is not on disk, where the system has one.
+func memoryDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "kv-powercut-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// events cuts the power before each event of a record that changes something,
+// and looks at about n states in all. It returns some of them.
+func (x *examination) events(t testing.TB, h *history, events []powercut.Event, from, n int) (some []job) {
+	x.seen = map[uint64]int{}
+	cuts := 1
+	for i := range events[from:] {
+		if events[from+i].Changes() {
+			cuts++
+		}
+	}
+	jobs := make(chan job)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		dir := memoryDir(t)
+		workers.Go(func() {
+			for j := range jobs {
+				if err := x.look(dir, j); err != nil {
+					x.mu.Lock()
+					x.wrong = append(x.wrong, fmt.Sprintf("%s: %s: %v", j.where, j.state.What, err))
+					x.mu.Unlock()
+				}
+			}
+		})
+	}
+	disk := powercut.NewDisk()
+	notes, done, examined := 0, 0, 0
+	for i := 0; i <= len(events); i++ {
+		if i >= from && (i == len(events) || events[i].Changes()) {
+			at := int64(0)
+			if i > 0 {
+				at = events[i-1].At
+			}
+			m := h.now(at)
+			done++
+			share := n*done/cuts - examined
+			for _, s := range disk.States(x.random, max(share, 2)) {
+				sum := s.Hash()
+				if last, ok := x.seen[sum]; ok && last == notes {
+					continue
+				}
+				x.seen[sum] = notes
+				examined++
+				j := job{s, m, fmt.Sprintf("cut before event %d of %d", i, len(events))}
+				if x.random.IntN(examined) < 4 {
+					some = append(some, j)
+				}
+				jobs <- j
+			}
+		}
+		if i == len(events) {
+			break
+		}
+		if err := h.add(&events[i]); err != nil {
+			x.mu.Lock()
+			x.wrong = append(x.wrong, fmt.Sprintf("event %d: %v", i, err))
+			x.mu.Unlock()
+			break
+		}
+		if !events[i].Changes() {
+			notes++
+		}
+		disk.Play(&events[i])
+	}
+	close(jobs)
+	workers.Wait()
+	x.states += examined
+	return some
+}
+
+// look opens one state.
+func (x *examination) look(dir string, j job) error {
+	if err := fill(dir, j.state.Files); err != nil {
+		return err
+	}
+	if len(j.state.Files) == 0 { // nothing but a folder: the store was never there
+		return j.moment.check(nil)
+	}
+	seen, err := x.read(dir, time.Unix(0, j.moment.at))
+	if err != nil {
+		return err
+	}
+	return j.moment.check(seen)
+}
+
+// fill makes a folder hold some files and nothing else.
+func fill(dir string, files map[string][]byte) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// process is a program that uses the store of a workload.
+type process struct {
+	program string
+	args    []string
+	fail    func(powercut.Call) syscall.Errno
+	kill    func(powercut.Call) bool
+}
+
+// workload is what is done to a store, by processes one after the other, and
+// what must be there whenever the power is cut.
+type workload struct {
+	processes func(random *rand.Rand) []process
+	uncut     int           // the first processes are not of interest
+	again     *process      // after some of the cuts, which is then cut itself
+	mayLose   time.Duration // acknowledged writes of the last of it
+	read      reader
+}
+
+// Of each run of a workload so many states are looked at, and so many are lived
+// on from. A run takes as long as a hundred states.
+const (
+	statesOfRun = 500
+	livesOfRun  = 2
+)
+
+// cut runs a workload as often as it takes to look at n states.
+func (w *workload) cut(t testing.TB, n int) *examination {
+	x := newExamination(w.read)
+	runs := 0
+	for x.states < n {
+		runs++
+		dir := memoryDir(t)
+		r, err := powercut.NewRecorder(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := 0
+		for i, p := range w.processes(x.random) {
+			if err := p.run(r, dir); err != nil {
+				t.Fatal(err)
+			}
+			if i < w.uncut {
+				from = len(r.Events)
+			}
+		}
+		if x.wrong != nil {
+			break
+		}
+		some := x.events(t, newHistory(w.mayLose), r.Events, from, min(statesOfRun, n))
+		os.RemoveAll(dir)
+		for i := 0; w.again != nil && x.wrong == nil && i < min(livesOfRun, len(some)); i++ {
+			w.live(t, x, some[i])
+		}
+	}
+	t.Logf("%d states of %d runs", x.states, runs)
+	return x
+}
+
+// live goes on from a state that was found to be right.
+func (w *workload) live(t testing.TB, x *examination, j job) {
+	dir := memoryDir(t)
+	if err := fill(dir, j.state.Files); err != nil {
+		t.Fatal(err)
+	}
+	r, err := powercut.NewRecorder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := len(r.Events)
+	if err := w.again.run(r, dir); err != nil {
+		t.Fatalf("after %s, %s: %v", j.where, j.state.What, err)
+	}
+	h := newHistory(w.mayLose)
+	for name, worlds := range j.moment.allowed {
+		h.writers[name] = &timeline{steps: []step{{j.moment.at, worlds}}}
+	}
+	x.events(t, h, r.Events, from, statesOfRun/livesOfRun)
+	os.RemoveAll(dir)
+}
+
+func (p *process) run(r *powercut.Recorder, dir string) error {
+	r.Fail, r.Kill = p.fail, p.kill
+	argv, env := program(p.program, dir, p.args...)
+	_, err := r.Run(argv, env)
+	return err
+}

@@ -1,0 +1,358 @@
+//go:build linux && amd64
+
+package robustness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
+)
+
+// programs are what a test runs as processes of their own.
+var programs = map[string]func(dir string, args ...string){}
+
+const programVariable = "KV_ROBUSTNESS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if words := os.Getenv(programVariable); words != "" {
+		args := strings.Split(words, "\x01")
+		programs[args[0]](args[1], args[2:]...)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// program returns what runs a program.
+func program(name, dir string, args ...string) (argv, env []string) {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	words := strings.Join(append([]string{name, dir}, args...), "\x01")
+	return []string{self}, append(os.Environ(), programVariable+"="+words)
+}
+
+var ctx = context.Background()
+
+func tell(n note) {
+	text, err := json.Marshal(n)
+	if err != nil {
+		panic(err)
+	}
+	powercut.Tell(string(text))
+}
+
+// session is a program that uses a store, and tells what it does.
+type session struct {
+	path     string
+	options  []extlibs.Option
+	registry *extlibs.Registry
+	store    *extlibs.Handle
+}
+
+// start opens a store as the first thing that a program does.
+func start(dir string, options ...extlibs.Option) *session {
+	s := newSession(dir, options...)
+	s.must("open", s.open())
+	return s
+}
+
+func newSession(dir string, options ...extlibs.Option) *session {
+	powercut.Enter()
+	return &session{path: filepath.Join(dir, "kv.db"), options: options}
+}
+
+// must ends the program, and so the test, if err is not nil.
+func (s *session) must(call string, err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", call, err)
+		os.Exit(1)
+	}
+}
+
+func (s *session) open() (err error) {
+	s.registry = extlibs.NewRegistry(s.options...)
+	s.store, err = s.registry.Open(ctx, s.path)
+	return err
+}
+
+func (s *session) close() {
+	s.must("close", s.registry.Close())
+}
+
+// reopen closes the store and opens it, again and again while that fails.
+func (s *session) reopen() {
+	s.registry.Close()
+	err := s.open()
+	for range 3 {
+		if err != nil {
+			s.registry.Close()
+			err = s.open()
+		}
+	}
+	s.must("open", err)
+}
+
+// look tells what is there of writers.
+func (s *session) look(writers ...string) {
+	for _, w := range writers {
+		items, err := s.store.Items(ctx, extlibs.ListOptions{Pattern: w + "/*"})
+		s.must("items", err)
+		seen := map[string]string{}
+		for _, i := range items {
+			seen[i.Key] = i.Value.(string)
+		}
+		tell(note{Writer: w, Seen: seen, Looked: true})
+	}
+}
+
+// do makes a change and tells how it went.
+func (s *session) do(writer string, c change) error {
+	tell(note{Writer: writer, Begin: &c})
+	err := s.apply(c)
+	end := done
+	if errors.Is(err, extlibs.ErrCommitUnknown) {
+		end = unknown
+	} else if err != nil {
+		end = failed
+	}
+	tell(note{Writer: writer, End: end})
+	return err
+}
+
+func (s *session) apply(c change) error {
+	switch {
+	case c.Clear:
+		return s.store.Clear(ctx)
+	case len(c.Deletes) == 1:
+		_, err := s.store.Delete(ctx, c.Deletes[0])
+		return err
+	case len(c.Deletes) > 0:
+		_, err := s.store.DeleteMany(ctx, c.Deletes)
+		return err
+	case len(c.Sets) == 1:
+		for key, value := range c.Sets {
+			return s.store.Set(ctx, key, value, c.TTL)
+		}
+	}
+	values := map[string]any{}
+	for key, value := range c.Sets {
+		values[key] = value
+	}
+	return s.store.SetMany(ctx, values, c.TTL)
+}
+
+// writer makes changes to keys of its own.
+type writer struct {
+	name   string
+	random *rand.Rand
+	n      int
+	keys   int
+}
+
+func newWriter(name string) *writer {
+	seed := rand.Uint64()
+	return &writer{name: name, random: rand.New(rand.NewPCG(seed, 0)), keys: 24}
+}
+
+func (w *writer) key() string { return fmt.Sprintf("%s/%03d", w.name, w.random.IntN(w.keys)) }
+
+// value is one that is nowhere else, mostly short, sometimes of several pages.
+func (w *writer) value() string {
+	w.n++
+	size := 1 + w.random.IntN(30)
+	if w.random.IntN(8) == 0 {
+		size = w.random.IntN(1500)
+	}
+	return strings.Repeat(fmt.Sprintf("%s-%d-%x ", w.name, w.n, w.random.Uint32()), size/8+1)
+}
+
+func (w *writer) set() change { return change{Sets: map[string]string{w.key(): w.value()}} }
+
+func (w *writer) setMany() change {
+	sets := map[string]string{}
+	for range 2 + w.random.IntN(12) {
+		sets[w.key()] = w.value()
+	}
+	return change{Sets: sets}
+}
+
+func (w *writer) delete() change {
+	deletes := map[string]bool{}
+	for range 1 + w.random.IntN(3) {
+		deletes[w.key()] = true
+	}
+	return change{Deletes: slices.Sorted(maps.Keys(deletes))}
+}
+
+func (w *writer) withTTL(c change, ttl time.Duration) change {
+	c.TTL = ttl
+	return c
+}
+
+// mixed is any of the above.
+func (w *writer) mixed() change {
+	switch w.random.IntN(6) {
+	case 0, 1:
+		return w.setMany()
+	case 2:
+		return w.delete()
+	}
+	return w.set()
+}
+
+// together lets writers make some changes each, at the same time.
+func (s *session) together(writers, changes int, next func(*writer) change) {
+	var wait sync.WaitGroup
+	for i := range writers {
+		wait.Go(func() {
+			w := newWriter(fmt.Sprintf("w%d", i))
+			for range changes {
+				s.do(w.name, next(w))
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func names(writers int) (names []string) {
+	for i := range writers {
+		names = append(names, fmt.Sprintf("w%d", i))
+	}
+	return names
+}
+
+// meanwhile runs a call over and over until stop is called.
+func (s *session) meanwhile(name string, call func() error) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-end:
+				return
+			default:
+			}
+			s.must(name, call())
+		}
+	}()
+	return func() { close(end); <-ended }
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func init() {
+	// "set", number of writers, changes of each: plain writes, then an orderly end.
+	for name, next := range map[string]func(*writer) change{
+		"set":      (*writer).set,
+		"set many": (*writer).setMany,
+		"mixed":    (*writer).mixed,
+	} {
+		programs[name] = func(dir string, args ...string) {
+			s := start(dir)
+			s.look(names(number(args[0]))...)
+			s.together(number(args[0]), number(args[1]), next)
+			s.close()
+		}
+	}
+	programs["clear"] = func(dir string, args ...string) {
+		s := start(dir)
+		s.look("w0")
+		w := newWriter("w0")
+		for i := range 24 {
+			c := w.setMany()
+			if i%5 == 4 {
+				c = change{Clear: true}
+			}
+			s.do(w.name, c)
+		}
+		s.close()
+	}
+	programs["expiry"] = func(dir string, args ...string) {
+		s := start(dir, extlibs.SweepInterval(time.Millisecond))
+		s.look("w0", "w1")
+		s.together(2, 24, func(w *writer) change {
+			if w.random.IntN(4) == 0 {
+				time.Sleep(time.Duration(w.random.IntN(8)) * time.Millisecond)
+			}
+			return w.withTTL(w.mixed(), time.Duration(1+w.random.IntN(12))*time.Millisecond)
+		})
+		time.Sleep(15 * time.Millisecond)
+		s.close()
+	}
+	programs["compact"] = func(dir string, args ...string) {
+		s := start(dir)
+		s.look("w0", "w1")
+		stop := s.meanwhile("compact", func() error { return s.store.Compact(ctx) })
+		s.together(2, 10, (*writer).mixed)
+		stop()
+		s.close()
+	}
+	programs["backup"] = func(dir string, args ...string) {
+		s := start(dir)
+		s.look("w0", "w1")
+		stop := s.meanwhile("backup", func() error { return s.store.Backup(ctx, io.Discard) })
+		s.together(2, 10, (*writer).mixed)
+		stop()
+		s.close()
+	}
+	programs["interval"] = func(dir string, args ...string) {
+		s := start(dir, extlibs.Durability(extlibs.Interval(intervalOfTests)))
+		s.look("w0")
+		w := newWriter("w0")
+		for range 120 {
+			if w.random.IntN(4) == 0 {
+				time.Sleep(time.Duration(w.random.IntN(20)) * time.Millisecond)
+			}
+			s.do(w.name, w.mixed())
+		}
+		s.close()
+		tell(note{Writer: "w0", Synced: true})
+	}
+	// Writes that fail, and what the documentation says to do then.
+	programs["retry"] = func(dir string, args ...string) {
+		s := newSession(dir)
+		s.registry = extlibs.NewRegistry()
+		s.reopen()
+		s.look("w0")
+		w := newWriter("w0")
+		var again *change
+		for range 16 {
+			c := w.mixed()
+			if again != nil {
+				c = *again
+			}
+			err := s.do(w.name, c)
+			if again = nil; err == nil {
+				continue
+			}
+			again = &c
+			if errors.Is(err, extlibs.ErrCommitUnknown) {
+				s.reopen()
+				s.look("w0")
+			}
+		}
+		s.registry.Close()
+	}
+}

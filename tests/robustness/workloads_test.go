@@ -1,0 +1,101 @@
+//go:build linux && amd64
+
+package robustness
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
+)
+
+// Interval mode is tested with this interval, and allowed to be late by what a
+// busy machine may add.
+const (
+	intervalOfTests = 40 * time.Millisecond
+	intervalLate    = 160 * time.Millisecond
+)
+
+func run(program string, args ...string) process { return process{program: program, args: args} }
+
+// created is what makes the file, where that is not of interest.
+var created = run("set", "1", "1")
+
+func again(program string, args ...string) *process {
+	return &process{program: program, args: args}
+}
+
+func always(p ...process) func(*rand.Rand) []process {
+	return func(*rand.Rand) []process { return p }
+}
+
+// killed ends a process before one of its first calls.
+func killed(random *rand.Rand, p process, calls int) process {
+	at := 1 + random.IntN(calls)
+	p.kill = func(c powercut.Call) bool { return c.Number >= at }
+	return p
+}
+
+// killedAt ends a process before one of its first calls of some kind.
+func killedAt(random *rand.Rand, p process, op string, calls int) process {
+	at, n := 1+random.IntN(calls), 0
+	p.kill = func(c powercut.Call) bool {
+		if c.Op == op {
+			n++
+		}
+		return n >= at
+	}
+	return p
+}
+
+// failing makes one of the first calls of some kind fail.
+func failing(random *rand.Rand, p process, op string, calls int) process {
+	at, n := 1+random.IntN(calls), 0
+	p.fail = func(c powercut.Call) syscall.Errno {
+		if c.Op == op {
+			if n++; n == at {
+				return syscall.EIO
+			}
+		}
+		return 0
+	}
+	return p
+}
+
+var workloads = map[string]workload{
+	"sets by one writer":    {uncut: 1, processes: always(created, run("set", "1", "24")), again: again("set", "1", "4")},
+	"sets by eight writers": {uncut: 1, processes: always(created, run("set", "8", "6")), again: again("mixed", "8", "2")},
+	"batches":               {uncut: 1, processes: always(created, run("set many", "2", "12")), again: again("mixed", "2", "6")},
+	"clear":                 {uncut: 1, processes: always(created, run("clear")), again: again("clear")},
+	"expiry":                {uncut: 1, processes: always(created, run("expiry")), again: again("expiry")},
+	"interval mode":         {uncut: 1, mayLose: intervalOfTests + intervalLate, processes: always(created, run("interval")), again: again("set", "1", "6")},
+	"compact":               {uncut: 1, processes: always(run("mixed", "2", "6"), run("compact")), again: again("compact")},
+	"backup":                {uncut: 1, processes: always(run("mixed", "2", "6"), run("backup")), again: again("set", "2", "4")},
+	"opened again":          {uncut: 1, processes: always(run("mixed", "2", "6"), run("mixed", "2", "6"), run("set", "2", "6"))},
+	"a failed write": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{run("mixed", "1", "6"), failing(random, run("retry"), "write", 30)}
+	}},
+}
+
+func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(workloads)) {
+		t.Run(name, func(t *testing.T) {
+			w := workloads[name]
+			w.read = readStore
+			x := w.cut(t, *powercutStates/len(workloads))
+			for i, wrong := range x.wrong {
+				if i == 3 {
+					break
+				}
+				t.Error(wrong)
+			}
+			if n := len(x.wrong); n > 0 {
+				t.Errorf("%d of %d states are wrong", n, x.states)
+			}
+		})
+	}
+}
