@@ -14,7 +14,7 @@ import (
 
 // maxParams is the most parameters that a call has. Arguments travel in an array
 // so that a call allocates nothing for them.
-const maxParams = 3
+const maxParams = 4
 
 // arguments are a call's arguments in the order of its parameters; nil: not
 // given.
@@ -159,6 +159,14 @@ func ttlArg(o object.Object) (time.Duration, error) {
 		return 0, nil
 	}
 	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), MinTTL), MaxTTL), nil
+}
+
+// newTTLArg is ttlArg where no ttl leaves the time left as it is.
+func newTTLArg(o object.Object) (time.Duration, error) {
+	if isNone(o) {
+		return KeepTTL, nil
+	}
+	return ttlArg(o)
 }
 
 func deltaArg(o object.Object) (Value, error) {

@@ -81,7 +81,7 @@ func init() { // not in the declaration, because the help of a store lists its c
 		{"update", []param{pKey, pFn, pDefault}, "value",
 			"Replaces the value by what fn(value) returns, which may not be None, in one step, and returns it; fn runs again if the key changed meanwhile.", callUpdate},
 		{"get_or_set", []param{pKey, pFn, pTTL}, "value",
-			"Returns the value, or stores and returns fn() if the key is absent.", callGetOrSet},
+			"Returns the value, or stores and returns fn() if the key is absent; of callers at the same time one runs fn, the others wait for it.", callGetOrSet},
 		{"pop", []param{pKey, pDefault}, "value",
 			"Removes the key and returns its value, or default if it is absent.", callPop},
 		{"expire", []param{pKey, {name: "ttl"}}, "bool",
@@ -96,6 +96,16 @@ func init() { // not in the declaration, because the help of a store lists its c
 			"Stores all values of a dict, or none if one of them fails; one durable write on disk.", callSetMany},
 		{"delete_many", []param{pKeys}, "int",
 			"Removes the keys in one step; returns how many were there.", callDeleteMany},
+		{"compare_and_set", []param{pKey, {name: "old"}, {name: "new"}, {name: "ttl", fallback: "None"}}, "bool",
+			"Stores new only if the value equals old, types included; ttl None keeps the time left, 0 is no expiry; tells whether it stored.", callCompareAndSet},
+		{"compare_and_delete", []param{pKey, {name: "old"}}, "bool",
+			"Removes the key only if its value equals old, types included; tells whether it did.", callCompareAndDelete},
+		{"delete_matching", []param{{name: "pattern"}}, "int",
+			"Removes the keys that match, page by page, and returns how many; keys set meanwhile may stay.", callDeleteMatching},
+		{"each", []param{pFn, pPattern}, "int",
+			"Calls fn(key, value) for the keys that match, in order, until it returns False; returns the number of calls.", callEach},
+		{"sub", []param{{name: "prefix"}}, "store",
+			"Returns a store of the keys that start with prefix, which its calls neither take nor return; close does nothing on it.", callSub},
 	}
 }
 
@@ -269,7 +279,7 @@ func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, e
 	if r.err != nil {
 		return nil, r.err
 	}
-	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
+	value, err := h.getOrSetOnce(ctx, key, ttl, func(ctx context.Context) (Value, error) {
 		made, err := callBack(ctx, fn, takesNothing)
 		if err != nil {
 			return Value{}, err
@@ -405,4 +415,78 @@ func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object,
 	}
 	n, err := h.deleteMany(ctx, keys)
 	return object.NewInteger(int64(n)), err
+}
+
+func callCompareAndSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := newTTLArg(a[3])
+	if err != nil {
+		return nil, err
+	}
+	old, err := encodeObject(a[1], h.opts.maxValueBytes)
+	if err != nil {
+		return nil, err
+	}
+	value, err := encodeObject(a[2], h.opts.maxValueBytes)
+	if err != nil {
+		return nil, err
+	}
+	done, err := h.compareAndSwap(ctx, key, old, value, ttl)
+	return object.NewBoolean(done), err
+}
+
+func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	key, err := keyArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	old, err := encodeObject(a[1], h.opts.maxValueBytes)
+	if err != nil {
+		return nil, err
+	}
+	done, err := h.compareAndDelete(ctx, key, old)
+	return object.NewBoolean(done), err
+}
+
+func callDeleteMatching(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	p, err := patternArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	n, err := h.deleteMatching(ctx, p)
+	return object.NewInteger(int64(n)), err
+}
+
+func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	fn, err := callableArg(a[0])
+	if err != nil {
+		return nil, err
+	}
+	p, err := patternArg(a[1])
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	err = h.walk(ctx, p, 0, "", NeedValue, func(e Entry) (bool, error) {
+		value, err := h.object(e.Key, e.Value)
+		if err != nil {
+			return false, err
+		}
+		n++
+		result, err := callBack(ctx, fn, takesEntry, object.NewString(e.Key), value)
+		stop, isBool := result.(*object.Boolean)
+		return !(isBool && !stop.BoolValue()), err
+	})
+	return object.NewInteger(int64(n)), err
+}
+
+func callSub(_ context.Context, h *Handle, a arguments) (object.Object, error) {
+	prefix, err := textArg("prefix", a[0], "")
+	if err != nil {
+		return nil, err
+	}
+	return h.subFace(prefix)
 }

@@ -40,6 +40,11 @@ var contractCalls = []contractCall{
 	{"get_many", []contractParam{{"keys", "", `["key"]`}}},
 	{"set_many", []contractParam{{"dict", "", `{"key": 1}`}, {"ttl", "0", "60"}}},
 	{"delete_many", []contractParam{{"keys", "", `["key"]`}}},
+	{"compare_and_set", []contractParam{{"key", "", `"key"`}, {"old", "", "1"}, {"new", "", "2"}, {"ttl", "None", "60"}}},
+	{"compare_and_delete", []contractParam{{"key", "", `"key"`}, {"old", "", "1"}}},
+	{"delete_matching", []contractParam{{"pattern", "", `"k*"`}}},
+	{"each", []contractParam{{"fn", "", "lambda k, v: None"}, {"pattern", `"*"`, `"k*"`}}},
+	{"sub", []contractParam{{"prefix", "", `"k"`}}},
 }
 
 type contractCall struct {
@@ -402,4 +407,32 @@ def endless(old=None):
 		}
 		eval(t, p, "bottom = deeper(32)") // the count goes back
 	})
+}
+
+func TestAViewOfTheDefaultStoreFollowsALaterInit(t *testing.T) {
+	r := backends[0].registry(t)
+	p := interpreter(r, &bytes.Buffer{})
+	eval(t, p, "import scriptling.runtime.kv as kv\nusers = kv.default.sub(\"user:\")\nold = users.sub(\"old:\")\nusers.set(\"k\", 1)")
+	if err := r.Init(filepath.Join(t.TempDir(), "kv.db")); err != nil {
+		t.Fatal(err)
+	}
+	eval(t, p, "before = str(users.get(\"k\"))\nusers.set(\"k\", 2)\nold.set(\"k\", 3)")
+	v, err := r.Default().Get(ctx, "user:k")
+	w, err2 := r.Default().Get(ctx, "user:old:k")
+	if text(t, p, "before") != "None" || v != int64(2) || w != int64(3) || err != nil || err2 != nil {
+		t.Errorf("the view saw %s; the new store holds %v and %v (%v, %v)", text(t, p, "before"), v, w, err, err2)
+	}
+}
+
+func TestAPrefixThatLeavesNoRoomForAKeyIsRefused(t *testing.T) {
+	p, _ := scripted(t, backends[0])
+	for statement, want := range map[string]string{
+		`store.sub("x" * 40000)`:                  "kv.sub: the prefix of the view has 40000 bytes",
+		`store.sub("x" * 20000).sub("y" * 20000)`: "kv.sub: the prefix of the view has 40000 bytes",
+		`store.sub(bytes([255]).decode())`:        "kv.sub: the prefix of the view is not valid UTF-8",
+	} {
+		if clause, message := caught(t, p, statement); clause != "ValueError" || !strings.HasPrefix(message, want) {
+			t.Errorf("%s raised %s %q", statement, clause, message)
+		}
+	}
 }

@@ -29,6 +29,7 @@ type Handle struct {
 	closed    atomic.Bool            // by the registry, which still has it as its default store
 	face      func() *object.Builtin // the store as scripts see it, made once
 	counters  *counters
+	flights   flights // of the whole store
 
 	whole     *Handle // the store that this is a view of; itself if it is none
 	prefix    string  // of a view

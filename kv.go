@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/paularlott/scriptling/evaliface"
 	"github.com/paularlott/scriptling/evaluator"
@@ -127,6 +128,28 @@ func (r *Registry) defaultFace() *object.Builtin {
 	return r.face
 }
 
+// subFace is a view of h as scripts see it. One of the default store follows a
+// later Init, as kv.default does.
+func (h *Handle) subFace(prefix string) (*object.Builtin, error) {
+	sub := h.Sub(prefix)
+	if sub.prefixErr != nil {
+		return nil, sub.prefixErr
+	}
+	if !h.whole.isDefault.Load() {
+		return sub.face(), nil
+	}
+	var current atomic.Pointer[Handle]
+	current.Store(sub)
+	return newFace(func() *Handle {
+		sub := current.Load()
+		if std := h.registry.Default(); sub.whole != std {
+			sub = std.Sub(sub.prefix)
+			current.Store(sub)
+		}
+		return sub
+	}), nil
+}
+
 func faceOf(h *Handle) func() *object.Builtin {
 	return sync.OnceValue(func() *object.Builtin {
 		return newFace(func() *Handle { return h })
@@ -200,6 +223,7 @@ func callBack(ctx context.Context, fn object.Object, takes string, args ...objec
 // What the functions of the calls are called with.
 const (
 	takesNothing = "no argument; write it as lambda: value"
+	takesEntry   = "two arguments, the key and the value; write it as lambda key, value: None"
 	takesOld     = "one argument, the value; write it as lambda old: new"
 )
 
