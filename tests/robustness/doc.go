@@ -5,5 +5,6 @@
 //	workloads_test.go  what is done to stores meanwhile, and what fails
 //	history_test.go    what a store may and must hold, by what was acknowledged
 //	programs_test.go   the processes that use stores while they are traced
+//	faults_test.go     each call of the system fails once
 //	broken_test.go     faults that the tests have to find
 package robustness

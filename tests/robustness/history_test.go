@@ -2,6 +2,7 @@ package robustness
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,6 +20,7 @@ type note struct {
 	Seen   map[string]string `json:",omitempty"` // all keys of the writer, as they were read
 	Looked bool              `json:",omitempty"` // Seen is true
 	Synced bool              `json:",omitempty"` // all that was done is on disk, whatever the mode
+	Wrong  string            `json:",omitempty"` // what the program itself found
 }
 
 const (
@@ -159,6 +161,8 @@ func (h *history) add(e *powercut.Event) error {
 func (h *history) take(n *note, at int64) error {
 	t := h.writer(n.Writer)
 	switch {
+	case n.Wrong != "":
+		return errors.New(n.Wrong)
 	case n.Begin != nil:
 		t.doing, t.begin = n.Begin, at
 	case n.End == done:
