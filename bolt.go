@@ -44,7 +44,7 @@ func openBolt(loc access.Location, opts options) (*boltStore, error) {
 	if !file.ReadOnly() {
 		s.c = newCommitter(file.Update, func() { s.commits.Add(1) })
 		s.c.broken, s.c.why = file.Broken(), file.Err
-		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, step: s.sweepStep}
+		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, jumps: true, step: s.sweepStep}
 		s.sweep.expect(0) // the file may hold keys that expired while it was closed
 	}
 	return s, nil

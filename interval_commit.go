@@ -20,6 +20,9 @@ type generation struct {
 	growth  int // keys added less keys removed, where that is known
 }
 
+// entryOverhead is what an entry of a generation costs beside key and value, in bytes.
+const entryOverhead = 96
+
 // put sets or, where exists is false, takes back the entry of a key.
 func (g *generation) put(key string, e keyState, exists bool) {
 	var old keyState

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,23 +29,7 @@ func (m *memory) mustApply(t *testing.T, op Op) Result {
 }
 
 // held is the number of keys that take up room, live or not.
-func (m *memory) held() int { return len(m.state.Load().table.records()) }
-
-// records returns all records of a table that nobody writes to.
-func (t *table) records() (records []*record) {
-	for i := range t.shards {
-		if groups := t.shards[i].groups.Load(); groups != nil {
-			for j := range *groups {
-				for k := range (*groups)[j].slots {
-					if r := (*groups)[j].slots[k].Load(); r != nil {
-						records = append(records, r)
-					}
-				}
-			}
-		}
-	}
-	return records
-}
+func (m *memory) held() int { return m.state.Load().Held() }
 
 func (m *memory) mustLen(t *testing.T) int {
 	t.Helper()
@@ -232,15 +217,213 @@ func TestBytesAreCountedRightUnderConcurrentWrites(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	want := int64(0)
-	for _, r := range m.state.Load().table.records() {
-		want += r.size()
+	if err := m.state.Load().Check(); err != nil {
+		t.Error(err)
 	}
-	if got := statsOf(t, m).Bytes; got != want {
-		t.Errorf("%d bytes are counted, want %d", got, want)
+}
+
+// steppedClock moves on by a nanosecond at each look.
+func steppedClock() Option {
+	base, looks := time.Now(), atomic.Int64{}
+	return Clock(func() time.Time { return base.Add(time.Duration(looks.Add(1))) })
+}
+
+func TestAllKeysOfOneCallAreJudgedByOneReadingOfTheClock(t *testing.T) {
+	const keys = 300
+	all := make([]string, keys)
+	ops := make([]Op, keys)
+	for i := range ops {
+		all[i] = fmt.Sprintf("key:%04d", i)
+		ops[i] = Op{Kind: OpSet, Key: all[i], Value: encodeInt(1), TTL: 10 * keys}
 	}
-	if keys := m.state.Load().keys.Load(); int(keys) != m.held() {
-		t.Errorf("%d keys are counted, want %d", keys, m.held())
+	// The clock ticks at each look: two looks in one call would find two answers
+	// at one of these moments.
+	m := newTestMemory(t, steppedClock())
+	for round := range 20 {
+		if _, err := m.ApplyMany(t.Context(), ops); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[int]bool{}
+		for alive := true; alive; {
+			for name, look := range map[string]func() (int, error){
+				"get_many": func() (int, error) { e, err := m.LoadMany(t.Context(), all, NeedAll); return len(e), err },
+				"a page": func() (int, error) {
+					p, err := m.Scan(t.Context(), Range{Prefix: "key:", Need: NeedAll})
+					return len(p.Entries), err
+				},
+				"names": func() (int, error) { p, err := m.Scan(t.Context(), Range{}); return len(p.Entries), err },
+				"a match": func() (int, error) {
+					p, err := m.Scan(t.Context(), Range{Match: func(string) bool { return true }})
+					return len(p.Entries), err
+				},
+				"count": func() (int, error) { return m.Len(t.Context()) },
+			} {
+				n, err := look()
+				if err != nil || n != 0 && n != keys {
+					t.Fatalf("round %d: %s sees %d of %d keys, %v", round, name, n, keys, err)
+				}
+				seen[n] = true
+				alive = n > 0
+			}
+		}
+		if !seen[keys] {
+			t.Fatalf("round %d: nobody saw the keys", round)
+		}
+	}
+}
+
+func TestABatchWithTTLAppearsAndExpiresAsOneForConcurrentReaders(t *testing.T) {
+	m := newTestMemory(t)
+	keys := []string{"a", "b", "c", "d", "e"}
+	var ops []Op
+	for _, key := range keys {
+		ops = append(ops, Op{Kind: OpSet, Key: key, Value: encodeInt(1), TTL: 200 * time.Microsecond})
+	}
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for !done.Load() {
+				if e, err := m.LoadMany(t.Context(), keys, NeedAll); err != nil || len(e) != 0 && len(e) != len(keys) {
+					t.Errorf("get_many sees %d of %d keys, %v", len(e), len(keys), err)
+					return
+				}
+				if p, err := m.Scan(t.Context(), Range{Need: NeedAll}); err != nil || len(p.Entries) != 0 && len(p.Entries) != len(keys) {
+					t.Errorf("a page has %d of %d keys, %v", len(p.Entries), len(keys), err)
+					return
+				}
+				if n, err := m.Len(t.Context()); err != nil || n != 0 && n != len(keys) {
+					t.Errorf("count is %d of %d, %v", n, len(keys), err)
+					return
+				}
+			}
+		})
+	}
+	for began := time.Now(); time.Since(began) < 200*time.Millisecond; time.Sleep(300 * time.Microsecond) {
+		if _, err := m.ApplyMany(t.Context(), ops); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done.Store(true)
+	readers.Wait()
+}
+
+// A reader that has found a record and is held up until its deadline must not take
+// the key for absent: it was renewed before.
+func TestAKeyThatIsRenewedInTimeIsNeverAbsent(t *testing.T) {
+	var now atomic.Int64
+	var renew func()
+	base := time.Now()
+	m := newTestMemory(t, Clock(func() time.Time {
+		if f := renew; f != nil { // the reader looks at the clock, and is held up
+			renew = nil
+			f()
+			now.Add(int64(2 * time.Second))
+		}
+		return base.Add(time.Duration(now.Load()))
+	}))
+	set := Op{Kind: OpSet, Key: "k", Value: encodeInt(1), TTL: time.Second}
+	longer := set
+	longer.TTL = time.Hour
+	m.mustApply(t, set)
+	renew = func() { m.mustApply(t, longer) }
+	if e, err := m.Load(t.Context(), "k", NeedAll); err != nil || e.TTL < time.Minute {
+		t.Errorf("the key has %v left, %v", e.TTL, err)
+	}
+}
+
+func TestTheLimitOfKeysIsExactWhenExpiredKeysComeBackToLife(t *testing.T) {
+	const limit = 100
+	var now atomic.Int64
+	base := time.Now()
+	m := newTestMemory(t, MaxKeys(limit), SweepInterval(time.Hour), Clock(func() time.Time { return base.Add(time.Duration(now.Load())) }))
+	for i := range limit {
+		m.mustApply(t, Op{Kind: OpSet, Key: fmt.Sprint(i), Value: encodeInt(1), TTL: time.Second})
+	}
+	now.Add(int64(time.Minute)) // all of them have expired, none is swept
+	var wg sync.WaitGroup
+	var stored atomic.Int64
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 2 * limit {
+				op := Op{Kind: OpAdd, Key: fmt.Sprint((i + w*20) % (2 * limit)), Value: encodeInt(1)}
+				var results []Result
+				var err error
+				if i%3 == 0 {
+					results, err = m.ApplyMany(context.Background(), []Op{op})
+				} else {
+					var r Result
+					r, err = m.Apply(context.Background(), op)
+					results = []Result{r}
+				}
+				if err == nil && results[0].Applied {
+					stored.Add(1)
+				} else if err != nil && !errors.Is(err, ErrFull) {
+					t.Error(err)
+				}
+				if n, err := m.Len(context.Background()); n > limit || err != nil {
+					t.Errorf("%d keys, %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := m.mustLen(t); n != limit || stored.Load() != limit {
+		t.Errorf("%d keys were stored, %d are there, the limit is %d", stored.Load(), n, limit)
+	}
+	if err := m.state.Load().Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheLimitOfBytesRefusesNothingThatFits(t *testing.T) {
+	// Writers of a large value, which never fits, and of small ones, which do:
+	// what the large ones try must not be in the way of the small ones.
+	m := newTestMemory(t, MaxMemoryBytes(100_000))
+	large := encodeGoMust(t, strings.Repeat("x", 99_000))
+	m.mustApply(t, Op{Kind: OpSet, Key: "base", Value: encodeGoMust(t, strings.Repeat("x", 10_000))})
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 2000 {
+				if w < 2 {
+					if _, err := m.Apply(context.Background(), Op{Kind: OpSet, Key: "large", Value: large}); !errors.Is(err, ErrFull) {
+						t.Errorf("the large value: %v", err)
+					}
+					continue
+				}
+				key := fmt.Sprint(w, i%20)
+				if _, err := m.Apply(context.Background(), Op{Kind: OpSet, Key: key, Value: encodeInt(int64(i) << (i % 40))}); err != nil {
+					t.Errorf("a small value: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestMatchingOfAPageHoldsUpNobodyAndObeysItsContext(t *testing.T) {
+	m := newTestMemory(t)
+	for i := range 100 {
+		m.mustApply(t, Op{Kind: OpSet, Key: fmt.Sprintf("%03d", i), Value: encodeInt(1), TTL: time.Hour})
+	}
+	for _, need := range []Need{0, NeedAll} {
+		ctx, cancel := context.WithCancel(t.Context())
+		looked := 0
+		_, err := m.Scan(ctx, Range{Need: need, Match: func(key string) bool {
+			// A write of a new key, of this one and of a deadline: none of them waits.
+			m.mustApply(t, Op{Kind: OpSet, Key: "new" + key, Value: encodeInt(2)})
+			m.mustApply(t, Op{Kind: OpExpire, Key: key, TTL: time.Minute})
+			if looked++; looked == 10 {
+				cancel()
+			}
+			return true
+		}})
+		if !errors.Is(err, context.Canceled) || looked > 20 {
+			t.Errorf("%d keys were looked at, %v", looked, err)
+		}
 	}
 }
 

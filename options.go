@@ -6,6 +6,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // Defaults of the options, and bounds that are no options.
@@ -109,7 +110,7 @@ func MaxValueBytes(n int) Option {
 		if n <= 0 {
 			n = DefaultMaxValueBytes
 		}
-		o.maxValueBytes = min(n, maxRecordValue)
+		o.maxValueBytes = min(n, memtable.MaxValue)
 	}
 }
 
@@ -147,7 +148,7 @@ func (o *options) admitKeys(alive int64, count func() (int64, error)) error {
 func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
 
 // MaxMemoryBytes bounds each in-memory store: its encoded values, its keys twice
-// (they are in two orders), and 96 bytes for every key. n of zero or less means
+// (they are in two orders), and 72 bytes for every key. n of zero or less means
 // no limit.
 func MaxMemoryBytes(n int64) Option { return func(o *options) { o.maxMemoryBytes = n } }
 

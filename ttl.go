@@ -11,6 +11,7 @@ import (
 type sweeper struct {
 	interval time.Duration // least pause between two sweeps
 	pause    time.Duration // pause between two steps of one sweep, for others to write
+	jumps    bool          // the clock of the deadlines may jump: look again after interval
 
 	// step removes a bounded number of expired keys. It returns the time until
 	// the next deadline, 0 if more has expired already, or less than 0 if
@@ -55,6 +56,11 @@ func (s *sweeper) notBefore(at time.Time) time.Time {
 
 // arm sets the timer unless it fires earlier anyway.
 func (s *sweeper) arm(at time.Time) {
+	if s.jumps {
+		if soon := time.Now().Add(s.interval); soon.Before(at) {
+			at = soon
+		}
+	}
 	at = s.notBefore(at)
 	if s.fires.IsZero() {
 		s.running.Add(1)

@@ -1,0 +1,73 @@
+package memtable
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// box is how Go lays out an empty interface that holds something larger than a
+// pointer, or something that is none.
+type box struct{ kind, data unsafe.Pointer }
+
+// boxes tells whether that is so.
+var boxes = func() bool {
+	if reflect.TypeFor[any]().Size() != unsafe.Sizeof(box{}) {
+		return false
+	}
+	text, number, float := "text", int64(1)<<40, 1.5
+	for _, c := range []struct {
+		value any
+		at    unsafe.Pointer
+		same  func(at unsafe.Pointer) bool
+	}{
+		{text, unsafe.Pointer(&text), func(at unsafe.Pointer) bool { return *(*string)(at) == text }},
+		{number, unsafe.Pointer(&number), func(at unsafe.Pointer) bool { return *(*int64)(at) == number }},
+		{float, unsafe.Pointer(&float), func(at unsafe.Pointer) bool { return *(*float64)(at) == float }},
+	} {
+		b := (*box)(unsafe.Pointer(&c.value))
+		if b.data == nil || !c.same(b.data) {
+			return false
+		}
+		b.data = c.at
+		if v := reflect.ValueOf(c.value); !v.IsValid() || !v.Equal(reflect.NewAt(v.Type(), c.at).Elem()) {
+			return false
+		}
+	}
+	return true
+}()
+
+// Box returns *p as an interface value. Where it can it does not copy what p
+// points to, which must never change.
+func Box[T string | int64 | float64](p *T) any {
+	if !boxes {
+		return *p
+	}
+	var zero T
+	v := any(zero)
+	(*box)(unsafe.Pointer(&v)).data = unsafe.Pointer(p)
+	return v
+}
+
+// Wraps tells whether a T is nothing but an F: a struct whose only field with a
+// size is one.
+func Wraps[T, F any]() bool {
+	outer, inner := reflect.TypeFor[T](), reflect.TypeFor[F]()
+	if outer.Kind() != reflect.Struct || outer.Size() != inner.Size() || outer.Align() != inner.Align() {
+		return false
+	}
+	found := false
+	for i := range outer.NumField() {
+		field := outer.Field(i)
+		if field.Type.Size() == 0 {
+			continue
+		}
+		if found || field.Type != inner || field.Offset != 0 {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// As returns the T that is nothing but the F at p. Wraps[T, F] has to be true.
+func As[T, F any](p *F) *T { return (*T)(unsafe.Pointer(p)) }

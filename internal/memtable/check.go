@@ -1,0 +1,101 @@
+package memtable
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Held is the number of records, expired ones included.
+func (t *Table) Held() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.keys
+}
+
+// Check tells whether the table, the names, the deadlines and the counts agree. It
+// walks all of them while others can't write, and is meant for tests.
+func (t *Table) Check() error {
+	t.lockAll()
+	defer t.unlockAll()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	keys, bytes, deadlines := 0, int64(0), 0
+	var names []string
+	for i := range t.shards {
+		live, overflow := 0, 0
+		if groups := t.shards[i].groups.Load(); groups != nil {
+			for j := range *groups {
+				g := &(*groups)[j]
+				if g.tags.Load()&overflowFlag != 0 {
+					overflow++
+				}
+				for k := range g.slots {
+					r := g.slots[k].Load()
+					if used := g.tags.Load()>>(8*k)&tagOccupied != 0; used != (r != nil) {
+						return fmt.Errorf("shard %d: a slot's tag is %v, its record %v", i, used, r != nil)
+					}
+					if r == nil {
+						continue
+					}
+					hash := t.hash(r.Key())
+					if shardOf(hash) != i || t.shards[i].find(hash, r.Key()).record != r {
+						return fmt.Errorf("key %q is not found where it is", r.Key())
+					}
+					live++
+					bytes += r.size()
+					names = append(names, r.Key())
+					if d := r.Deadline(); d != 0 {
+						deadlines++
+						if at := t.due.find(due{d, hash}); at < 0 || !slices.Contains(t.due.buckets[at], hash) {
+							return fmt.Errorf("key %q is not among the deadlines", r.Key())
+						}
+						if d < t.due.soonest {
+							return fmt.Errorf("key %q is due at %d, the soonest is said to be %d", r.Key(), d, t.due.soonest)
+						}
+					}
+				}
+			}
+		}
+		if live != t.shards[i].live || overflow != t.shards[i].overflow {
+			return fmt.Errorf("shard %d counts %d records and %d full groups, has %d and %d", i, t.shards[i].live, t.shards[i].overflow, live, overflow)
+		}
+		keys += live
+	}
+	inBuckets := 0
+	for _, b := range t.due.buckets {
+		inBuckets += len(b)
+	}
+	if keys != t.keys || bytes != t.bytes.Load() || deadlines != t.due.n || inBuckets != deadlines {
+		return fmt.Errorf("counts are %d keys, %d bytes, %d deadlines (%d in buckets); there are %d, %d, %d",
+			t.keys, t.bytes.Load(), t.due.n, inBuckets, keys, bytes, deadlines)
+	}
+	return t.checkNames(names)
+}
+
+func (t *Table) checkNames(want []string) error {
+	slices.Sort(want)
+	n, last := 0, ""
+	for _, l := range t.names.leaves {
+		if len(l.begins) == 0 || len(l.begins) > leafKeys {
+			return fmt.Errorf("a leaf has %d names", len(l.begins))
+		}
+		for i := range l.begins {
+			name := l.key(i)
+			if name <= last {
+				return fmt.Errorf("name %q comes after %q", name, last)
+			}
+			last = name
+			n++
+			if len(want) > 0 && want[0] == name {
+				want = want[1:]
+			}
+		}
+	}
+	if len(want) > 0 {
+		return fmt.Errorf("key %q has no name", want[0])
+	}
+	if n != t.names.n || n-t.names.dead != t.keys {
+		return fmt.Errorf("%d names, of which %d are dead, are said to be %d for %d keys", n, t.names.dead, t.names.n, t.keys)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package memtable
+
+import (
+	"sort"
+	"strings"
+	"unsafe"
+)
+
+// View is what a page of a table looks at.
+type View struct {
+	Prefix string
+	After  string // only keys behind it
+	Values bool   // the page needs records
+	Limit  int    // most keys to look at
+}
+
+// Page calls each for the keys of a view in their order, until it returns false,
+// and tells whether keys may be left, and which one was looked at last. All of it
+// is of one moment: others can't write meanwhile, so each has to be quick, and
+// the name is valid only until it returns. A key that cannot have expired comes
+// without its record, nil, where values are not wanted.
+func (t *Table) Page(v View, each func(name string, r *Record) bool) (more bool, last string) {
+	if v.Values {
+		t.lockAll()
+		defer t.unlockAll()
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	first := t.names.find(max(v.Prefix, v.After))
+	if first < 0 {
+		return false, ""
+	}
+	p := pager{View: v, t: t, each: each, fetch: v.Values || t.due.n > 0 || t.names.dead > 0}
+	for _, l := range t.names.leaves[first:] {
+		if !p.leaf(l) {
+			break
+		}
+	}
+	return p.more, strings.Clone(p.last)
+}
+
+type pager struct {
+	View
+	t      *Table
+	each   func(name string, r *Record) bool
+	fetch  bool // each key's record is needed
+	f      fetcher
+	looked int
+	more   bool
+	last   string // in a leaf
+}
+
+// leaf looks at the keys of a leaf, and tells whether to go on.
+func (p *pager) leaf(l *leaf) bool {
+	n := len(l.begins)
+	i := 0
+	if from := max(p.Prefix, p.After); l.key(0) <= from {
+		i = sort.Search(n, func(i int) bool { k := l.key(i); return k >= p.Prefix && (k > p.After || p.After == "") })
+	}
+	end := n
+	if p.Prefix != "" && !strings.HasPrefix(l.key(n-1), p.Prefix) {
+		end = i + sort.Search(n-i, func(j int) bool { return !strings.HasPrefix(l.key(i+j), p.Prefix) })
+	}
+	for i < end {
+		stop := min(end, i+fetched, i+p.Limit-p.looked)
+		if i == stop {
+			p.more = true
+			return false
+		}
+		if !p.names(l, i, stop) {
+			return false
+		}
+		i = stop
+	}
+	return end == n
+}
+
+// names looks at keys i to j of a leaf.
+func (p *pager) names(l *leaf, i, j int) bool {
+	if p.fetch {
+		var hashes [fetched]uint64
+		for k := i; k < j; k++ {
+			hashes[k-i] = p.t.hash(l.key(k))
+		}
+		p.f.fetch(p.t, hashes[:j-i])
+		for k := i; k < j; k++ {
+			name, at := l.key(k), k-i
+			if r := p.f.records[at]; r == nil || r.Key() != name {
+				p.f.records[at] = p.t.shard(hashes[at]).find(hashes[at], name).record
+			}
+		}
+	}
+	for k := i; k < j; k++ {
+		p.looked++
+		p.last = l.key(k)
+		r := p.f.records[k-i]
+		if p.fetch && r == nil {
+			continue // a sweep took it
+		}
+		if !p.each(p.last, r) {
+			p.more = true
+			return false
+		}
+	}
+	return true
+}
+
+// Taken is what a page took out of a table, to look at it when others can write
+// again. It is meant to be used for many pages.
+type Taken struct {
+	names   []byte
+	ends    []int // of the names
+	records []*Record
+}
+
+// Add takes a name and, if there is one, its record.
+func (t *Taken) Add(name string, r *Record) {
+	t.names = append(t.names, name...)
+	t.ends = append(t.ends, len(t.names))
+	if r != nil {
+		t.records = append(t.records, r)
+	}
+}
+
+// Len is the number of names, Bytes their size.
+func (t *Taken) Len() int   { return len(t.ends) }
+func (t *Taken) Bytes() int { return len(t.names) }
+
+// At returns a name, valid until Reset, and its record, if all have one.
+func (t *Taken) At(i int) (name string, r *Record) {
+	begin := 0
+	if i > 0 {
+		begin = t.ends[i-1]
+	}
+	b := t.names[begin:t.ends[i]]
+	if len(t.records) == len(t.ends) {
+		r = t.records[i]
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b)), r
+}
+
+// Reset empties t, whose records are free to go.
+func (t *Taken) Reset() {
+	clear(t.records)
+	t.names, t.ends, t.records = t.names[:0], t.ends[:0], t.records[:0]
+}

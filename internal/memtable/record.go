@@ -1,0 +1,162 @@
+package memtable
+
+import (
+	"math"
+	"unsafe"
+)
+
+// A Record is a key with its value and deadline in one block without pointers:
+// one allocation for all of them, one place in memory for a read to fetch, and
+// nothing for the garbage collector to follow. It never changes; a new value is a
+// new record. The type stands for the block's head, and behind it follow
+//
+//	the value ready-made, if it is a text (16 bytes) or a number (8 bytes)
+//	8 bytes  deadline, if there is one
+//	key, value
+//
+// A ready-made text is the head of a Go string, which points into the block
+// itself. The collector does not see that pointer, and need not: whoever has the
+// head has an address in the block, which keeps all of it alive.
+type Record struct {
+	keyLen   uint16
+	key      uint8 // where the key begins
+	flags    uint8
+	valueLen uint32
+}
+
+const (
+	headBytes   = int(unsafe.Sizeof(Record{}))
+	textBytes   = int(unsafe.Sizeof(""))
+	numberBytes = 8
+	wordBytes   = 8 // of the memory that a block is made of
+
+	flagDeadline = 1 << iota
+	flagText
+	flagInt
+	flagFloat
+)
+
+// Bounds of what a record can hold, in bytes.
+const (
+	MaxKey   = math.MaxUint16
+	MaxValue = math.MaxInt32
+)
+
+// New makes a record. Its deadline is in the time of the table's clock; 0: none.
+// Key and value are copied.
+func New(key, value string, deadline int64) *Record {
+	return build(key, "", value, deadline, 0, 0)
+}
+
+// NewText makes a record whose value is head and text, with the text ready-made.
+func NewText(key, head, text string, deadline int64) *Record {
+	flags, ready := uint8(flagText), textBytes
+	if text == "" { // there is no byte to point to
+		flags, ready = 0, 0
+	}
+	r := build(key, head, text, deadline, flags, ready)
+	if flags != 0 {
+		// As numbers: the block is no place for a pointer that the collector knows.
+		*(*[2]uintptr)(r.at(headBytes)) = [2]uintptr{
+			uintptr(r.at(int(r.key) + len(key) + len(head))), uintptr(len(text)),
+		}
+	}
+	return r
+}
+
+// NewInt makes a record whose value stands for a number, which is ready-made.
+func NewInt(key, value string, i, deadline int64) *Record {
+	r := build(key, "", value, deadline, flagInt, numberBytes)
+	*(*int64)(r.at(headBytes)) = i
+	return r
+}
+
+// NewFloat is NewInt for floats.
+func NewFloat(key, value string, f float64, deadline int64) *Record {
+	r := build(key, "", value, deadline, flagFloat, numberBytes)
+	*(*float64)(r.at(headBytes)) = f
+	return r
+}
+
+// build makes a record with room for ready bytes of a ready-made value. Its value
+// is head and body.
+func build(key, head, body string, deadline int64, flags uint8, ready int) *Record {
+	at, valueLen := headBytes+ready, len(head)+len(body)
+	if deadline != 0 {
+		at += numberBytes
+		flags |= flagDeadline
+	}
+	size := at + len(key) + valueLen
+	// Words, so that what is ready-made lies where its type wants it.
+	block := make([]uint64, (size+wordBytes-1)/wordBytes)
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(block))), size)
+	r := (*Record)(unsafe.Pointer(unsafe.SliceData(block)))
+	*r = Record{uint16(len(key)), uint8(at), flags, uint32(valueLen)}
+	if deadline != 0 {
+		*(*int64)(r.at(at - numberBytes)) = deadline
+	}
+	n := copy(bytes[at:], key)
+	n += copy(bytes[at+n:], head)
+	copy(bytes[at+n:], body)
+	return r
+}
+
+func (r *Record) at(offset int) unsafe.Pointer { return unsafe.Add(unsafe.Pointer(r), offset) }
+
+// Key returns the key. It shares the record's memory.
+func (r *Record) Key() string {
+	return unsafe.String((*byte)(r.at(int(r.key))), int(r.keyLen))
+}
+
+// Value returns the value. It shares the record's memory.
+func (r *Record) Value() string {
+	if r.valueLen == 0 { // there is no byte to point to
+		return ""
+	}
+	return unsafe.String((*byte)(r.at(int(r.key)+int(r.keyLen))), int(r.valueLen))
+}
+
+// Deadline is in the time of the table's clock; 0: none.
+func (r *Record) Deadline() int64 {
+	if r.flags&flagDeadline == 0 {
+		return 0
+	}
+	return *(*int64)(r.at(int(r.key) - numberBytes))
+}
+
+// Text returns a text that is ready-made, or nil. Nobody may write to it.
+func (r *Record) Text() *string {
+	if r.flags&flagText == 0 {
+		return nil
+	}
+	return (*string)(r.at(headBytes))
+}
+
+// Int returns an int that is ready-made, or nil. Nobody may write to it.
+func (r *Record) Int() *int64 {
+	if r.flags&flagInt == 0 {
+		return nil
+	}
+	return (*int64)(r.at(headBytes))
+}
+
+// Float returns a float that is ready-made, or nil. Nobody may write to it.
+func (r *Record) Float() *float64 {
+	if r.flags&flagFloat == 0 {
+		return nil
+	}
+	return (*float64)(r.at(headBytes))
+}
+
+// size is what the record counts against the table's limit of bytes.
+func (r *Record) size() int64 {
+	if r == nil {
+		return 0
+	}
+	return int64(2*int(r.keyLen) + int(r.valueLen) + Overhead)
+}
+
+// Overhead is what an entry counts beside its key, which is there twice, and its
+// value: the head and the deadline of its record, what rounds its block up, its
+// slot in the hash table, and its place among the deadlines.
+const Overhead = 72

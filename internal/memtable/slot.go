@@ -1,0 +1,266 @@
+package memtable
+
+// Limit says which of a table's limits is in the way of a write.
+type Limit uint8
+
+// The limits.
+const (
+	None     Limit = iota // the write is done
+	MaxBytes              // Config.MaxBytes
+	MaxKeys               // Config.MaxKeys
+)
+
+// Slot is the place of a key in a table, locked. Put and Delete change the table,
+// the order of the keys, that of the deadlines and the counts in one step.
+type Slot struct {
+	t     *Table
+	shard *shard
+	hash  uint64
+	at    place
+	now   int64
+}
+
+// Lock locks the slot of a key. Nobody else can write to the key, nor to those
+// that share its shard, until Unlock.
+func (t *Table) Lock(key string) Slot {
+	hash := t.hash(key)
+	s := t.shard(hash)
+	s.mu.Lock()
+	return Slot{t: t, shard: s, hash: hash, at: s.find(hash, key)}
+}
+
+// Unlock ends the use of the slot.
+func (s *Slot) Unlock() { s.shard.mu.Unlock() }
+
+// Now is the one reading of the clock that the slot is judged by.
+func (s *Slot) Now() int64 {
+	if s.now == 0 {
+		s.now = s.t.config.Now()
+	}
+	return s.now
+}
+
+// Record returns the live record of the key, or nil.
+func (s *Slot) Record() *Record {
+	if r := s.at.record; r != nil && !(r.Deadline() != 0 && r.Deadline() <= s.Now()) {
+		return r
+	}
+	return nil
+}
+
+// Exists reports whether there is a record, live or not.
+func (s *Slot) Exists() bool { return s.at.record != nil }
+
+// Put stores a record of the key, if the limits allow it. It is the last use of
+// the slot before Unlock, as Delete is.
+func (s *Slot) Put(r *Record) Limit {
+	old := s.at.record
+	if old != nil && old.Deadline() == r.Deadline() {
+		// The key is there and stays as long: nothing but its record changes.
+		if !s.t.reserve(r.size() - old.size()) {
+			return MaxBytes
+		}
+		s.at.group.slots[s.at.slot].Store(r)
+	} else {
+		if old == nil {
+			s.t.makeRoom(s.shard, 1)
+		}
+		now := int64(0)
+		if s.t.config.MaxKeys > 0 {
+			now = s.Now()
+		}
+		if limit := s.t.commit([]change{{s.hash, s.at, r}}, now); limit != None {
+			return limit
+		}
+	}
+	s.shard.puts++
+	return None
+}
+
+// Delete removes the record of the key, live or not.
+func (s *Slot) Delete() {
+	if s.at.record != nil {
+		s.t.commit([]change{{s.hash, s.at, nil}}, 0)
+		s.t.shrink(s.shard)
+	}
+}
+
+// Batch is the places of several keys, locked.
+type Batch struct {
+	t      *Table
+	locked [shardCount]bool
+	now    int64
+}
+
+// Change is what a batch makes of one key.
+type Change struct {
+	Key  string
+	Next *Record // nil: the key is removed
+}
+
+// LockAll locks the slots of n keys, which may repeat.
+func (t *Table) LockAll(n int, key func(i int) string) *Batch {
+	b := &Batch{t: t}
+	for i := range n {
+		b.locked[shardOf(t.hash(key(i)))] = true
+	}
+	for i, locked := range b.locked {
+		if locked {
+			t.shards[i].mu.Lock()
+		}
+	}
+	return b
+}
+
+// Unlock ends the use of the batch.
+func (b *Batch) Unlock() {
+	for i, locked := range b.locked {
+		if locked {
+			b.t.shards[i].mu.Unlock()
+		}
+	}
+}
+
+// Now is the one reading of the clock that all of the batch is judged by.
+func (b *Batch) Now() int64 {
+	if b.now == 0 {
+		b.now = b.t.config.Now()
+	}
+	return b.now
+}
+
+// Record returns the live record of one of the keys, or nil.
+func (b *Batch) Record(key string) *Record {
+	hash := b.t.hash(key)
+	if r := b.t.shard(hash).find(hash, key).record; r != nil && !(r.Deadline() != 0 && r.Deadline() <= b.Now()) {
+		return r
+	}
+	return nil
+}
+
+// Commit makes changes, each of another key that is locked: all of them or, where
+// a limit is in the way, none. No read sees some of them done and others not.
+func (b *Batch) Commit(changes []Change) Limit {
+	t := b.t
+	var growth [shardCount]int
+	all := make([]change, len(changes))
+	find := func(i int) place { return t.shard(all[i].hash).find(all[i].hash, changes[i].Key) }
+	for i, c := range changes {
+		all[i] = change{hash: t.hash(c.Key), next: c.Next}
+		if c.Next != nil && find(i).record == nil {
+			growth[shardOf(all[i].hash)]++
+		}
+	}
+	for i, n := range growth {
+		if n > 0 {
+			t.makeRoom(&t.shards[i], n)
+		}
+	}
+	for i := range all {
+		all[i].at = find(i)
+	}
+	limit := t.commit(all, b.Now())
+	for i, locked := range b.locked {
+		if locked {
+			t.shrink(&t.shards[i])
+		}
+	}
+	return limit
+}
+
+// change is a Change of a record that has been found.
+type change struct {
+	hash uint64
+	at   place
+	next *Record
+}
+
+// alive is 1 for a record that is live, else 0. Without a limit of keys nobody
+// asks for the time.
+func alive(r *Record, now int64) int {
+	if r == nil || r.Deadline() != 0 && r.Deadline() <= now {
+		return 0
+	}
+	return 1
+}
+
+// commit is the one way for keys to come, to go and to change their deadlines.
+// Their shards are locked and have room.
+func (t *Table) commit(changes []change, now int64) Limit {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	grow, more := int64(0), 0
+	for i := range changes {
+		c := &changes[i]
+		grow += c.next.size() - c.at.record.size()
+		more += alive(c.next, now) - alive(c.at.record, now)
+	}
+	if limit := int(t.config.MaxKeys); limit > 0 && more > 0 && t.keys+more > limit && t.keys-t.due.passed(t, now)+more > limit {
+		return MaxKeys
+	}
+	if !t.reserve(grow) {
+		return MaxBytes
+	}
+	if len(changes) > 1 {
+		t.batching.Add(1)
+		defer t.batching.Add(-1)
+	}
+	soonest := t.due.soonest
+	for i := range changes {
+		t.carryOut(&changes[i])
+	}
+	if t.due.n > 0 && t.due.soonest < soonest && t.config.Sooner != nil {
+		t.config.Sooner(t.due.soonest)
+	}
+	return None
+}
+
+func (t *Table) carryOut(c *change) {
+	s, old, was, deadline := t.shard(c.hash), c.at.record, int64(0), int64(0)
+	if old != nil {
+		was = old.Deadline()
+	}
+	if c.next != nil {
+		deadline = c.next.Deadline()
+	}
+	if was != 0 && was != deadline {
+		t.due.remove(due{was, c.hash})
+	}
+	switch {
+	case c.next != nil:
+		s.store(c.hash, c.at, c.next)
+		if old == nil {
+			t.keys++
+			t.names.add(c.next.Key())
+		}
+	case old != nil:
+		s.remove(c.at)
+		t.keys--
+		t.names.remove(old.Key())
+	}
+	if deadline != 0 && was != deadline {
+		t.due.add(t, due{deadline, c.hash})
+	}
+}
+
+// reserve takes the bytes that a write needs, or fails where the limit is in the
+// way. It never goes above the limit, not even for a moment, so that no other
+// write fails for room that there is.
+func (t *Table) reserve(grow int64) bool {
+	limit := t.config.MaxBytes
+	if grow <= 0 || limit <= 0 {
+		if grow != 0 {
+			t.bytes.Add(grow)
+		}
+		return true
+	}
+	for {
+		bytes := t.bytes.Load()
+		if bytes+grow > limit {
+			return false
+		}
+		if t.bytes.CompareAndSwap(bytes, bytes+grow) {
+			return true
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package memtable
+
+// compactLeaves is how many leaves of the names are looked through while others
+// can't add keys.
+const compactLeaves = 8
+
+// Sweep removes some of the keys that have expired by now while others can't
+// write; reads go on. It returns how many, 0 if there are no more.
+func (t *Table) Sweep(now int64) int {
+	t.lockAll()
+	defer t.unlockAll()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	removed := 0
+	var f fetcher
+	for hashes := t.due.take(t, now); len(hashes) > 0; {
+		n := min(len(hashes), fetched)
+		f.fetch(t, hashes[:n])
+		for i, hash := range hashes[:n] {
+			expired := func(r *Record) bool { return r.Deadline() != 0 && r.Deadline() <= now }
+			at := place{f.records[i], f.groups[i], int(f.slots[i])}
+			if r := at.record; r == nil || !expired(r) || t.hash(r.Key()) != hash {
+				at = t.findHash(hash, expired)
+			}
+			if at.record != nil {
+				t.bytes.Add(-at.record.size())
+				t.shard(hash).remove(at)
+				removed++
+			}
+		}
+		hashes = hashes[n:]
+	}
+	t.keys -= removed
+	t.names.dead += removed
+	return removed
+}
+
+// Soonest returns the time of the next sweep that may find something.
+func (t *Table) Soonest() (deadline int64, ok bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.due.soonest, t.due.n > 0
+}
+
+// Tidy gives back some of the memory that sweeps have left unused, and tells
+// whether it did. A quarter of the names may stay dead; removing them one by one
+// would take longer than all the rest of a sweep.
+func (t *Table) Tidy(from string) (next string, more bool) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		shrunk := t.shrink(s)
+		s.mu.Unlock()
+		if shrunk {
+			return from, true
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if from == "" && t.names.dead <= t.names.n/4 {
+		return "", false
+	}
+	next = t.names.compact(from, compactLeaves, t.present)
+	return next, next != ""
+}
+
+// present calls each for the names of a leaf that have a record.
+func (t *Table) present(l *leaf, each func(name string)) {
+	var f fetcher
+	var hashes [fetched]uint64
+	for i := 0; i < len(l.begins); i += fetched {
+		n := min(fetched, len(l.begins)-i)
+		for k := range n {
+			hashes[k] = t.hash(l.key(i + k))
+		}
+		f.fetch(t, hashes[:n])
+		for k := range n {
+			name := l.key(i + k)
+			if r := f.records[k]; r != nil && r.Key() == name || t.shard(hashes[k]).find(hashes[k], name).record != nil {
+				each(name)
+			}
+		}
+	}
+}

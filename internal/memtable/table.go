@@ -1,0 +1,344 @@
+// Package memtable is what the in-memory store is made of: a hash table of
+// records by key, the names of the keys in their order, and the keys by deadline,
+// which change together. It works on plain strings and knows nothing of what they
+// encode. All unsafe code of the in-memory store is here.
+//
+//	record.go     one key with its value and deadline
+//	box.go        values that are handed out without being copied
+//	table.go      the hash table, which reads look up without a lock
+//	slot.go       writes: one key, or several at once
+//	names.go      keys in their order, packed
+//	deadlines.go  keys in the order of their deadlines, by hash
+//	page.go       reads of several keys of one moment
+//	sweep.go      removal of what has expired
+//
+// A read of one key takes no lock. A write locks its key's shard, and mu only
+// where the key appears, disappears, comes back to life or gets another deadline.
+// Whoever locks several shards does so in their order, and takes mu last.
+package memtable
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Config is what a table is made with.
+type Config struct {
+	Now      func() int64         // the clock; more than 0
+	MaxKeys  int64                // live keys; 0: no limit
+	MaxBytes int64                // as Bytes counts them; 0: no limit
+	Sooner   func(deadline int64) // told when a deadline becomes the soonest; it must be quick
+}
+
+// Table holds records by key. A group of slots is one line of the processor's
+// cache, with a tag of each slot's hash to tell which to look at.
+//
+// A record never moves within a shard's groups. So a read that goes on while
+// they are written to finds a key that is there all the time, and one that holds
+// on to groups that were replaced sees the shard as it was at that moment.
+type Table struct {
+	config   Config
+	seed     maphash.Seed
+	batching atomic.Int32 // batches that are half done: reads wait for their shard
+	bytes    atomic.Int64
+	shards   [shardCount]shard
+
+	mu    sync.RWMutex // after all shards' locks
+	keys  int          // records in the table, expired ones included
+	names names
+	due   deadlines
+}
+
+const (
+	shardBits  = 6
+	shardCount = 1 << shardBits
+
+	groupSlots = 7
+
+	// A shard doubles at 3/4 of its slots, and halves at 2/5 of those.
+	growNumerator, growDenominator     = 3, 4
+	shrinkNumerator, shrinkDenominator = 2, 5
+
+	tagOccupied  = 0x80
+	tagOnes      = 0x0101010101010101
+	tagHighs     = 0x0080808080808080 // of the seven slots
+	overflowFlag = 1 << 63            // the group was full once: look at the next one too
+)
+
+type shard struct {
+	mu       sync.Mutex
+	groups   atomic.Pointer[[]group] // its length is a power of two; nil: empty
+	live     int
+	overflow int   // groups with overflowFlag
+	puts     int64 // records that were stored one by one
+	_        [24]byte
+}
+
+// group is 64 bytes. A slot's tag is in the byte of tags of the same number.
+type group struct {
+	tags  atomic.Uint64
+	slots [groupSlots]atomic.Pointer[Record]
+}
+
+// NewTable makes an empty table.
+func NewTable(c Config) *Table {
+	return &Table{config: c, seed: maphash.MakeSeed(), due: deadlines{soonest: never}}
+}
+
+func (t *Table) hash(key string) uint64 { return maphash.String(t.seed, key) }
+
+func shardOf(hash uint64) int { return int(hash >> (64 - shardBits)) }
+
+func (t *Table) shard(hash uint64) *shard { return &t.shards[shardOf(hash)] }
+
+func tagOf(hash uint64) uint64 { return tagOccupied | hash>>(64-shardBits-7)&0x7f }
+
+// lockAll keeps everyone else from writing.
+func (t *Table) lockAll() {
+	for i := range t.shards {
+		t.shards[i].mu.Lock()
+	}
+}
+
+func (t *Table) unlockAll() {
+	for i := range t.shards {
+		t.shards[i].mu.Unlock()
+	}
+}
+
+// Get returns the record of a key, live or not, or nil.
+func (t *Table) Get(key string) *Record {
+	hash := t.hash(key)
+	s := t.shard(hash)
+	if t.batching.Load() != 0 { // it may be half done with this key's shard
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
+	return s.find(hash, key).record
+}
+
+// Live counts the live keys without a walk.
+func (t *Table) Live() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.due.n == 0 {
+		return t.keys
+	}
+	return t.keys - t.due.passed(t, t.config.Now())
+}
+
+// Bytes is what the records count: their keys twice, their values, and Overhead
+// for each of them.
+func (t *Table) Bytes() int64 { return t.bytes.Load() }
+
+// Puts is the number of records that Slot.Put stored.
+func (t *Table) Puts() (n int64) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		n += s.puts
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// place is where a record is; the zero value: nowhere.
+type place struct {
+	record *Record
+	group  *group
+	slot   int
+}
+
+// find needs no lock, but only who holds the shard's may rely on the place.
+func (s *shard) find(hash uint64, key string) place {
+	groups := s.groups.Load()
+	if groups == nil {
+		return place{}
+	}
+	g := *groups
+	mask := uint64(len(g) - 1)
+	pattern := tagOf(hash) * tagOnes
+	for i, n := hash&mask, uint64(0); n <= mask; i, n = (i+1)&mask, n+1 {
+		tags := g[i].tags.Load()
+		for m := matches(tags, pattern); m != 0; m &= m - 1 {
+			slot := bits.TrailingZeros64(m) / 8
+			if r := g[i].slots[slot].Load(); r != nil && r.Key() == key {
+				return place{r, &g[i], slot}
+			}
+		}
+		if tags&overflowFlag == 0 {
+			break
+		}
+	}
+	return place{}
+}
+
+// matches has the high bit set in each byte of tags that is a slot's and, but for
+// a rare one too many, equal to that of pattern.
+func matches(tags, pattern uint64) uint64 {
+	diff := tags ^ pattern
+	return (diff - tagOnes) &^ diff & tagHighs
+}
+
+// findHash looks for a record by its key's hash. Where two keys share it, want
+// tells them apart.
+func (t *Table) findHash(hash uint64, want func(*Record) bool) place {
+	groups := t.shard(hash).groups.Load()
+	if groups == nil {
+		return place{}
+	}
+	g := *groups
+	mask := uint64(len(g) - 1)
+	pattern := tagOf(hash) * tagOnes
+	for i, n := hash&mask, uint64(0); n <= mask; i, n = (i+1)&mask, n+1 {
+		tags := g[i].tags.Load()
+		for m := matches(tags, pattern); m != 0; m &= m - 1 {
+			slot := bits.TrailingZeros64(m) / 8
+			if r := g[i].slots[slot].Load(); r != nil && t.hash(r.Key()) == hash && want(r) {
+				return place{r, &g[i], slot}
+			}
+		}
+		if tags&overflowFlag == 0 {
+			break
+		}
+	}
+	return place{}
+}
+
+// fetched is how many records are looked up at once.
+const fetched = 32
+
+// fetcher looks up records by hash in passes, so that the processor waits for
+// several lines of memory at the same time: one key after the other would wait
+// for each of them.
+type fetcher struct {
+	groups  [fetched]*group
+	slots   [fetched]uint8
+	records [fetched]*Record // nil: none, or not where it was looked for
+	touched uint8
+}
+
+// fetch looks at the first slot with the right tag of each hash, up to fetched of
+// them. It is most often the right one; the caller has to check, and to look
+// again where it is not.
+func (f *fetcher) fetch(t *Table, hashes []uint64) {
+	var tags [fetched]uint64
+	for i, hash := range hashes {
+		f.groups[i], f.records[i] = nil, nil
+		if groups := t.shard(hash).groups.Load(); groups != nil {
+			f.groups[i] = &(*groups)[hash&uint64(len(*groups)-1)]
+		}
+	}
+	for i := range hashes {
+		if f.groups[i] != nil {
+			tags[i] = f.groups[i].tags.Load()
+		}
+	}
+	for i, hash := range hashes {
+		if m := matches(tags[i], tagOf(hash)*tagOnes); m != 0 {
+			f.slots[i] = uint8(bits.TrailingZeros64(m) / 8)
+			f.records[i] = f.groups[i].slots[f.slots[i]].Load()
+		}
+	}
+	for i := range hashes {
+		if r := f.records[i]; r != nil {
+			f.touched += r.flags
+		}
+	}
+}
+
+// store puts a record where the key's old one is, or anew; there is room.
+func (s *shard) store(hash uint64, old place, r *Record) {
+	if old.record != nil {
+		old.group.slots[old.slot].Store(r)
+		return
+	}
+	s.overflow += insert(*s.groups.Load(), hash, r)
+	s.live++
+}
+
+// remove takes out the record at a place.
+func (s *shard) remove(old place) {
+	g := old.group
+	g.tags.Store(g.tags.Load() &^ (0xff << (old.slot * 8)))
+	g.slots[old.slot].Store(nil)
+	s.live--
+}
+
+// makeRoom lets a shard take n more records.
+func (t *Table) makeRoom(s *shard, n int) {
+	groups := s.groups.Load()
+	if groups == nil || s.live+n > roomIn(len(*groups)) || tooFull(s.overflow, len(*groups)) {
+		t.rebuild(s, s.live+n)
+	}
+}
+
+// shrink gives back the memory of a shard that has emptied, and tells whether it
+// had.
+func (t *Table) shrink(s *shard) bool {
+	groups := s.groups.Load()
+	if groups == nil || len(*groups) == 1 || s.live >= roomIn(len(*groups))*shrinkNumerator/shrinkDenominator {
+		return false
+	}
+	t.rebuild(s, max(s.live, 1))
+	return len(*s.groups.Load()) < len(*groups)
+}
+
+// roomIn is the number of records that n groups take before they grow.
+func roomIn(n int) int { return n * groupSlots * growNumerator / growDenominator }
+
+// tooFull reports that reads of absent keys would look at too many groups. Keys
+// that come and go leave the flags behind.
+func tooFull(overflow, groups int) bool { return groups > 4 && overflow*2 > groups }
+
+// rebuild gives a shard groups for n records. Reads that are under way go on in
+// the old ones.
+func (t *Table) rebuild(s *shard, n int) {
+	size := 1
+	for roomIn(size) < n {
+		size *= 2
+	}
+	old := s.groups.Load()
+	for {
+		groups := make([]group, size)
+		s.overflow = 0
+		if old != nil {
+			for i := range *old {
+				for j := range (*old)[i].slots {
+					if r := (*old)[i].slots[j].Load(); r != nil {
+						s.overflow += insert(groups, t.hash(r.Key()), r)
+					}
+				}
+			}
+		}
+		if !tooFull(s.overflow, size) {
+			s.groups.Store(&groups)
+			return
+		}
+		size *= 2
+	}
+}
+
+// insert puts a record into a free slot. It returns how many groups it met that
+// were full for the first time.
+func insert(g []group, hash uint64, r *Record) (overflowed int) {
+	mask := uint64(len(g) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		tags := g[i].tags.Load()
+		if free := ^tags & tagHighs; free != 0 {
+			slot := bits.TrailingZeros64(free) / 8
+			g[i].slots[slot].Store(r) // before the tag that leads to it
+			g[i].tags.Store(tags&^(0xff<<(slot*8)) | tagOf(hash)<<(slot*8))
+			return overflowed
+		}
+		if tags&overflowFlag == 0 {
+			g[i].tags.Store(tags | overflowFlag)
+			overflowed++
+		}
+	}
+}
+
+var _ = [1]struct{}{}[unsafe.Sizeof(shard{})-64] // one line of cache
