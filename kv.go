@@ -23,7 +23,8 @@ const libraryDoc = `Key-value stores that share state between requests and backg
 
 kv.default is the host's store; kv.open(name) opens or reuses another one:
 ":memory:name" in this process, or the path of a file. Every store has the same
-methods; help(kv.default.set) and so on describe them. Values are None, bool,
+methods; help(kv.default.set) and so on describe them. A store is no dict: write
+s.exists(k) for k in s, s.get(k) for s[k], s.count() for len(s). Values are None, bool,
 int, float, str, bytes, list, tuple, set and dict; what a store returns is a copy.`
 
 // newLibrary makes the library over a registry. Scripts that import it may open
