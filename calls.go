@@ -483,10 +483,10 @@ func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error
 	return object.NewInteger(int64(n)), err
 }
 
-func callSub(_ context.Context, h *Handle, a arguments) (object.Object, error) {
+func callSub(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	prefix, err := textArg("prefix", a[0], "")
 	if err != nil {
 		return nil, err
 	}
-	return h.subFace(prefix)
+	return h.subFace(ctx, prefix)
 }

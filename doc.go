@@ -21,14 +21,32 @@
 //
 // [InitKVStore] and its neighbours work on one [Registry]; [NewRegistry] makes
 // others. [Registry.Default] and [Registry.Open] return a [Handle], the store as
-// Go code sees it. A Handle is a [Store], the small interface that backends
-// implement: in memory, a bbolt file, or what [RegisterDriver] adds. Package
-// storetest proves a backend. [Option]s bound and tune a registry.
+// Go code sees it, with values as any; [Get], [SetAs] and [Update] take and return
+// structs. [Handle.Sub] is a view of a part of a store, [Handle.All] an iterator.
+// Below a Handle, at [Handle.Store], is a [Store], the small interface that
+// backends implement: in memory, a bbolt file, or what [RegisterDriver] adds.
+// Package storetest proves a backend. An [Option] bounds or tunes a registry.
+//
+// # Values
+//
+//	script  Go
+//	None    nil
+//	bool    bool
+//	int     int64
+//	float   float64
+//	str     string
+//	bytes   []byte
+//	list    []any
+//	tuple   [Tuple]
+//	set     [Set]
+//	dict    map[string]any if every key is a str, else [Dict]
 //
 // # Guarantees
 //
-// Every call is safe from any number of goroutines and interpreters, and each
-// call is atomic. What a call returned is a copy: changing it changes no store.
+// Every call is safe from any number of goroutines and interpreters. Calls on one
+// key, and GetMany, SetMany, DeleteMany and Clear, are atomic; Keys, Items, All,
+// Count of a pattern and DeleteMatching go page by page, and each page is of one
+// moment. What a call returned is a copy: changing it changes no store.
 //
 // A write to a file that returned is on disk. Writes that are under way at once
 // share a commit; a lone one never waits for others. With [Durability] and

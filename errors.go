@@ -5,9 +5,10 @@ import "github.com/scriptling-kv/extlibs/internal/kverr"
 // What a failed call was about, for errors.Is. The error itself says which call,
 // store and key, and what to do; it never contains a stored value.
 //
-// Scripts see ErrType as TypeError, ErrInvalid, ErrTooLarge and ErrOverflow as
-// ValueError, ErrNotAllowed as PermissionError, ErrClosed as RuntimeError and
-// everything else as OSError. ErrNotFound never reaches a script.
+// Scripts see ErrType as TypeError; ErrInvalid, ErrTooLarge and ErrOverflow as
+// ValueError; ErrNotAllowed as PermissionError; ErrClosed, ErrConflict and the end
+// of a context as RuntimeError; everything else as OSError. ErrNotFound never
+// reaches a script.
 var (
 	ErrNotFound      = kverr.NotFound      // the key is absent or expired
 	ErrType          = kverr.Type          // an argument or a value of a type that does not fit

@@ -1,14 +1,17 @@
 package extlibs_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/paularlott/scriptling"
 	"github.com/scriptling-kv/extlibs"
 )
 
@@ -165,4 +168,124 @@ func ExampleRegisterDriver() {
 	// Output:
 	// applied to k
 	// <nil>
+}
+
+func ExampleGet() {
+	type session struct {
+		User  string   `cbor:"user"`
+		Roles []string `cbor:"roles"`
+	}
+	h, ctx := extlibs.NewRegistry().Default(), context.Background()
+	if err := extlibs.SetAs(ctx, h, "session:1", session{"ann", []string{"admin"}}, time.Hour); err != nil {
+		log.Fatal(err)
+	}
+	s, err := extlibs.Get[session](ctx, h, "session:1")
+	fmt.Println(s.User, s.Roles, err)
+	_, err = extlibs.Get[session](ctx, h, "session:2")
+	fmt.Println(errors.Is(err, extlibs.ErrNotFound), err)
+	// Output:
+	// ann [admin] <nil>
+	// true kv.get: store "default" has no key "session:2"
+}
+
+func ExampleHandle_Sub() {
+	h, ctx := extlibs.NewRegistry().Default(), context.Background()
+	ann := h.Sub("user:ann:")
+	ann.Set(ctx, "theme", "dark", 0)
+	keys, _ := h.Keys(ctx, extlibs.ListOptions{})
+	fmt.Println(keys)
+	keys, _ = ann.Keys(ctx, extlibs.ListOptions{})
+	fmt.Println(keys)
+	// Output:
+	// [user:ann:theme]
+	// [theme]
+}
+
+func ExampleHandle_All() {
+	h, ctx := extlibs.NewRegistry().Default(), context.Background()
+	h.SetMany(ctx, map[string]any{"a": 1, "b": 2, "c": 3}, 0)
+	for item, err := range h.All(ctx, extlibs.ListOptions{After: "a"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(item.Key, item.Value)
+	}
+	// Output:
+	// b 2
+	// c 3
+}
+
+func ExampleHandle_Items() {
+	h, ctx := extlibs.NewRegistry().Default(), context.Background()
+	h.SetMany(ctx, map[string]any{"user:1": "ann", "user:2": "bob", "x": nil}, 0)
+	items, err := h.Items(ctx, extlibs.ListOptions{Pattern: "user:*"})
+	fmt.Println(items, err)
+	// Output: [{user:1 ann} {user:2 bob}] <nil>
+}
+
+func ExampleHandle_CompareAndDelete() {
+	h, ctx := extlibs.NewRegistry().Default(), context.Background()
+	locked, _ := h.Add(ctx, "lock", "token of worker 1", time.Minute)
+	unlocked, _ := h.CompareAndDelete(ctx, "lock", "token of worker 2")
+	fmt.Println(locked, unlocked)
+	unlocked, _ = h.CompareAndDelete(ctx, "lock", "token of worker 1")
+	fmt.Println(unlocked)
+	// Output:
+	// true false
+	// true
+}
+
+func ExampleDurability() {
+	r := extlibs.NewRegistry(extlibs.Durability(extlibs.Interval(100 * time.Millisecond)))
+	defer r.Close()
+	dir, err := os.MkdirTemp("", "kv")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	h, err := r.Open(context.Background(), filepath.Join(dir, "fast.db"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(h.Set(context.Background(), "k", 1, 0))
+	// Output: <nil>
+}
+
+func ExampleLogger() {
+	r := extlibs.NewRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(os.Stdout, nil))))
+	defer r.Close()
+	// Failures of background work are logged from now on; there are none.
+	fmt.Println(r.Default().Set(context.Background(), "k", 1, 0))
+	// Output: <nil>
+}
+
+func ExampleHandle_Backup() {
+	dir, err := os.MkdirTemp("", "kv")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	r, ctx := extlibs.NewRegistry(), context.Background()
+	defer r.Close()
+	h, err := r.Open(ctx, filepath.Join(dir, "kv.db"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	h.Set(ctx, "k", "v", 0)
+	var copied bytes.Buffer
+	if err := h.Backup(ctx, &copied); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(copied.Len() > 0)
+	// Output: true
+}
+
+func ExampleWithKV() {
+	p := scriptling.New()
+	// A host that uses Scriptling's own RegisterRuntimeLibraryAll gives it
+	// extlibs.WithKV(p) in the place of p.
+	extlibs.RegisterRuntimeLibraryAll(extlibs.WithKV(p), nil)
+	_, err := p.Eval("import scriptling.runtime.kv as kv\nkv.open(':memory:example').set('k', 1)")
+	fmt.Println(err)
+	// Output: <nil>
 }

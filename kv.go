@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,9 +43,13 @@ func (r *Registry) newLibrary(a *access.List) *object.Library {
 		}
 		h, err := r.openFromScript(ctx, name, a)
 		if err != nil {
-			return toScript(openCall.name, err)
+			path, _ := filepath.Abs(name)
+			return toScript(openCall.name, renamed(err, path, name))
 		}
-		return h.face()
+		if name == h.name || isURL(name) {
+			return h.face()
+		}
+		return newFace(name, func() *Handle { return h })
 	}}
 	functions := misplacedCalls()
 	functions[openCall.name] = open
@@ -91,9 +97,10 @@ func (r *Registry) openFromScript(ctx context.Context, name string, a *access.Li
 	return released(ctx, func() (*Handle, error) { return r.open(ctx, name, a, true) })
 }
 
-// newFace makes the object that scripts see as a store. Each of its calls asks
-// store for the handle, so that kv.default follows a later Init.
-func newFace(store func() *Handle) *object.Builtin {
+// newFace makes the object that scripts see as a store, by the name that they gave
+// it. Each of its calls asks store for the handle, so that kv.default follows a
+// later Init.
+func newFace(name string, store func() *Handle) *object.Builtin {
 	methods := make(map[string]object.Object, len(calls))
 	for i := range calls {
 		c := &calls[i]
@@ -101,6 +108,9 @@ func newFace(store func() *Handle) *object.Builtin {
 			bound, err := c.bind(kwargs.Kwargs, args)
 			if err != nil {
 				return toScript(c.name, err)
+			}
+			if c.name == "sub" { // its view goes by the same name
+				ctx = context.WithValue(ctx, faceNameKey{}, name)
 			}
 			for {
 				h := store()
@@ -111,7 +121,7 @@ func newFace(store func() *Handle) *object.Builtin {
 				case errors.Is(err, ErrClosed) && store() != h:
 					continue // the default store was replaced on the way
 				}
-				return toScript(c.name, err)
+				return toScript(c.name, renamed(err, h.name, name))
 			}
 		}}
 	}
@@ -125,23 +135,31 @@ func newFace(store func() *Handle) *object.Builtin {
 }
 
 func (r *Registry) defaultFace() *object.Builtin {
-	r.faceOnce.Do(func() { r.face = newFace(r.Default) })
+	r.faceOnce.Do(func() { r.face = newFace("default", r.Default) })
 	return r.face
 }
 
+// faceNameKey is where the context of a call that makes a view holds the name by
+// which the script knows the store.
+type faceNameKey struct{}
+
 // subFace is a view of h as scripts see it. One of the default store follows a
 // later Init, as kv.default does.
-func (h *Handle) subFace(prefix string) (*object.Builtin, error) {
+func (h *Handle) subFace(ctx context.Context, prefix string) (*object.Builtin, error) {
+	name, ok := ctx.Value(faceNameKey{}).(string)
+	if !ok {
+		name = h.name
+	}
 	sub := h.Sub(prefix)
 	if sub.prefixErr != nil {
 		return nil, sub.prefixErr
 	}
 	if !h.whole.isDefault.Load() {
-		return sub.face(), nil
+		return newFace(name, func() *Handle { return sub }), nil
 	}
 	var current atomic.Pointer[Handle]
 	current.Store(sub)
-	return newFace(func() *Handle {
+	return newFace(name, func() *Handle {
 		sub := current.Load()
 		if std := h.registry.Default(); sub.whole != std {
 			sub = std.Sub(sub.prefix)
@@ -153,9 +171,31 @@ func (h *Handle) subFace(prefix string) (*object.Builtin, error) {
 
 func faceOf(h *Handle) func() *object.Builtin {
 	return sync.OnceValue(func() *object.Builtin {
-		return newFace(func() *Handle { return h })
+		return newFace(h.name, func() *Handle { return h })
 	})
 }
+
+// renamed is an error whose text has the name that a script gave a store in the
+// place of the store's own, which may be a path of the host or an address.
+func renamed(err error, own, given string) error {
+	if own == given || own == "" {
+		return err
+	}
+	text := err.Error()
+	shown := strings.ReplaceAll(strings.ReplaceAll(text, strconv.Quote(own), strconv.Quote(given)), own, given)
+	if shown == text {
+		return err
+	}
+	return &renamedError{shown, err}
+}
+
+type renamedError struct {
+	text string
+	err  error
+}
+
+func (e *renamedError) Error() string { return e.text }
+func (e *renamedError) Unwrap() error { return e.err }
 
 // toScript makes the script's error of a Go error. It is a new object each time,
 // because the interpreter writes line numbers into it.

@@ -32,7 +32,8 @@
 //   - Clear removes everything at once and changes Page.Epoch.
 //   - Keys are 1 to 32,768 bytes of any UTF-8, NUL included; values are any bytes.
 //   - A cancelled context ends a call with an error or lets it complete. It never
-//     leaves a part of it done.
+//     leaves a part of it done. An error that is ErrCommitUnknown says that the
+//     call may be done, or may be done within the next two seconds.
 //   - After Close every call but Close is ErrClosed.
 //
 // The package tests the store itself. That keys, values and ttls are valid is
