@@ -65,7 +65,7 @@ func (s *boltStore) errReadOnly() error {
 }
 
 func (s *boltStore) Load(_ context.Context, key string, _ Need) (e Entry, err error) {
-	err = s.file.Load(func(t *boltfile.Tx) error {
+	err = s.file.View(func(t *boltfile.Tx) error {
 		stored, err := liveEntry(t, key)
 		if err == nil {
 			e = Entry{key, stored.value, t.Left(stored.deadline)}
@@ -89,7 +89,7 @@ func liveEntry(t *boltfile.Tx, key string) (keyState, error) {
 
 // loadRaw is Load with the deadline as it is in the file.
 func (s *boltStore) loadRaw(key string) (e keyState, err error) {
-	err = s.file.Load(func(t *boltfile.Tx) error {
+	err = s.file.View(func(t *boltfile.Tx) error {
 		e, err = liveEntry(t, key)
 		return err
 	})
@@ -98,7 +98,7 @@ func (s *boltStore) loadRaw(key string) (e keyState, err error) {
 
 func (s *boltStore) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
-	err := s.file.Load(func(t *boltfile.Tx) error {
+	err := s.file.View(func(t *boltfile.Tx) error {
 		for _, key := range keys {
 			e, err := liveEntry(t, key)
 			if err == nil {
@@ -186,7 +186,7 @@ func planOf(t *boltfile.Tx, op *Op) (*plan, error) {
 	switch {
 	case err == nil:
 		p.next = p.was
-	case op.Kind == OpDelete: // removing a damaged entry mends it
+	case op.Kind == OpDelete && exists: // removing a damaged entry mends it
 		p.changed = true
 	case op.Kind != OpSet: // and so does replacing it
 		return nil, err
@@ -204,7 +204,8 @@ func (s *boltStore) admit(t *boltfile.Tx, plans ...*plan) error {
 		if t.Count+alive <= int64(s.opts.maxKeys) { // also with those that have expired
 			return t.Count, nil
 		}
-		return t.Count - t.Expired(), nil
+		expired, err := t.Expired()
+		return t.Count - expired, err
 	})
 }
 
@@ -260,7 +261,11 @@ func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
 func (s *boltStore) lenWithout(keys []string) (int, error) {
 	n := 0
 	err := s.file.View(func(t *boltfile.Tx) error {
-		n = int(t.Count - t.Expired())
+		expired, err := t.Expired()
+		if err != nil {
+			return err
+		}
+		n = int(t.Count - expired)
 		for _, key := range keys {
 			if _, err := liveEntry(t, key); err == nil {
 				n--
@@ -298,9 +303,9 @@ func (s *boltStore) Stats(context.Context) (Stats, error) {
 // sweepStep removes some expired keys in one transaction, if there are any.
 func (s *boltStore) sweepStep() time.Duration {
 	next := time.Duration(-1)
-	err := s.file.View(func(t *boltfile.Tx) error {
-		next = t.NextDeadline()
-		return nil
+	err := s.file.View(func(t *boltfile.Tx) (err error) {
+		next, err = t.NextDeadline()
+		return err
 	})
 	if err == nil && next == 0 {
 		removed := int64(0)

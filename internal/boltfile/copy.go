@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -12,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Backup writes a copy of the file, as it is at this moment, to w. All of the copy
-// is checked first.
+// Backup writes a copy of the file, as it is at this moment, to w. All of it is
+// checked first: a damaged copy must not take the place of a whole one.
 func (f *File) Backup(ctx context.Context, w io.Writer) error {
 	tmp, err := os.CreateTemp(filepath.Dir(f.path), ".kv-backup-*")
 	if err != nil {
@@ -21,18 +20,23 @@ func (f *File) Backup(ctx context.Context, w io.Writer) error {
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
-	err = f.use(func(db *bolt.DB) error {
-		return db.View(func(tx *bolt.Tx) error {
-			_, err := tx.WriteTo(tmp)
-			return err
+	for try := 0; try == 0 || err == errMoved && try < 100; try++ { // by two commits while it began
+		err = f.use(func(db *bolt.DB) error {
+			low := f.pages.last.Load()
+			return db.View(func(tx *bolt.Tx) error {
+				_, err := f.pages.snapshot(db, tx, low)
+				if err == nil {
+					_, err = verifyTx(db, tx)
+				}
+				if err == nil {
+					_, err = tx.WriteTo(tmp)
+				}
+				return err
+			})
 		})
-	})
+	}
 	if err != nil {
 		return DiskError(err)
-	}
-	// A damaged copy must not take the place of a whole one.
-	if err := verifyFile(tmp, math.MaxInt64); err != nil {
-		return err
 	}
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -75,7 +79,7 @@ func (f *File) Compact() error {
 			os.Remove(tmp.Name())
 		}
 	}()
-	next, err := f.copyTo(tmp)
+	next, pages, err := f.copyTo(tmp)
 	if err != nil {
 		tmp.Close()
 		return err
@@ -91,31 +95,57 @@ func (f *File) Compact() error {
 	}
 	kept = true
 	old := f.db
-	f.db, f.info = next, info
+	f.db, f.pages, f.info = next, pages, info
 	f.file.Store(tmp)
 	return errors.Join(access.Location{Path: path}.SyncDir(), guard(old.Close))
 }
 
 // copyTo fills a new file, and returns it open and locked.
-func (f *File) copyTo(tmp *os.File) (*bolt.DB, error) {
-	var next *bolt.DB
-	err := f.use(func(db *bolt.DB) (err error) {
+func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) {
+	err = f.use(func(db *bolt.DB) error {
+		if err := f.judgeAll(db); err != nil { // the engine is going to read all of it
+			return err
+		}
 		if next, err = bolt.Open(tmp.Name(), access.FileMode, f.opts.engine(tmp, false)); err != nil {
 			return err
 		}
 		return bolt.Compact(next, db, compactBytes)
 	})
 	if err == nil {
-		err = guard(next.Sync)
-	}
-	if err == nil {
-		err = verifyFile(tmp, math.MaxInt64)
+		err = guard(func() error {
+			if err := next.Sync(); err != nil {
+				return err
+			}
+			return next.View(func(tx *bolt.Tx) error {
+				look, err := verifyTx(next, tx)
+				pages = newGuardian(tmp, look)
+				return err
+			})
+		})
 	}
 	if err != nil {
 		if next != nil {
 			guard(next.Close)
 		}
-		return nil, DiskError(err)
+		return nil, nil, DiskError(err)
 	}
-	return next, nil
+	return next, pages, nil
+}
+
+// judgeAll looks at all pages that the engine may follow.
+func (f *File) judgeAll(db *bolt.DB) error {
+	low := f.pages.last.Load()
+	return db.View(func(tx *bolt.Tx) error {
+		s, err := f.pages.snapshot(db, tx, low)
+		if err != nil {
+			return err
+		}
+		seen := map[uint64]struct{}{}
+		for _, t := range []tree{{snapshot: &s, root: s.roots.meta}, s.dataTree(), s.expiryTree()} {
+			if err := t.judgeAll(seen); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

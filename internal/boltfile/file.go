@@ -5,7 +5,11 @@
 //	file.go    File: transactions, and what happens after a failure
 //	open.go    opening and creating
 //	header.go  the engine's header pages
+//	page.go    the engine's other pages
 //	verify.go  the pages of a file that nothing writes
+//	pageset.go what opening a file found of them
+//	reader.go  reading pages that may be wrong
+//	mapping.go the memory that maps them
 //	format.go  records and the index of deadlines
 //	tx.go      Tx: reading and changing entries
 //	copy.go    backup and compaction
@@ -16,7 +20,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -35,6 +38,7 @@ type File struct {
 	// Compact when it puts another file in its place.
 	engine sync.RWMutex
 	db     *bolt.DB // nil: closed
+	pages  *guardian
 	info   os.FileInfo
 	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
 
@@ -43,8 +47,8 @@ type File struct {
 	breaks  sync.Once
 }
 
-func newFile(db *bolt.DB, f access.File, path string, opts Options) *File {
-	file := &File{opts: opts, path: path, readOnly: db.IsReadOnly(), db: db, info: f.Info, broken: make(chan struct{})}
+func newFile(db *bolt.DB, pages *guardian, f access.File, path string, opts Options) *File {
+	file := &File{opts: opts, path: path, readOnly: db.IsReadOnly(), db: db, pages: pages, info: f.Info, broken: make(chan struct{})}
 	file.file.Store(f.File)
 	return file
 }
@@ -102,10 +106,14 @@ func (f *File) Update(change func(*Tx) error) error {
 		id, refused := 0, false
 		err := db.Update(func(tx *bolt.Tx) error {
 			id = tx.ID()
-			err := f.change(tx, change)
+			f.pages.next.Store(uint64(id))
+			err := f.change(db, tx, change)
 			refused = err != nil
 			return err
 		})
+		if err == nil {
+			f.pages.last.Store(uint64(id))
+		}
 		if err == nil || refused {
 			return err
 		}
@@ -122,8 +130,15 @@ func (f *File) Update(change func(*Tx) error) error {
 	})
 }
 
-func (f *File) change(tx *bolt.Tx, change func(*Tx) error) error {
-	t, err := newTx(tx, f.opts.Now())
+func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
+	snap, err := f.pages.snapshot(db, tx, f.pages.last.Load())
+	if err == nil {
+		err = snap.checkWrite(uint64(tx.Cursor().Bucket().Root()))
+	}
+	if err != nil {
+		return err
+	}
+	t, err := newWriteTx(&snap, tx, f.opts.Now())
 	if err != nil {
 		return err
 	}
@@ -140,19 +155,15 @@ func (f *File) change(tx *bolt.Tx, change func(*Tx) error) error {
 }
 
 // View runs fn in a transaction that reads.
-func (f *File) View(fn func(*Tx) error) error { return f.read(newTx, fn) }
-
-// Load is View for those who only use Entry.
-func (f *File) Load(fn func(*Tx) error) error { return f.read(newLoadTx, fn) }
-
-func (f *File) read(newTx func(*bolt.Tx, time.Time) (*Tx, error), fn func(*Tx) error) error {
+func (f *File) View(fn func(*Tx) error) error {
 	return f.use(func(db *bolt.DB) error {
+		low := f.pages.last.Load()
 		return db.View(func(tx *bolt.Tx) error {
-			t, err := newTx(tx, f.opts.Now())
+			snap, err := f.pages.snapshot(db, tx, low)
 			if err != nil {
 				return err
 			}
-			return fn(t)
+			return fn(newTx(&snap, f.opts.Now()))
 		})
 	})
 }

@@ -36,6 +36,7 @@ const (
 	flagDeadline  = 1
 	checksumBytes = 4
 	deadlineBytes = 8
+	hashBytes     = sha256.Size
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

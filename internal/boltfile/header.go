@@ -1,8 +1,6 @@
 package boltfile
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"hash/fnv"
 	"io"
@@ -15,47 +13,15 @@ import (
 // page size, flags, the root bucket (page, sequence), the freelist's page, the
 // high-water mark, the transaction and a checksum of all that.
 const (
-	pageHeaderBytes = 16
-	metaBytes       = 64
-	metaMagic       = 0xED0CDAED
-	metaVersion     = 2
+	metaBytes   = 64
+	metaMagic   = 0xED0CDAED
+	metaVersion = 2
+
+	minPageSize = 1 << 10 // less than any system has
+	maxPageSize = 1 << 16 // the most that any system has
+	maxPages    = 1 << 40
+	maxTx       = 1 << 62
 )
-
-// checkUnlocked looks at what the engine reads while it opens a file: it trusts
-// it, and crashes or takes all memory if it should not have. The file is not
-// locked yet, so what looks like damage may be another process at work. Then the
-// header has changed when it is read again.
-func checkUnlocked(file *os.File, size int64) error {
-	for {
-		meta, err := checkMeta(file, size)
-		if err == nil && meta.freelist != noFreelist {
-			_, _, err = readFreelist(file, meta)
-		}
-		if err == nil {
-			return nil
-		}
-		if info, e := file.Stat(); e == nil {
-			size = info.Size()
-		}
-		if again, e := checkMeta(file, size); e != nil || again == meta {
-			return err
-		}
-	}
-}
-
-// verifyFile checks a file that nothing writes. The leaves of one that is larger
-// than limit are not read.
-func verifyFile(file *os.File, limit int64) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	meta, err := checkMeta(file, info.Size())
-	if err != nil {
-		return err
-	}
-	return verify(file, meta, int64(meta.pages)*meta.pageSize <= limit)
-}
 
 // checkMeta reads the meta page that counts. The engine would make do with the
 // other one if it is damaged, and so take back a commit that was acknowledged.
@@ -80,7 +46,11 @@ func checkMeta(file io.ReaderAt, size int64) (metaPage, error) {
 	if second.tx > first.tx {
 		best = second
 	}
-	if want := int64(best.pages) * best.pageSize; best.pages > 1<<40 || size < want {
+	// The engine writes the headers by turns.
+	if first.tx+1 != second.tx && second.tx+1 != first.tx {
+		return metaPage{}, kverr.Errorf(kverr.Corrupt, "the file's headers do not belong together; restore it from a backup")
+	}
+	if want := int64(best.pages) * best.pageSize; size < want {
 		return metaPage{}, kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
 	}
 	return best, nil
@@ -103,8 +73,12 @@ func readMeta(file io.ReaderAt, at int64) (m metaPage, ours bool) {
 	if _, err := file.ReadAt(b[:], at); err != nil && !errors.Is(err, io.EOF) {
 		return m, false
 	}
-	meta := b[pageHeaderBytes:]
-	order := binary.NativeEndian
+	return parseMeta(b[:])
+}
+
+// parseMeta is readMeta for a page that has been read.
+func parseMeta(b []byte) (m metaPage, ours bool) {
+	meta := b[pageHeaderBytes:][:metaBytes]
 	if order.Uint32(meta) != metaMagic {
 		return m, false
 	}
@@ -115,7 +89,21 @@ func readMeta(file io.ReaderAt, at int64) (m metaPage, ours bool) {
 	m.pages, m.tx = order.Uint64(meta[40:]), order.Uint64(meta[48:])
 	m.valid = order.Uint32(meta[4:]) == metaVersion &&
 		order.Uint64(meta[56:]) == sum.Sum64() &&
-		m.pageSize >= 512 && m.pageSize <= 1<<16 && !bytes.Equal(meta[:8], make([]byte, 8)) &&
+		m.pageSize >= minPageSize && m.pageSize <= maxPageSize && m.pageSize&(m.pageSize-1) == 0 &&
+		m.pages <= maxPages && m.tx < maxTx &&
 		m.root < m.pages && (m.freelist < m.pages || m.freelist == noFreelist)
 	return m, true
+}
+
+// mappedMeta finds the meta page of a transaction. A later one may have put its
+// own in that place.
+func mappedMeta(mem []byte, pageSize, tx uint64) (m metaPage, ok bool) {
+	for i := range uint64(2) {
+		var b [pageHeaderBytes + metaBytes]byte
+		copy(b[:], mem[i*pageSize:])
+		if m, _ := parseMeta(b[:]); m.valid && m.tx == tx {
+			return m, true
+		}
+	}
+	return m, false
 }

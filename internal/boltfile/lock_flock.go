@@ -3,9 +3,42 @@
 package boltfile
 
 import (
+	"errors"
 	"os"
 	"syscall"
+	"time"
 )
+
+// lockPause is the time between two tries.
+const lockPause = 20 * time.Millisecond
+
+// lockFirst is whether lock locks the file before the engine does.
+const lockFirst = true
+
+// lock takes the lock that the engine takes, which then has it already, and
+// reports false if another process did not give it up in time. So what is looked
+// at before the engine opens the file is what the engine finds.
+func lock(f *os.File, shared bool, timeout time.Duration) (bool, error) {
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
+	for end := time.Now().Add(timeout); ; {
+		switch err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return false, err
+		}
+		left := time.Until(end)
+		if left <= 0 {
+			return false, nil
+		}
+		time.Sleep(min(left, lockPause))
+	}
+}
 
 // unlock gives up the engine's lock, which closing the file does not while
 // memory maps it.

@@ -50,7 +50,7 @@ func Open(loc access.Location, opts Options) (*File, error) {
 			unlock(f.File) // after a panic of the engine memory may still map it
 		}
 		f.Close()
-		if f.Created {
+		if f.Created && !errors.Is(err, kverr.InUse) { // by whoever opened it since
 			loc.Remove()
 		}
 		return nil, err
@@ -59,33 +59,40 @@ func Open(loc access.Location, opts Options) (*File, error) {
 }
 
 func tryOpen(f access.File, loc access.Location, opts Options) (*File, error) {
-	size := f.Info.Size()
-	if size > 0 {
-		if err := checkUnlocked(f.File, size); err != nil {
-			return nil, err
-		}
-	} else if f.ReadOnly {
-		return nil, kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
+	errInUse := kverr.Errorf(kverr.InUse, "the file is in use by another process; it was not released within %v", opts.LockTimeout)
+	if locked, err := lock(f.File, f.ReadOnly, opts.LockTimeout); err != nil {
+		return nil, DiskError(err)
+	} else if !locked {
+		return nil, errInUse
+	}
+	look, err := examine(f, opts)
+	if err != nil {
+		return nil, err
 	}
 	var db *bolt.DB
-	err := guard(func() (err error) {
+	err = guard(func() (err error) {
 		db, err = bolt.Open(loc.Path, access.FileMode, opts.engine(f.File, f.ReadOnly))
 		return err
 	})
 	switch {
 	case err == nil:
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, kverr.Errorf(kverr.InUse, "the file is in use by another process; it was not released within %v", opts.LockTimeout)
+		return nil, errInUse
 	case errors.Is(err, errEngine), isEngineFormat(err):
 		return nil, kverr.Errorf(kverr.Corrupt, "%w", err)
 	default:
 		return nil, DiskError(err)
 	}
-	err = guard(func() error {
-		if err := verifyFile(f.File, VerifyAllBytes); err != nil {
-			return err
+	err = guard(func() (err error) {
+		if !lockFirst {
+			if look, err = examine(f, opts); err != nil {
+				return err
+			}
 		}
-		return prepare(db, opts.Now())
+		if look.new {
+			look.meta, err = layOut(db)
+		}
+		return err
 	})
 	if err == nil {
 		err = settle(f, loc)
@@ -97,7 +104,30 @@ func tryOpen(f access.File, loc access.Location, opts Options) (*File, error) {
 		guard(db.Close)
 		return nil, DiskError(err)
 	}
-	return newFile(db, f, loc.Path, opts), nil
+	return newFile(db, newGuardian(f.File, look), f, loc.Path, opts), nil
+}
+
+// examine looks at a file before the engine does.
+func examine(f access.File, opts Options) (found, error) {
+	errEmpty := kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
+	info, err := f.Stat()
+	if err != nil {
+		return found{}, DiskError(err)
+	}
+	size := info.Size()
+	switch {
+	case size == 0 && f.ReadOnly:
+		return found{}, errEmpty
+	case size == 0:
+		return found{new: true}, nil
+	case opts.MaxBytes > 0 && size > opts.MaxBytes:
+		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes)
+	}
+	look, err := verifyFile(f.File, VerifyAllBytes)
+	if err == nil && look.new && f.ReadOnly {
+		err = errEmpty
+	}
+	return look, err
 }
 
 // settle makes sure that the file, now that it is locked, is the one that its
@@ -134,38 +164,23 @@ func isEngineFormat(err error) bool {
 	return errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrChecksum) || errors.Is(err, berrors.ErrVersionMismatch)
 }
 
-// prepare lays out a new file, or checks that an old one is ours.
-func prepare(db *bolt.DB, now time.Time) error {
-	empty := false
-	err := db.View(func(tx *bolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if meta == nil {
-			first, _ := tx.Cursor().First()
-			empty = first == nil
-			if empty && !db.IsReadOnly() {
-				return nil
-			}
-			return kverr.Errorf(kverr.Format, "the file is a bbolt file, but not a kv file; choose another path")
-		}
-		version := meta.Get(metaFormat)
-		if len(version) != 1 || version[0] == 0 {
-			return kverr.Errorf(kverr.Format, "the file is a bbolt file, but not a kv file; choose another path")
-		}
-		if version[0] > formatVersion {
-			return kverr.Errorf(kverr.Format, "the file has format %d, this version of the library reads up to %d; update the library", version[0], formatVersion)
-		}
-		_, err := newTx(tx, now)
-		return err
-	})
-	if err != nil || !empty {
-		return err
-	}
-	return db.Update(func(tx *bolt.Tx) error {
+// layOut makes a store of a new file.
+func layOut(db *bolt.DB) (meta metaPage, err error) {
+	err = db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketData, bucketExpiry} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
 		}
 		return tx.Bucket(bucketMeta).Put(metaFormat, []byte{formatVersion})
 	})
+	if err != nil {
+		return meta, err
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		size := int64(db.Info().PageSize)
+		meta = metaPage{tx: uint64(tx.ID()), pageSize: size, pages: uint64(tx.Size() / size)}
+		return nil
+	})
+	return meta, err
 }

@@ -14,7 +14,13 @@ type Tx struct {
 	Now   int64 // nanoseconds since 1970
 	Count int64 // keys in the file, live or not, as this transaction changed it
 
+	snap snapshot // the file as it was when the transaction began
+
+	// Of a transaction that writes:
 	meta, data, expiry *bolt.Bucket
+	seen               map[uint64]struct{} // pages that have been looked at
+	expired            int64               // entries added to the index of deadlines that are over, less those removed
+	cleared            bool
 	dirty              bool // this transaction changed something
 }
 
@@ -35,26 +41,21 @@ func failed(err error) error {
 // errNoBucket is about a file that prepare did not see.
 var errNoBucket = kverr.Errorf(kverr.Corrupt, "the file lacks a bucket that every kv file has; restore it from a backup")
 
-// newLoadTx is newTx for those who only load entries.
-func newLoadTx(tx *bolt.Tx, now time.Time) (*Tx, error) {
-	t := &Tx{data: tx.Bucket(bucketData), Now: now.UnixNano()}
-	if t.data == nil {
-		return nil, errNoBucket
-	}
-	return t, nil
+func newTx(snap *snapshot, now time.Time) *Tx {
+	return &Tx{Now: now.UnixNano(), Count: int64(snap.count), snap: *snap}
 }
 
-func newTx(tx *bolt.Tx, now time.Time) (*Tx, error) {
-	t := &Tx{
-		meta:   tx.Bucket(bucketMeta),
-		data:   tx.Bucket(bucketData),
-		expiry: tx.Bucket(bucketExpiry),
-		Now:    now.UnixNano(),
+func newWriteTx(snap *snapshot, tx *bolt.Tx, now time.Time) (*Tx, error) {
+	t := newTx(snap, now)
+	t.seen = map[uint64]struct{}{}
+	meta := tree{snapshot: &t.snap, root: snap.roots.meta}
+	if err := meta.judgeAll(t.seen); err != nil {
+		return nil, err
 	}
+	t.meta, t.data, t.expiry = tx.Bucket(bucketMeta), tx.Bucket(bucketData), tx.Bucket(bucketExpiry)
 	if t.meta == nil || t.data == nil || t.expiry == nil {
 		return nil, errNoBucket
 	}
-	t.Count = int64(metaNumber(t.meta, metaCount))
 	return t, nil
 }
 
@@ -63,15 +64,39 @@ const UnknownDeadline = -1
 
 // Entry reads the entry of a key, live or not. exists is whether the file holds it.
 func (t *Tx) Entry(key string) (value string, deadline int64, exists bool, err error) {
-	rec := t.data.Get([]byte(key))
+	rec, err := t.record([]byte(key))
 	if rec == nil {
-		return "", 0, false, nil
+		return "", 0, false, err
 	}
 	deadline, raw, err := ParseRecord([]byte(key), rec)
 	if err != nil {
 		return "", UnknownDeadline, true, err
 	}
 	return string(raw), deadline, true, nil
+}
+
+// record finds the record of a key. The engine knows what a transaction that
+// writes has changed, and may follow the way to a key once that has been judged.
+func (t *Tx) record(key []byte) ([]byte, error) {
+	data := t.snap.dataTree()
+	if t.data == nil || !t.cleared {
+		rec, err := data.get(key)
+		if t.data == nil || err != nil {
+			return rec, err
+		}
+	}
+	if err := t.judge(data, key); err != nil {
+		return nil, err
+	}
+	return t.data.Get(key), nil
+}
+
+// judge makes sure that the engine can change the entry of a key.
+func (t *Tx) judge(in tree, key []byte) error {
+	if t.cleared {
+		return nil // all that there is now is in memory
+	}
+	return in.judge(key, t.seen)
 }
 
 // Live reports whether an entry with this deadline is there.
@@ -99,13 +124,23 @@ func (t *Tx) put(key string, oldDeadline int64, existed bool, deadline int64, va
 			}
 		}
 		if deadline != 0 {
-			if err := t.expiry.Put(expiryEntry(deadline, key)); err != nil {
+			k, v := expiryEntry(deadline, key)
+			if err := t.judge(t.snap.expiryTree(), k); err != nil {
 				return err
+			}
+			if err := t.expiry.Put(k, v); err != nil {
+				return err
+			}
+			if deadline <= t.Now {
+				t.expired++
 			}
 		}
 	}
 	if !existed {
 		t.Count++
+	}
+	if err := t.judge(t.snap.dataTree(), []byte(key)); err != nil {
+		return err
 	}
 	return t.data.Put([]byte(key), appendRecord(nil, key, deadline, value))
 }
@@ -114,17 +149,41 @@ func (t *Tx) put(key string, oldDeadline int64, existed bool, deadline int64, va
 // any more the whole index is searched, because an entry that stays behind would
 // count as an expired key.
 func (t *Tx) forgetDeadline(key string, deadline int64) error {
-	if deadline != UnknownDeadline {
-		k, _ := expiryEntry(deadline, key)
-		return t.expiry.Delete(k)
-	}
-	c := t.expiry.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if _, indexed := splitExpiryEntry(k, v); string(indexed) == key {
-			return t.expiry.Delete(bytes.Clone(k))
+	k, _ := expiryEntry(deadline, key)
+	if deadline == UnknownDeadline {
+		found := false
+		err := t.deadlines(func(entry, value []byte) (bool, error) {
+			if _, indexed := splitExpiryEntry(entry, value); string(indexed) == key {
+				k, found = bytes.Clone(entry), true
+			}
+			return !found, nil
+		})
+		if err != nil || !found {
+			return err
 		}
+		deadline, _ = splitExpiryEntry(k, nil)
 	}
-	return nil
+	if deadline <= t.Now {
+		t.expired--
+	}
+	return t.forget(k)
+}
+
+// forget removes an entry of the index.
+func (t *Tx) forget(k []byte) error {
+	if err := t.judge(t.snap.expiryTree(), k); err != nil {
+		return err
+	}
+	return t.expiry.Delete(k)
+}
+
+// deadlines visits the index as it was when the transaction began, until visit
+// says no.
+func (t *Tx) deadlines(visit func(k, v []byte) (more bool, err error)) error {
+	if t.cleared {
+		return nil
+	}
+	return t.snap.expiryTree().scan(nil, visit)
 }
 
 // Remove takes a key that exists out of the file.
@@ -138,26 +197,41 @@ func (t *Tx) remove(key string, deadline int64) error {
 		}
 	}
 	t.Count--
-	return t.data.Delete([]byte(key))
+	return t.drop([]byte(key))
+}
+
+// drop removes a record.
+func (t *Tx) drop(key []byte) error {
+	if err := t.judge(t.snap.dataTree(), key); err != nil {
+		return err
+	}
+	return t.data.Delete(key)
 }
 
 // Expired counts the entries whose time is over but which are still in the file.
-func (t *Tx) Expired() int64 {
-	var n int64
-	c := t.expiry.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if deadline, _ := splitExpiryEntry(k, v); deadline > t.Now {
-			break
+func (t *Tx) Expired() (int64, error) {
+	n := t.expired
+	err := t.deadlines(func(k, v []byte) (bool, error) {
+		deadline, _ := splitExpiryEntry(k, v)
+		if deadline <= t.Now {
+			n++
 		}
-		n++
-	}
-	return n
+		return deadline <= t.Now, nil
+	})
+	return n, err
 }
 
 // Clear empties the file's buckets, but not its meta data.
 func (t *Tx) Clear() error {
 	tx := t.data.Tx()
 	t.dirty = true
+	if !t.cleared { // the engine looks at all pages, to find buckets in them
+		for _, tree := range []tree{t.snap.dataTree(), t.snap.expiryTree()} {
+			if err := tree.judgeAll(t.seen); err != nil {
+				return &TxError{err}
+			}
+		}
+	}
 	for _, name := range [][]byte{bucketData, bucketExpiry} {
 		if err := tx.DeleteBucket(name); err != nil {
 			return &TxError{err}
@@ -167,36 +241,30 @@ func (t *Tx) Clear() error {
 		}
 	}
 	t.data, t.expiry, t.Count = tx.Bucket(bucketData), tx.Bucket(bucketExpiry), 0
-	if err := setMetaNumber(t.meta, metaEpoch, metaNumber(t.meta, metaEpoch)+1); err != nil {
-		return &TxError{err}
-	}
-	return nil
+	t.cleared, t.expired = true, 0
+	return failed(setMetaNumber(t.meta, metaEpoch, metaNumber(t.meta, metaEpoch)+1))
 }
 
 // Epoch changes with each Clear.
-func (t *Tx) Epoch() uint64 { return metaNumber(t.meta, metaEpoch) }
+func (t *Tx) Epoch() uint64 { return t.snap.epoch }
 
 // Scan visits the records of the keys from start on, in order, until visit says
 // no. Key and record are the file's own memory: ParseRecord splits the record.
+// What this transaction has changed is not among them.
 func (t *Tx) Scan(start string, visit func(key, record []byte) (more bool, err error)) error {
-	c := t.data.Cursor()
-	for k, rec := c.Seek([]byte(start)); k != nil; k, rec = c.Next() {
-		if more, err := visit(k, rec); !more || err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.snap.dataTree().scan([]byte(start), visit)
 }
 
 // NextDeadline is the time until the first deadline, 0 if it has passed, less
 // than 0 if there is none.
-func (t *Tx) NextDeadline() time.Duration {
-	k, v := t.expiry.Cursor().First()
-	if k == nil {
-		return -1
-	}
-	deadline, _ := splitExpiryEntry(k, v)
-	return max(0, time.Duration(deadline-t.Now))
+func (t *Tx) NextDeadline() (next time.Duration, err error) {
+	next = -1
+	err = t.deadlines(func(k, v []byte) (bool, error) {
+		deadline, _ := splitExpiryEntry(k, v)
+		next = max(0, time.Duration(deadline-t.Now))
+		return false, nil
+	})
+	return next, err
 }
 
 // Bounds of one sweep, for the sake of others.
@@ -215,18 +283,21 @@ func (t *Tx) Sweep() (removed int64, next time.Duration, err error) {
 	}
 	var due []entry
 	next = -1
-	c := t.expiry.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
+	err = t.deadlines(func(k, v []byte) (bool, error) {
 		deadline, key := splitExpiryEntry(k, v)
-		if deadline > t.Now {
+		switch {
+		case deadline > t.Now:
 			next = time.Duration(deadline - t.Now)
-			break
-		}
-		if len(due) == sweepKeys {
+			return false, nil
+		case len(due) == sweepKeys:
 			next = 0
-			break
+			return false, nil
 		}
 		due = append(due, entry{bytes.Clone(k), bytes.Clone(key), deadline})
+		return true, nil
+	})
+	if err != nil {
+		return 0, 0, err
 	}
 	if len(due) > 0 {
 		t.dirty = true // it may be already: others share the transaction
@@ -235,16 +306,17 @@ func (t *Tx) Sweep() (removed int64, next time.Duration, err error) {
 		if i%32 == 31 && time.Since(began) > sweepTime {
 			return removed, 0, nil
 		}
-		if err := t.expiry.Delete(e.k); err != nil {
+		if err := t.forget(e.k); err != nil {
 			return 0, 0, &TxError{err}
 		}
+		t.expired--
 		// A key that has another deadline by now keeps it, and a damaged entry
 		// is for its reader to hear about.
 		_, current, exists, err := t.Entry(string(e.key))
 		if err != nil || !exists || current != e.deadline {
 			continue
 		}
-		if err := t.data.Delete(e.key); err != nil {
+		if err := t.drop(e.key); err != nil {
 			return 0, 0, &TxError{err}
 		}
 		t.Count--

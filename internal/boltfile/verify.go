@@ -5,13 +5,16 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"io"
+	"os"
 
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // The engine keeps no checksums of its pages and believes what they say: a
-// damaged one can make it miss keys, loop until the memory is gone, or write over
-// pages that are in use. So a file is looked at before the engine may use it.
+// damaged one can make it miss keys, loop until the memory is gone, end the
+// process, or write over pages that are in use. So a file is looked at before the
+// engine may use it, and what is not read then is read before it is used.
 //
 // Three facts make a plain walk of the pages enough. The engine lays the entries
 // of a page out one after the other in one way only, so a wrong count, position
@@ -20,91 +23,198 @@ import (
 // twice and another one never. And our records carry checksums that include
 // their keys, while the number of keys is on file, and each deadline is there
 // twice.
-const (
-	maxTreeDepth = 64 // the engine's trees have less levels than a page number has bits
-
-	pageBranch   = 0x01
-	pageLeaf     = 0x02
-	pageFreelist = 0x10
-
-	elementBytes      = 16 // in the table of a branch or leaf
-	bucketHeaderBytes = 16 // root page and sequence, before an inline page
-	bucketFlag        = 1  // of a leaf's element
-)
+//
+// Opening a file reads all of a small one. Of a larger one it reads all but the
+// leaves, and notes which these are: they have to be where the branches say, all
+// at one depth and none of them twice, so that no path goes in circles. The
+// first read or write that comes to such a leaf checks it: see reader.go.
 
 // VerifyAllBytes bounds the time that opening a file takes: the leaves of a
-// larger one are not read. A damaged record there is found when it is read, by
-// its checksum, and a damaged page when the engine, or Backup, comes to it. Tests
-// change it.
+// larger one are not read. Tests change it.
 var VerifyAllBytes int64 = 4 << 20
 
-func errPage(id uint64, what string) error {
-	return kverr.Errorf(kverr.Corrupt, "the file is damaged: page %d %s; restore it from a backup", id, what)
+// found is what a look at a file's pages brings to light.
+type found struct {
+	meta metaPage
+	new  bool     // the engine made the file, and nobody has used it yet
+	set  *pageSet // nil: there is nothing that has not been read
+}
+
+// verifyFile checks a file that nothing writes. The leaves of one that is larger
+// than limit are not read.
+func verifyFile(file *os.File, limit int64) (found, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return found{}, err
+	}
+	meta, err := checkMeta(file, info.Size())
+	if err != nil {
+		return found{}, err
+	}
+	return verify(&filePages{file: file, size: int(meta.pageSize)}, meta, int64(meta.pages)*meta.pageSize <= limit)
+}
+
+// pageSource gives the verifier the first n bytes of a page, which are good
+// until the next call for the same depth.
+type pageSource interface {
+	read(id, n uint64, depth int) ([]byte, error)
+}
+
+// filePages reads pages from a file. A page of many is read as a whole only
+// where its own table of elements adds up to that.
+type filePages struct {
+	file   io.ReaderAt
+	size   int
+	levels [maxTreeDepth][]byte
+}
+
+func (f *filePages) read(id, n uint64, depth int) ([]byte, error) {
+	b := f.levels[depth]
+	if uint64(cap(b)) < n {
+		b = make([]byte, n)
+		f.levels[depth] = b
+	}
+	b = b[:n]
+	if _, err := f.file.ReadAt(b, int64(id)*int64(f.size)); err != nil {
+		return nil, readError(err)
+	}
+	return b, nil
+}
+
+func readError(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return kverr.Errorf(kverr.Corrupt, "the file has been cut short; restore it from a backup")
+	}
+	return access.DiskError(err)
 }
 
 // verifier walks the pages of a file that nothing writes.
 type verifier struct {
-	file   io.ReaderAt
+	pages  pageSource
 	meta   metaPage
-	leaves bool     // read all leaves, and account for all pages
-	used   []uint64 // one bit for each page that has been seen
-	levels [maxTreeDepth][]byte
+	leaves bool // read all leaves, and account for all pages
+	set    *pageSet
+
+	// of the tree that is being walked
+	visit     func(key, value []byte) error
+	leafDepth int  // -1: not known yet
+	small     bool // no page of it may be longer than one
 }
 
+var errOtherFormat = kverr.Errorf(kverr.Format, "the file is a bbolt file, but not a kv file; choose another path")
+
 // verify checks the structure of a file: with leaves everything, else all but
-// what is below the lowest branches of the trees.
-func verify(file io.ReaderAt, meta metaPage, leaves bool) error {
-	v := &verifier{file: file, meta: meta, leaves: leaves, used: make([]uint64, meta.pages/64+1)}
+// the leaves of the entries and of their deadlines.
+func verify(pages pageSource, meta metaPage, leaves bool) (found, error) {
+	v := &verifier{pages: pages, meta: meta, leaves: leaves, set: newPageSet()}
+	f := found{meta: meta, set: v.set}
 	if err := v.claim(0, 2); err != nil {
-		return err
+		return f, err
 	}
-	if err := v.freelist(); err != nil {
-		return err
+	free, err := v.freelist()
+	if err != nil {
+		return f, err
+	}
+	root, err := v.root()
+	if err != nil {
+		return f, err
+	}
+	if root.count() == 0 {
+		// What the engine makes of an empty file, before its first commit.
+		if meta.pages != 4 || meta.tx != 1 || meta.root != 3 || meta.freelist != 2 || free != 0 {
+			return f, kverr.Errorf(kverr.Corrupt, "the file holds no store, but is not new either; restore it from a backup, or choose another path")
+		}
+		f.new = true
+		return f, nil
 	}
 	buckets := map[string][]byte{}
-	err := v.tree(meta.root, nil, nil, 0, func(e element) error {
-		if e.flags == bucketFlag && len(e.value) >= bucketHeaderBytes {
-			buckets[string(e.key)] = bytes.Clone(e.value)
-		}
-		return nil
-	})
+	for i := range root.count() {
+		buckets[string(root.key(i))] = bytes.Clone(root.value(i))
+	}
+	if err := v.buckets(buckets); err != nil {
+		return f, err
+	}
+	if leaves {
+		f.set = nil
+	}
+	return f, nil
+}
+
+// root reads the page that names the buckets. Ours fits into one page.
+func (v *verifier) root() (page, error) {
+	p, err := v.first(v.meta.root, 0)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := p.extent(v.meta.root, len(p)); err != nil {
+		return nil, err
+	}
+	if p.flags() != pageLeaf || p.overflow() > 0 {
+		return nil, errOtherFormat
+	}
+	if err := v.claim(v.meta.root, 1); err != nil {
+		return nil, err
+	}
+	return p, judgeRoot(p, v.meta.root)
+}
+
+// judgeRoot checks the page that names the buckets.
+func judgeRoot(p page, id uint64) error {
+	if err := p.judge(id, span{}, bucketFlag); err != nil {
 		return err
 	}
-	if len(buckets) != 3 || buckets[string(bucketMeta)] == nil || buckets[string(bucketData)] == nil || buckets[string(bucketExpiry)] == nil {
-		return nil // not a kv file, or one of another format: prepare says which
+	for i := range p.count() {
+		if len(p.value(i)) < bucketHeaderBytes {
+			return errPage(id, "holds half a bucket")
+		}
 	}
-	return v.buckets(buckets)
+	return nil
 }
 
 func (v *verifier) buckets(buckets map[string][]byte) error {
+	meta, data, expiry := buckets[string(bucketMeta)], buckets[string(bucketData)], buckets[string(bucketExpiry)]
+	if meta == nil {
+		return errOtherFormat
+	}
 	numbers := map[string][]byte{}
-	err := v.bucket(buckets[string(bucketMeta)], func(e element) error {
-		numbers[string(e.key)] = bytes.Clone(e.value)
+	lazy := !v.leaves
+	v.leaves, v.small = true, true // of this one tree
+	err := v.bucket(meta, func(key, value []byte) error {
+		if len(numbers) == 64 {
+			return errOtherFormat
+		}
+		numbers[string(key)] = bytes.Clone(value)
 		return nil
 	})
+	v.leaves, v.small = !lazy, false
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(numbers[string(metaFormat)], []byte{formatVersion}) {
-		return nil // as above
+	if err := checkFormat(numbers[string(metaFormat)]); err != nil {
+		return err
+	}
+	if data == nil || expiry == nil || len(buckets) != 3 {
+		return errNoBucket
 	}
 	var count uint64
 	if n := numbers[string(metaCount)]; len(n) == 8 {
 		count = binary.BigEndian.Uint64(n)
 	}
+	if count > 1<<62 {
+		return kverr.Errorf(kverr.Corrupt, "the file is damaged: it claims to hold %d keys; restore it from a backup", count)
+	}
 	// The deadlines of the records and those of the index are the same if
 	// their sums are, whatever their order.
 	seed := maphash.MakeSeed()
 	var keys, deadlines, index uint64
-	err = v.bucket(buckets[string(bucketData)], func(e element) error {
-		deadline, _, err := ParseRecord(e.key, e.value)
-		if err != nil || e.flags != 0 {
-			return errBadRecord
+	err = v.bucket(data, func(key, value []byte) error {
+		deadline, _, err := ParseRecord(key, value)
+		if err != nil {
+			return err
 		}
 		keys++
 		if deadline != 0 {
-			k, value := expiryEntry(deadline, string(e.key))
+			k, value := expiryEntry(deadline, string(key))
 			deadlines += maphash.Bytes(seed, k) ^ maphash.Bytes(seed, value)
 		}
 		return nil
@@ -112,11 +222,8 @@ func (v *verifier) buckets(buckets map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	err = v.bucket(buckets[string(bucketExpiry)], func(e element) error {
-		if e.flags != 0 {
-			return errBadRecord
-		}
-		index += maphash.Bytes(seed, e.key) ^ maphash.Bytes(seed, e.value)
+	err = v.bucket(expiry, func(key, value []byte) error {
+		index += maphash.Bytes(seed, key) ^ maphash.Bytes(seed, value)
 		return nil
 	})
 	if err != nil || !v.leaves {
@@ -129,9 +236,20 @@ func (v *verifier) buckets(buckets map[string][]byte) error {
 		return kverr.Errorf(kverr.Corrupt, "the file is damaged: the keys and the index of their deadlines disagree; restore it from a backup")
 	}
 	for id := range v.meta.pages {
-		if v.used[id/64]&(1<<(id%64)) == 0 {
+		if !v.set.isClaimed(id) {
 			return errPage(id, "belongs to nothing")
 		}
+	}
+	return nil
+}
+
+// checkFormat judges the version of a file's format.
+func checkFormat(version []byte) error {
+	if len(version) != 1 || version[0] == 0 {
+		return errOtherFormat
+	}
+	if version[0] > formatVersion {
+		return kverr.Errorf(kverr.Format, "the file has format %d, this version of the library reads up to %d; update the library", version[0], formatVersion)
 	}
 	return nil
 }
@@ -142,237 +260,205 @@ func (v *verifier) claim(id, n uint64) error {
 		return errPage(id, "is beyond the end")
 	}
 	for ; n > 0; id, n = id+1, n-1 {
-		bit := uint64(1) << (id % 64)
-		if v.used[id/64]&bit != 0 {
+		if !v.set.claim(id) {
 			return errPage(id, "is used twice")
 		}
-		v.used[id/64] |= bit
 	}
 	return nil
 }
 
-func (v *verifier) freelist() error {
-	if v.meta.freelist == noFreelist {
-		v.leaves = false // which pages are free is known to nobody
-		return nil
+// freelist claims the free pages and those of their list, and counts them. The
+// engine would allocate whatever the list's length says; here it is read piece
+// by piece, and it has to ascend, so that a claim without a list ends at once.
+func (v *verifier) freelist() (free uint64, err error) {
+	id := v.meta.freelist
+	if id == noFreelist {
+		// The engine would look for the free pages in a tree that nobody has
+		// judged, in a goroutine whose end is the process's.
+		return 0, kverr.Errorf(kverr.Format, "the file has no list of free pages, as every kv file has; choose another path, or restore it from a backup")
 	}
-	ids, pages, err := readFreelist(v.file, v.meta)
+	b, err := v.pages.read(id, pageHeaderBytes+8, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if err := v.claim(v.meta.freelist, pages); err != nil {
-		return err
+	list, err := parseFreelist(b, id, v.meta)
+	if err != nil {
+		return 0, err
 	}
-	for ; len(ids) > 0; ids = ids[8:] {
-		if err := v.claim(binary.NativeEndian.Uint64(ids), 1); err != nil {
-			return err
+	if err := v.claim(id, list.pages); err != nil {
+		return 0, err
+	}
+	last, at := uint64(1), uint64(list.at)
+	for left := list.n; left > 0; {
+		n := min(left, uint64(v.meta.pageSize)/8)
+		ids, err := v.readAt(id, at, 8*n)
+		if err != nil {
+			return 0, err
 		}
+		for ; len(ids) > 0; ids = ids[8:] {
+			free := order.Uint64(ids)
+			if free <= last {
+				return 0, errPage(id, "is a list of free pages that does not ascend")
+			}
+			if last = free; free >= v.meta.pages {
+				return 0, errPage(free, "is beyond the end")
+			}
+			if !v.set.claim(free) {
+				return 0, errPage(free, "is used twice")
+			}
+		}
+		at, left = at+8*n, left-n
 	}
-	return nil
+	return list.n, nil
 }
 
-// readFreelist reads the list of free pages and returns it with the number of
-// pages that it takes. The engine would allocate whatever the list's length says.
-func readFreelist(file io.ReaderAt, meta metaPage) (ids []byte, pages uint64, err error) {
-	id := meta.freelist
-	var b [pageHeaderBytes + 8]byte
-	if _, err := file.ReadAt(b[:], int64(id)*meta.pageSize); err != nil {
-		return nil, 0, readError(err)
+// readAt reads n bytes at an offset in the pages from id on.
+func (v *verifier) readAt(id, at, n uint64) ([]byte, error) {
+	size := uint64(v.meta.pageSize)
+	id, at = id+at/size, at%size
+	b, err := v.pages.read(id, at+n, 0)
+	if err != nil {
+		return nil, err
 	}
-	h := pageHeader(b[:])
-	pages = uint64(h.overflow()) + 1
-	if h.id() != id || h.flags() != pageFreelist || pages > meta.pages-id {
-		return nil, 0, errPage(id, "is no list of free pages")
+	return b[at:], nil
+}
+
+// freelist is the list of free pages: n numbers at an offset, in pages.
+type freelist struct {
+	n, pages uint64
+	at       int
+}
+
+// parseFreelist checks the beginning of the list of free pages.
+func parseFreelist(b []byte, id uint64, meta metaPage) (l freelist, err error) {
+	h := page(b)
+	l = freelist{n: uint64(h.count()), pages: h.overflow() + 1, at: pageHeaderBytes}
+	if h.id() != id || h.flags() != pageFreelist || id >= meta.pages || l.pages > meta.pages-id {
+		return l, errPage(id, "is no list of free pages")
 	}
-	n, at, words := uint64(h.count()), int64(pageHeaderBytes), uint64(h.count())
-	if n == 0xFFFF { // the count did not fit, and stands before the list
-		n, at = binary.NativeEndian.Uint64(b[pageHeaderBytes:]), at+8
-		words = n + 1
+	words := l.n
+	if l.n == 0xFFFF { // the count did not fit, and stands before the list
+		l.n, l.at = order.Uint64(b[pageHeaderBytes:]), l.at+8
+		words = l.n + 1
 	}
 	// The engine sizes the list before it takes the list's own pages from it.
 	size := uint64(meta.pageSize)
-	least, most := (pageHeaderBytes+8*words)/size+1, (pageHeaderBytes+8*(words+pages+1))/size+1
-	if n > meta.pages || pages < least || pages > most {
-		return nil, 0, errPage(id, "is a list of free pages with a wrong length")
+	least, most := (pageHeaderBytes+8*words)/size+1, (pageHeaderBytes+8*(words+l.pages+1))/size+1
+	if l.n > meta.pages || l.pages < least || l.pages > most {
+		return l, errPage(id, "is a list of free pages with a wrong length")
 	}
-	ids = make([]byte, 8*n)
-	if _, err := file.ReadAt(ids, int64(id)*meta.pageSize+at); err != nil {
-		return nil, 0, readError(err)
-	}
-	return ids, pages, nil
-}
-
-func readError(err error) error {
-	if err == io.EOF {
-		return kverr.Errorf(kverr.Corrupt, "the file has been cut short; restore it from a backup")
-	}
-	return DiskError(err)
-}
-
-// pageHeader is what each page begins with: its number, flags, count of
-// elements, and the number of pages that it takes beside its first.
-type pageHeader []byte
-
-func (h pageHeader) id() uint64       { return binary.NativeEndian.Uint64(h) }
-func (h pageHeader) flags() uint16    { return binary.NativeEndian.Uint16(h[8:]) }
-func (h pageHeader) count() int       { return int(binary.NativeEndian.Uint16(h[10:])) }
-func (h pageHeader) overflow() uint32 { return binary.NativeEndian.Uint32(h[12:]) }
-
-// element is one entry of a leaf, or of a branch.
-type element struct {
-	flags      uint32
-	key, value []byte
-	child      uint64
+	return l, nil
 }
 
 // bucket walks the tree of a bucket, which stands in its entry if it is small.
-func (v *verifier) bucket(value []byte, visit func(element) error) error {
-	root := binary.NativeEndian.Uint64(value)
-	if root != 0 {
-		return v.tree(root, nil, nil, 0, visit)
+func (v *verifier) bucket(value []byte, visit func(key, value []byte) error) error {
+	v.visit, v.leafDepth = visit, -1
+	if id := order.Uint64(value); id != 0 {
+		return v.node(id, span{}, 0)
 	}
-	page := value[bucketHeaderBytes:]
-	if len(page) < pageHeaderBytes {
-		return errPage(v.meta.root, "holds half a bucket")
+	p := page(value[bucketHeaderBytes:])
+	if err := judgeInline(p, v.meta.root, int(v.meta.pageSize)); err != nil {
+		return err
 	}
-	h := pageHeader(page)
-	size, err := v.size(h, page)
-	if err != nil || h.id() != 0 || h.flags() != pageLeaf || h.overflow() != 0 || size != uint64(len(page)) {
-		return errPage(v.meta.root, "holds half a bucket")
-	}
-	return v.walk(page, nil, nil, 0, visit)
+	return v.leaf(p)
 }
 
-// tree checks the page id and what is below it, whose keys are at least low and
-// less than high where these are not nil, and visits the entries of the leaves.
-func (v *verifier) tree(id uint64, low, high []byte, depth int, visit func(element) error) error {
-	if depth == maxTreeDepth {
-		return errPage(id, "is too deep in a tree")
+// judgeInline checks a bucket that is small enough to stand in its entry, in the
+// page root.
+func judgeInline(p page, root uint64, pageSize int) error {
+	if len(p) < pageHeaderBytes {
+		return errPage(root, "holds half a bucket")
 	}
-	page, err := v.read(id, depth)
+	size, err := p.extent(0, pageSize)
 	if err != nil {
 		return err
 	}
-	return v.walk(page, low, high, depth, visit)
+	if p.flags() != pageLeaf || p.overflow() != 0 || size != uint64(len(p)) {
+		return errPage(root, "holds half a bucket")
+	}
+	return p.judge(0, span{}, 0)
 }
 
-// read reads a branch or leaf with the pages that follow it, and claims them.
-func (v *verifier) read(id uint64, depth int) ([]byte, error) {
-	if id >= v.meta.pages {
+func (v *verifier) leaf(p page) error {
+	for i := range p.count() {
+		if err := v.visit(p.key(i), p.value(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// first reads the first page of a page.
+func (v *verifier) first(id uint64, depth int) (page, error) {
+	if id < 2 || id >= v.meta.pages {
 		return nil, errPage(id, "is beyond the end")
 	}
-	first := uint64(v.meta.pageSize)
-	b := v.levels[depth]
-	if uint64(cap(b)) < first {
-		b = make([]byte, first)
+	b, err := v.pages.read(id, uint64(v.meta.pageSize), depth)
+	return page(b), err
+}
+
+// node checks the page id and what is below it, and visits the entries of the
+// leaves.
+func (v *verifier) node(id uint64, keys span, depth int) error {
+	if depth == maxTreeDepth {
+		return errPage(id, "is too deep in a tree")
 	}
-	b = b[:first]
-	v.levels[depth] = b
-	if _, err := v.file.ReadAt(b, int64(id*first)); err != nil {
-		return nil, readError(err)
+	if depth == v.leafDepth && !v.leaves {
+		return v.leaveForLater(id)
 	}
-	h := pageHeader(b)
-	if h.id() != id || h.flags() != pageBranch && h.flags() != pageLeaf {
-		return nil, errPage(id, "is not the page that it should be")
-	}
-	pages := uint64(h.overflow()) + 1
-	size, err := v.size(h, b)
+	p, err := v.first(id, depth)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if max(1, (size+first-1)/first) != pages {
-		return nil, errPage(id, "has a wrong length")
+	if p.flags() == pageLeaf {
+		if v.leafDepth < 0 {
+			v.leafDepth = depth
+		}
+		if depth == v.leafDepth && !v.leaves {
+			return v.leaveForLater(id)
+		}
+	}
+	if (p.flags() == pageLeaf) != (depth == v.leafDepth) {
+		return errPage(id, "is in the wrong depth of a tree")
+	}
+	if _, err := p.extent(id, int(v.meta.pageSize)); err != nil {
+		return err
+	}
+	pages := p.overflow() + 1
+	if v.small && pages > 1 {
+		return errPage(id, "has a wrong length")
 	}
 	if err := v.claim(id, pages); err != nil {
-		return nil, err
+		return err
 	}
 	if pages > 1 {
-		b = append(b, make([]byte, (pages-1)*first)...)
-		if _, err := v.file.ReadAt(b[first:], int64((id+1)*first)); err != nil {
-			return nil, readError(err)
-		}
-	}
-	return b[:size], nil
-}
-
-// size adds up the elements of a page, each of which has to begin where the one
-// before it ends. page holds the table of elements: the engine splits what does
-// not fit into one page, unless it is few large elements.
-func (v *verifier) size(h pageHeader, page []byte) (uint64, error) {
-	n := h.count()
-	at := uint64(pageHeaderBytes + n*elementBytes)
-	if at > uint64(len(page)) || n == 0 && h.flags() == pageBranch {
-		return 0, errPage(h.id(), "has a wrong number of entries")
-	}
-	order := binary.NativeEndian
-	for i := range n {
-		table := pageHeaderBytes + i*elementBytes
-		e := page[table : table+elementBytes]
-		position, key, value := order.Uint32(e[4:]), order.Uint32(e[8:]), order.Uint32(e[12:])
-		if h.flags() == pageBranch {
-			position, key, value = order.Uint32(e), order.Uint32(e[4:]), 0
-		}
-		if uint64(table)+uint64(position) != at || key == 0 {
-			return 0, errPage(h.id(), "has an entry in the wrong place")
-		}
-		at += uint64(key) + uint64(value)
-	}
-	return at, nil
-}
-
-// walk visits the elements of a page that size has found in their places.
-func (v *verifier) walk(page, low, high []byte, depth int, visit func(element) error) error {
-	h := pageHeader(page)
-	n, order := h.count(), binary.NativeEndian
-	at := pageHeaderBytes + n*elementBytes
-	next := func(i int) (e element) {
-		t := page[pageHeaderBytes+i*elementBytes:]
-		var keySize, valueSize int
-		if h.flags() == pageBranch {
-			keySize, e.child = int(order.Uint32(t[4:])), order.Uint64(t[8:])
-		} else {
-			e.flags, keySize, valueSize = order.Uint32(t), int(order.Uint32(t[8:])), int(order.Uint32(t[12:]))
-		}
-		e.key = page[at : at+keySize]
-		e.value = page[at+keySize : at+keySize+valueSize]
-		at += keySize + valueSize
-		return e
-	}
-	if n == 0 {
-		if depth > 0 {
-			return errPage(h.id(), "is empty")
-		}
-		return nil
-	}
-	e, leafLevel := next(0), false
-	if low != nil && bytes.Compare(e.key, low) < 0 {
-		return errPage(h.id(), "has its keys in the wrong order")
-	}
-	for i := range n {
-		var after element
-		limit := high
-		if i+1 < n {
-			after = next(i + 1)
-			limit = after.key
-		}
-		if limit != nil && bytes.Compare(e.key, limit) >= 0 {
-			return errPage(h.id(), "has its keys in the wrong order")
-		}
-		var err error
-		switch {
-		case h.flags() == pageLeaf:
-			err = visit(e)
-		case leafLevel && !v.leaves:
-			err = v.claim(e.child, 1)
-		default:
-			if err = v.tree(e.child, e.key, limit, depth+1, visit); err == nil {
-				leafLevel = pageHeader(v.levels[depth+1]).flags() == pageLeaf
-			}
-		}
+		b, err := v.pages.read(id, pages*uint64(v.meta.pageSize), depth)
 		if err != nil {
 			return err
 		}
-		e = after
+		p = b
+	}
+	if err := p.judge(id, keys, 0); err != nil {
+		return err
+	}
+	if depth == v.leafDepth {
+		return v.leaf(p)
+	}
+	for i := range p.count() {
+		if err := v.node(p.child(i), p.below(i, keys), depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaveForLater claims a leaf that is read when someone comes to it.
+func (v *verifier) leaveForLater(id uint64) error {
+	if id < 2 || id >= v.meta.pages {
+		return errPage(id, "is beyond the end")
+	}
+	if !v.set.claimLeaf(id) {
+		return errPage(id, "is used twice")
 	}
 	return nil
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package crafted
+
+const raceDetector = false
