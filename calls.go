@@ -128,6 +128,11 @@ func store(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, er
 	if r.err != nil {
 		return Result{}, r.err
 	}
+	if s, ok := scriptScalar(a[1]); ok && kind == OpSet && h.memory != nil {
+		if done, err := h.setScalar(key, s, ttl); done {
+			return Result{}, err
+		}
+	}
 	value, err := encodeObject(a[1], h.opts.maxValueBytes)
 	if err != nil {
 		return Result{}, err
@@ -136,6 +141,14 @@ func store(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, er
 }
 
 func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	if key, ok := a[0].(*object.String); ok {
+		if r := h.record(key.StringValue()); r != nil {
+			if o := readyObject(r); o != nil {
+				return o, nil
+			}
+			return h.object(key.StringValue(), RawValue(r.Value()))
+		}
+	}
 	e, err := loadArg(ctx, h, a, NeedValue)
 	if err == ErrNotFound {
 		return fallback(a[1]), nil

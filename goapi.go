@@ -65,6 +65,12 @@ func (h *Handle) encode(v any) (Value, error) { return encodeGo(v, h.opts.maxVal
 // Get returns the value of a key, in the Go types that Tuple lists. It is the
 // caller's own copy. An absent key is ErrNotFound.
 func (h *Handle) Get(ctx context.Context, key string) (any, error) {
+	if r := h.record(key); r != nil {
+		if v, ok := r.Box(); ok {
+			return v, nil
+		}
+		return h.decoded("get", key, RawValue(r.Value()), nil, nil)
+	}
 	e, err := h.load(ctx, key, NeedValue)
 	if err != nil {
 		return nil, h.inCall("get", key, err)
@@ -80,6 +86,11 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 // what was there and its expiry. A ttl of 0 is none; otherwise it is at most
 // MaxTTL.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
+	if s, ok := goScalar(value); ok && h.memory != nil {
+		if done, err := h.setScalar(key, s, ttl); done {
+			return inCall("set", err)
+		}
+	}
 	_, err := h.applyGo(ctx, OpSet, key, value, ttl)
 	return inCall("set", err)
 }

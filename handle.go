@@ -22,7 +22,8 @@ type Handle struct {
 	name     string // as it is shown
 	key      string // in the registry, where it is not the name: a URL with its password
 	store    Store
-	inMemory bool // calls never wait
+	memory   *memory // the store, if it is one, for the short ways of memoryways.go
+	inMemory bool    // calls never wait
 	opts     options
 
 	isDefault atomic.Bool

@@ -112,11 +112,11 @@ func newRecord(key string, v Value, deadline int64) *memtable.Record {
 	if item, ok := codec.Scalar(raw); ok {
 		switch item.Kind {
 		case cbor.Text:
-			return memtable.NewText(key, raw[:len(raw)-len(item.Text)], item.Text, deadline)
+			return memtable.NewText(key, []byte(raw[:len(raw)-len(item.Text)]), item.Text, deadline)
 		case cbor.Int:
-			return memtable.NewInt(key, raw, item.Int, deadline)
+			return memtable.NewInt(key, []byte(raw), item.Int, deadline)
 		case cbor.Float:
-			return memtable.NewFloat(key, raw, item.Float, deadline)
+			return memtable.NewFloat(key, []byte(raw), item.Float, deadline)
 		}
 	}
 	return memtable.New(key, raw, deadline)

@@ -108,8 +108,8 @@ func (r *Registry) Default() *Handle {
 }
 
 func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
-	_, inMemory := s.(*memory)
-	h := &Handle{registry: r, name: name, key: name, store: s, inMemory: inMemory, opts: opts, counters: &counters{}}
+	m, inMemory := s.(*memory)
+	h := &Handle{registry: r, name: name, key: name, store: s, memory: m, inMemory: inMemory, opts: opts, counters: &counters{}}
 	h.whole = h
 	h.face = faceOf(h)
 	return h

@@ -71,3 +71,17 @@ func Wraps[T, F any]() bool {
 
 // As returns the T that is nothing but the F at p. Wraps[T, F] has to be true.
 func As[T, F any](p *F) *T { return (*T)(unsafe.Pointer(p)) }
+
+// Box returns what is ready-made in the record as a Go value: a string, an int64
+// or a float64. It takes no memory of its own.
+func (r *Record) Box() (v any, ok bool) {
+	switch {
+	case r.flags&flagText != 0:
+		return Box((*string)(r.at(headBytes))), true
+	case r.flags&flagInt != 0:
+		return Box((*int64)(r.at(headBytes))), true
+	case r.flags&flagFloat != 0:
+		return Box((*float64)(r.at(headBytes))), true
+	}
+	return nil, false
+}

@@ -90,11 +90,11 @@ func record(r *rand.Rand, key, value string, deadline int64) *Record {
 	switch r.IntN(4) {
 	case 0:
 		cut := r.IntN(len(value) + 1)
-		return NewText(key, value[:cut], value[cut:], deadline)
+		return NewText(key, []byte(value[:cut]), value[cut:], deadline)
 	case 1:
-		return NewInt(key, value, int64(len(value)), deadline)
+		return NewInt(key, []byte(value), int64(len(value)), deadline)
 	case 2:
-		return NewFloat(key, value, float64(len(value)), deadline)
+		return NewFloat(key, []byte(value), float64(len(value)), deadline)
 	}
 	return New(key, value, deadline)
 }
@@ -267,9 +267,9 @@ func TestWhatIsReadyMadeStaysAsItWasWhenTheRecordIsGone(t *testing.T) {
 	for i := range 2000 {
 		text := fmt.Sprint("text ", i)
 		all = append(all,
-			kept{Box(NewText("key", "head", text, int64(i%2)).Text()), text},
-			kept{Box(NewInt("k", "value", int64(i)<<40, int64(i%3)).Int()), int64(i) << 40},
-			kept{Box(NewFloat("k", "", float64(i)/3, 0).Float()), float64(i) / 3})
+			kept{Box(NewText("key", []byte("head"), text, int64(i%2)).Text()), text},
+			kept{Box(NewInt("k", []byte("value"), int64(i)<<40, int64(i%3)).Int()), int64(i) << 40},
+			kept{Box(NewFloat("k", nil, float64(i)/3, 0).Float()), float64(i) / 3})
 		if i%500 == 0 {
 			runtime.GC()
 		}
@@ -284,7 +284,7 @@ func TestWhatIsReadyMadeStaysAsItWasWhenTheRecordIsGone(t *testing.T) {
 			t.Fatalf("%v became %v", k.want, k.value)
 		}
 	}
-	for _, r := range []*Record{NewText("k", "h", "", 0), New("k", "", 5)} {
+	for _, r := range []*Record{NewText("k", []byte("h"), "", 0), New("k", "", 5)} {
 		if r.Text() != nil || r.Int() != nil || r.Float() != nil {
 			t.Errorf("record %q has something ready-made", r.Value())
 		}
@@ -356,7 +356,7 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 					batch.Unlock()
 				default:
 					s := table.Lock(key)
-					s.Put(NewText(key, "h", key+strings.Repeat("x", r.IntN(40)), deadline))
+					s.Put(NewText(key, []byte("h"), key+strings.Repeat("x", r.IntN(40)), deadline))
 					s.Unlock()
 				}
 				clock.Add(r.Int64N(3))

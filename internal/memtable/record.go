@@ -45,11 +45,11 @@ const (
 // New makes a record. Its deadline is in the time of the table's clock; 0: none.
 // Key and value are copied.
 func New(key, value string, deadline int64) *Record {
-	return build(key, "", value, deadline, 0, 0)
+	return build(key, nil, value, deadline, 0, 0)
 }
 
 // NewText makes a record whose value is head and text, with the text ready-made.
-func NewText(key, head, text string, deadline int64) *Record {
+func NewText(key string, head []byte, text string, deadline int64) *Record {
 	flags, ready := uint8(flagText), textBytes
 	if text == "" { // there is no byte to point to
 		flags, ready = 0, 0
@@ -65,22 +65,22 @@ func NewText(key, head, text string, deadline int64) *Record {
 }
 
 // NewInt makes a record whose value stands for a number, which is ready-made.
-func NewInt(key, value string, i, deadline int64) *Record {
-	r := build(key, "", value, deadline, flagInt, numberBytes)
+func NewInt(key string, value []byte, i, deadline int64) *Record {
+	r := build(key, value, "", deadline, flagInt, numberBytes)
 	*(*int64)(r.at(headBytes)) = i
 	return r
 }
 
 // NewFloat is NewInt for floats.
-func NewFloat(key, value string, f float64, deadline int64) *Record {
-	r := build(key, "", value, deadline, flagFloat, numberBytes)
+func NewFloat(key string, value []byte, f float64, deadline int64) *Record {
+	r := build(key, value, "", deadline, flagFloat, numberBytes)
 	*(*float64)(r.at(headBytes)) = f
 	return r
 }
 
 // build makes a record with room for ready bytes of a ready-made value. Its value
 // is head and body.
-func build(key, head, body string, deadline int64, flags uint8, ready int) *Record {
+func build(key string, head []byte, body string, deadline int64, flags uint8, ready int) *Record {
 	at, valueLen := headBytes+ready, len(head)+len(body)
 	if deadline != 0 {
 		at += numberBytes

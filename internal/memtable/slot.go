@@ -73,7 +73,6 @@ func (s *Slot) Put(r *Record) Limit {
 			return limit
 		}
 	}
-	s.shard.puts++
 	return None
 }
 

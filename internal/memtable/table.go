@@ -72,9 +72,8 @@ type shard struct {
 	mu       sync.Mutex
 	groups   atomic.Pointer[[]group] // its length is a power of two; nil: empty
 	live     int
-	overflow int   // groups with overflowFlag
-	puts     int64 // records that were stored one by one
-	_        [24]byte
+	overflow int // groups with overflowFlag
+	_        [32]byte
 }
 
 // group is 64 bytes. A slot's tag is in the byte of tags of the same number.
@@ -117,6 +116,21 @@ func (t *Table) Get(key string) *Record {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 	}
+	groups := s.groups.Load()
+	if groups == nil {
+		return nil
+	}
+	// As in find, for the group that nearly all keys are in.
+	g := &(*groups)[hash&uint64(len(*groups)-1)]
+	tags := g.tags.Load()
+	for m := matches(tags, tagOf(hash)*tagOnes); m != 0; m &= m - 1 {
+		if r := g.slots[bits.TrailingZeros64(m)/8].Load(); r != nil && r.Key() == key {
+			return r
+		}
+	}
+	if tags&overflowFlag == 0 {
+		return nil
+	}
 	return s.find(hash, key).record
 }
 
@@ -133,17 +147,6 @@ func (t *Table) Live() int {
 // Bytes is what the records count: their keys twice, their values, and Overhead
 // for each of them.
 func (t *Table) Bytes() int64 { return t.bytes.Load() }
-
-// Puts is the number of records that Slot.Put stored.
-func (t *Table) Puts() (n int64) {
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.Lock()
-		n += s.puts
-		s.mu.Unlock()
-	}
-	return n
-}
 
 // place is where a record is; the zero value: nowhere.
 type place struct {

@@ -1,0 +1,143 @@
+package extlibs
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/paularlott/scriptling/object"
+)
+
+// What the short ways store and return is what the ways of all stores do.
+func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
+	if !stringIsText || !integerIsInt || !floatIsFloat {
+		t.Errorf("the interpreter's objects are copied: str %v, int %v, float %v", !stringIsText, !integerIsInt, !floatIsFloat)
+	}
+	r := NewRegistry(MaxValueBytes(5000))
+	defer r.Close()
+	h, err := r.Open(t.Context(), ":memory:ways")
+	if err != nil {
+		t.Fatal(err)
+	}
+	get, set := h.face().Attributes["get"].(*object.Builtin).Fn, h.face().Attributes["set"].(*object.Builtin).Fn
+	for i, v := range []any{
+		"", "a", "é", "ab", strings.Repeat("x", 23), strings.Repeat("x", 24), strings.Repeat("é", 200), strings.Repeat("x", 4000), "bad \xff",
+		int64(0), int64(-5), int64(-6), int64(10_000), int64(10_001), int64(math.MinInt64), int64(math.MaxInt64),
+		0.0, math.Copysign(0, -1), 1.5, math.Inf(-1), math.MaxFloat64, true, nil, []any{int64(1), "x"},
+	} {
+		for _, ttl := range []time.Duration{0, time.Hour} {
+			key := fmt.Sprint("key ", i)
+			if err := h.Set(t.Context(), key, v, ttl); err != nil {
+				t.Fatalf("%v: %v", v, err)
+			}
+			want := encodeGoMust(t, v)
+			e, err := h.Store().Load(t.Context(), key, NeedAll)
+			if err != nil || e.Value != want || (e.TTL > 0) != (ttl > 0) {
+				t.Errorf("%.20q is stored as %q, %v left, %v; want %q", v, e.Value.Raw(), e.TTL, err, want.Raw())
+			}
+			if got, err := h.Get(t.Context(), key); err != nil || fmt.Sprintf("%T %#v", got, got) != fmt.Sprintf("%T %#v", v, v) {
+				t.Errorf("%#v comes back as %#v, %v", v, got, err)
+			}
+			plain, err := decodeObject(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := get(t.Context(), object.Kwargs{}, object.NewString(key))
+			if o.Type() != plain.Type() || o.Inspect() != plain.Inspect() {
+				t.Errorf("a script gets %s, want %s", o.Inspect(), plain.Inspect())
+			}
+			// What scripts see as one object stays one.
+			if s, ok := plain.(*object.String); ok && len(s.StringValue()) <= 1 && o != object.NewString(s.StringValue()) {
+				t.Errorf("%q is not the shared object", s.StringValue())
+			}
+			if n, ok := plain.(*object.Integer); ok && object.NewInteger(n.IntValue()) == object.NewInteger(n.IntValue()) && o != object.NewInteger(n.IntValue()) {
+				t.Errorf("%d is not the shared object", n.IntValue())
+			}
+			set(t.Context(), object.Kwargs{}, object.NewString("copy"), o)
+			if e, err := h.Store().Load(t.Context(), "copy", NeedValue); err != nil || e.Value != want {
+				t.Errorf("a script stores %.20q as %q, %v", v, e.Value.Raw(), err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		key  string
+		v    any
+		ttl  time.Duration
+		want error
+	}{
+		"an empty key":         {"", "v", 0, ErrInvalid},
+		"a key that is long":   {strings.Repeat("k", MaxKeyBytes+1), "v", 0, ErrInvalid},
+		"a key of no text":     {"k\xff", int64(1), 0, ErrInvalid},
+		"a value that is long": {"k", strings.Repeat("v", 5000), 0, ErrTooLarge},
+		"a ttl too short":      {"k", 1.5, 60, ErrInvalid},
+		"a ttl too long":       {"k", "v", MaxTTL + 1, ErrInvalid},
+		"a negative ttl":       {"k", "v", -1, ErrInvalid},
+	} {
+		if err := h.Set(t.Context(), c.key, c.v, c.ttl); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.ttl == 0 && c.key != "k" {
+			if _, err := h.Get(t.Context(), c.key); !errors.Is(err, c.want) {
+				t.Errorf("get of %s: %v", name, err)
+			}
+		}
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Set(t.Context(), "k", "v", 0); !errors.Is(err, ErrClosed) {
+		t.Errorf("set on a closed store: %v", err)
+	}
+	if _, err := h.Get(t.Context(), "k"); !errors.Is(err, ErrClosed) {
+		t.Errorf("get on a closed store: %v", err)
+	}
+}
+
+func TestHitsAreExactWhileTheyAreFewAndNearlySoWhenTheyAreMany(t *testing.T) {
+	r := NewRegistry()
+	defer r.Close()
+	h, err := r.Open(t.Context(), ":memory:hits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Set(t.Context(), "k", "v", 0); err != nil {
+		t.Fatal(err)
+	}
+	hits := func(n int) int64 {
+		before := statsOf(t, h).Hits
+		for range n {
+			if _, err := h.Get(t.Context(), "k"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return statsOf(t, h).Hits - before
+	}
+	if n := hits(exactHits); n != exactHits {
+		t.Errorf("%d of %d hits are counted", n, exactHits)
+	}
+	// The standard deviation is sqrt(15 n): 0.4 percent.
+	if n := hits(1_000_000); n < 960_000 || n > 1_040_000 {
+		t.Errorf("%d of a million hits are counted", n)
+	}
+}
+
+func TestGetAndSetOfAScalarInMemoryTakeNoneAndOneAllocation(t *testing.T) {
+	r := NewRegistry()
+	defer r.Close()
+	h, err := r.Open(t.Context(), ":memory:allocations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values = []any{"value-0000000001", int64(1) << 40, 2.5}
+	for _, v := range values {
+		if n := testing.AllocsPerRun(100, func() { h.Set(t.Context(), "k", v, 0) }); n > 1 {
+			t.Errorf("set of %v takes %v allocations", v, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { h.Get(t.Context(), "k") }); n > 0 {
+			t.Errorf("get of %v takes %v allocations", v, n)
+		}
+	}
+}
