@@ -1,6 +1,10 @@
 // Package robustness tests what a store keeps when the system below it fails.
 // It knows stores by their public calls only.
 //
+//	kill_test.go       processes that are killed while they write
+//	soak_test.go       everything at once, for as long as -soak says
+//	linear_test.go     answers that some order of the calls explains
+//	main_test.go       the processes that tests start, and kinds of stores
 //	powercut_test.go   every state that a power cut may leave is opened and read
 //	workloads_test.go  what is done to stores meanwhile, and what fails
 //	history_test.go    what a store may and must hold, by what was acknowledged

@@ -3,7 +3,6 @@
 package robustness
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,38 +15,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
 )
-
-// programs are what a test runs as processes of their own.
-var programs = map[string]func(dir string, args ...string){}
-
-const programVariable = "KV_ROBUSTNESS_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if words := os.Getenv(programVariable); words != "" {
-		args := strings.Split(words, "\x01")
-		programs[args[0]](args[1], args[2:]...)
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-// program returns what runs a program.
-func program(name, dir string, args ...string) (argv, env []string) {
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	words := strings.Join(append([]string{name, dir}, args...), "\x01")
-	return []string{self}, append(os.Environ(), programVariable+"="+words)
-}
-
-var ctx = context.Background()
 
 func tell(n note) {
 	text, err := json.Marshal(n)

@@ -1,4 +1,4 @@
-package extlibs_test
+package robustness
 
 import (
 	"errors"
@@ -160,9 +160,9 @@ func (s *soak) disturb(random *rand.Rand, persistent bool) {
 
 func TestSoak(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	for _, backend := range []string{"memory", "bolt", "interval"} {
-		t.Run(backend, func(t *testing.T) {
-			r, name := interpreterStores[backend](t)
+	for _, kind := range []string{"memory", "bolt", "interval"} {
+		t.Run(kind, func(t *testing.T) {
+			r, name := newStore(t, kind)
 			s := &soak{t: t, r: r, name: name, until: time.Now().Add(*soakTime)}
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
@@ -170,7 +170,7 @@ func TestSoak(t *testing.T) {
 			for w := range 6 {
 				all.Go(func() { s.worker(w, rand.New(rand.NewPCG(seed, uint64(w)))) })
 			}
-			all.Go(func() { s.disturb(rand.New(rand.NewPCG(seed, 100)), backend != "memory") })
+			all.Go(func() { s.disturb(rand.New(rand.NewPCG(seed, 100)), stores[kind].inFile) })
 			all.Wait()
 			want, _ := extlibs.Encode(int(s.sum.Load()))
 			check := func(when string) {
@@ -183,7 +183,7 @@ func TestSoak(t *testing.T) {
 				})
 			}
 			check("at the end")
-			if backend != "memory" {
+			if stores[kind].inFile {
 				s.try("close", (*extlibs.Handle).Close)
 				checkFile(t, name)
 				check("after opening again")

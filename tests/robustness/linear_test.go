@@ -1,4 +1,4 @@
-package extlibs_test
+package robustness
 
 import (
 	"errors"
@@ -101,22 +101,26 @@ func sumOf(a, b extlibs.Value) (extlibs.Value, bool) {
 // It lets a few goroutines make random calls on
 // two keys and asks a checker for an order of them that explains all answers.
 func TestSmallHistoriesAreLinearizable(t *testing.T) {
-	forEachBackend(t, func(t *testing.T, b backend) {
-		h := b.open(t)
-		rounds := 60
-		if b.persistent {
-			rounds = 15
-		}
-		for round := range rounds {
-			history := randomHistory(t, h, fmt.Sprint(round))
-			if result := porcupine.CheckOperationsTimeout(kvModel, history, 20*time.Second); result != porcupine.Ok {
-				for _, op := range history {
-					t.Logf("client %d, %d to %d: %+v -> %+v", op.ClientId, op.Call, op.Return, op.Input, op.Output)
-				}
-				t.Fatalf("round %d: the checker says %s", round, result)
+	for kind, store := range stores {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			r, name := newStore(t, kind)
+			h := mustOpen(t, r, name)
+			rounds := 60
+			if store.inFile {
+				rounds = 15
 			}
-		}
-	})
+			for round := range rounds {
+				history := randomHistory(t, h, fmt.Sprint(round))
+				if result := porcupine.CheckOperationsTimeout(kvModel, history, 20*time.Second); result != porcupine.Ok {
+					for _, op := range history {
+						t.Logf("client %d, %d to %d: %+v -> %+v", op.ClientId, op.Call, op.Return, op.Input, op.Output)
+					}
+					t.Fatalf("round %d: the checker says %s", round, result)
+				}
+			}
+		})
+	}
 }
 
 func randomHistory(t *testing.T, h *extlibs.Handle, round string) []porcupine.Operation {

@@ -1,0 +1,91 @@
+package robustness
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+var ctx = context.Background()
+
+// programs are what a test runs as processes of their own, because these are to
+// be traced, killed or limited, or may die. Each works in a folder.
+var programs = map[string]func(dir string, args ...string){}
+
+const programVariable = "KV_ROBUSTNESS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if words := os.Getenv(programVariable); words != "" {
+		args := strings.Split(words, "\x01")
+		programs[args[0]](args[1], args[2:]...)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// program returns what runs a program.
+func program(name, dir string, args ...string) (argv, env []string) {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	words := strings.Join(append([]string{name, dir}, args...), "\x01")
+	return []string{self}, append(os.Environ(), programVariable+"="+words)
+}
+
+func command(name, dir string, args ...string) *exec.Cmd {
+	argv, env := program(name, dir, args...)
+	cmd := exec.Command(argv[0])
+	cmd.Env, cmd.Stderr = env, os.Stderr
+	return cmd
+}
+
+// stores are the kinds of stores that tests use.
+var stores = map[string]struct {
+	options []extlibs.Option
+	inFile  bool
+}{
+	"memory":                {},
+	"bolt":                  {inFile: true},
+	"interval":              {[]extlibs.Option{extlibs.Durability(extlibs.Interval(3 * time.Millisecond))}, true},
+	"interval, all pending": {[]extlibs.Option{extlibs.Durability(extlibs.Interval(time.Hour))}, true},
+}
+
+// newStore returns a registry of a test's own and the name of a store that does
+// not exist yet.
+func newStore(t testing.TB, kind string) (r *extlibs.Registry, name string) {
+	r = extlibs.NewRegistry(stores[kind].options...)
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if stores[kind].inFile {
+		return r, filepath.Join(t.TempDir(), "kv.db")
+	}
+	return r, ":memory:store"
+}
+
+func mustOpen(t testing.TB, r *extlibs.Registry, name string) *extlibs.Handle {
+	t.Helper()
+	h, err := r.Open(ctx, name)
+	if err != nil {
+		t.Fatalf("Open(%q): %v", name, err)
+	}
+	return h
+}
+
+func mustEncode(t testing.TB, v any) extlibs.Value {
+	t.Helper()
+	e, err := extlibs.Encode(v)
+	if err != nil {
+		t.Fatalf("Encode(%.100v): %v", v, err)
+	}
+	return e
+}
