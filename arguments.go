@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -216,7 +217,7 @@ func (r *reader) callable(i int) (fn object.Object) {
 }
 
 // pageArgs takes pattern, limit and after.
-func pageArgs(a arguments) (p *pattern, limit int, after string, err error) {
+func pageArgs(a arguments) (p *glob.Pattern, limit int, after string, err error) {
 	if p, err = patternArg(a[0]); err != nil {
 		return nil, 0, "", err
 	}
@@ -235,12 +236,12 @@ func pageArgs(a arguments) (p *pattern, limit int, after string, err error) {
 	return p, limit, after, err
 }
 
-func patternArg(o object.Object) (*pattern, error) {
+func patternArg(o object.Object) (*glob.Pattern, error) {
 	text, err := textArg("pattern", o, "*")
 	if err != nil {
 		return nil, err
 	}
-	return compilePattern(text)
+	return glob.Compile(text)
 }
 
 // keysArg takes keys and returns each of them once, however often it stands

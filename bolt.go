@@ -17,6 +17,7 @@ import (
 // Bounds of the work that a transaction does at once, for the sake of others.
 const (
 	boltScanKeys   = 1024    // keys that a page looks at
+	boltMatchKeys  = 8       // keys that it matches between two looks at its context
 	boltScanBytes  = 1 << 20 // bytes of values on a page
 	boltSweepPause = 2 * time.Millisecond
 )
@@ -220,7 +221,7 @@ func carryOut(t *boltfile.Tx, p *plan) error {
 	return nil
 }
 
-func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
+func (s *boltStore) Scan(ctx context.Context, r Range) (Page, error) {
 	var page Page
 	err := s.file.View(func(t *boltfile.Tx) error {
 		page.Epoch = t.Epoch()
@@ -235,7 +236,9 @@ func (s *boltStore) Scan(_ context.Context, r Range) (Page, error) {
 				page.More = true
 				return false, nil
 			}
-			looked++
+			if looked++; looked%boltMatchKeys == 0 && ctx.Err() != nil {
+				return false, ctx.Err()
+			}
 			key := string(k)
 			page.Next = key
 			if r.Match != nil && !r.Match(key) {

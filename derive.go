@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -12,11 +13,11 @@ import (
 // most limit of them where limit is more than 0. Where the store is cleared
 // between two pages it calls restart and begins again, so that nobody sees half
 // of what was there.
-func (h *Handle) scan(ctx context.Context, p *pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
-	if p.exact {
-		return h.scanOne(ctx, p.prefix, after, need, each)
+func (h *Handle) scan(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
+	if p.Exact {
+		return h.scanOne(ctx, p.Prefix, after, need, each)
 	}
-	r := Range{Prefix: p.prefix, After: after, Match: p.match, Need: need, Limit: limit}
+	r := Range{Prefix: p.Prefix, After: after, Match: p.Match, Need: need, Limit: limit}
 	epoch, found := uint64(0), 0
 	for {
 		page, err := h.page(ctx, r)
@@ -60,8 +61,8 @@ func (h *Handle) scanOne(ctx context.Context, key, after string, need Need, each
 }
 
 // countMatching counts the live keys that a pattern selects.
-func (h *Handle) countMatching(ctx context.Context, p *pattern) (int, error) {
-	if p.all() {
+func (h *Handle) countMatching(ctx context.Context, p *glob.Pattern) (int, error) {
+	if p.All() {
 		return h.len(ctx)
 	}
 	n := 0
@@ -131,11 +132,11 @@ func (r Result) kept(added Value) Value {
 
 // walk calls each for the live entries that a pattern selects, in order, page by
 // page, until it says no. A key that is there all the time comes once.
-func (h *Handle) walk(ctx context.Context, p *pattern, limit int, after string, need Need, each func(Entry) (more bool, err error)) error {
-	if p.exact {
-		return h.scanOne(ctx, p.prefix, after, need, func(e Entry) error { _, err := each(e); return err })
+func (h *Handle) walk(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, each func(Entry) (more bool, err error)) error {
+	if p.Exact {
+		return h.scanOne(ctx, p.Prefix, after, need, func(e Entry) error { _, err := each(e); return err })
 	}
-	r := Range{Prefix: p.prefix, After: after, Match: p.match, Need: need, Limit: limit}
+	r := Range{Prefix: p.Prefix, After: after, Match: p.Match, Need: need, Limit: limit}
 	for {
 		page, err := h.page(ctx, r)
 		if err != nil {
@@ -157,14 +158,14 @@ func (h *Handle) walk(ctx context.Context, p *pattern, limit int, after string, 
 }
 
 // deleteMatching removes the keys that a pattern selects, page by page.
-func (h *Handle) deleteMatching(ctx context.Context, p *pattern) (deleted int, err error) {
-	if p.exact {
-		if h.checkKey(p.prefix) != nil {
+func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted int, err error) {
+	if p.Exact {
+		if h.checkKey(p.Prefix) != nil {
 			return 0, nil
 		}
-		return h.deleteMany(ctx, []string{p.prefix})
+		return h.deleteMany(ctx, []string{p.Prefix})
 	}
-	for r := (Range{Prefix: p.prefix, Match: p.match}); ; {
+	for r := (Range{Prefix: p.Prefix, Match: p.Match}); ; {
 		page, err := h.page(ctx, r)
 		if err != nil {
 			return deleted, err

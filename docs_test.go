@@ -112,9 +112,13 @@ func TestTheTestsThatTheDocsNameExist(t *testing.T) {
 	if len(names) == 0 {
 		t.Fatal("no tests are named")
 	}
-	files, err := filepath.Glob("*_test.go")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "tests/*/*_test.go"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
 	}
 	var tests strings.Builder
 	for _, file := range files {

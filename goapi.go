@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -18,14 +19,14 @@ type ListOptions struct {
 	After   string // only keys behind this one
 }
 
-func (o ListOptions) compile() (*pattern, error) {
+func (o ListOptions) compile() (*glob.Pattern, error) {
 	if o.Limit < 0 {
 		return nil, kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", o.Limit)
 	}
 	if o.Pattern == "" {
-		return &pattern{}, nil
+		return &glob.Pattern{}, nil
 	}
-	return compilePattern(o.Pattern)
+	return glob.Compile(o.Pattern)
 }
 
 // Item is a key with its decoded value.

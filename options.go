@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
@@ -22,8 +23,8 @@ const (
 
 	MaxKeyBytes     = 32768                         // bytes of one key
 	MaxDepth        = codec.MaxDepth                // levels of nesting in one value
-	MaxPatternBytes = 1024                          // bytes of one pattern
-	MaxPatternWords = 64                            // alternatives of one pattern, braces multiplied out
+	MaxPatternBytes = glob.MaxBytes                 // bytes of one pattern
+	MaxPatternWords = glob.MaxAlternatives          // alternatives of one pattern, braces multiplied out
 	MinTTL          = 1 * time.Millisecond          // shortest time to live
 	MaxTTL          = 100 * 365.25 * 24 * time.Hour // longest time to live
 )
