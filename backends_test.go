@@ -40,6 +40,7 @@ func (b backend) storeName(t testing.TB) string {
 
 // registry returns a registry of the test's own.
 func (b backend) registry(t testing.TB, opts ...extlibs.Option) *extlibs.Registry {
+	t.TempDir() // folders go after the stores in them: a store says if its file is lost
 	r := extlibs.NewRegistry(append(append([]extlibs.Option{}, b.options...), opts...)...)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {

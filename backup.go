@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -19,6 +20,27 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 		return inCall("backup", h.inStore("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
 	}
 	if err := b.Backup(ctx, w); err != nil {
+		return inCall("backup", h.inStore("", err))
+	}
+	return nil
+}
+
+// BackupFile is Backup into a file at path. The file gets its name when it is
+// complete and synced, so that it is there as a whole or not at all, whatever
+// fails. A file that was there is replaced, unless a store is open in it: that is
+// ErrInUse.
+func (h *Handle) BackupFile(ctx context.Context, path string) error {
+	b, ok := h.store.(interface {
+		backupFile(context.Context, access.Location) error
+	})
+	if !ok {
+		return inCall("backup", h.inStore("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
+	}
+	loc, err := (*access.List)(nil).Locate(path)
+	if err == nil {
+		err = b.backupFile(ctx, loc)
+	}
+	if err != nil {
 		return inCall("backup", h.inStore("", err))
 	}
 	return nil
@@ -52,6 +74,11 @@ func CompactFile(ctx context.Context, path string) error {
 // Backup implements Backuper.
 func (s *boltStore) Backup(ctx context.Context, w io.Writer) error { return s.file.Backup(ctx, w) }
 
+// backupFile implements Handle.BackupFile.
+func (s *boltStore) backupFile(ctx context.Context, loc access.Location) error {
+	return s.file.BackupFile(ctx, loc)
+}
+
 // Compact implements Compacter.
 func (s *boltStore) Compact(ctx context.Context) error {
 	if s.c == nil {
@@ -66,6 +93,14 @@ func (s *intervalStore) Backup(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	return s.disk.Backup(ctx, w)
+}
+
+// backupFile implements Handle.BackupFile.
+func (s *intervalStore) backupFile(ctx context.Context, loc access.Location) error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	return s.disk.backupFile(ctx, loc)
 }
 
 // Compact implements Compacter.

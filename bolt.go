@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,7 @@ type boltStore struct {
 func openBolt(loc access.Location, opts options) (*boltStore, error) {
 	file, err := boltfile.Open(loc, boltfile.Options{
 		MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: opts.now, Logger: opts.logger,
+		ReadOnly: opts.readOnly, Hook: opts.diskHook,
 	})
 	if err != nil {
 		return nil, err
@@ -62,6 +64,9 @@ func (s *boltStore) write(ctx context.Context, change func(*boltfile.Tx) error) 
 }
 
 func (s *boltStore) errReadOnly() error {
+	if s.opts.readOnly {
+		return kverr.Errorf(ErrReadOnly, "the file was opened with ReadOnly; let the host open it without")
+	}
 	return kverr.Errorf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
 }
 
@@ -157,6 +162,9 @@ func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 		if err := s.admit(t, plans...); err != nil {
 			return err
 		}
+		// In the order of the file: in any other one the engine takes a time that
+		// grows faster than the square of their number.
+		slices.SortFunc(plans, func(a, b *plan) int { return strings.Compare(a.key, b.key) })
 		for _, p := range plans {
 			if err := carryOut(t, p); err != nil {
 				return err

@@ -90,14 +90,7 @@ func TestDurabilityPageBackupIsAStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = func() error {
-		backup, err := os.Create(filepath.Join(dir, "backup.db"))
-		if err != nil {
-			return err
-		}
-		if err := store.Backup(ctx, backup); err != nil {
-			return err
-		}
-		return backup.Close()
+		return store.BackupFile(ctx, filepath.Join(dir, "backup.db"))
 	}()
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ var (
 	ErrOverflow      = kverr.Overflow      // incr left the range of int64
 	ErrClosed        = kverr.Closed        // a call on a closed store or registry
 	ErrInUse         = kverr.InUse         // another process holds the file
+	ErrReplaced      = kverr.Replaced      // the file was deleted under its store, or replaced by another
 	ErrFull          = kverr.Full          // a limit of keys, bytes or open stores, or the disk
 	ErrCorrupt       = kverr.Corrupt       // a checksum or the file's structure does not hold
 	ErrFormat        = kverr.Format        // some other file, or one of a newer format

@@ -3,6 +3,7 @@ package extlibs
 import (
 	"sync"
 
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/boltfile/boltfiletest"
 )
@@ -10,6 +11,15 @@ import (
 // VerifyNoLeaves makes every file one of those that are too large for all of it
 // to be read when it is opened.
 func VerifyNoLeaves() { boltfile.VerifyAllBytes = 0 }
+
+// DiskHook is asked before each thing that a store does to its folder.
+func DiskHook(h access.Hook) Option { return func(o *options) { o.diskHook = h } }
+
+// FailWrites makes the engine's writes of header pages, or of all others, fail
+// after they have reached the system's memory, as a failed sync does.
+func FailWrites(h *Handle, header bool) (mend func()) {
+	return boltfiletest.FailWrites(h.store.(*boltStore).file, header)
+}
 
 // HoldWrites makes the next write of a store's file to disk wait. arrived is
 // closed when it has come that far.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -36,6 +37,8 @@ type Option func(*options)
 
 type options struct {
 	mode              Mode
+	readOnly          bool
+	diskHook          access.Hook // nil but in tests
 	maxCreatedFiles   int
 	maxStores         int
 	maxTasks          int
@@ -89,6 +92,11 @@ func Interval(d time.Duration) Mode { return Mode{interval: max(d, 0)} }
 
 // Durability sets when writes to files are durable.
 func Durability(m Mode) Option { return func(o *options) { o.mode = m } }
+
+// ReadOnly opens files for reading only: they must exist, nothing is written, and
+// any number of processes may read a file at once. A file that is open for writing
+// is ErrInUse; a write to a store in a file is ErrReadOnly.
+func ReadOnly() Option { return func(o *options) { o.readOnly = true } }
 
 // MaxStores bounds the stores open at once, the default one not counted.
 // n of zero or less means no limit.

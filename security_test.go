@@ -153,7 +153,7 @@ func TestTheDefaultStoreIsAllowedThoughItsFileIsNot(t *testing.T) {
 		}
 		eval(t, p, "import scriptling.runtime.kv as kv\nkv.default.set(\"k\", 1)")
 		clause, message := caught(t, p, "kv.open(path)")
-		if want := "kv.open: access denied: path '" + path + "' is outside allowed directories"; clause != "PermissionError" || message != want {
+		if want := "kv.open: access denied: path '" + path + "' is outside allowed directories; ask the host to allow its directory"; clause != "PermissionError" || message != want {
 			t.Errorf("%s: raised %s %q, want PermissionError %q", kind, clause, message, want)
 		}
 	}

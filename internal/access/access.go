@@ -2,7 +2,8 @@
 // to the files: a List finds the Location of a name, and a Location is opened,
 // in its folder and nowhere else.
 //
-//	access.go  the list, locations and how they are opened
+//	access.go  the list, and locations
+//	dir.go     Dir: the folder of a file, and all that is done there
 //	errno_*.go what the systems' errors mean
 package access
 
@@ -11,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -52,7 +52,7 @@ func (a *List) AllowURL(url string) error {
 			return nil
 		}
 	}
-	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not among those that the host allows")
+	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not among those that the host allows; ask the host to allow it")
 }
 
 // Locate finds the place of a file whose path is inside an allowed folder. It
@@ -93,7 +93,7 @@ func (a *List) Locate(name string) (Location, error) {
 			}
 		}
 	}
-	return Location{}, kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories", name)
+	return Location{}, errOutside(name)
 }
 
 // Location is where a file is, and the only way to it.
@@ -108,16 +108,15 @@ func (l Location) in(do func(*os.Root) error) error {
 	if l.root == "" {
 		return do(nil)
 	}
-	root, err := os.OpenRoot(l.root)
+	root, err := openRoot(l.root)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	err = do(root)
-	// What os.Root itself refuses has no error of the operating system in it.
-	var errno syscall.Errno
+	var errno syscall.Errno // as in Dir.Open
 	if err != nil && !errors.As(err, &errno) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-		return kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories", l.Path)
+		return errOutside(l.Path)
 	}
 	return err
 }
@@ -137,98 +136,6 @@ func (l Location) Stat() (info os.FileInfo, err error) {
 
 // FileMode is the mode of the files that are made.
 const FileMode = 0o600
-
-// open opens the file, waiting for nothing.
-func (l Location) open(flag int) (f *os.File, err error) {
-	flag |= openNonblock
-	err = l.in(func(root *os.Root) (err error) {
-		if root == nil {
-			f, err = os.OpenFile(l.Path, flag, FileMode)
-		} else {
-			f, err = root.OpenFile(l.rel, flag, FileMode)
-		}
-		return err
-	})
-	return f, err
-}
-
-// Remove takes back a file that was just created.
-func (l Location) Remove() error {
-	return l.in(func(root *os.Root) error {
-		if root == nil {
-			return os.Remove(l.Path)
-		}
-		return root.Remove(l.rel)
-	})
-}
-
-// SyncDir makes the names in the file's folder durable, where the system can.
-func (l Location) SyncDir() error {
-	return l.in(func(root *os.Root) error {
-		var dir *os.File
-		var err error
-		if root == nil {
-			dir, err = os.Open(filepath.Dir(l.Path))
-		} else {
-			dir, err = root.Open(filepath.Dir(l.rel))
-		}
-		if err != nil {
-			return nil // a folder that can't be read can still hold files
-		}
-		defer dir.Close()
-		if err := dir.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) && runtime.GOOS != "windows" {
-			return DiskError(err)
-		}
-		return nil
-	})
-}
-
-// File is an ordinary file, open.
-type File struct {
-	*os.File
-	Info     os.FileInfo
-	Created  bool // by this open
-	ReadOnly bool
-}
-
-// Open opens the file, or creates it in a folder that exists.
-func (l Location) Open() (f File, err error) {
-	switch info, err := l.Stat(); {
-	case err == nil:
-		if err := ordinary(info); err != nil {
-			return f, err
-		}
-		f.File, err = l.open(os.O_RDWR)
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-			f.ReadOnly = true
-			f.File, err = l.open(os.O_RDONLY)
-		}
-		if err != nil {
-			return f, OpenError(err)
-		}
-	case errors.Is(err, fs.ErrNotExist):
-		f.File, err = l.open(os.O_RDWR | os.O_CREATE | os.O_EXCL)
-		if errors.Is(err, fs.ErrExist) { // someone was faster, or it is a dangling symlink
-			f.File, err = l.open(os.O_RDWR | os.O_CREATE)
-		} else {
-			f.Created = err == nil
-		}
-		if err != nil {
-			return f, OpenError(err)
-		}
-	default:
-		return f, OpenError(err)
-	}
-	// What was looked at before may have been swapped since.
-	if f.Info, err = f.Stat(); err == nil {
-		err = ordinary(f.Info)
-	}
-	if err != nil {
-		f.Close()
-		return f, err
-	}
-	return f, nil
-}
 
 func ordinary(info os.FileInfo) error {
 	switch {

@@ -34,13 +34,27 @@ func symlink(t *testing.T, target, link string) {
 	}
 }
 
+// openFile opens a file, or makes it.
+func openFile(loc Location) (*os.File, os.FileInfo, error) {
+	dir, err := loc.OpenDir(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer dir.Close()
+	f, info, err := dir.Open(dir.Base(), os.O_RDWR)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = dir.Create(dir.Base())
+	}
+	return f, info, err
+}
+
 // tryOpen opens a file as far as a store does it before the engine.
 func tryOpen(a *List, name string) error {
 	loc, err := a.Locate(name)
 	if err != nil {
 		return err
 	}
-	f, err := loc.Open()
+	f, _, err := openFile(loc)
 	if err == nil {
 		f.Close()
 	}
@@ -144,12 +158,12 @@ func TestASymlinkThatIsSwappedInLeadsNowhere(t *testing.T) {
 				refused++
 				continue
 			}
-			f, err := loc.Open()
+			f, made, err := openFile(loc)
 			if err != nil {
 				refused++
 				continue
 			}
-			if opened++; os.SameFile(f.Info, info) {
+			if opened++; made != nil && os.SameFile(made, info) {
 				t.Error("the file outside was opened")
 			}
 			f.Close()

@@ -4,22 +4,35 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 )
 
 // Backup writes a copy of the file, as it is at this moment, to w. All of it is
 // checked first: a damaged copy must not take the place of a whole one.
 func (f *File) Backup(ctx context.Context, w io.Writer) error {
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), ".kv-backup-*")
+	tmp, name, err := f.dir.Temp(access.TempBackup)
 	if err != nil {
 		return access.OpenError(err)
 	}
-	defer os.Remove(tmp.Name())
+	defer f.dir.Remove(name)
 	defer tmp.Close()
+	if err := f.snapshot(ctx, tmp); err != nil {
+		return err
+	}
+	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, &contextReader{ctx, tmp})
+	return err
+}
+
+// snapshot fills tmp.
+func (f *File) snapshot(ctx context.Context, tmp *os.File) (err error) {
 	for try := 0; try == 0 || err == errMoved && try < 100; try++ { // by two commits while it began
 		err = f.use(func(db *bolt.DB) error {
 			low := f.pages.last.Load()
@@ -29,20 +42,78 @@ func (f *File) Backup(ctx context.Context, w io.Writer) error {
 					_, err = verifyTx(db, tx)
 				}
 				if err == nil {
-					_, err = tx.WriteTo(tmp)
+					_, err = tx.WriteTo(&contextWriter{ctx, tmp})
 				}
 				return err
 			})
 		})
 	}
-	if err != nil {
-		return DiskError(err)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // the engine keeps only its text
 	}
-	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
+	return DiskError(err)
+}
+
+// BackupFile is Backup into a file, which gets its name when it is complete and
+// synced. A file of that name is replaced unless it is in use.
+func (f *File) BackupFile(ctx context.Context, loc access.Location) error {
+	dir, err := loc.OpenDir(f.opts.Hook)
+	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, &contextReader{ctx, tmp})
-	return err
+	defer dir.Close()
+	dir.RemoveLeftovers(nil)
+	tmp, name, err := dir.Temp(access.TempBackup)
+	if err != nil {
+		return access.OpenError(err)
+	}
+	defer tmp.Close()
+	named := false
+	defer func() {
+		if !named {
+			dir.Remove(name)
+		}
+	}()
+	if err := f.snapshot(ctx, tmp); err != nil {
+		return err
+	}
+	if err := dir.SyncFile(tmp); err != nil {
+		return DiskError(err)
+	}
+	old, info, err := dir.Open(dir.Base(), os.O_RDONLY)
+	if err == nil {
+		defer old.Close()
+		locked, err := access.TryLock(old)
+		if err != nil || !locked || f.Is(info) {
+			return kverr.Errorf(kverr.InUse, "the file at the backup's path is in use by a store; choose another path")
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return access.OpenError(err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := dir.Rename(name, dir.Base()); err != nil {
+		return DiskError(err)
+	}
+	named = true
+	if err := dir.Sync(); err != nil {
+		return kverr.Errorf(err, "the backup is complete, but may lose its name in a power cut: %w", err)
+	}
+	return nil
+}
+
+// contextWriter ends a copy when its context does.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c *contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
 }
 
 // contextReader ends a copy when its context does.
@@ -65,39 +136,38 @@ const compactBytes = 1 << 20
 // The new file is locked before it has that name, and whoever waited for the old
 // one's lock finds that its name is gone (see settle). No Update may run.
 func (f *File) Compact() error {
-	path, err := filepath.EvalSymlinks(f.path)
+	tmp, name, err := f.dir.Temp(access.TempCompact)
 	if err != nil {
 		return access.OpenError(err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".kv-compact-*")
-	if err != nil {
-		return access.OpenError(err)
-	}
-	kept := false
-	defer func() {
-		if !kept {
-			os.Remove(tmp.Name())
-		}
-	}()
 	next, pages, err := f.copyTo(tmp)
 	if err != nil {
 		tmp.Close()
+		f.dir.Remove(name)
 		return err
 	}
 	f.engine.Lock()
 	defer f.engine.Unlock()
 	info, err := tmp.Stat()
 	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = f.writable() // what has taken the file's name is not ours to replace
+	}
+	if err == nil {
+		err = f.dir.Rename(name, f.dir.Base())
 	}
 	if err != nil {
-		return errors.Join(DiskError(err), guard(next.Close))
+		guard(next.Close)
+		f.dir.Remove(name)
+		return DiskError(err)
 	}
-	kept = true
 	old := f.db
 	f.db, f.pages, f.info = next, pages, info
 	f.file.Store(tmp)
-	return errors.Join(access.Location{Path: path}.SyncDir(), guard(old.Close))
+	if err = f.dir.Sync(); err != nil {
+		// A power cut could bring the old file back, without what is written now.
+		f.refuse(kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error))
+	}
+	return errors.Join(err, guard(old.Close))
 }
 
 // copyTo fills a new file, and returns it open and locked.
@@ -106,14 +176,14 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 		if err := f.judgeAll(db); err != nil { // the engine is going to read all of it
 			return err
 		}
-		if next, err = bolt.Open(tmp.Name(), access.FileMode, f.opts.engine(tmp, false)); err != nil {
+		if next, err = startEngine(tmp, false, f.opts); err != nil {
 			return err
 		}
 		return bolt.Compact(next, db, compactBytes)
 	})
 	if err == nil {
 		err = guard(func() error {
-			if err := next.Sync(); err != nil {
+			if err := f.dir.SyncFile(tmp); err != nil {
 				return err
 			}
 			return next.View(func(tx *bolt.Tx) error {

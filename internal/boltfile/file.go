@@ -31,7 +31,7 @@ import (
 // Update in at a time.
 type File struct {
 	opts     Options
-	path     string
+	dir      *access.Dir // the folder, for as long as the file is open
 	readOnly bool
 
 	// engine is held shared by every use of db, and alone by Close and by
@@ -45,16 +45,18 @@ type File struct {
 	damaged atomic.Pointer[kverr.Error] // why the engine can't go on
 	broken  chan struct{}               // closed when damaged is set
 	breaks  sync.Once
+
+	refused atomic.Pointer[kverr.Error] // why no write is taken any more
 }
 
-func newFile(db *bolt.DB, pages *guardian, f access.File, path string, opts Options) *File {
-	file := &File{opts: opts, path: path, readOnly: db.IsReadOnly(), db: db, pages: pages, info: f.Info, broken: make(chan struct{})}
+func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts Options) *File {
+	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), db: db, pages: pages, info: f.info, broken: make(chan struct{})}
 	file.file.Store(f.File)
 	return file
 }
 
 // Path is where the file was found.
-func (f *File) Path() string { return f.path }
+func (f *File) Path() string { return f.dir.Path() }
 
 // ReadOnly reports whether Update can only fail.
 func (f *File) ReadOnly() bool { return f.readOnly }
@@ -103,6 +105,9 @@ var ErrUnchanged = errors.New("nothing to do")
 // kverr.CommitUnknown is the file's last word until it is opened again.
 func (f *File) Update(change func(*Tx) error) error {
 	return f.use(func(db *bolt.DB) error {
+		if err := f.writable(); err != nil {
+			return err
+		}
 		id, refused := 0, false
 		err := db.Update(func(tx *bolt.Tx) error {
 			id = tx.ID()
@@ -113,8 +118,9 @@ func (f *File) Update(change func(*Tx) error) error {
 		})
 		if err == nil {
 			f.pages.last.Store(uint64(id))
+			return f.writable() // what went into a file without a name is not stored
 		}
-		if err == nil || refused {
+		if refused {
 			return err
 		}
 		// A commit whose last step fails, the sync of the header, is in the
@@ -128,6 +134,23 @@ func (f *File) Update(change func(*Tx) error) error {
 		}
 		return f.breakDown(kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err).(*kverr.Error))
 	})
+}
+
+// writable reports why the file takes no writes any more, if that is so.
+func (f *File) writable() error {
+	if f.refused.Load() == nil && !f.dir.Holds(f.info) {
+		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted, or another is in its place, so nothing can be stored in it; close the store and open it again").(*kverr.Error))
+	}
+	if why := f.refused.Load(); why != nil {
+		return why
+	}
+	return nil
+}
+
+func (f *File) refuse(why *kverr.Error) {
+	if f.refused.CompareAndSwap(nil, why) {
+		f.opts.Logger.Error("kv file takes no writes any longer", "path", f.dir.Path(), "error", why.Msg)
+	}
 }
 
 func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
@@ -156,6 +179,9 @@ func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 
 // View runs fn in a transaction that reads.
 func (f *File) View(fn func(*Tx) error) error {
+	// The clock before the snapshot: else an entry could expire between the two
+	// that a write which the snapshot lacks has given more time.
+	now := f.opts.Now()
 	return f.use(func(db *bolt.DB) error {
 		low := f.pages.last.Load()
 		return db.View(func(tx *bolt.Tx) error {
@@ -163,7 +189,7 @@ func (f *File) View(fn func(*Tx) error) error {
 			if err != nil {
 				return err
 			}
-			return fn(newTx(&snap, f.opts.Now()))
+			return fn(newTx(&snap, now))
 		})
 	})
 }
@@ -173,7 +199,7 @@ func (f *File) breakDown(why *kverr.Error) error {
 	f.breaks.Do(func() {
 		f.damaged.Store(why)
 		close(f.broken)
-		f.opts.Logger.Error("kv file can't be used any longer", "path", f.path, "error", why.Msg)
+		f.opts.Logger.Error("kv file can't be used any longer", "path", f.dir.Path(), "error", why.Msg)
 	})
 	return why
 }
@@ -205,10 +231,11 @@ func (f *File) Close() error {
 	}
 	db := f.db
 	f.db = nil
-	if err := guard(db.Close); err != nil {
-		return DiskError(err)
+	var lost error
+	if !f.readOnly {
+		lost = f.writable()
 	}
-	return nil
+	return errors.Join(lost, DiskError(guard(db.Close)), f.dir.Close())
 }
 
 // abandon gives up the file and its lock without the engine, which would wait
@@ -218,6 +245,7 @@ func (f *File) abandon() {
 	f.damaged.Store(errAbandoned)
 	unlock(f.file.Load())
 	f.file.Load().Close()
+	f.dir.Close()
 }
 
 var errAbandoned = kverr.Errorf(kverr.Closed, "%w", kverr.Closed).(*kverr.Error)

@@ -2,10 +2,12 @@ package boltfile
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
@@ -33,55 +35,90 @@ func guard(fn func() error) (err error) {
 type Options struct {
 	MaxBytes    int64            // of the file; 0: no limit
 	LockTimeout time.Duration    // wait for another process's lock
+	ReadOnly    bool             // write nothing, and share the lock with others that do not
 	Now         func() time.Time // safe for concurrent use
 	Logger      *slog.Logger     // hears of damage
+	Hook        access.Hook      // nil but in tests
 }
 
 // Open opens the file at loc, and creates it if there is none. Where it
 // fails, it leaves no lock, and no file that was not there.
 func Open(loc access.Location, opts Options) (*File, error) {
-	f, err := loc.Open()
+	dir, err := loc.OpenDir(opts.Hook)
 	if err != nil {
 		return nil, err
 	}
-	s, err := tryOpen(f, loc, opts)
+	f, err := openIn(dir, opts)
 	if err != nil {
-		if errors.Is(err, kverr.Corrupt) {
-			unlock(f.File) // after a panic of the engine memory may still map it
-		}
-		f.Close()
-		if f.Created && !errors.Is(err, kverr.InUse) { // by whoever opened it since
-			loc.Remove()
-		}
+		dir.Close()
 		return nil, err
 	}
-	return s, nil
+	return f, nil
 }
 
-func tryOpen(f access.File, loc access.Location, opts Options) (*File, error) {
-	errInUse := kverr.Errorf(kverr.InUse, "the file is in use by another process; it was not released within %v", opts.LockTimeout)
-	if locked, err := lock(f.File, f.ReadOnly, opts.LockTimeout); err != nil {
+func openIn(dir *access.Dir, opts Options) (*File, error) {
+	f, err := openFile(dir, opts)
+	if errors.Is(err, fs.ErrNotExist) && !opts.ReadOnly {
+		var made *File
+		if made, err = create(dir, opts); !errors.Is(err, fs.ErrExist) {
+			return made, err
+		}
+		f, err = openFile(dir, opts) // somebody was faster
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, kverr.Errorf(fs.ErrNotExist, "there is no such file; give the path of one that exists, or open it without ReadOnly")
+	}
+	if err == nil && f.info.Size() == 0 && !f.readOnly && lockFirst {
+		defer f.Close() // closing it unlocks it: until then nobody else replaces it
+		return replaceEmpty(dir, f, opts)
+	}
+	if err != nil {
+		return nil, access.OpenError(err)
+	}
+	return tryOpen(dir, f, opts)
+}
+
+// openedFile is a file that the engine may use.
+type openedFile struct {
+	*os.File
+	info     os.FileInfo
+	readOnly bool
+}
+
+func openFile(dir *access.Dir, opts Options) (f openedFile, err error) {
+	f.readOnly = opts.ReadOnly
+	if !f.readOnly {
+		f.File, f.info, err = dir.Open(dir.Base(), os.O_RDWR)
+		f.readOnly = errors.Is(err, fs.ErrPermission) && !errors.Is(err, kverr.NotAllowed) || errors.Is(err, syscall.EROFS)
+	}
+	if f.readOnly {
+		f.File, f.info, err = dir.Open(dir.Base(), os.O_RDONLY)
+	}
+	return f, err
+}
+
+// tryOpen opens a file that exists. It closes f where it fails.
+func tryOpen(dir *access.Dir, f openedFile, opts Options) (_ *File, err error) {
+	defer func() {
+		if err != nil {
+			if errors.Is(err, kverr.Corrupt) {
+				unlock(f.File) // after a panic of the engine memory may still map it
+			}
+			f.Close()
+		}
+	}()
+	if locked, err := lock(f.File, f.readOnly, opts.LockTimeout); err != nil {
 		return nil, DiskError(err)
 	} else if !locked {
-		return nil, errInUse
+		return nil, errInUse(opts)
 	}
 	look, err := examine(f, opts)
 	if err != nil {
 		return nil, err
 	}
-	var db *bolt.DB
-	err = guard(func() (err error) {
-		db, err = bolt.Open(loc.Path, access.FileMode, opts.engine(f.File, f.ReadOnly))
-		return err
-	})
-	switch {
-	case err == nil:
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, errInUse
-	case errors.Is(err, errEngine), isEngineFormat(err):
-		return nil, kverr.Errorf(kverr.Corrupt, "%w", err)
-	default:
-		return nil, DiskError(err)
+	db, err := startEngine(f.File, f.readOnly, opts)
+	if err != nil {
+		return nil, err
 	}
 	err = guard(func() (err error) {
 		if !lockFirst {
@@ -95,7 +132,7 @@ func tryOpen(f access.File, loc access.Location, opts Options) (*File, error) {
 		return err
 	})
 	if err == nil {
-		err = settle(f, loc)
+		err = settle(dir, f, db)
 	}
 	if errors.Is(err, errEngine) { // a lock of the engine may still be locked: see abandon
 		return nil, kverr.Errorf(kverr.Corrupt, "%w", err)
@@ -104,11 +141,11 @@ func tryOpen(f access.File, loc access.Location, opts Options) (*File, error) {
 		guard(db.Close)
 		return nil, DiskError(err)
 	}
-	return newFile(db, newGuardian(f.File, look), f, loc.Path, opts), nil
+	return newFile(db, newGuardian(f.File, look), f, dir, opts), nil
 }
 
 // examine looks at a file before the engine does.
-func examine(f access.File, opts Options) (found, error) {
+func examine(f openedFile, opts Options) (found, error) {
 	errEmpty := kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
 	info, err := f.Stat()
 	if err != nil {
@@ -116,7 +153,7 @@ func examine(f access.File, opts Options) (found, error) {
 	}
 	size := info.Size()
 	switch {
-	case size == 0 && f.ReadOnly:
+	case size == 0 && f.readOnly:
 		return found{}, errEmpty
 	case size == 0:
 		return found{new: true}, nil
@@ -124,27 +161,59 @@ func examine(f access.File, opts Options) (found, error) {
 		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes)
 	}
 	look, err := verifyFile(f.File, VerifyAllBytes)
-	if err == nil && look.new && f.ReadOnly {
+	if err == nil && look.new && f.readOnly {
 		err = errEmpty
 	}
 	return look, err
 }
 
+func errInUse(opts Options) error {
+	return kverr.Errorf(kverr.InUse, "the file is in use by another process; it was not released within %v", opts.LockTimeout)
+}
+
+func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err error) {
+	err = guard(func() (err error) {
+		db, err = bolt.Open(f.Name(), access.FileMode, opts.engine(f, readOnly))
+		return err
+	})
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, errInUse(opts)
+	case errors.Is(err, errEngine), isEngineFormat(err):
+		return nil, kverr.Errorf(kverr.Corrupt, "%w", err)
+	}
+	return nil, DiskError(err)
+}
+
 // settle makes sure that the file, now that it is locked, is the one that its
 // name stands for: Compact may have put another in its place while the lock was
-// waited for. A new file's name has to be on disk like its content.
-func settle(f access.File, loc access.Location) error {
-	info, err := loc.Stat()
-	if err != nil {
-		return access.OpenError(err)
-	}
-	if !os.SameFile(info, f.Info) {
+// waited for. Then it makes durable what was read, for all that is acknowledged
+// from now on is built on it: a process that was killed, or whose sync failed,
+// leaves headers that may be in the system's memory only, and a name that may be
+// nowhere else. After a failed sync the system takes pages for written that are
+// not; so the headers are written again, as they are.
+func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
+	info, err := dir.Stat(dir.Base())
+	if err != nil || !os.SameFile(info, f.info) {
 		return kverr.Errorf(kverr.InUse, "the file was replaced by another process while it was being opened; try again")
 	}
-	if f.Created {
-		return loc.SyncDir()
+	if f.readOnly {
+		return nil
 	}
-	return nil
+	headers := make([]byte, 2*db.Info().PageSize)
+	if _, err := f.ReadAt(headers, 0); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(headers, 0); err != nil {
+		return err
+	}
+	if err := dir.SyncFile(f.File); err != nil {
+		return err
+	}
+	dir.RemoveLeftovers(f.info)
+	return dir.Sync()
 }
 
 // engine is how the engine opens a file that was opened, and checked, for it.

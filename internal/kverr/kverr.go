@@ -20,6 +20,7 @@ var (
 	Overflow      = errors.New("integer overflow")
 	Closed        = errors.New("store is closed")
 	InUse         = errors.New("file is in use")
+	Replaced      = errors.New("file was replaced or deleted")
 	Full          = errors.New("store is full")
 	Corrupt       = errors.New("file is damaged")
 	Format        = errors.New("not a kv file")

@@ -1,0 +1,338 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Act is something that is done to a folder, or to a file for good.
+type Act string
+
+// What a Hook is asked about.
+const (
+	ActOpenDir Act = "open folder"
+	ActOpen    Act = "open"
+	ActCreate  Act = "create"
+	ActLink    Act = "link"
+	ActRename  Act = "rename"
+	ActRemove  Act = "remove"
+	ActSync    Act = "sync"
+	ActSyncDir Act = "sync folder"
+)
+
+// Hook is for tests: it is called before each act, with the name that the act is
+// about, or for. Its error is the act's, which is then not done.
+type Hook func(act Act, name string) error
+
+// Dir is the folder of one file, open. All that is done to the file's names, and
+// to the files beside it, goes through it: when its path leads somewhere else by
+// then, it is still the folder that was opened.
+type Dir struct {
+	path string // of the file, absolute
+	base string // of the file
+	root *os.Root
+	hook Hook
+}
+
+// maxLinks bounds the symlinks that stand for one file.
+const maxLinks = 40
+
+// OpenDir opens the folder of the file. Where the file is a symlink, that is the
+// folder of what it stands for. hook may be nil.
+func (l Location) OpenDir(hook Hook) (*Dir, error) {
+	if hook == nil {
+		hook = func(Act, string) error { return nil }
+	}
+	for range maxLinks {
+		if err := hook(ActOpenDir, filepath.Dir(l.Path)); err != nil {
+			return nil, OpenError(err)
+		}
+		root, err := l.openRoot()
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) && strings.Contains(l.Path, string(filepath.Separator)+"~") {
+				return nil, kverr.Errorf(fs.ErrNotExist, `its directory does not exist: "~" does not stand for the home directory here; give the whole path`)
+			}
+			return nil, OpenError(err)
+		}
+		d := &Dir{path: l.Path, base: filepath.Base(l.Path), root: root, hook: hook}
+		if l.root != "" {
+			d.base = filepath.Base(l.rel)
+		}
+		if d.base == "." || d.base == string(filepath.Separator) {
+			root.Close()
+			return nil, ordinary(dirInfo{})
+		}
+		info, err := root.Lstat(d.base)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return d, nil
+		}
+		target, err := root.Readlink(d.base)
+		root.Close()
+		if err != nil {
+			return nil, OpenError(err)
+		}
+		if l, err = l.follow(target); err != nil {
+			return nil, err
+		}
+	}
+	return nil, kverr.Errorf(fs.ErrInvalid, "it is a symlink to itself; give the path of a file")
+}
+
+// dirInfo says of itself that it is a directory.
+type dirInfo struct{ fs.FileInfo }
+
+func (dirInfo) IsDir() bool { return true }
+
+// openRoot opens the folder of the file.
+func (l Location) openRoot() (dir *os.Root, err error) {
+	if l.root == "" {
+		return openRoot(filepath.Dir(l.Path))
+	}
+	err = l.in(func(root *os.Root) (err error) {
+		dir, err = root.OpenRoot(filepath.Dir(l.rel))
+		return err
+	})
+	return dir, err
+}
+
+// openRoot opens a folder. What is none is an error at once, even if it is a named
+// pipe, which would wait for a writer.
+func openRoot(dir string) (*os.Root, error) {
+	return os.OpenRoot(dir + string(filepath.Separator) + ".")
+}
+
+// follow is the location that a symlink at l leads to.
+func (l Location) follow(target string) (Location, error) {
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(l.Path), target)
+	}
+	if l.root == "" {
+		return Location{Path: target}, nil
+	}
+	base := strings.TrimSuffix(l.Path, l.rel) // l.Path may spell the root in another way
+	if rel, err := filepath.Rel(base, target); err == nil && filepath.IsLocal(rel) {
+		return Location{root: l.root, rel: rel, Path: target}, nil
+	}
+	return Location{}, errOutside(l.Path)
+}
+
+func errOutside(path string) error {
+	return kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories; ask the host to allow its directory", path)
+}
+
+// Path is the path of the file, without symlinks in its last part.
+func (d *Dir) Path() string { return d.path }
+
+// Base is the file's name in the folder.
+func (d *Dir) Base() string { return d.base }
+
+// Close gives up the folder, but not what was opened through it.
+func (d *Dir) Close() error { return d.root.Close() }
+
+// Stat describes what has a name in the folder. It follows no symlink.
+func (d *Dir) Stat(name string) (os.FileInfo, error) { return d.root.Lstat(name) }
+
+// Holds reports whether the folder has the file of info under its name, and the
+// file's path still leads there.
+func (d *Dir) Holds(info os.FileInfo) bool {
+	here, err := d.root.Lstat(d.base)
+	if err != nil || !os.SameFile(here, info) {
+		return false
+	}
+	there, err := os.Stat(d.path)
+	if err != nil { // where others took away the right to look, nobody knows better
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
+	}
+	return os.SameFile(there, info)
+}
+
+// Open opens an ordinary file that exists, and waits for nothing.
+func (d *Dir) Open(name string, flag int) (*os.File, os.FileInfo, error) {
+	if err := d.hook(ActOpen, name); err != nil {
+		return nil, nil, err
+	}
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := ordinary(info); err != nil {
+		return nil, nil, err
+	}
+	f, err := d.root.OpenFile(name, flag|openNonblock, 0)
+	if err != nil {
+		// What os.Root itself refuses has no error of the operating system in it.
+		if _, ok := errors.AsType[syscall.Errno](err); !ok {
+			return nil, nil, errOutside(d.path)
+		}
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err == nil { // it may have been swapped since
+		err = ordinary(info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// Create makes a file that must not exist yet.
+func (d *Dir) Create(name string) (*os.File, error) {
+	if err := d.hook(ActCreate, name); err != nil {
+		return nil, err
+	}
+	return d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, FileMode)
+}
+
+// Link gives a file a second name, which must not be taken.
+func (d *Dir) Link(name, second string) error {
+	if err := d.hook(ActLink, second); err != nil {
+		return err
+	}
+	return d.root.Link(name, second)
+}
+
+// Rename gives a file another name, and takes that name from who has it.
+func (d *Dir) Rename(name, to string) error {
+	if err := d.hook(ActRename, to); err != nil {
+		return err
+	}
+	return d.root.Rename(name, to)
+}
+
+// Remove takes away a name.
+func (d *Dir) Remove(name string) error {
+	if err := d.hook(ActRemove, name); err != nil {
+		return err
+	}
+	return d.root.Remove(name)
+}
+
+// SyncFile makes what was written to a file durable.
+func (d *Dir) SyncFile(f *os.File) error {
+	if err := d.hook(ActSync, f.Name()); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// Sync makes the names in the folder durable, where the system can.
+func (d *Dir) Sync() error {
+	if err := d.hook(ActSyncDir, d.root.Name()); err != nil {
+		return syncDirError(err)
+	}
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return syncDirError(err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return syncDirError(err)
+	}
+	return nil
+}
+
+func syncDirError(err error) error {
+	err = DiskError(err)
+	return kverr.Errorf(err, "the names of its directory could not be made durable: %w", err)
+}
+
+// The kinds of temporary files, which stand beside the file that they are for.
+const (
+	TempNew     = "new"
+	TempCompact = "compact"
+	TempBackup  = "backup"
+)
+
+const tempPrefix = ".kv-"
+
+// Temp makes a temporary file, locked for as long as it is open: that tells it
+// from one that a process left behind when it died.
+func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
+	for {
+		name = fmt.Sprintf("%s%s-%d", tempPrefix, kind, rand.Uint64())
+		f, err = d.Create(name)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		// Until it is locked, another process may take it for a dead one's.
+		locked, err := TryLock(f)
+		if err == nil && locked {
+			info, e := f.Stat()
+			here, e2 := d.root.Lstat(name)
+			if e == nil && e2 == nil && os.SameFile(info, here) {
+				return f, name, nil
+			}
+		}
+		f.Close()
+		if err != nil {
+			d.root.Remove(name)
+			return nil, "", err
+		}
+	}
+}
+
+// RemoveLeftovers removes the temporary files of processes that have died. own
+// is the file that the caller has locked: what it was called while it was made
+// may be left over too; nil: none.
+func (d *Dir) RemoveLeftovers(own os.FileInfo) {
+	if !CanLock {
+		return
+	}
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	for {
+		names, err := dir.Readdirnames(1024)
+		for _, name := range names {
+			if name != d.base && isTemp(name) {
+				d.removeLeftover(name, own)
+			}
+		}
+		if err != nil || len(names) == 0 {
+			return // what stays does no harm
+		}
+	}
+}
+
+func isTemp(name string) bool {
+	rest, ok := strings.CutPrefix(name, tempPrefix)
+	kind, number, dash := strings.Cut(rest, "-")
+	if !ok || !dash || number == "" || strings.Trim(number, "0123456789") != "" {
+		return false
+	}
+	return kind == TempNew || kind == TempCompact || kind == TempBackup
+}
+
+func (d *Dir) removeLeftover(name string, own os.FileInfo) {
+	f, info, err := d.Open(name, os.O_RDWR)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if own == nil || !os.SameFile(info, own) {
+		if locked, err := TryLock(f); err != nil || !locked {
+			return
+		}
+	}
+	if here, err := d.root.Lstat(name); err == nil && os.SameFile(here, info) {
+		d.Remove(name)
+	}
+}
