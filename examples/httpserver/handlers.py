@@ -39,12 +39,11 @@ def make_report(steps):
 def get_report(request):
     return runtime.http.json(kv.default.get("report", default={}))
 
-# Runs in the background for as long as the server does.
+# Runs in the background until the host closes the store.
 def worker(seconds):
-    while not kv.default.exists("worker:stop"):
+    while True:
         kv.default.set("worker:seen", len(kv.default.get("users", default=[])))
         time.sleep(seconds)
 
 def start(seconds):
-    kv.default.delete("worker:stop")
-    return runtime.background("worker", "worker", seconds)
+    runtime.background("worker", "worker", seconds)

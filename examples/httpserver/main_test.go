@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/examples/internal/scriptweb"
 )
 
 const shortPeriod = 0.001 // seconds, so that a test need not wait for the worker
@@ -46,13 +47,15 @@ func post(url, body string) (status int, text string, err error) {
 	return response.StatusCode, string(b), err
 }
 
+func newRoutes() http.Handler { return routes(scriptweb.New(extlibs.DefaultRegistry(), script)) }
+
 // start serves the handlers on a default store of the test's own.
 func start(t *testing.T, store string) *httptest.Server {
 	t.Helper()
 	if err := extlibs.InitKVStore(store); err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer((&server{}).routes())
+	web := httptest.NewServer(newRoutes())
 	t.Cleanup(func() {
 		web.Close()
 		if err := extlibs.CloseKVStore(); err != nil {
@@ -106,7 +109,7 @@ func TestABadRequestIsRefusedAndStoresNothing(t *testing.T) {
 		{"", http.StatusBadRequest},
 		{"{", http.StatusBadRequest},
 		{"[1]", http.StatusBadRequest},
-		{strings.Repeat(" ", maxBodyBytes+1), http.StatusRequestEntityTooLarge},
+		{strings.Repeat(" ", scriptweb.MaxBodyBytes+1), http.StatusRequestEntityTooLarge},
 	} {
 		if status, text, err := post(web.URL, c.body); status != c.want || err != nil {
 			t.Errorf("a body of %d bytes: status %d, %q (%v), want %d", len(c.body), status, text, err, c.want)
@@ -115,7 +118,7 @@ func TestABadRequestIsRefusedAndStoresNothing(t *testing.T) {
 	for path, want := range map[string]int{"/nosuch": http.StatusNotFound, "/users": http.StatusMethodNotAllowed} {
 		request := httptest.NewRequest(http.MethodDelete, path, &bytes.Buffer{})
 		response := httptest.NewRecorder()
-		(&server{}).routes().ServeHTTP(response, request)
+		newRoutes().ServeHTTP(response, request)
 		if response.Code != want {
 			t.Errorf("DELETE %s: status %d, want %d", path, response.Code, want)
 		}
