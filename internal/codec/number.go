@@ -41,7 +41,11 @@ func Add(a, b string) (string, error) {
 		return "", err
 	}
 	if x.IsFloat || y.IsFloat {
-		return Float(x.Float + y.Float), nil
+		sum := x.Float + y.Float
+		if math.IsNaN(sum) {
+			sum = math.NaN() // processors have others
+		}
+		return Float(sum), nil
 	}
 	if (y.Int > 0 && x.Int > math.MaxInt64-y.Int) || (y.Int < 0 && x.Int < math.MinInt64-y.Int) {
 		return "", kverr.Errorf(kverr.Overflow, "the sum is beyond a 64-bit int; the value is unchanged")

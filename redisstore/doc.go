@@ -1,0 +1,34 @@
+// Package redisstore keeps stores on a Redis or Valkey server, so that several
+// hosts share them. A host imports it and changes one string:
+//
+//	import _ "github.com/scriptling-kv/extlibs/redisstore"
+//
+//	extlibs.InitKVStore("redis://host:6379/0/tenantA")
+//
+// The schemes are redis and valkey, rediss and valkeys for TLS, redis+unix for a
+// socket (redis+unix:///run/redis.sock?name=tenantA). The path is the number of
+// the database and the name of the store; without a name it is "kv". A host that
+// allows scripts "redis://host:6379/0/tenantA" confines them to that tenant.
+//
+// # What is on the server
+//
+// A store NAME is four keys in one hash slot, so that a cluster takes it too:
+//
+//	{NAME}:v   hash: key -> payload
+//	{NAME}:i   sorted set of the keys, score 0: the order of bytes
+//	{NAME}:d   sorted set of deadlines in microseconds since 1970, mortal keys only
+//	{NAME}:m   hash: "epoch", "format"
+//
+// A payload is an int as decimal text, a float as # and decimal text, and
+// everything else the value's CBOR; one whose first byte could be taken for
+// another kind has a " in front. A mortal key's payload has !DEADLINE! in front
+// of that. The server's clock decides what has expired.
+//
+// # Promises
+//
+// Every call is one script, or one command, on the server, so it is atomic.
+// How durable it is, is the server's configuration: see
+// docs/choosing-a-backend.md. An error that is [extlibs.ErrUnavailable] is
+// certainly not done; one that is [extlibs.ErrCommitUnknown] may be stored or may
+// yet be. Nothing is sent twice.
+package redisstore

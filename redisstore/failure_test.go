@@ -1,0 +1,455 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+func set(key string, v any) extlibs.Op {
+	value, err := extlibs.Encode(v)
+	if err != nil {
+		panic(err)
+	}
+	return extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: value}
+}
+
+// TestTheScriptsDoWhatNextSays applies random operations to a store and to a
+// model that is made of Op.Next.
+func TestTheScriptsDoWhatNextSays(t *testing.T) {
+	rounds := 20_000
+	if testing.Short() {
+		rounds = 2000
+	}
+	s := startServer(t)
+	st := open(t, s.url(newName()))
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	values := []any{
+		int64(0), int64(1), int64(-1), int64(999_999_999), int64(1_000_000_000), int64(-1_000_000_001), int64(math.MaxInt64), int64(math.MinInt64),
+		int64(1 << 53), 0.1, -2.5, 1e300, math.Inf(1), math.Inf(-1), math.NaN(), math.Float64frombits(0xfff80000deadbeef), math.Copysign(0, -1), "text", "", "12", "!", true, nil, []any{int64(1)}, []byte("#"),
+	}
+	pick := func() extlibs.Value { return set("", values[r.IntN(len(values))]).Value }
+	number := func() extlibs.Value {
+		if r.IntN(3) == 0 {
+			return set("", r.Int64()-r.Int64()).Value
+		}
+		return set("", values[r.IntN(17)]).Value
+	}
+	model := map[string]extlibs.Value{}
+	for i := range rounds {
+		n := 1
+		if r.IntN(3) == 0 {
+			n = 1 + r.IntN(6)
+		}
+		ops := make([]extlibs.Op, n)
+		next := map[string]extlibs.Value{}
+		for k, v := range model {
+			next[k] = v
+		}
+		var want []extlibs.Result
+		var failed error
+		for j := range ops {
+			op := extlibs.Op{Kind: extlibs.OpKind(1 + r.IntN(9)), Key: string(rune('a' + r.IntN(4))), Value: pick(), NeedOld: r.IntN(2) == 0}
+			if op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt {
+				op.Value = number()
+				if op.Kind == extlibs.OpIncrInt {
+					op.Value = set("", r.Int64()).Value
+				}
+			}
+			op.Old = next[op.Key]
+			if r.IntN(2) == 0 || op.Kind == extlibs.OpDeleteIf && op.Old.IsZero() {
+				op.Old = pick()
+			}
+			if r.IntN(3) == 0 {
+				op.TTL = time.Hour
+			}
+			ops[j] = op
+			if failed != nil {
+				continue
+			}
+			result, outcome, err := op.Next(next[op.Key])
+			switch {
+			case err != nil:
+				failed = err
+			case outcome == extlibs.Remove:
+				delete(next, op.Key)
+			case outcome == extlibs.Put || outcome == extlibs.PutKeep:
+				next[op.Key] = result.New
+			}
+			want = append(want, result)
+		}
+		var got []extlibs.Result
+		var err error
+		if n == 1 {
+			var one extlibs.Result
+			one, err = st.Apply(t.Context(), ops[0])
+			got = []extlibs.Result{one}
+		} else {
+			got, err = st.ApplyMany(t.Context(), ops)
+		}
+		if (err != nil) != (failed != nil) {
+			t.Fatalf("seed %d, round %d: %v, want %v", seed, i, err, failed)
+		}
+		if failed != nil {
+			for _, kind := range []error{extlibs.ErrType, extlibs.ErrOverflow, extlibs.ErrInvalid} {
+				if errors.Is(failed, kind) != errors.Is(err, kind) {
+					t.Fatalf("seed %d, round %d: %v, want %v", seed, i, err, failed)
+				}
+			}
+			continue
+		}
+		for j := range got {
+			if got[j] != want[j] {
+				t.Fatalf("seed %d, round %d, operation %d of kind %d with %s: %t %s %s, want %t %s %s", seed, i, j, ops[j].Kind, show(ops[j].Value),
+					got[j].Applied, show(got[j].Old), show(got[j].New), want[j].Applied, show(want[j].Old), show(want[j].New))
+			}
+		}
+		model = next
+	}
+	entries, err := st.LoadMany(t.Context(), []string{"a", "b", "c", "d"}, extlibs.NeedValue)
+	if err != nil || len(entries) != len(model) {
+		t.Fatalf("%d keys (%v), want %d", len(entries), err, len(model))
+	}
+	for _, e := range entries {
+		if e.Value != model[e.Key] {
+			t.Errorf("%q differs", e.Key)
+		}
+	}
+}
+
+// show writes a value of a test.
+func show(v extlibs.Value) string {
+	if v.IsZero() {
+		return "nothing"
+	}
+	return fmt.Sprintf("%x", v.Raw())
+}
+
+// proxy passes connections on to a server and can cut them.
+type proxy struct {
+	net.Listener
+	to string
+
+	mu    sync.Mutex
+	cut   string // "before": the next request is dropped; "after": its answer is
+	conns []net.Conn
+}
+
+func startProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{Listener: l, to: to}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go p.pipe(server, client, "before")
+			go p.pipe(client, server, "after")
+		}
+	}()
+	return p
+}
+
+func (p *proxy) pipe(dst, src net.Conn, when string) {
+	defer dst.Close()
+	defer src.Close()
+	b := make([]byte, 64<<10)
+	for {
+		n, err := src.Read(b)
+		p.mu.Lock()
+		cut := n > 0 && p.cut == when
+		if cut {
+			p.cut = ""
+		}
+		p.mu.Unlock()
+		if cut {
+			return
+		}
+		if n > 0 {
+			if _, err := dst.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) cutNext(when string) {
+	p.mu.Lock()
+	p.cut = when
+	p.mu.Unlock()
+}
+
+func TestACutNeverAppliesAWriteTwice(t *testing.T) {
+	s := startServer(t)
+	p := startProxy(t, s.addr)
+	h := openHandle(t, "redis://"+p.Addr().String()+"/0/"+newName(), extlibs.SweepInterval(time.Hour))
+	if _, err := h.Incr(t.Context(), "n", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	least, most := int64(1), int64(1)
+	for i := range 40 {
+		when := "before"
+		if i%2 == 0 {
+			when = "after"
+		}
+		p.cutNext(when)
+		_, err := h.Incr(t.Context(), "n", 1, 0)
+		switch {
+		case err == nil:
+			least++
+			most++
+		case errors.Is(err, extlibs.ErrCommitUnknown):
+			most++
+		case errors.Is(err, extlibs.ErrUnavailable):
+		default:
+			t.Fatalf("cut %s: %v", when, err)
+		}
+		p.cutNext("")
+		var v any
+		for range 100 { // the client connects again
+			if v, err = h.Get(t.Context(), "n"); err == nil {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err != nil {
+			t.Fatalf("after a cut: %v", err)
+		}
+		if n := v.(int64); n < least || n > most {
+			t.Fatalf("the counter is %d after %d to %d additions", n, least, most)
+		}
+	}
+}
+
+func TestAServerThatIsGoneIsUnavailableAndComesBackWithItsData(t *testing.T) {
+	s := startServer(t, "--appendonly", "yes", "--appendfsync", "always")
+	if s.mini != nil {
+		t.Skip("a restart needs redis-server or valkey-server on PATH; install one")
+	}
+	h := openHandle(t, s.url(newName()))
+	acknowledged := 0
+	for i := range 200 {
+		if err := h.Set(t.Context(), fmt.Sprintf("k%03d", i), i, 0); err != nil {
+			t.Fatal(err)
+		}
+		acknowledged++
+	}
+	s.kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	began := time.Now()
+	for range 5 {
+		err := h.Set(ctx, "late", 1, 0)
+		if !errors.Is(err, extlibs.ErrUnavailable) && !errors.Is(err, extlibs.ErrCommitUnknown) {
+			t.Fatalf("a server that is gone: %v", err)
+		}
+	}
+	if d := time.Since(began); d > 4*time.Second {
+		t.Errorf("it took %v", d)
+	}
+	s.start(t)
+	for range 400 {
+		if _, err := h.Get(t.Context(), "k000"); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n, err := h.Count(t.Context(), "k*"); n != acknowledged || err != nil {
+		t.Errorf("%d keys (%v), want %d", n, err, acknowledged)
+	}
+}
+
+func TestAServerThatHangsLetsTheContextEndTheWait(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(io.Discard, c)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	began := time.Now()
+	_, err = r.Open(ctx, "redis://"+l.Addr().String())
+	if !errors.Is(err, extlibs.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+func TestAPausedServerLetsTheContextEndTheWait(t *testing.T) {
+	s := startServer(t)
+	if s.mini != nil {
+		t.Skip("CLIENT PAUSE needs redis-server or valkey-server on PATH; install one")
+	}
+	h := openHandle(t, s.url(newName()))
+	s.command(t, "CLIENT", "PAUSE", "1500")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	err := h.Set(ctx, "k", 1, 0)
+	if !errors.Is(err, extlibs.ErrCommitUnknown) || !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+func TestAServerWithoutMemoryRefusesWritesWholeAndTakesDeletes(t *testing.T) {
+	s := startServer(t, "--maxmemory-policy", "noeviction")
+	if s.mini != nil {
+		t.Skip("maxmemory needs redis-server or valkey-server on PATH; install one")
+	}
+	h := openHandle(t, s.url(newName()))
+	for i := range 10 {
+		if err := h.Set(t.Context(), fmt.Sprint("k", i), strings.Repeat("x", 1000), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.command(t, "CONFIG", "SET", "maxmemory", "1mb")
+	batch := map[string]any{}
+	for i := range 100 {
+		batch[fmt.Sprint("b", i)] = strings.Repeat("x", 1000)
+	}
+	for _, err := range []error{h.Set(t.Context(), "k", 1, 0), h.SetMany(t.Context(), batch, time.Hour)} {
+		if !errors.Is(err, extlibs.ErrFull) {
+			t.Errorf("a write is %v", err)
+		}
+	}
+	if n, err := h.Count(t.Context(), "*"); n != 10 || err != nil {
+		t.Errorf("%d keys (%v) after refused writes", n, err)
+	}
+	if _, err := h.Delete(t.Context(), "k0"); err != nil {
+		t.Errorf("a delete is %v", err)
+	}
+	if err := h.Clear(t.Context()); err != nil {
+		t.Errorf("a clear is %v", err)
+	}
+}
+
+func TestAServerThatForgetsItsScriptsGetsThemAgain(t *testing.T) {
+	s := startServer(t)
+	h := openHandle(t, s.url(newName()))
+	var wg sync.WaitGroup
+	var sum atomic.Int64
+	for range 4 {
+		wg.Go(func() {
+			for range 200 {
+				if _, err := h.Incr(t.Context(), "n", 1, 0); err != nil {
+					t.Error(err)
+				}
+				sum.Add(1)
+			}
+		})
+	}
+	for range 20 {
+		s.command(t, "SCRIPT", "FLUSH")
+	}
+	wg.Wait()
+	if v, err := h.Get(t.Context(), "n"); v != sum.Load() || err != nil {
+		t.Errorf("the counter is %v (%v), want %d", v, err, sum.Load())
+	}
+}
+
+func TestNoErrorAndNoNameShowsThePassword(t *testing.T) {
+	const password = "geheim"
+	s := startServer(t)
+	if s.mini == nil {
+		s = startServer(t, "--requirepass", password)
+	} else {
+		s.mini.RequireAuth(password)
+	}
+	hidden := func(err error) {
+		t.Helper()
+		if err != nil && strings.Contains(err.Error(), password) {
+			t.Errorf("it shows the password: %v", err)
+		}
+	}
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	for _, url := range []string{
+		"redis://:" + password + "wrong@" + s.addr, "redis://:" + password + "@127.0.0.1:1/0/x", "redis://:" + password + "@" + s.addr + "/0/x?nosuch=1",
+		"redis://:" + password + "@/0/x", "rediss://:" + password + "@" + s.addr + "/0/x?ca=/nosuch", "redis://:" + password + "%zz@" + s.addr, "redis://:" + password + "@" + s.addr + "/0/{x}",
+		"redis://" + s.addr + "/0/x",
+	} {
+		_, err := r.Open(t.Context(), url)
+		if err == nil {
+			t.Errorf("%s opens", url)
+		}
+		hidden(err)
+	}
+	h, err := r.Open(t.Context(), "redis://:"+password+"@"+s.addr+"/0/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(h.Name(), password) {
+		t.Errorf("the name is %s", h.Name())
+	}
+	hidden(h.Set(t.Context(), "", 1, 0))
+	if err := h.Set(t.Context(), "k", "text", 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.Incr(t.Context(), "k", 1, 0)
+	hidden(err)
+	s.kill()
+	if s.mini != nil {
+		s.mini.Close()
+	}
+	hidden(h.Set(t.Context(), "k", 1, 0))
+}
+
+func TestTheLimitOfKeysHoldsOnAServer(t *testing.T) {
+	s := startServer(t)
+	h := openHandle(t, s.url(newName()), extlibs.MaxKeys(10))
+	var wg sync.WaitGroup
+	var stored atomic.Int64
+	for i := range 50 {
+		wg.Go(func() {
+			switch err := h.Set(t.Context(), fmt.Sprint("k", i), i, 0); {
+			case err == nil:
+				stored.Add(1)
+			case !errors.Is(err, extlibs.ErrFull):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n, err := h.Count(t.Context(), "*"); n != 10 || stored.Load() != 10 || err != nil {
+		t.Errorf("%d keys are there, %d were stored (%v)", n, stored.Load(), err)
+	}
+	if err := h.Set(t.Context(), "k0", 1, 0); err != nil && !errors.Is(err, extlibs.ErrFull) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,294 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/rueidis"
+	"github.com/scriptling-kv/extlibs"
+	_ "github.com/scriptling-kv/extlibs/redisstore"
+	"github.com/scriptling-kv/extlibs/storetest"
+)
+
+// testServer is a server of a test's own: the real one if the machine has it,
+// else an imitation in this process.
+type testServer struct {
+	addr string
+	mini *miniredis.Miniredis // nil: a real server
+	cmd  *exec.Cmd
+	args []string
+	dir  string
+}
+
+// serverBinary is the server on PATH, "" if there is none.
+func serverBinary() string {
+	for _, name := range []string{"valkey-server", "redis-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// startServer starts a server with settings of its own, --name value. Where there
+// is no real one it is an imitation, which takes no settings.
+func startServer(t *testing.T, settings ...string) *testServer {
+	t.Helper()
+	if serverBinary() == "" {
+		if len(settings) > 0 {
+			t.Log("no redis-server or valkey-server on PATH: this runs on an imitation, without", settings)
+		}
+		m := miniredis.RunT(t)
+		m.SetTime(time.Now())
+		return &testServer{addr: m.Addr(), mini: m}
+	}
+	port := freePort(t)
+	s := &testServer{addr: "127.0.0.1:" + port, dir: t.TempDir()}
+	s.args = append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", s.dir, "--daemonize", "no"}, settings...)
+	s.start(t)
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *testServer) start(t *testing.T) {
+	t.Helper()
+	s.cmd = exec.Command(serverBinary(), s.args...)
+	var out bytes.Buffer
+	s.cmd.Stdout = &out
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", s.addr); err == nil {
+			conn.Close()
+			return
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("the server does not answer: %s", out.String())
+		}
+	}
+}
+
+// kill ends the server as a crash does.
+func (s *testServer) kill() {
+	if s.cmd != nil && s.cmd.Process != nil {
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+func (s *testServer) url(name string) string { return "redis://" + s.addr + "/0/" + name }
+
+// names are given once each, so that each store begins empty.
+var names atomic.Int64
+
+func newName() string { return "t" + strconv.FormatInt(names.Add(1), 10) }
+
+// open opens a store as a host does, and returns what is below its checks.
+func open(t *testing.T, url string, opts ...extlibs.Option) extlibs.Store {
+	t.Helper()
+	return openHandle(t, url, opts...).Store()
+}
+
+func openHandle(t *testing.T, url string, opts ...extlibs.Option) *extlibs.Handle {
+	t.Helper()
+	r := extlibs.NewRegistry(opts...)
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h, err := r.Open(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// client is a client of the test's own.
+func (s *testServer) client(t *testing.T) rueidis.Client {
+	t.Helper()
+	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.addr}, DisableCache: true, ForceSingleClient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// command sends a command to the server.
+func (s *testServer) command(t *testing.T, words ...string) rueidis.RedisMessage {
+	t.Helper()
+	c := s.client(t)
+	m, err := c.Do(context.Background(), c.B().Arbitrary(words...).Build()).ToMessage()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		t.Fatalf("%s: %v", strings.Join(words, " "), err)
+	}
+	return m
+}
+
+func TestStore(t *testing.T) {
+	s := startServer(t)
+	c := storetest.Config{Open: func(t *testing.T) extlibs.Store { return open(t, s.url(newName())) }}
+	if s.mini != nil {
+		now := time.Now()
+		c.Advance = func(d time.Duration) {
+			now = now.Add(d)
+			s.mini.SetTime(now)
+		}
+	}
+	storetest.Run(t, c)
+}
+
+func TestStoreOnAnImitation(t *testing.T) {
+	m := miniredis.RunT(t)
+	now := time.Now()
+	m.SetTime(now)
+	storetest.Run(t, storetest.Config{
+		Open: func(t *testing.T) extlibs.Store { return open(t, "redis://"+m.Addr()+"/0/"+newName()) },
+		Advance: func(d time.Duration) {
+			now = now.Add(d)
+			m.SetTime(now)
+		},
+	})
+}
+
+// startCluster starts three nodes that share the slots, or returns "".
+func startCluster(t *testing.T) string {
+	t.Helper()
+	if serverBinary() == "" {
+		return ""
+	}
+	var nodes []*testServer
+	for range 3 {
+		// The bus of a cluster is at another port, by default far above.
+		nodes = append(nodes, startServer(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000"))
+	}
+	const slots = 16384
+	for i, n := range nodes {
+		n.command(t, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/3), strconv.Itoa((i+1)*slots/3-1))
+		n.command(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		if i > 0 {
+			host, port, _ := strings.Cut(nodes[0].addr, ":")
+			bus := nodes[0].args
+			n.command(t, "CLUSTER", "MEET", host, port, valueOf(bus, "--cluster-port"))
+		}
+	}
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		ready := 0
+		for _, n := range nodes {
+			reply := n.command(t, "CLUSTER", "INFO")
+			info, err := reply.ToString()
+			if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3") {
+				ready++
+			}
+		}
+		if ready == len(nodes) {
+			return nodes[0].addr
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the cluster does not get ready")
+		}
+	}
+}
+
+func valueOf(args []string, name string) string {
+	for i, a := range args {
+		if a == name {
+			return args[i+1]
+		}
+	}
+	return ""
+}
+
+func TestStoreOnACluster(t *testing.T) {
+	addr := startCluster(t)
+	if addr == "" {
+		t.Skip("a cluster needs redis-server or valkey-server on PATH; install one")
+	}
+	storetest.Run(t, storetest.Config{Open: func(t *testing.T) extlibs.Store {
+		return open(t, "redis://"+addr+"/"+newName())
+	}})
+}
+
+func TestStoreOfAUserThatIsConfinedToIt(t *testing.T) {
+	s := startServer(t)
+	if s.mini != nil {
+		t.Skip("rights need redis-server or valkey-server on PATH; install one")
+	}
+	s.command(t, "ACL", "SETUSER", "tenant", "on", ">geheim", "~{t1}:*", "+@all", "-@admin", "-@dangerous")
+	storetest.Run(t, storetest.Config{Open: func(t *testing.T) extlibs.Store {
+		st := open(t, "redis://tenant:geheim@"+s.addr+"/0/t1")
+		if err := st.Clear(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}})
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	if _, err := r.Open(t.Context(), "redis://tenant:geheim@"+s.addr+"/0/other"); err == nil || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("another store opens: %v", err)
+	}
+}
+
+func TestStoreOverTLSAndASocket(t *testing.T) {
+	if serverBinary() == "" {
+		t.Skip("TLS and sockets need redis-server or valkey-server on PATH; install one")
+	}
+	dir := t.TempDir()
+	ca, cert, key := certificates(t, dir)
+	port := freePort(t)
+	socket := filepath.Join(dir, "s")
+	s := startServer(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca, "--tls-auth-clients", "no", "--unixsocket", socket)
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(socket); err == nil || time.Since(began) > 10*time.Second {
+			break
+		}
+	}
+	name := newName()
+	plain := openHandle(t, s.url(name))
+	if err := plain.Set(t.Context(), "k", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{
+		"rediss://127.0.0.1:" + port + "/0/" + name + "?ca=" + ca,
+		"valkeys://127.0.0.1:" + port + "/0/" + name + "?ca=" + ca,
+		fmt.Sprintf("redis+unix://%s?name=%s", socket, name),
+	} {
+		h := openHandle(t, url)
+		if v, err := h.Get(t.Context(), "k"); v != int64(1) || err != nil {
+			t.Errorf("%s: %v, %v", url, v, err)
+		}
+	}
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	if _, err := r.Open(t.Context(), "rediss://127.0.0.1:"+port+"/0/"+name); err == nil {
+		t.Error("a certificate that nobody vouches for is accepted")
+	}
+}
