@@ -278,26 +278,50 @@ func (m *memory) Scan(ctx context.Context, r Range) (Page, error) {
 		taken.Reset()
 		takenPool.Put(taken)
 	}()
+	choose := func() error {
+		for i := range taken.Len() {
+			if i%memoryMatchStep == 0 {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+			}
+			if name, _ := taken.At(i); r.Match(name) && taken.Choose(i) == r.Limit {
+				page.More, page.Next = true, strings.Clone(name)
+				break
+			}
+		}
+		return nil
+	}
+	entry := func(name string, record *memtable.Record) bool {
+		if live(record) {
+			add(name, record)
+		}
+		return true
+	}
+	page.More, page.Next = st.Take(view, taken, memoryScanBytes)
+	if err := choose(); err != nil {
+		return Page{}, err
+	}
+	if r.Need == 0 && taken.Live() {
+		taken.Each(entry)
+		return page, nil
+	}
+	if st.Pick(view.Values, taken, entry) {
+		return page, nil
+	}
+	// A key came while the names were matched. What is taken with its record is of
+	// one moment, whatever comes.
+	taken.Reset()
 	page.More, page.Next = st.Page(view, func(name string, record *memtable.Record) bool {
 		if live(record) {
-			if r.Need == 0 {
-				record = nil
-			}
 			taken.Add(name, record)
 		}
 		return taken.Bytes() < memoryScanBytes
 	})
-	for i := range taken.Len() {
-		if i%memoryMatchStep == 0 {
-			if err := ctx.Err(); err != nil {
-				return Page{}, err
-			}
-		}
-		if name, record := taken.At(i); r.Match(name) && add(name, record) {
-			page.More, page.Next = true, strings.Clone(name)
-			break
-		}
+	if err := choose(); err != nil {
+		return Page{}, err
 	}
+	taken.Each(entry)
 	return page, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -434,4 +435,41 @@ func statsOf(t testing.TB, s StatsReporter) Stats {
 		t.Errorf("Stats: %v", err)
 	}
 	return stats
+}
+
+// A key that comes while a page is matched, and one that goes, are on the page or
+// not as at one moment.
+func TestAPageIsOfOneMomentWhateverComesWhileItIsMatched(t *testing.T) {
+	for name, need := range map[string]Need{"keys": 0, "entries": NeedAll} {
+		for _, comes := range []bool{false, true} {
+			m := newTestMemory(t)
+			for i := range 100 {
+				m.mustApply(t, Op{Kind: OpSet, Key: fmt.Sprintf("%03d", i), Value: encodeInt(1), TTL: time.Hour})
+			}
+			done := false
+			page, err := m.Scan(t.Context(), Range{Need: need, Match: func(key string) bool {
+				if !done {
+					done = true
+					if comes {
+						m.mustApply(t, Op{Kind: OpSet, Key: "050x", Value: encodeInt(1)})
+					}
+					m.mustApply(t, Op{Kind: OpDelete, Key: "070"}) // after the other
+				}
+				return key != "000"
+			}})
+			var keys []string
+			for _, e := range page.Entries {
+				keys = append(keys, e.Key)
+			}
+			_, came := slices.BinarySearch(keys, "050x")
+			_, stayed := slices.BinarySearch(keys, "070")
+			want := 98
+			if comes {
+				want = 99
+			}
+			if err != nil || !stayed && (came != comes || len(keys) != want) {
+				t.Errorf("%s: 050x is there: %v, 070: %v, %d in all, %v", name, came, stayed, len(keys), err)
+			}
+		}
+	}
 }

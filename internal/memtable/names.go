@@ -12,8 +12,9 @@ import (
 // records that a sweep has removed stay until compact comes by.
 type names struct {
 	leaves []*leaf
-	n      int // names, dead ones included
-	dead   int // names without a record
+	n      int    // names, dead ones included
+	dead   int    // names without a record
+	added  uint64 // names that have ever come
 }
 
 // Bounds of a leaf. It is split above either.
@@ -115,6 +116,7 @@ func (x *names) add(key string) {
 		return
 	}
 	x.n++
+	x.added++
 	l.insert(i, key)
 	if !l.full() {
 		return

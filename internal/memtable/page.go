@@ -1,6 +1,7 @@
 package memtable
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"unsafe"
@@ -111,6 +112,83 @@ type Taken struct {
 	names   []byte
 	ends    []int // of the names
 	records []*Record
+	added   uint64 // names that there had been
+	live    bool   // none of the names can have expired
+	chosen  []int
+}
+
+// Take takes the names of a view, up to a number of bytes, live or not. Pick finds
+// out about those that matter once they have been chosen.
+func (t *Table) Take(v View, taken *Taken, bytes int) (more bool, last string) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	taken.added, taken.live = t.names.added, t.due.n == 0 && t.names.dead == 0
+	first := t.names.find(max(v.Prefix, v.After))
+	if first < 0 {
+		return false, ""
+	}
+	p := pager{View: v, t: t, each: func(name string, _ *Record) bool {
+		taken.Add(name, nil)
+		return len(taken.names) < bytes
+	}}
+	for _, l := range t.names.leaves[first:] {
+		if !p.leaf(l) {
+			break
+		}
+	}
+	return p.more, strings.Clone(p.last)
+}
+
+// Choose notes that the i-th name matters, and returns how many do.
+func (t *Taken) Choose(i int) int {
+	t.chosen = append(t.chosen, i)
+	return len(t.chosen)
+}
+
+// Live tells whether all names were those of live keys when they were taken.
+func (t *Taken) Live() bool { return t.live }
+
+// Each calls each for the chosen names.
+func (t *Taken) Each(each func(name string, r *Record) bool) {
+	for _, i := range t.chosen {
+		if !each(t.At(i)) {
+			return
+		}
+	}
+}
+
+// Pick is Page for the chosen names. It fails where a name has come since they were
+// taken, which would belong on the page.
+func (t *Table) Pick(values bool, taken *Taken, each func(name string, r *Record) bool) bool {
+	if values {
+		t.lockAll()
+		defer t.unlockAll()
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.names.added != taken.added {
+		return false
+	}
+	var f fetcher
+	var hashes [fetched]uint64
+	for chosen := range slices.Chunk(taken.chosen, fetched) {
+		for k, i := range chosen {
+			name, _ := taken.At(i)
+			hashes[k] = t.hash(name)
+		}
+		f.fetch(t, hashes[:len(chosen)])
+		for k, i := range chosen {
+			name, _ := taken.At(i)
+			r := f.records[k]
+			if r == nil || r.Key() != name {
+				r = t.shard(hashes[k]).find(hashes[k], name).record
+			}
+			if r != nil && !each(name, r) {
+				return true
+			}
+		}
+	}
+	return true
 }
 
 // Add takes a name and, if there is one, its record.
@@ -142,5 +220,5 @@ func (t *Taken) At(i int) (name string, r *Record) {
 // Reset empties t, whose records are free to go.
 func (t *Taken) Reset() {
 	clear(t.records)
-	t.names, t.ends, t.records = t.names[:0], t.ends[:0], t.records[:0]
+	t.names, t.ends, t.records, t.chosen = t.names[:0], t.ends[:0], t.records[:0], t.chosen[:0]
 }
