@@ -248,7 +248,7 @@ func layOut(db *bolt.DB) (meta metaPage, err error) {
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		size := int64(db.Info().PageSize)
-		meta = metaPage{tx: uint64(tx.ID()), pageSize: size, pages: uint64(tx.Size() / size)}
+		meta = metaPage{tx: uint64(tx.ID()), pageSize: size, pages: uint64(tx.Size() / size), root: uint64(tx.Cursor().Bucket().Root())}
 		return nil
 	})
 	return meta, err

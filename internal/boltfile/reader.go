@@ -24,6 +24,7 @@ import (
 // guardian is what is known of the pages of an open file.
 type guardian struct {
 	file *os.File
+	meta metaPage // that the file was opened with
 	set  *pageSet // nil: all have been looked at
 
 	// A page whose record's checksum is wrong keeps it when the engine copies
@@ -36,7 +37,7 @@ type guardian struct {
 }
 
 func newGuardian(file *os.File, f found) *guardian {
-	g := &guardian{file: file, set: f.set}
+	g := &guardian{file: file, meta: f.meta, set: f.set}
 	g.last.Store(f.meta.tx)
 	g.next.Store(f.meta.tx)
 	g.bytes.Store(int64(f.meta.pages) * f.meta.pageSize)
@@ -48,7 +49,7 @@ func newGuardian(file *os.File, f found) *guardian {
 
 // roots says where the trees of a transaction begin, and holds its numbers.
 type roots struct {
-	tx                 uint64
+	tx, root, pages    uint64 // as the header has them
 	meta, data, expiry root
 	count, epoch       uint64
 }
@@ -92,18 +93,39 @@ func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, err
 	}
 	pageSize := uint64(db.Info().PageSize)
 	s := snapshot{guardian: g, mem: mapping(db, size), pageSize: pageSize, pages: uint64(size) / pageSize}
-	if r := g.roots.Load(); r != nil && r.tx == id && !tx.Writable() {
-		s.roots = r
-		return s, nil
+	if r := g.roots.Load(); r != nil && r.tx == id {
+		if s.pages != r.pages || !s.headerNames(r) {
+			return s, errOverwritten
+		}
+		if !tx.Writable() {
+			s.roots = r
+			return s, nil
+		}
 	}
-	r, err := s.findRoots(uint64(tx.Cursor().Bucket().Root()))
+	root := uint64(tx.Cursor().Bucket().Root())
+	if id == g.meta.tx && (root != g.meta.root || s.pages != g.meta.pages) {
+		return s, errOverwritten
+	}
+	r, err := s.findRoots(root)
 	if err != nil {
 		return s, err
 	}
-	r.tx = id
+	r.tx, r.root, r.pages = id, root, s.pages
 	s.roots = r
 	g.roots.Store(r)
 	return s, nil
+}
+
+// headerNames reports whether the header of the snapshot is the one that r is
+// from. Once a later commit may be writing its own in that place, it says nothing.
+func (s *snapshot) headerNames(r *roots) bool {
+	for i := range uint64(2) {
+		meta := s.mem[i*s.pageSize+pageHeaderBytes:]
+		if order.Uint64(meta[48:]) == r.tx && order.Uint64(meta[16:]) != r.root {
+			return s.next.Load() >= r.tx+2
+		}
+	}
+	return true
 }
 
 // findRoots reads the page that names the buckets.

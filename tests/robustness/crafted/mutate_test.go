@@ -15,9 +15,9 @@ import (
 type mutant struct {
 	what    string
 	content []byte
-	forged  string // a key whose record was replaced by another valid one
-	counts  bool   // what was changed is a number of keys or a deadline
-	older   bool   // the header before the last one says that it is the last
+	forged  []string // keys whose records were replaced by other valid ones
+	counts  bool     // what was changed is a number of keys or a deadline
+	older   bool     // the header before the last one says that it is the last
 }
 
 const (
@@ -115,7 +115,10 @@ func mutate(base []byte, number uint64) mutant {
 	out := mutant{}
 	out.what = m.change(r, &out)
 	if r.IntN(4) == 0 && len(m.b) == len(base) {
-		out.what += "; " + m.change(r, &out)
+		func() {
+			defer func() { recover() }() // where the first one has left nothing to change
+			out.what += "; " + m.change(r, &out)
+		}()
 	}
 	out.content = m.b
 	return out
@@ -176,7 +179,7 @@ func (m *image) change(r *rand.Rand, out *mutant) string {
 		}
 		id := pick(r, m.kind[flagBranch]...)
 		p := m.page(id)
-		at := headerBytes + elementBytes*r.IntN(int(order.Uint16(p[10:]))) + 8
+		at := headerBytes + elementBytes*r.IntN(max(1, int(order.Uint16(p[10:])))) + 8
 		was := order.Uint64(p[at:])
 		order.PutUint64(p[at:], m.any(r, id))
 		return fmt.Sprintf("branch %d: child %d, not %d", id, order.Uint64(p[at:]), was)
@@ -256,8 +259,8 @@ func (m *image) change(r *rand.Rand, out *mutant) string {
 			}
 			header = 1 + 8*int(p[record])
 			binary.BigEndian.PutUint32(p[record+header:], crc32.Update(crc32.Checksum(p[key:record+header], sum), sum, p[record+header+4:end]))
-			out.forged, out.counts = string(p[key:record]), true
-			return fmt.Sprintf("page %d: another record of %.20q", id, out.forged)
+			out.forged, out.counts = append(out.forged, string(p[key:record])), true
+			return fmt.Sprintf("page %d: another record of %.20q", id, p[key:record])
 		}
 		return "nothing"
 	default: // the length
