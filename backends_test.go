@@ -97,6 +97,7 @@ func (c *testClock) option() extlibs.Option { return extlibs.Clock(c.Now) }
 
 func TestEveryBackendPassesTheConformanceTests(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
+		t.Parallel()
 		clock := newClock()
 		storetest.Run(t, storetest.Config{
 			Open: func(t *testing.T) extlibs.Store {

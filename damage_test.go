@@ -164,6 +164,10 @@ func init() {
 			extlibs.VerifyNoLeaves()
 		}
 		flips, _ := strconv.Atoi(args[2])
+		step := pageSize
+		if args[3] == "true" { // go test -short
+			step *= 7
+		}
 		whole, err := os.ReadFile(path)
 		if err != nil {
 			panic(err)
@@ -219,14 +223,14 @@ func init() {
 		}
 		switch kind {
 		case "cut":
-			for n := 0; n < len(whole); n += pageSize {
+			for n := 0; n < len(whole); n += step {
 				if n > 0 { // an empty file is a new store
 					try("cut at "+strconv.Itoa(n), whole[:n])
 				}
 			}
 		case "flip", "large":
 			random := rand.New(rand.NewPCG(1, 2))
-			for page := 0; page < len(whole); page += pageSize {
+			for page := 0; page < len(whole); page += step {
 				if bytes.Equal(whole[page:page+pageSize], make([]byte, pageSize)) {
 					continue // the engine makes files larger than they need to be
 				}
@@ -279,7 +283,7 @@ func init() {
 func testDamage(t *testing.T, kind string) {
 	path := filepath.Join(t.TempDir(), "kv.db")
 	damageContent(t, path)
-	lines := runChild(t, 2*time.Minute, child("damage", path, kind, strconv.Itoa(*damageFlips)))
+	lines := runChild(t, 2*time.Minute, child("damage", path, kind, strconv.Itoa(*damageFlips), strconv.FormatBool(testing.Short())))
 	bad, lies := 0, 0
 	for _, line := range lines {
 		if kind == "large" && strings.Contains(line, errLie.Error()+": count") && !strings.Contains(line, errLie.Error()+": get") {

@@ -249,7 +249,7 @@ func failedBatchUnseen(s *suite) {
 	s.set("max", maxInt, 0)
 	ops := append(setAll(2), extlibs.Op{Kind: extlibs.OpAdd, Key: "new", Value: encode(2)}, overflow("max"))
 	while(func() {
-		for range 400 {
+		for range times(400) {
 			if _, err := s.store.ApplyMany(ctx, ops); !errors.Is(err, extlibs.ErrOverflow) {
 				s.Errorf("ApplyMany: %v", err)
 			}
@@ -279,7 +279,7 @@ func betweenUnseen(s *suite) {
 			extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: encode("before")})
 	}
 	while(func() {
-		for range 200 {
+		for range times(200) {
 			s.tryMany(ops...)
 		}
 	}, func() {
@@ -311,7 +311,7 @@ func oneMoment(s *suite) {
 		}
 	}
 	while(func() {
-		for i := range 200 {
+		for i := range times(200) {
 			s.try(extlibs.Op{Kind: extlibs.OpSet, Key: "a", Value: encode(i)})
 			s.try(extlibs.Op{Kind: extlibs.OpSet, Key: "z", Value: encode(i)})
 		}
@@ -327,7 +327,7 @@ func oneMoment(s *suite) {
 
 func clearNeverHalf(s *suite) {
 	while(func() {
-		for i := range 100 {
+		for i := range times(100) {
 			s.tryMany(setAll(i)...)
 			if err := s.store.Clear(ctx); err != nil {
 				s.Errorf("Clear: %v", err)

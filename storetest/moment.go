@@ -90,7 +90,7 @@ func oneDeadline(s *suite) {
 }
 
 func expireAtOnce(s *suite) {
-	const batches = 60
+	batches := times(60)
 	s.running(func() {
 		_, keys := momentBatch(0, momentTTL)
 		while(func() {

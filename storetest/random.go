@@ -171,7 +171,7 @@ func likeAMap(s *suite) {
 	r := s.random()
 	unit := time.Hour // nothing that a clock that runs on notices
 	m := &model{keys: map[string]modelEntry{}}
-	for step := range 1200 {
+	for step := range times(1200) {
 		switch n := r.IntN(100); {
 		case n < 60:
 			c := randomCall(r, m, unit)

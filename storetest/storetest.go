@@ -90,6 +90,15 @@ func Run(t *testing.T, c Config) {
 	}
 }
 
+// times is how often a subtest does something that shows a mistake the better
+// the more often it is done: less with go test -short.
+func times(n int) int {
+	if testing.Short() {
+		return max(n/5, 1)
+	}
+	return n
+}
+
 type test struct {
 	name string
 	run  func(*suite)

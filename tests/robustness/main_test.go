@@ -60,16 +60,17 @@ var stores = map[string]struct {
 // newStore returns a registry of a test's own and the name of a store that does
 // not exist yet.
 func newStore(t testing.TB, kind string) (r *extlibs.Registry, name string) {
+	name = ":memory:store"
+	if stores[kind].inFile {
+		name = filepath.Join(t.TempDir(), "kv.db") // which is there until r is closed
+	}
 	r = extlibs.NewRegistry(stores[kind].options...)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	if stores[kind].inFile {
-		return r, filepath.Join(t.TempDir(), "kv.db")
-	}
-	return r, ":memory:store"
+	return r, name
 }
 
 func mustOpen(t testing.TB, r *extlibs.Registry, name string) *extlibs.Handle {

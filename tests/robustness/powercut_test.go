@@ -24,6 +24,14 @@ var (
 	powercutSeed   = flag.Uint64("powercut.seed", 0, "chooses the states; 0: at random")
 )
 
+// statesOfTest is less with go test -short.
+func statesOfTest(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 // reader opens the store in a folder, as it would be at a time, and returns all
 // that it holds.
 type reader func(dir string, at time.Time) (map[string]string, error)

@@ -163,6 +163,9 @@ func TestSoak(t *testing.T) {
 	for _, kind := range []string{"memory", "bolt", "interval"} {
 		t.Run(kind, func(t *testing.T) {
 			r, name := newStore(t, kind)
+			if testing.Short() {
+				*soakTime = min(*soakTime, 200*time.Millisecond)
+			}
 			s := &soak{t: t, r: r, name: name, until: time.Now().Add(*soakTime)}
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)

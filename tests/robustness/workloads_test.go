@@ -79,6 +79,25 @@ var workloads = map[string]workload{
 	"a failed write": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "1", "6"), failing(random, run("retry"), "write", 30)}
 	}},
+	"creation": {processes: always(run("set", "1", "2")), again: again("set", "1", "4")},
+	"killed while it is created": {processes: func(random *rand.Rand) []process {
+		return []process{killed(random, run("set", "1", "2"), 24), run("set", "1", "3")}
+	}},
+	"killed, opened again": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("mixed", "2", "8"), 60), killed(random, run("mixed", "2", "8"), 60), run("mixed", "2", "8")}
+	}},
+	"killed at a sync, opened again": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killedAt(random, run("mixed", "2", "8"), "sync", 12), run("mixed", "2", "4")}
+	}},
+	"killed in compact": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{run("mixed", "2", "6"), killed(random, run("compact"), 120), run("mixed", "2", "4")}
+	}},
+	"a failed sync": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{run("mixed", "1", "6"), failing(random, run("retry"), "sync", 12)}
+	}},
+	"a failed sync of the folder": {processes: func(random *rand.Rand) []process {
+		return []process{failing(random, run("retry"), "syncdir", 2)}
+	}},
 }
 
 func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
@@ -86,7 +105,7 @@ func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := workloads[name]
 			w.read = readStore
-			x := w.cut(t, *powercutStates/len(workloads))
+			x := w.cut(t, statesOfTest(*powercutStates)/len(workloads))
 			for i, wrong := range x.wrong {
 				if i == 3 {
 					break
