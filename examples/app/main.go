@@ -1,0 +1,50 @@
+// Command app is a small but complete host: an HTTP service whose handlers are
+// script functions, with sessions, a rate limiter, a job queue with workers,
+// metrics, backups and an orderly end. All of its state is in one store.
+//
+//	go run ./examples/app [-addr 127.0.0.1:8080] [-store app.db] [-backups backups]
+//	T=$(curl -sd '{"user": "ann"}' http://127.0.0.1:8080/login | cut -d'"' -f4)
+//	curl -H "Authorization: Bearer $T" -d '{"text": "hello"}' http://127.0.0.1:8080/jobs
+//	curl -H "Authorization: Bearer $T" http://127.0.0.1:8080/jobs
+//	curl http://127.0.0.1:8080/debug/vars                 # the store's counters, as kv
+//	curl -X POST http://127.0.0.1:8080/admin/backup
+//
+// /admin and /debug are for the host's operators: a real service would not show
+// them to everybody.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	var c config
+	addr := flag.String("addr", "127.0.0.1:8080", "`address` to listen on")
+	flag.StringVar(&c.store, "store", "app.db", "`path` of the store's file")
+	flag.StringVar(&c.backups, "backups", "backups", "`folder` for backups")
+	flag.Parse()
+	c.lease, c.pause, c.workers = leaseSeconds, pauseSeconds, workers
+	c.logger = slog.Default()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a, err := newApp(c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+	if err := a.serve(ctx, listener); err != nil {
+		log.Fatal(err)
+	}
+	log.Print("ended, all is stored")
+}
