@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/spf13/cobra"
+)
+
+func fileCommands() []*cobra.Command {
+	return []*cobra.Command{backupCommand(), restoreCommand(), compactCommand()}
+}
+
+func backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup STORE FILE",
+		Short: "Copy the file of a store, checked and complete",
+		Long: `Copies the file of a store that no program has open. The copy is checked and synced, and has its name only
+once it is complete; FILE must not exist. A program backs up its own open store with Handle.BackupFile.`,
+		Example: `  scriptling-kv backup app.db app-2026-11-23.db`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				return copyTo(cmd, h, args[1])
+			})
+		},
+	}
+}
+
+// copyTo makes a file of a store, and never in the place of another one.
+func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%q exists; choose another name, or move it away first", path)
+	}
+	return h.BackupFile(cmd.Context(), path)
+}
+
+func restoreCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore BACKUP STORE",
+		Short: "Make a store of a backup",
+		Long: `Checks a backup and copies it to STORE, which must not exist: move a damaged file away first, do not
+delete it.`,
+		Example: `  mv app.db app-damaged.db && scriptling-kv restore app-2026-11-23.db app.db`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				return copyTo(cmd, h, args[1])
+			})
+		},
+	}
+}
+
+func compactCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "compact STORE",
+		Short:   "Give back the room of what was deleted",
+		Long:    "Rewrites the file of a store that no program has open, without its unused pages.",
+		Example: `  scriptling-kv compact app.db`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
+				if err := h.Compact(cmd.Context()); err != nil {
+					return err
+				}
+				s, err := h.Stats(cmd.Context())
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d keys, %d bytes\n", s.Keys, s.Bytes)
+				return err
+			})
+		},
+	}
+}

@@ -1,0 +1,120 @@
+// Command scriptling-kv is for people who look after stores: it reads and writes
+// keys, exports and imports, backs up, checks, repairs and moves. It works on
+// the file of a store or on the URL of a server.
+//
+//	scriptling-kv keys app.db --prefix user:
+//	scriptling-kv get app.db user:1
+//	scriptling-kv export app.db > app.jsonl
+//
+// scriptling-kv help lists the commands, and COMMAND --help shows examples.
+//
+// The exit status is 0 if all went well, 1 if the command failed, 2 if it was
+// given wrong arguments, 3 if the key is not there, and 4 if check found damage.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses.
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitNoKey   = 3
+	exitDamaged = 4
+)
+
+// exitError is an error with an exit status of its own. A silent one has been
+// told already.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run is the program, for tests too.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "scriptling-kv:", err)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.status
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "scriptling-kv",
+		Short: "Looks after key-value stores of scripts",
+		Long: `Looks after key-value stores of scripts: the file of a store, or the URL of a server.
+
+A file that a program has open is in use: end the program first, or use backup from within it.
+Commands that only read open the file read-only, so that several may read at once.
+
+Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found damage.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError("unknown command %.40q; scriptling-kv help lists the commands", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().Bool("json", false, "write JSON, for programs, instead of what a script would write")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%w; %s --help shows how it is used", err, cmd.CommandPath())
+	})
+	root.AddCommand(readCommands()...)
+	root.AddCommand(writeCommands()...)
+	root.AddCommand(transferCommands()...)
+	root.AddCommand(fileCommands()...)
+	for _, cmd := range root.Commands() {
+		wrapArgs(cmd)
+	}
+	return root
+}
+
+// wrapArgs gives wrong arguments their exit status, and says what is right.
+func wrapArgs(cmd *cobra.Command) {
+	check := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		if err := check(cmd, args); err != nil {
+			return usageError("%w; it is: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+}

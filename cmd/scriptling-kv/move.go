@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/spf13/cobra"
+)
+
+func moveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "move SRC DST",
+		Short: "Copy a store to another backend, and verify the copy",
+		Long: `Copies every key with its value and the time left from one store to another: file to server, server to
+file, file to file. What DST has already is not written again, so a move that was interrupted goes on where
+it stopped. At the end both are compared. SRC is left as it is; keys that only DST has stay, and are counted.`,
+		Example: `  scriptling-kv move app.db redis://localhost:6379/0/app
+  scriptling-kv move redis://localhost:6379/0/app app.db`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(src *extlibs.Handle) error {
+				return withStore(cmd, args[1], creates, func(dst *extlibs.Handle) error {
+					return move(cmd, src, dst)
+				})
+			})
+		},
+	}
+	return cmd
+}
+
+// move copies src to dst and compares them.
+func move(cmd *cobra.Command, src, dst *extlibs.Handle) error {
+	ctx := cmd.Context()
+	total, err := src.Count(ctx, "*")
+	if err != nil {
+		return err
+	}
+	bar := progress(cmd, 2*int64(total), "move")
+	w := writer{h: dst}
+	err = eachEntry(ctx, src, extlibs.ListOptions{}, func(entries []extlibs.Entry) error {
+		missing, err := differing(ctx, dst, entries)
+		for _, e := range missing {
+			err = errors.Join(err, w.set(ctx, e))
+		}
+		return errors.Join(err, bar.Add(len(entries)))
+	})
+	if err = errors.Join(err, w.flush(ctx)); err != nil {
+		return fmt.Errorf("%w; run the same command again, it goes on where it stopped", err)
+	}
+	wrong, compared := 0, 0
+	err = eachEntry(ctx, src, extlibs.ListOptions{}, func(entries []extlibs.Entry) error {
+		missing, err := differing(ctx, dst, entries)
+		wrong += len(missing)
+		compared += len(entries)
+		return errors.Join(err, bar.Add(len(entries)))
+	})
+	if err = errors.Join(err, bar.Close()); err != nil {
+		return err
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d keys differ after the copy; does a program write to one of the stores?", wrong, compared)
+	}
+	n, err := dst.Count(ctx, "*")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d keys are the same in both stores, %d of them copied now", compared, w.stored)
+	if extra := n - compared; extra > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "; the destination has %d more", extra)
+	}
+	fmt.Fprintln(cmd.OutOrStdout())
+	return err
+}
+
+// expiring is the time left below which a key may be gone from one store before
+// the other.
+const expiring = 5 * time.Second
+
+// differing returns those of entries that dst does not have as they are. The
+// time left is compared for being there, because it runs.
+func differing(ctx context.Context, dst *extlibs.Handle, entries []extlibs.Entry) ([]extlibs.Entry, error) {
+	keys := make([]string, len(entries))
+	for i, e := range entries {
+		keys[i] = e.Key
+	}
+	found, err := dst.Store().LoadMany(ctx, keys, extlibs.NeedValue|extlibs.NeedTTL)
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[string]extlibs.Entry, len(found))
+	for _, e := range found {
+		have[e.Key] = e
+	}
+	var missing []extlibs.Entry
+	for _, e := range entries {
+		d, ok := have[e.Key]
+		switch {
+		case !ok && e.TTL > 0 && e.TTL < expiring:
+		case !ok || d.Value != e.Value || (d.TTL == 0) != (e.TTL == 0):
+			missing = append(missing, e)
+		}
+	}
+	return missing, nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/spf13/cobra"
+)
+
+// access is what a command does with a store.
+type access int
+
+const (
+	reads   access = iota // the store has to be there, and others may read it too
+	changes               // the store has to be there
+	creates               // the store is made if it is not there
+)
+
+// withStore runs fn on the store that a path or URL names.
+func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handle) error) (err error) {
+	isURL := strings.Contains(name, "://")
+	switch {
+	case name == "" || strings.HasPrefix(name, ":memory:"):
+		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
+	case !isURL && a != creates:
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no file %q; set, import, restore and move make one", name)
+		}
+	}
+	var opts []extlibs.Option
+	if a == reads {
+		opts = append(opts, extlibs.ReadOnly())
+	}
+	r := extlibs.NewRegistry(opts...)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	h, err := r.Open(cmd.Context(), name)
+	if errors.Is(err, extlibs.ErrInUse) {
+		return fmt.Errorf("%w; a program has the store open: end it first, or let it make a backup", err)
+	}
+	if err != nil {
+		return err
+	}
+	return fn(h)
+}
+
+// selection are the flags that choose keys.
+type selection struct {
+	pattern, prefix, after string
+	limit                  int
+}
+
+func (s *selection) flags(cmd *cobra.Command, paged bool) {
+	cmd.Flags().StringVar(&s.pattern, "pattern", "", `keys that match, as in "user:*"; *, ?, [abc], {a,b}`)
+	cmd.Flags().StringVar(&s.prefix, "prefix", "", "keys that begin so; nothing in it is special")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if s.pattern != "" && s.prefix != "" {
+			return usageError("--pattern and --prefix exclude each other")
+		}
+		return nil
+	}
+	if paged {
+		cmd.Flags().IntVar(&s.limit, "limit", 0, "at most that many; 0: all")
+		cmd.Flags().StringVar(&s.after, "after", "", "only keys behind this one")
+	}
+}
+
+// options is the selection as the library takes it.
+func (s *selection) options() extlibs.ListOptions {
+	o := extlibs.ListOptions{Pattern: s.pattern, Limit: s.limit, After: s.after}
+	if s.prefix != "" {
+		o.Pattern = escape(s.prefix) + "*"
+	}
+	return o
+}
+
+// escape takes from a text what patterns give a meaning to.
+func escape(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strings.ContainsRune(`*?[]{},\!-`, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/literal"
+	"github.com/spf13/cobra"
+)
+
+func readCommands() []*cobra.Command {
+	return []*cobra.Command{keysCommand(), getCommand(), ttlCommand(), countCommand(), statCommand()}
+}
+
+// wantsJSON is the flag of all commands.
+func wantsJSON(cmd *cobra.Command) bool {
+	v, err := cmd.Flags().GetBool("json")
+	return v && err == nil
+}
+
+func keysCommand() *cobra.Command {
+	var s selection
+	cmd := &cobra.Command{
+		Use:   "keys STORE",
+		Short: "List keys, sorted, a line each",
+		Example: `  scriptling-kv keys app.db
+  scriptling-kv keys app.db --prefix user: --limit 100
+  scriptling-kv keys app.db --pattern 'session:{a,b}*' --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				out := bufio.NewWriter(cmd.OutOrStdout())
+				err := eachKey(cmd, h, s.options(), func(key string) error { return printKey(out, wantsJSON(cmd), key) })
+				return errors.Join(err, out.Flush())
+			})
+		},
+	}
+	s.flags(cmd, true)
+	return cmd
+}
+
+// keysPage is how many keys are asked for at once.
+const keysPage = 10_000
+
+// eachKey calls fn for the keys that o selects, page by page.
+func eachKey(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, fn func(string) error) error {
+	left := o.Limit
+	for {
+		o.Limit = keysPage
+		if left > 0 {
+			o.Limit = min(left, keysPage)
+		}
+		keys, err := h.Keys(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if err := fn(key); err != nil {
+				return err
+			}
+		}
+		if len(keys) < o.Limit || left > 0 && left == len(keys) {
+			return nil
+		}
+		if left > 0 {
+			left -= len(keys)
+		}
+		o.After = keys[len(keys)-1]
+	}
+}
+
+// printKey writes a key as it is, or quoted where a line could not hold it or a
+// terminal would act upon it.
+func printKey(w io.Writer, asJSON bool, key string) error {
+	text := key
+	if quoted := literal.Format(key); asJSON || quoted != `"`+key+`"` || strings.HasPrefix(key, `"`) {
+		text = quoted
+		if asJSON {
+			b, err := jsonl.AppendValue(nil, key)
+			if err != nil {
+				return err
+			}
+			text = string(b)
+		}
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+func getCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "get STORE KEY",
+		Short: "Print the value of a key",
+		Long:  "Prints the value of a key, as a script would write it. Exit status 3 if the key is not there.",
+		Example: `  scriptling-kv get app.db user:1
+  scriptling-kv get app.db user:1 --json | jq .name`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				v, err := h.Get(cmd.Context(), args[1])
+				if err != nil {
+					return noKey(args[1], err)
+				}
+				return printValue(cmd, v)
+			})
+		},
+	}
+}
+
+func printValue(cmd *cobra.Command, v any) error {
+	text := literal.Format(v)
+	if wantsJSON(cmd) {
+		b, err := jsonl.AppendValue(nil, v)
+		if err != nil {
+			return err
+		}
+		text = string(b)
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
+	return err
+}
+
+// noKey gives an absent key its exit status.
+func noKey(key string, err error) error {
+	if errors.Is(err, extlibs.ErrNotFound) {
+		return &exitError{exitNoKey, fmt.Errorf("there is no key %.128q", key)}
+	}
+	return err
+}
+
+func ttlCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "ttl STORE KEY",
+		Short:   "Print how long a key has left",
+		Long:    "Prints the time that a key has left, such as 59m59.5s (with --json: in seconds), or none. Exit status 3 if the key is not there.",
+		Example: `  scriptling-kv ttl app.db session:abc`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				left, err := h.TTL(cmd.Context(), args[1])
+				if err != nil {
+					return noKey(args[1], err)
+				}
+				switch {
+				case wantsJSON(cmd) && left == 0:
+					_, err = fmt.Fprintln(cmd.OutOrStdout(), "null")
+				case wantsJSON(cmd):
+					_, err = fmt.Fprintln(cmd.OutOrStdout(), left.Seconds())
+				case left == 0:
+					_, err = fmt.Fprintln(cmd.OutOrStdout(), "none")
+				default:
+					_, err = fmt.Fprintln(cmd.OutOrStdout(), left.Round(time.Millisecond))
+				}
+				return err
+			})
+		},
+	}
+}
+
+func countCommand() *cobra.Command {
+	var s selection
+	cmd := &cobra.Command{
+		Use:   "count STORE",
+		Short: "Print how many keys there are",
+		Example: `  scriptling-kv count app.db
+  scriptling-kv count app.db --prefix user:`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				n, err := h.Count(cmd.Context(), s.options().Pattern)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), n)
+				return err
+			})
+		},
+	}
+	s.flags(cmd, false)
+	return cmd
+}
+
+func statCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "stat STORE",
+		Short:   "Print the number of keys and the size of a store",
+		Example: `  scriptling-kv stat app.db`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				s, err := h.Stats(cmd.Context())
+				if err != nil {
+					return err
+				}
+				stat := struct {
+					Store string `json:"store"`
+					Keys  int64  `json:"keys"`
+					Bytes int64  `json:"bytes"`
+				}{h.Name(), s.Keys, s.Bytes}
+				if info, err := os.Stat(args[0]); err == nil {
+					stat.Bytes = info.Size()
+				}
+				if wantsJSON(cmd) {
+					return json.NewEncoder(cmd.OutOrStdout()).Encode(stat)
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "store  %s\nkeys   %d\nbytes  %d\n", stat.Store, stat.Keys, stat.Bytes)
+				return err
+			})
+		},
+	}
+}

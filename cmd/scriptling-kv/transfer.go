@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func transferCommands() []*cobra.Command {
+	return []*cobra.Command{exportCommand(), importCommand(), moveCommand()}
+}
+
+// The size of what is read or written at once.
+const (
+	batchKeys  = 1000
+	batchBytes = 1 << 20
+)
+
+// progress shows how far a command is, on a terminal only.
+func progress(cmd *cobra.Command, total int64, what string) *progressbar.ProgressBar {
+	f, ok := cmd.ErrOrStderr().(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return progressbar.DefaultSilent(total, what)
+	}
+	return progressbar.Default(total, what)
+}
+
+func exportCommand() *cobra.Command {
+	var s selection
+	var output string
+	cmd := &cobra.Command{
+		Use:   "export STORE",
+		Short: "Write keys with their values as JSON Lines",
+		Long: `Writes an entry a line, sorted by key, with its type and the time that it has left:
+
+  {"key":"session:abc","value":{"user":"bob"},"ttl":3599.5}
+
+What JSON lacks is an object with one name: $float, $bytes, $text, $tuple, $set, $dict. Pages of 1,000
+keys are each of one moment. import reads it again.`,
+		Example: `  scriptling-kv export app.db > app.jsonl
+  scriptling-kv export app.db --prefix user: -o users.jsonl`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+				return toOutput(cmd, output, func(w io.Writer) error { return export(cmd, h, s.options(), w) })
+			})
+		},
+	}
+	s.flags(cmd, true)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "a file to write, which must not exist; standard output if empty")
+	return cmd
+}
+
+// toOutput gives write the command's output, or a new file, which it removes
+// again where writing fails.
+func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) error {
+	if path == "" || path == "-" {
+		return write(cmd.OutOrStdout())
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.Writer) error {
+	total, err := h.Count(cmd.Context(), o.Pattern)
+	if err != nil {
+		return err
+	}
+	bar := progress(cmd, int64(total), "export")
+	out := bufio.NewWriterSize(w, batchBytes)
+	var line []byte
+	err = eachEntry(cmd.Context(), h, o, func(entries []extlibs.Entry) error {
+		for _, e := range entries {
+			v, err := e.Value.Decode()
+			if err != nil {
+				return fmt.Errorf("key %.128q: %w", e.Key, err)
+			}
+			if line, err = jsonl.Append(line[:0], jsonl.Entry{Key: e.Key, Value: v, TTL: e.TTL}); err != nil {
+				return fmt.Errorf("key %.128q: %w", e.Key, err)
+			}
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
+		}
+		return bar.Add(len(entries))
+	})
+	return errors.Join(err, out.Flush(), bar.Close())
+}
+
+// eachEntry calls fn for the entries that o selects, a batch at a time.
+func eachEntry(ctx context.Context, h *extlibs.Handle, o extlibs.ListOptions, fn func([]extlibs.Entry) error) error {
+	left := o.Limit
+	for {
+		o.Limit = batchKeys
+		if left > 0 {
+			o.Limit = min(left, batchKeys)
+		}
+		keys, err := h.Keys(ctx, o)
+		if err != nil {
+			return err
+		}
+		for rest := keys; len(rest) > 0; {
+			n := min(len(rest), batchKeys)
+			entries, err := h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
+			if errors.Is(err, extlibs.ErrTooLarge) && n > 1 {
+				n = 1
+				entries, err = h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
+			}
+			if err != nil {
+				return err
+			}
+			if err := fn(entries); err != nil {
+				return err
+			}
+			rest = rest[n:]
+		}
+		if len(keys) < o.Limit || left > 0 && left == len(keys) {
+			return nil
+		}
+		if left > 0 {
+			left -= len(keys)
+		}
+		o.After = keys[len(keys)-1]
+	}
+}
+
+func importCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import STORE [FILE]",
+		Short: "Store what export wrote",
+		Long: `Reads entries, a line each, as export writes them, from a file or standard input, and stores them over
+what is there. They are written in batches; where a line is wrong, those before it are stored, the error
+names the line, and importing the mended file again does no harm.`,
+		Example: `  scriptling-kv import new.db app.jsonl
+  scriptling-kv export old.db | scriptling-kv import new.db`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, size := cmd.InOrStdin(), int64(-1)
+			if len(args) == 2 && args[1] != "-" {
+				f, err := os.Open(args[1])
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				if info, err := f.Stat(); err == nil {
+					size = info.Size()
+				}
+				in = f
+			}
+			return withStore(cmd, args[0], creates, func(h *extlibs.Handle) error {
+				n, err := importFrom(cmd, h, in, size)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%d entries imported\n", n)
+				return err
+			})
+		},
+	}
+	return cmd
+}
+
+// importFrom stores the entries of a reader and returns how many.
+func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64) (stored int, err error) {
+	bar := progress(cmd, size, "import")
+	defer func() { err = errors.Join(err, bar.Close()) }()
+	counted := progressbar.NewReader(in, bar)
+	lines := jsonl.NewReader(&counted)
+	w := writer{h: h}
+	for {
+		e, err := lines.Next()
+		if err == io.EOF {
+			return w.flushed(cmd.Context(), nil)
+		}
+		if err != nil {
+			return w.flushed(cmd.Context(), err)
+		}
+		v, err := extlibs.Encode(e.Value)
+		if err != nil {
+			return w.flushed(cmd.Context(), fmt.Errorf("line %d: %w", lines.Line(), err))
+		}
+		if err := w.set(cmd.Context(), extlibs.Entry{Key: e.Key, Value: v, TTL: e.TTL}); err != nil {
+			return w.stored, fmt.Errorf("up to line %d: %w", lines.Line(), err)
+		}
+	}
+}
+
+// writer stores entries in batches.
+type writer struct {
+	h      *extlibs.Handle
+	ops    []extlibs.Op
+	bytes  int
+	stored int
+}
+
+func (w *writer) set(ctx context.Context, e extlibs.Entry) error {
+	w.ops = append(w.ops, extlibs.Op{Kind: extlibs.OpSet, Key: e.Key, Value: e.Value, TTL: e.TTL})
+	w.bytes += len(e.Key) + len(e.Value.Raw())
+	if len(w.ops) < batchKeys && w.bytes < batchBytes {
+		return nil
+	}
+	return w.flush(ctx)
+}
+
+func (w *writer) flush(ctx context.Context) error {
+	if len(w.ops) == 0 {
+		return nil
+	}
+	if _, err := w.h.Store().ApplyMany(ctx, w.ops); err != nil {
+		return err
+	}
+	w.stored += len(w.ops)
+	w.ops, w.bytes = w.ops[:0], 0
+	return nil
+}
+
+// flushed stores what is left, also where err has ended the work.
+func (w *writer) flushed(ctx context.Context, err error) (int, error) {
+	err = errors.Join(err, w.flush(ctx))
+	return w.stored, err
+}

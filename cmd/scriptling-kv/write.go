@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/literal"
+	"github.com/spf13/cobra"
+)
+
+func writeCommands() []*cobra.Command {
+	return []*cobra.Command{setCommand(), delCommand(), expireCommand()}
+}
+
+func setCommand() *cobra.Command {
+	var text bool
+	var ttl string
+	cmd := &cobra.Command{
+		Use:   "set STORE KEY VALUE",
+		Short: "Store a value",
+		Long: `Stores a value, written as in a script: 42, 1.5, "text", [1, 2], {"user": "bob"}, None.
+With --text it is a text as it stands, with --json it is JSON. VALUE - is read from standard input.
+The key takes the new ttl, or none.`,
+		Example: `  scriptling-kv set app.db limit 100
+  scriptling-kv set app.db greeting --text 'Hello there'
+  scriptling-kv set app.db session:abc '{"user": "bob"}' --ttl 1h`,
+		Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source := args[2]
+			if source == "-" {
+				b, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxInputBytes+1))
+				if err != nil {
+					return err
+				}
+				if len(b) > maxInputBytes {
+					return usageError("the value on standard input is larger than %d bytes", maxInputBytes)
+				}
+				source = string(b)
+			}
+			var value any = source
+			var err error
+			switch {
+			case text && wantsJSON(cmd):
+				return usageError("--text and --json exclude each other")
+			case wantsJSON(cmd):
+				value, err = jsonl.ParseValue([]byte(source))
+			case !text:
+				value, err = literal.Parse(source)
+			}
+			if err != nil {
+				return usageError("VALUE: %w; --text takes it as it stands", err)
+			}
+			d, err := parseTTL(ttl)
+			if err != nil {
+				return err
+			}
+			return withStore(cmd, args[0], creates, func(h *extlibs.Handle) error {
+				return h.Set(cmd.Context(), args[1], value, d)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&text, "text", false, "VALUE is a text as it stands")
+	cmd.Flags().StringVar(&ttl, "ttl", "0", "time to live, such as 90s or 24h, or a number of seconds; 0: no expiry")
+	return cmd
+}
+
+// maxInputBytes bounds a value on standard input: stores take less.
+const maxInputBytes = 64 << 20
+
+// parseTTL takes seconds, as scripts do, or a duration.
+func parseTTL(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if seconds, numErr := strconv.ParseFloat(s, 64); numErr == nil {
+		if d, err = time.Duration(seconds*float64(time.Second)), nil; !(seconds >= 0 && seconds <= extlibs.MaxTTL.Seconds()) {
+			d = -1
+		}
+	}
+	if err != nil || d < 0 || d > extlibs.MaxTTL {
+		return 0, usageError("ttl is %.40q; use a time such as 90s or 24h, or seconds, from 0 (no expiry) up to 100 years", s)
+	}
+	return d, nil
+}
+
+func delCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "del STORE KEY...",
+		Short:   "Remove keys",
+		Long:    "Removes keys, all in one step, and prints how many were there.",
+		Example: `  scriptling-kv del app.db session:abc session:def`,
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
+				n, err := h.DeleteMany(cmd.Context(), args[1:])
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), n)
+				return err
+			})
+		},
+	}
+}
+
+func expireCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "expire STORE KEY TTL",
+		Short: "Give a key a new time to live",
+		Long:  "Gives a key a new time to live; 0 makes it permanent. Exit status 3 if the key is not there.",
+		Example: `  scriptling-kv expire app.db session:abc 24h
+  scriptling-kv expire app.db session:abc 0`,
+		Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ttl, err := parseTTL(args[2])
+			if err != nil {
+				return err
+			}
+			return withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
+				there, err := h.Expire(cmd.Context(), args[1], ttl)
+				if err == nil && !there {
+					err = extlibs.ErrNotFound
+				}
+				return noKey(args[1], err)
+			})
+		},
+	}
+}
