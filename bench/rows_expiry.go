@@ -92,9 +92,9 @@ func expiryMemory(s *suite) {
 		},
 	)
 	mine := results[ours]
-	s.atMost("a million expired keys all gone", 1e9, mine.gone.median, duration)
+	s.atMost("a million expired keys all gone", 0.5e9, mine.gone.median, duration)
 	s.atMost("longest read meanwhile", 1e6, mine.worst.median, duration)
-	s.atLeast("memory of the expired keys given back", 90, mine.back.median, percent)
+	s.atLeast("memory of the expired keys given back", 95, mine.back.median, percent)
 }
 
 func expiryDisk(s *suite) {

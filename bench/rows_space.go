@@ -85,9 +85,9 @@ func space(s *suite, ttl time.Duration) {
 			return func(i int) { m.Store(pointKey(i), text16(i)) }, m
 		})
 	}
-	what := "memory per key, no key with a ttl"
+	what, limit := "memory per key, no key with a ttl", 100.0
 	if ttl > 0 {
-		what = "memory per key, every key with a ttl"
+		what, limit = "memory per key, every key with a ttl", 110
 	}
-	s.atMost(what, 110, mine, bytes)
+	s.atMost(what, limit, mine, bytes)
 }
