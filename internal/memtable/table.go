@@ -22,7 +22,6 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
-	"unsafe"
 )
 
 // Config is what a table is made with.
@@ -343,5 +342,3 @@ func insert(g []group, hash uint64, r *Record) (overflowed int) {
 		}
 	}
 }
-
-var _ = [1]struct{}{}[unsafe.Sizeof(shard{})-64] // one line of cache

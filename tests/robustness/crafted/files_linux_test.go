@@ -307,7 +307,7 @@ func TestAFileThatIsEnormousAndEmptyTakesNeitherMemoryNorTime(t *testing.T) {
 			order.PutUint32(p[12:], uint32((headerBytes+8*(free+1))/uint64(m.size)))
 		}, 0, "corrupt"},
 		"a value as long as the file": {func(m *image, pages uint64) {
-			leaf, _ := m.leafOf(t, keyOf(0)) // the first, whose kind is found out
+			leaf, _ := m.leafOf(t, keyOf(0))                         // the first, whose kind is found out
 			m.b = append(m.b[:m.n*m.size], m.page(leaf)[:m.size]...) // where nothing follows it
 			p := m.page(m.n)
 			order.PutUint64(p, uint64(m.n))
@@ -329,8 +329,8 @@ func TestAFileThatIsEnormousAndEmptyTakesNeitherMemoryNorTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, m := baseFile(t, 600)
-			const size = 4 << 30
-			pages := uint64(size / m.size)
+			const size int64 = 4 << 30
+			pages := uint64(size) / uint64(m.size)
 			tt.change(m, pages)
 			for i := range 2 {
 				order.PutUint64(m.b[i*m.size+headerBytes+40:], pages)
