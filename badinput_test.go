@@ -188,7 +188,7 @@ var badCalls = []struct {
 	{`store.set("k", raises)`, "TypeError", []string{"kv.set: cannot store a FUNCTION at value"}},
 	{`store.set("k", lambda: 1)`, "TypeError", []string{"kv.set: cannot store a LAMBDA at value"}},
 	{`store.set("k", Thing)`, "TypeError", []string{"kv.set: cannot store a CLASS at value"}},
-	{`store.set("k", thing)`, "TypeError", []string{"kv.set: cannot store a INSTANCE at value"}},
+	{`store.set("k", thing)`, "TypeError", []string{"kv.set: cannot store a INSTANCE at value", "; store a dict or str of what it holds"}},
 	{`store.set("k", thing.method)`, "TypeError", []string{"kv.set: cannot store a FUNCTION at value"}},
 	{`store.set("k", kv.default)`, "TypeError", []string{"kv.set: cannot store a BUILTIN at value"}},
 	{`store.set("k", range(3))`, "TypeError", []string{"kv.set: cannot store a ITERATOR at value"}},
@@ -231,7 +231,7 @@ var badCalls = []struct {
 	{`store.keys(after=1)`, "TypeError", []string{"kv.keys: after must be a str, not INTEGER"}},
 
 	// Numbers.
-	{`store.incr("str")`, "TypeError", []string{"kv.incr: ", "not a number", "unchanged"}},
+	{`store.incr("str")`, "TypeError", []string{"kv.incr: ", "not a number", "unchanged; set a number first, or use another key"}},
 	{`store.incr("bool")`, "TypeError", []string{"kv.incr: ", "not a number"}},
 	{`store.incr("list", 2.5)`, "TypeError", []string{"kv.incr: ", "not a number"}},
 	{`store.incr("none")`, "TypeError", []string{"kv.incr: ", "not a number"}},

@@ -70,6 +70,8 @@ func (w scriptWalk) value(o object.Object, depth int) error {
 		return w.dict(o, depth)
 	case *object.Set:
 		return w.set(o, depth)
+	case *object.Instance:
+		return codec.Errorf(ErrType, "cannot store a %s at %%s; store a dict or str of what it holds", typeName(o))
 	default:
 		return codec.Errorf(ErrType, "cannot store a %s at %%s", typeName(o))
 	}

@@ -134,7 +134,7 @@ func dial(ctx context.Context, address string, d *net.Dialer, config *tls.Config
 }
 
 var (
-	errNoNumber  = fmt.Errorf("%w: the value is not a number; it is unchanged", extlibs.ErrType)
+	errNoNumber  = fmt.Errorf("%w: the value is not a number, and is unchanged; set a number first, or use another key", extlibs.ErrType)
 	errFloat     = fmt.Errorf("%w: the number is a float; it is unchanged", extlibs.ErrType)
 	errOverflow  = fmt.Errorf("%w: the sum is beyond a 64-bit int; the value is unchanged", extlibs.ErrOverflow)
 	errFullKeys  = fmt.Errorf("%w: it holds its limit of keys; delete some, or let the host raise MaxKeys", extlibs.ErrFull)

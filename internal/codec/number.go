@@ -26,7 +26,7 @@ func ParseNumber(raw string) (Number, error) {
 			return Number{IsFloat: true, Float: item.Float}, nil
 		}
 	}
-	return Number{}, kverr.Errorf(kverr.Type, "the value is not a number; it is unchanged")
+	return Number{}, kverr.Errorf(kverr.Type, "the value is not a number, and is unchanged; set a number first, or use another key")
 }
 
 // Add adds two encoded numbers: int and int give an int, anything else a float.
