@@ -73,7 +73,7 @@ var (
 		MaxNestedLevels:  2*MaxDepth + 4, // a container and its tag are two
 		MaxArrayElements: maxTypedElements,
 		MaxMapPairs:      maxTypedElements,
-		IntDec:           cbor.IntDecConvertSigned,
+		IntDec:           cbor.IntDecConvertSignedOrFail,
 		UTF8:             cbor.UTF8DecodeInvalid,
 	}.DecMode())
 	typedEncoding = must(cbor.EncOptions{

@@ -142,9 +142,8 @@ type proxy struct {
 	net.Listener
 	to string
 
-	mu    sync.Mutex
-	cut   string // "before": the next request is dropped; "after": its answer is
-	conns []net.Conn
+	mu  sync.Mutex
+	cut string // "before": the next request is dropped; "after": its answer is
 }
 
 func startProxy(t *testing.T, to string) *proxy {

@@ -1,5 +1,7 @@
 package memtable
 
+//lint:file-ignore U1000 some types are there for their layout
+
 import (
 	"fmt"
 	"maps"

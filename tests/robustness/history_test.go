@@ -109,14 +109,6 @@ func newHistory(mayLose time.Duration) *history {
 	return &history{mayLose: mayLose, writers: map[string]*timeline{}}
 }
 
-func (h *history) clone() *history {
-	next := newHistory(h.mayLose)
-	for name, t := range h.writers {
-		next.writers[name] = &timeline{slices.Clone(t.steps), t.doing, t.begin}
-	}
-	return next
-}
-
 func (h *history) writer(name string) *timeline {
 	if h.writers[name] == nil {
 		h.writers[name] = &timeline{steps: []step{{worlds: []world{{}}}}}

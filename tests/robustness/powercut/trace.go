@@ -95,7 +95,6 @@ type tracer struct {
 type stopped struct {
 	thread int
 	regs   syscall.PtraceRegs
-	call   any // what entered makes of it
 	killed bool
 }
 
