@@ -192,7 +192,7 @@ func (x *examination) look(dir string, j job) error {
 }
 
 // fill makes a folder hold some files and nothing else.
-func fill(dir string, files map[string][]byte) error {
+func fill(dir string, files map[string]*powercut.Image) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -203,7 +203,11 @@ func fill(dir string, files map[string][]byte) error {
 		}
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(content.WriteTo(f), f.Close()); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,8 @@
 package powercut
 
 import (
+	"bytes"
+	"io"
 	"maps"
 	"slices"
 )
@@ -68,7 +70,18 @@ type diskFile struct {
 	sizes   []sizeVersion
 }
 
+// A page never changes: what is written makes a new one.
 type page [pageBytes]byte
+
+var zeroPage = &page{}
+
+// settled is the page, or the one page of zeros if it is like that.
+func (p *page) settled() *page {
+	if *p == *zeroPage {
+		return zeroPage
+	}
+	return p
+}
 
 type version struct {
 	event int
@@ -132,7 +145,7 @@ func (f *diskFile) newest(n int64) *page {
 	if p := f.durable[n]; p != nil {
 		return p
 	}
-	return &page{}
+	return zeroPage
 }
 
 func (f *diskFile) newestSize() int64 {
@@ -146,9 +159,12 @@ func (f *diskFile) write(event int, at int64, data []byte) {
 	end := at + int64(len(data))
 	for len(data) > 0 {
 		n, in := at/pageBytes, at%pageBytes
-		next := *f.newest(n)
+		was := f.newest(n)
+		next := *was
 		done := copy(next[in:], data)
-		f.later[n] = append(f.later[n], version{event: event, page: &next})
+		if p := next.settled(); p != zeroPage || was != zeroPage {
+			f.later[n] = append(f.later[n], version{event: event, page: p})
+		}
 		at, data = at+int64(done), data[done:]
 	}
 	if end > f.newestSize() {
@@ -169,7 +185,7 @@ func (f *diskFile) truncate(event int, size int64) {
 			if (n+1)*pageBytes > size {
 				next := *f.newest(n)
 				clear(next[max(0, size-n*pageBytes):])
-				f.later[n] = append(f.later[n], version{event: event, page: &next})
+				f.later[n] = append(f.later[n], version{event: event, page: next.settled()})
 			}
 		}
 	}
@@ -208,7 +224,7 @@ func (f *diskFile) syncFailed(begin int) {
 }
 
 // Folder returns what programs see: the newest of everything.
-func (d *Disk) Folder() map[string][]byte {
+func (d *Disk) Folder() map[string]*Image {
 	return d.build(&choice{newest: true})
 }
 
@@ -232,21 +248,80 @@ type pageState struct {
 	sectors        uint8 // one bit for each sector that is of other
 }
 
-func (d *Disk) build(c *choice) map[string][]byte {
+// Image is the content of a file.
+type Image struct {
+	size  int64
+	pages map[int64]*page // without those of zeros
+}
+
+// NewImage returns the image of some bytes.
+func NewImage(content []byte) *Image {
+	f := &diskFile{later: map[int64][]version{}}
+	f.write(0, 0, content)
+	m := &Image{size: int64(len(content)), pages: map[int64]*page{}}
+	for n, v := range f.later {
+		m.put(n, v[0].page)
+	}
+	return m
+}
+
+func (m *Image) put(n int64, p *page) {
+	if n*pageBytes >= m.size || p == nil || p == zeroPage {
+		delete(m.pages, n)
+		return
+	}
+	if beyond := (n+1)*pageBytes - m.size; beyond > 0 && !bytes.Equal(p[pageBytes-beyond:], zeroPage[:beyond]) {
+		cut := *p
+		clear(cut[pageBytes-beyond:])
+		p = cut.settled()
+	}
+	m.pages[n] = p
+}
+
+// Equal reports whether two files hold the same.
+func (m *Image) Equal(other *Image) bool {
+	if m.size != other.size || len(m.pages) != len(other.pages) {
+		return false
+	}
+	for n, p := range m.pages {
+		if q := other.pages[n]; q == nil || *p != *q {
+			return false
+		}
+	}
+	return true
+}
+
+// Size is the length of the file.
+func (m *Image) Size() int64 { return m.size }
+
+// WriteTo writes the file. It leaves out pages of zeros, as a new file has them.
+func (m *Image) WriteTo(f interface {
+	io.WriterAt
+	Truncate(size int64) error
+}) error {
+	for n, p := range m.pages {
+		if _, err := f.WriteAt(p[:min(pageBytes, m.size-n*pageBytes)], n*pageBytes); err != nil {
+			return err
+		}
+	}
+	return f.Truncate(m.size)
+}
+
+func (d *Disk) build(c *choice) map[string]*Image {
 	names := maps.Clone(d.names)
 	for i, change := range d.later {
 		if c.names == nil && c.newest || c.names != nil && c.names[i] {
 			apply(names, change.names)
 		}
 	}
-	images := map[string][]byte{}
+	images := map[string]*Image{}
 	for name, n := range names {
 		images[name] = d.image(n, c)
 	}
 	return images
 }
 
-func (d *Disk) image(n int, c *choice) []byte {
+func (d *Disk) image(n int, c *choice) *Image {
 	f := d.file(n)
 	size := f.size
 	if k, chosen := c.sizes[n]; !chosen && c.newest {
@@ -254,14 +329,9 @@ func (d *Disk) image(n int, c *choice) []byte {
 	} else if k > 0 {
 		size = f.sizes[k-1].size
 	}
-	image := make([]byte, (size+pageBytes-1)/pageBytes*pageBytes)
-	put := func(at int64, p *page) {
-		if p != nil && at*pageBytes < size {
-			copy(image[at*pageBytes:], p[:])
-		}
-	}
+	image := &Image{size: size, pages: make(map[int64]*page, len(f.durable)+len(f.later))}
 	for at, p := range f.durable {
-		put(at, p)
+		image.put(at, p)
 	}
 	for at, versions := range f.later {
 		s, chosen := c.pages[pageOf{n, at}]
@@ -275,7 +345,7 @@ func (d *Disk) image(n int, c *choice) []byte {
 			if p := f.durable[at]; p != nil {
 				return p
 			}
-			return &page{}
+			return zeroPage
 		}
 		p := pick(s.version)
 		if s.sectors != 0 {
@@ -285,11 +355,11 @@ func (d *Disk) image(n int, c *choice) []byte {
 					copy(torn[i*sectorBytes:(i+1)*sectorBytes], other[i*sectorBytes:])
 				}
 			}
-			p = &torn
+			p = torn.settled()
 		}
-		put(at, p)
+		image.put(at, p)
 	}
-	return image[:size]
+	return image
 }
 
 // dirty lists the pages that are not certain, of files that may have a name.

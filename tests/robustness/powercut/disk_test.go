@@ -18,7 +18,11 @@ func mayHold(events ...Event) []string {
 	var found []string
 	for _, s := range d.States(rand.New(rand.NewPCG(1, 2)), 400) {
 		text := "-"
-		if content, ok := s.Files["f"]; ok {
+		if image := s.Files["f"]; image != nil {
+			content := make([]byte, image.size)
+			for n, p := range image.pages {
+				copy(content[n*pageBytes:], p[:])
+			}
 			text = ""
 			for page := range slices.Chunk(content, pageBytes) {
 				first, last := page[0], page[len(page)-1]

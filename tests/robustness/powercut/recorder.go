@@ -3,7 +3,6 @@
 package powercut
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -76,7 +75,11 @@ func NewRecorder(dir string) (*Recorder, error) {
 			return nil, err
 		}
 		n := r.create(e.Name(), inode(filepath.Join(dir, e.Name())))
-		r.record(Event{Kind: Write, File: n, Data: content})
+		image := NewImage(content)
+		for at, p := range image.pages {
+			r.record(Event{Kind: Write, File: n, Offset: at * pageBytes, Data: p[:]})
+		}
+		r.record(Event{Kind: Truncate, File: n, Offset: image.size})
 		r.record(Event{Kind: Sync, File: n, Begin: len(r.Events)})
 	}
 	if len(entries) > 0 {
@@ -140,8 +143,11 @@ func (r *Recorder) compare() error {
 		if err != nil {
 			return err
 		}
-		if w, ok := want[e.Name()]; !ok || !bytes.Equal(got, w) {
-			return fmt.Errorf("the record is not complete: file %s has %d bytes, by the record %d (there: %v)", e.Name(), len(got), len(w), ok)
+		switch w := want[e.Name()]; {
+		case w == nil:
+			return fmt.Errorf("the record is not complete: it has no file %s", e.Name())
+		case !w.Equal(NewImage(got)):
+			return fmt.Errorf("the record is not complete: file %s has %d bytes, by the record %d", e.Name(), len(got), w.size)
 		}
 	}
 	if len(entries) != len(want) {

@@ -9,7 +9,7 @@ import (
 
 // State is a folder as a power cut may leave it.
 type State struct {
-	Files map[string][]byte
+	Files map[string]*Image
 	What  string // in words, for whoever has to find out why it can't be opened
 }
 
@@ -17,14 +17,16 @@ var hashSeed = maphash.MakeSeed()
 
 // Hash tells states apart, within one process.
 func (s *State) Hash() uint64 {
+	type of struct {
+		name      string
+		page, sum int64
+	}
 	var sum uint64
-	for name, content := range s.Files {
-		var h maphash.Hash
-		h.SetSeed(hashSeed)
-		h.WriteString(name)
-		h.WriteByte(0)
-		h.Write(content)
-		sum += h.Sum64() // in any order
+	for name, image := range s.Files {
+		sum += maphash.Comparable(hashSeed, of{name, -1, image.size})
+		for n, p := range image.pages { // in any order
+			sum += maphash.Comparable(hashSeed, of{name, n, int64(maphash.Bytes(hashSeed, p[:]))})
+		}
 	}
 	return sum
 }
