@@ -1,0 +1,3 @@
+package redisstore_test
+
+import _ "github.com/scriptling-kv/extlibs/redisstore"
