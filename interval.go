@@ -21,8 +21,8 @@ const pendingBytes = 64 << 20
 // next one would take longer than another part. The rest is for a disk that
 // turns out slower than the last time.
 const (
-	commitDelay  = 3 // the part of the interval that a commit waits for more
-	commitBudget = 6 // the part of the interval that a commit may take
+	commitDelay  = 6  // the part of the interval that a commit waits for more
+	commitBudget = 12 // the part of the interval that a commit may take
 
 	freeEntries = 100 // may always wait
 	firstCost   = 20 * time.Microsecond
