@@ -20,6 +20,12 @@ type Opener func(ctx context.Context, c OpenConfig) (Store, error)
 type OpenConfig struct {
 	URL *url.URL // as it was given, its password included; the driver's own
 
+	// FromScript says that a script gave the URL. Settings that are the host's to
+	// choose, such as a file of certificates, must then not come from its query: a
+	// driver refuses them with ErrNotAllowed. A URL with a user or a password does
+	// not get as far.
+	FromScript bool
+
 	// What the host set, as the options of the same names say. A Handle checks
 	// MaxValueBytes itself, and a backend that holds its keys on a server may
 	// leave MaxKeys to it.
@@ -58,7 +64,7 @@ func RegisterDriver(scheme string, opener Opener) {
 	drivers.openers[scheme] = opener
 }
 
-func openDriver(ctx context.Context, u *url.URL, o options) (Store, error) {
+func openDriver(ctx context.Context, u *url.URL, o options, script bool) (Store, error) {
 	drivers.Lock()
 	open := drivers.openers[u.Scheme]
 	drivers.Unlock()
@@ -67,6 +73,7 @@ func openDriver(ctx context.Context, u *url.URL, o options) (Store, error) {
 	}
 	s, err := open(ctx, OpenConfig{
 		URL:               u,
+		FromScript:        script,
 		MaxKeys:           o.maxKeys,
 		MaxValueBytes:     o.maxValueBytes,
 		MaxOperationBytes: o.maxOperationBytes,

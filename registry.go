@@ -218,7 +218,7 @@ func (r *Registry) open(ctx context.Context, name string, a *access.List, script
 		return r.openMemory(name)
 	}
 	if isURL(name) {
-		return r.openURL(ctx, name, a)
+		return r.openURL(ctx, name, a, script)
 	}
 	if err := r.lockOpening(ctx); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package extlibs_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -357,13 +358,15 @@ var driver struct {
 	sync.Mutex
 	urls []string
 	err  error
+
+	fromScript bool // of the latest URL
 }
 
 func init() {
 	extlibs.RegisterDriver("registrytest", func(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
 		driver.Lock()
 		defer driver.Unlock()
-		driver.urls = append(driver.urls, c.URL.String())
+		driver.urls, driver.fromScript = append(driver.urls, c.URL.String()), c.FromScript
 		if driver.err != nil {
 			return nil, driver.err
 		}
@@ -417,6 +420,31 @@ func TestAnUnknownSchemeListsThoseAtHand(t *testing.T) {
 		if !errors.Is(err, extlibs.ErrInvalid) || !strings.Contains(err.Error(), "registrytest") {
 			t.Errorf("Open(%q): %v", url, err)
 		}
+	}
+}
+
+func TestAScriptsURLIsToldFromAHostsAndCarriesNoCredentials(t *testing.T) {
+	driver.urls, driver.err = nil, nil
+	r := backends[0].registry(t)
+	const url = "registrytest://user:secret@host/1"
+	mustOpen(t, r, url)
+	if driver.fromScript {
+		t.Error("a host's URL is said to be a script's")
+	}
+	p := interpreter(r, new(bytes.Buffer))
+	eval(t, p, "import scriptling.runtime.kv as kv\nkv.open('registrytest://host/2')")
+	if !driver.fromScript {
+		t.Error("a script's URL is said to be a host's")
+	}
+	// The answer is the same for the right password of a store that is open.
+	for _, bad := range []string{url, "registrytest://user:guess@host/1", "registrytest://user@host/1"} {
+		_, err := p.Eval("kv.open('" + bad + "')")
+		if err == nil || !strings.Contains(err.Error(), "no user and no password") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if len(driver.urls) != 2 {
+		t.Errorf("the driver was asked for %q", driver.urls)
 	}
 }
 

@@ -56,8 +56,10 @@ type dialing struct {
 
 // openURL opens the store of a URL. All spellings of it are one store; the user
 // and the password are a part of it, so that nobody gets at a store with another's.
-// No lock is held while the driver dials; others who want the same URL wait.
-func (r *Registry) openURL(ctx context.Context, name string, a *access.List) (*Handle, error) {
+// A script gives neither, also not for a store that is open: it would learn whether
+// a password is right. No lock is held while the driver dials; others who want the
+// same URL wait.
+func (r *Registry) openURL(ctx context.Context, name string, a *access.List, script bool) (*Handle, error) {
 	u, err := parseURL(name)
 	if err != nil {
 		if denied := a.AllowURL(name); denied != nil {
@@ -68,6 +70,9 @@ func (r *Registry) openURL(ctx context.Context, name string, a *access.List) (*H
 	key := u.String()
 	if err := a.AllowURL(key); err != nil {
 		return nil, err
+	}
+	if script && u.User != nil {
+		return nil, kverr.Errorf(ErrNotAllowed, "store %q: a script gives no user and no password; leave them out, and let the host configure them", shorten(shownURL(u)))
 	}
 	for {
 		r.mu.Lock()
@@ -85,7 +90,7 @@ func (r *Registry) openURL(ctx context.Context, name string, a *access.List) (*H
 				r.mu.Unlock()
 				return nil, err
 			}
-			return r.dialLocked(ctx, u, r.opts)
+			return r.dialLocked(ctx, u, r.opts, script)
 		}
 		r.mu.Unlock()
 		select {
@@ -102,12 +107,12 @@ func (r *Registry) openURL(ctx context.Context, name string, a *access.List) (*H
 
 // dialLocked opens a URL that has a place among the stores. It gives up the lock
 // at once.
-func (r *Registry) dialLocked(ctx context.Context, u *url.URL, o options) (*Handle, error) {
+func (r *Registry) dialLocked(ctx context.Context, u *url.URL, o options, script bool) (*Handle, error) {
 	key, closes := u.String(), r.closes
 	d := &dialing{done: make(chan struct{})}
 	r.dialing[key] = d
 	r.mu.Unlock()
-	d.h, d.err = r.dial(ctx, u, o)
+	d.h, d.err = r.dial(ctx, u, o, script)
 	r.mu.Lock()
 	delete(r.dialing, key)
 	r.reserved--
@@ -125,14 +130,14 @@ func (r *Registry) dialLocked(ctx context.Context, u *url.URL, o options) (*Hand
 }
 
 // dial asks the driver, which gets a URL of its own.
-func (r *Registry) dial(ctx context.Context, u *url.URL, o options) (h *Handle, err error) {
+func (r *Registry) dial(ctx context.Context, u *url.URL, o options, script bool) (h *Handle, err error) {
 	defer func() {
 		if p := recover(); p != nil { // others wait for this one
 			h, err = nil, kverr.Errorf(ErrUnavailable, "store %q: its driver panicked", shownURL(u))
 		}
 	}()
 	own := *u
-	s, err := openDriver(ctx, &own, o)
+	s, err := openDriver(ctx, &own, o, script)
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +166,8 @@ func (r *Registry) dialDefault(ctx context.Context, name string, o options) (*Ha
 	}
 	if r.dialing[u.String()] != nil {
 		r.mu.Unlock()
-		return r.openURL(ctx, name, nil)
+		return r.openURL(ctx, name, nil, false)
 	}
 	r.reserved++ // the default store needs no place
-	return r.dialLocked(ctx, u, o)
+	return r.dialLocked(ctx, u, o, false)
 }

@@ -10,6 +10,10 @@
 // the database and the name of the store; without a name it is "kv". A host that
 // allows scripts "redis://host:6379/0/tenantA" confines them to that tenant.
 //
+// The host's URL may carry credentials and, in its query, ca, sentinel and timeout;
+// or [Configure] gives them. A script's URL may not: it gets what was configured
+// for that server, else what the host's own open stores of it use.
+//
 // # What is on the server
 //
 // A store NAME is four keys in one hash slot, so that a cluster takes it too:

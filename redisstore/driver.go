@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/rueidis"
 	"github.com/scriptling-kv/extlibs"
@@ -30,7 +29,7 @@ const (
 )
 
 func open(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
-	t, err := parse(c.URL)
+	t, err := parse(c.URL, c.FromScript)
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +49,23 @@ func open(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
 // target is what a URL names.
 type target struct {
 	name     string // of the server, for people
-	identity string // of the server and who asks it; it stays in the process
+	identity identity
 	store    string
+	script   bool // a script gave the URL
 	options  rueidis.ClientOption
+}
+
+// identity is a server, a database on it and who asks it. It stays in the process.
+type identity struct {
+	place
+	db int
+	settings
+}
+
+// place is where a server is, and how it is reached.
+type place struct {
+	address string // host:port, or the path of a socket
+	tls     bool
 }
 
 func (t *target) unavailable(err error) error {
@@ -67,39 +80,34 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{extlibs.ErrInvalid}, args...)...)
 }
 
+func notAllowed(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{extlibs.ErrNotAllowed}, args...)...)
+}
+
 // parse reads a URL. What it does not know it refuses, so that a setting that
 // was meant to protect something is never left out in silence.
-func parse(u *url.URL) (t target, err error) {
-	o := rueidis.ClientOption{
-		DisableRetry:      true, // a request whose answer was lost is not sent again
-		PipelineMultiplex: -1,   // one connection keeps requests in their order
-		DisableCache:      true,
-		DialCtxFn:         dial,
-		Dialer:            net.Dialer{Timeout: dialTimeout},
-	}
+func parse(u *url.URL, script bool) (t target, err error) {
+	t.script = script
+	at := place{tls: u.Scheme == "rediss" || u.Scheme == "valkeys"}
 	path := strings.Trim(u.Path, "/")
+	query := u.Query()
 	if u.Scheme == "redis+unix" {
-		o.InitAddress = []string{u.Path}
+		at.address = u.Path
 		t.name = "unix:" + u.Path
-		path = u.Query().Get("db") + "/" + u.Query().Get("name")
-		path = strings.Trim(path, "/")
+		path = strings.Trim(query.Get("db")+"/"+query.Get("name"), "/")
+		query.Del("db")
+		query.Del("name")
 	} else {
 		if u.Hostname() == "" {
 			return t, invalid("the URL names no server; it is %s://host:6379/0/NAME", u.Scheme)
 		}
-		port := u.Port()
-		if port == "" {
-			port = defaultPort
-		}
-		t.name = net.JoinHostPort(strings.ToLower(u.Hostname()), port)
-		o.InitAddress = []string{t.name}
+		at.address = address(u.Hostname(), u.Port())
+		t.name = at.address
 	}
-	if u.Scheme == "rediss" || u.Scheme == "valkeys" {
-		o.TLSConfig = &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
-	}
+	db := 0
 	first, rest, _ := strings.Cut(path, "/")
 	if n, err := strconv.Atoi(first); err == nil && n >= 0 {
-		o.SelectDB, path = n, rest
+		db, path = n, rest
 	}
 	t.store = path
 	if t.store == "" {
@@ -108,46 +116,73 @@ func parse(u *url.URL) (t target, err error) {
 	if len(t.store) > maxNameBytes || strings.ContainsAny(t.store, "{}\x00") {
 		return t, invalid("the name of the store, behind the number of the database, has at most %d bytes and no braces", maxNameBytes)
 	}
-	if u.User != nil {
-		o.Username = u.User.Username()
-		o.Password, _ = u.User.Password()
-	}
-	for key, values := range u.Query() {
-		if err := setting(&o, key, values[0]); err != nil {
+	var set settings
+	if script {
+		if u.User != nil || len(query) > 0 {
+			return t, notAllowed("a script gives no credentials and no settings; leave them out, and let the host configure them")
+		}
+		if set, err = settingsForScripts(at); err != nil {
 			return t, err
 		}
+	} else {
+		set = configured(at.address)
+		if u.User != nil {
+			set.username = u.User.Username()
+			set.password, _ = u.User.Password()
+		}
+		for key, values := range query {
+			if err := set.take(key, values[0]); err != nil {
+				return t, err
+			}
+		}
 	}
-	t.options = o
-	t.identity = strings.Join([]string{u.Scheme, t.name, strconv.Itoa(o.SelectDB), o.Username, o.Password, u.RawQuery}, "\x00")
-	return t, nil
+	t.identity = identity{at, db, set}
+	t.options, err = t.identity.options()
+	return t, err
 }
 
-// setting takes one part of a URL's query.
-func setting(o *rueidis.ClientOption, key, value string) error {
-	switch key {
-	case "ca":
-		pem, err := os.ReadFile(value)
+func address(host, port string) string {
+	if port == "" {
+		port = defaultPort
+	}
+	return net.JoinHostPort(strings.ToLower(host), port)
+}
+
+// options is what the client is told.
+func (id *identity) options() (rueidis.ClientOption, error) {
+	o := rueidis.ClientOption{
+		DisableRetry:      true, // a request whose answer was lost is not sent again
+		PipelineMultiplex: -1,   // one connection keeps requests in their order
+		DisableCache:      true,
+		DialCtxFn:         dial,
+		Dialer:            net.Dialer{Timeout: dialTimeout},
+		InitAddress:       []string{id.address},
+		SelectDB:          id.db,
+		Username:          id.username,
+		Password:          id.password,
+	}
+	if id.tls {
+		host, _, _ := net.SplitHostPort(id.address)
+		o.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	}
+	if id.ca != "" {
+		pem, err := os.ReadFile(id.ca)
 		if err != nil {
-			return invalid("the file of ca cannot be read")
+			return o, invalid("the file of ca cannot be read")
 		}
 		pool := x509.NewCertPool()
 		if o.TLSConfig == nil || !pool.AppendCertsFromPEM(pem) {
-			return invalid("ca is the path of a PEM file with certificates, for rediss and valkeys")
+			return o, invalid("ca is the path of a PEM file with certificates, for rediss and valkeys")
 		}
 		o.TLSConfig.RootCAs = pool
-	case "sentinel":
-		o.Sentinel = rueidis.SentinelOption{MasterSet: value, TLSConfig: o.TLSConfig, Dialer: o.Dialer}
-	case "timeout":
-		d, err := time.ParseDuration(value)
-		if err != nil || d <= 0 {
-			return invalid("timeout is a time such as 5s")
-		}
-		o.Dialer.Timeout, o.ConnWriteTimeout = d, d
-	case "db", "name":
-	default:
-		return invalid("the URL's setting %.40q is not known; there are ca, sentinel and timeout", key)
 	}
-	return nil
+	if id.timeout > 0 {
+		o.Dialer.Timeout, o.ConnWriteTimeout = id.timeout, id.timeout
+	}
+	if id.sentinel != "" {
+		o.Sentinel = rueidis.SentinelOption{MasterSet: id.sentinel, TLSConfig: o.TLSConfig, Dialer: o.Dialer}
+	}
+	return o, nil
 }
 
 // warnOfEviction tells the host of a server that drops keys when it is full: it

@@ -4,6 +4,7 @@ go 1.26.1
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
+	github.com/paularlott/scriptling v0.20.1
 	github.com/redis/rueidis v1.0.79
 	github.com/scriptling-kv/extlibs v0.0.0
 )
@@ -11,7 +12,6 @@ require (
 require (
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
 	github.com/gobwas/glob v1.1.0 // indirect
-	github.com/paularlott/scriptling v0.20.1 // indirect
 	github.com/tidwall/btree v1.8.2 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect

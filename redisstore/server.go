@@ -20,12 +20,13 @@ const dialTimeout = 5 * time.Second
 type server struct {
 	name   string // without credentials
 	client rueidis.Client
-	users  int // guarded by servers
+	users  int  // guarded by servers
+	byHost bool // a host's URL led to it; guarded by servers
 }
 
 var servers struct {
 	sync.Mutex
-	open map[string]*server
+	open map[identity]*server
 }
 
 // acquire returns the client of a server, made if there is none.
@@ -34,6 +35,7 @@ func acquire(ctx context.Context, t target) (*server, error) {
 	s := servers.open[t.identity]
 	if s != nil {
 		s.users++
+		s.byHost = s.byHost || !t.script
 		servers.Unlock()
 		return s, nil
 	}
@@ -68,11 +70,12 @@ func acquire(ctx context.Context, t target) (*server, error) {
 	if s := servers.open[t.identity]; s != nil { // another store was faster
 		d.client.Close()
 		s.users++
+		s.byHost = s.byHost || !t.script
 		return s, nil
 	}
-	s = &server{name: t.name, client: d.client, users: 1}
+	s = &server{name: t.name, client: d.client, users: 1, byHost: !t.script}
 	if servers.open == nil {
-		servers.open = map[string]*server{}
+		servers.open = map[identity]*server{}
 	}
 	servers.open[t.identity] = s
 	return s, nil
