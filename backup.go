@@ -13,11 +13,12 @@ import (
 // in use. The copy is a file that InitKVStore and Open take. It goes through a
 // temporary file beside the store's own, so that a slow w does not make that one
 // grow. All of the copy is checked before w gets any of it: Backup of a damaged
-// store is ErrCorrupt. A store that is not in a file is errors.ErrUnsupported.
+// store is ErrCorrupt. A store that is not in a file, and a view, is
+// errors.ErrUnsupported.
 func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 	b, ok := h.store.(Backuper)
 	if !ok {
-		return inCall("backup", h.inStore("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
+		return inCall("backup", h.inStore("", h.noFile()))
 	}
 	if err := b.Backup(ctx, w); err != nil {
 		return inCall("backup", h.inStore("", err))
@@ -34,7 +35,7 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 		backupFile(context.Context, access.Location) error
 	})
 	if !ok {
-		return inCall("backup", h.inStore("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so it has no backup")))
+		return inCall("backup", h.inStore("", h.noFile()))
 	}
 	loc, err := (*access.List)(nil).Locate(path)
 	if err == nil {
@@ -49,16 +50,24 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 // Compact rewrites the file of a store without its unused pages, because a file
 // never shrinks by itself. The store stays open and readable; writes wait. The
 // file is replaced: its name stays, other hard links keep the old one. A store
-// that is not in a file is errors.ErrUnsupported.
+// that is not in a file, and a view, is errors.ErrUnsupported.
 func (h *Handle) Compact(ctx context.Context) error {
 	c, ok := h.store.(Compacter)
 	if !ok {
-		return inCall("compact", h.inStore("", kverr.Errorf(errors.ErrUnsupported, "it is not in a file, so there is nothing to compact")))
+		return inCall("compact", h.inStore("", h.noFile()))
 	}
 	if err := c.Compact(ctx); err != nil {
 		return inCall("compact", h.inStore("", err))
 	}
 	return nil
+}
+
+// noFile says why there is nothing to copy or to compact.
+func (h *Handle) noFile() error {
+	if h.whole != h {
+		return kverr.Errorf(errors.ErrUnsupported, "a view is a part of a store and has no file of its own; call it on the store that the view is of")
+	}
+	return kverr.Errorf(errors.ErrUnsupported, "it is not in a file of this process, so there is nothing to copy or to compact")
 }
 
 // CompactFile compacts a file that no process has open.

@@ -28,7 +28,7 @@ type Handle struct {
 
 	isDefault atomic.Bool
 	closed    atomic.Bool            // by the registry, which still has it as its default store
-	face      func() *object.Builtin // the store as scripts see it, made once
+	face      func() *object.Builtin // the store as scripts see it, made once; not of a view
 	counters  *counters
 	flights   flights // of the whole store
 

@@ -26,7 +26,6 @@ func (h *Handle) Sub(prefix string) *Handle {
 	case len(sub.prefix) >= MaxKeyBytes:
 		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view has %d bytes; with it a key has at most %d", len(sub.prefix), MaxKeyBytes)
 	}
-	sub.face = faceOf(sub)
 	return sub
 }
 

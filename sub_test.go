@@ -3,6 +3,8 @@ package extlibs_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +148,26 @@ func TestAllComesInOrderAndItsLoopMayChangeTheStore(t *testing.T) {
 		}
 		if errs != 1 {
 			t.Errorf("%d errors for a bad pattern", errs)
+		}
+	})
+}
+
+func TestAViewHasNoFileToCopyOrToCompactAndSaysSo(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, b backend) {
+		h := b.open(t)
+		view := h.Sub("user:")
+		for name, err := range map[string]error{
+			"Backup":     view.Backup(ctx, io.Discard),
+			"BackupFile": view.BackupFile(ctx, filepath.Join(t.TempDir(), "copy.db")),
+			"Compact":    view.Compact(ctx),
+		} {
+			if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(fmt.Sprint(err), "call it on the store that the view is of") {
+				t.Errorf("%s of a view: %v", name, err)
+			}
+		}
+		err := h.Compact(ctx)
+		if b.persistent && err != nil || !b.persistent && (!errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "not in a file")) {
+			t.Errorf("Compact of the store: %v", err)
 		}
 	})
 }
