@@ -245,8 +245,8 @@ func patternArg(o object.Object) (*glob.Pattern, error) {
 }
 
 // keysArg takes keys and returns each of them once, however often it stands
-// there. They are the start of what the call may hold.
-func keysArg(o object.Object, held *budget) ([]string, error) {
+// there.
+func keysArg(o object.Object) ([]string, error) {
 	elems := elementsOf(o)
 	if elems == nil {
 		return nil, kverr.Errorf(ErrType, "keys must be a list of str, not %s", typeName(o))
@@ -262,9 +262,6 @@ func keysArg(o object.Object, held *budget) ([]string, error) {
 		key := s.StringValue()
 		if seen[key] {
 			continue
-		}
-		if err := held.take(len(key)); err != nil {
-			return nil, err
 		}
 		seen[key] = true
 		keys = append(keys, key)

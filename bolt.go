@@ -70,48 +70,67 @@ func (s *boltStore) errReadOnly() error {
 	return kverr.Errorf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
 }
 
-func (s *boltStore) Load(_ context.Context, key string, _ Need) (e Entry, err error) {
+func (s *boltStore) Load(_ context.Context, key string, need Need) (e Entry, err error) {
 	err = s.file.View(func(t *boltfile.Tx) error {
-		stored, err := liveEntry(t, key)
+		value, deadline, err := liveEntry(t, key)
 		if err == nil {
-			e = Entry{key, stored.value, t.Left(stored.deadline)}
+			e = entryFor(t, key, value, deadline, need)
 		}
 		return err
 	})
 	return e, err
 }
 
-// liveEntry reads the entry of a live key, else it returns ErrNotFound.
-func liveEntry(t *boltfile.Tx, key string) (keyState, error) {
+// liveEntry reads the entry of a live key, else it returns ErrNotFound. The value
+// is a part of the file.
+func liveEntry(t *boltfile.Tx, key string) (value []byte, deadline int64, err error) {
 	value, deadline, exists, err := t.Entry(key)
 	if err != nil {
-		return keyState{}, err
+		return nil, 0, err
 	}
 	if !exists || !t.Live(deadline) {
-		return keyState{}, ErrNotFound
+		return nil, 0, ErrNotFound
 	}
-	return keyState{Value{value}, deadline}, nil
+	return value, deadline, nil
+}
+
+// entryFor copies of a live entry what a caller needs.
+func entryFor(t *boltfile.Tx, key string, value []byte, deadline int64, need Need) Entry {
+	e := Entry{Key: key, TTL: t.Left(deadline)}
+	if need&NeedValue != 0 {
+		e.Value = Value{string(value)}
+	}
+	return e
 }
 
 // loadRaw is Load with the deadline as it is in the file.
 func (s *boltStore) loadRaw(key string) (e keyState, err error) {
 	err = s.file.View(func(t *boltfile.Tx) error {
-		e, err = liveEntry(t, key)
+		value, deadline, err := liveEntry(t, key)
+		e = keyState{Value{string(value)}, deadline}
 		return err
 	})
 	return e, err
 }
 
-func (s *boltStore) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry, error) {
+// LoadMany counts what it copies, so that keys of large values end in an error
+// before they have taken the memory.
+func (s *boltStore) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
+	held := newBudget(ctx, s.opts.maxOperationBytes)
 	err := s.file.View(func(t *boltfile.Tx) error {
 		for _, key := range keys {
-			e, err := liveEntry(t, key)
-			if err == nil {
-				entries = append(entries, Entry{key, e.value, t.Left(e.deadline)})
-			} else if err != ErrNotFound {
+			value, deadline, err := liveEntry(t, key)
+			switch {
+			case err == ErrNotFound:
+				continue
+			case err != nil:
 				return err
 			}
+			if err := held.takeValue(len(value), need); err != nil {
+				return err
+			}
+			entries = append(entries, entryFor(t, key, value, deadline, need))
 		}
 		return nil
 	})
@@ -121,7 +140,7 @@ func (s *boltStore) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry,
 func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 	var result Result
 	err := s.write(ctx, func(t *boltfile.Tx) error {
-		p, err := planOf(t, &op)
+		p, err := planOf(t, &op, op.readsValue())
 		if err != nil {
 			return err
 		}
@@ -143,14 +162,21 @@ func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	ops = slices.Clone(ops) // the commit may still read them when ctx has ended the wait
+	read := slices.ContainsFunc(ops, func(op Op) bool { return op.readsValue() })
 	err := s.write(ctx, func(t *boltfile.Tx) (err error) {
+		held := newBudget(ctx, s.opts.maxOperationBytes)
 		byKey := make(map[string]*plan, len(ops))
 		plans := make([]*plan, 0, len(ops))
 		for i := range ops {
 			p := byKey[ops[i].Key]
 			if p == nil {
-				if p, err = planOf(t, &ops[i]); err != nil {
+				if p, err = planOf(t, &ops[i], read); err != nil {
 					return err
+				}
+				if read {
+					if err := held.take(p.was.value.Len()); err != nil {
+						return err
+					}
 				}
 				byKey[p.key] = p
 				plans = append(plans, p)
@@ -188,10 +214,20 @@ func (s *boltStore) expectExpiry(op *Op) {
 	}
 }
 
-// planOf starts the plan for the key of op.
-func planOf(t *boltfile.Tx, op *Op) (*plan, error) {
+// unread stands for the value of an entry where no operation asks what it is.
+var unread = Value{"unread"}
+
+// planOf starts the plan for the key of op. read is whether operations on the
+// key, which may be several, ask for its value.
+func planOf(t *boltfile.Tx, op *Op, read bool) (*plan, error) {
 	value, deadline, exists, err := t.Entry(op.Key)
-	p := &plan{key: op.Key, existed: exists, was: keyState{Value{value}, deadline}}
+	p := &plan{key: op.Key, existed: exists, was: keyState{deadline: deadline}}
+	switch {
+	case read:
+		p.was.value = Value{string(value)}
+	case exists && err == nil:
+		p.was.value = unread
+	}
 	switch {
 	case err == nil:
 		p.next = p.was
@@ -278,7 +314,7 @@ func (s *boltStore) lenWithout(keys []string) (int, error) {
 		}
 		n = int(t.Count - expired)
 		for _, key := range keys {
-			if _, err := liveEntry(t, key); err == nil {
+			if _, _, err := liveEntry(t, key); err == nil {
 				n--
 			} else if err != ErrNotFound {
 				return err

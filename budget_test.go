@@ -2,8 +2,10 @@ package extlibs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,13 @@ func allocated(f func()) uint64 {
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestDuplicatesInGetManyCostOnce(t *testing.T) {
@@ -104,4 +113,129 @@ dict = {k: "y" * 100 for k in keys}
 			t.Errorf("after the calls that were refused: %s", got)
 		}
 	})
+}
+
+func TestTheLimitOfAnOperationHoldsForHostsToo(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, b backend) {
+		_, h := scripted(t, b, extlibs.MaxOperationBytes(8<<20))
+		big := strings.Repeat("x", 1_000_000)
+		var keys, names []string
+		many, small := map[string]any{}, map[string]any{}
+		for i := range 12 {
+			keys = append(keys, fmt.Sprint("key", i))
+			must(t, h.Set(ctx, keys[i], big, 0))
+			many[fmt.Sprint("new", i)] = big
+		}
+		for i := range 300 {
+			names = append(names, fmt.Sprintf("%s%03d", strings.Repeat("n", 32000), i))
+			small[names[i]] = 1
+			if len(small) == 100 {
+				must(t, h.SetMany(ctx, small, 0))
+				clear(small)
+			}
+		}
+		encoded := mustEncode(t, big)
+		ops := make([]extlibs.Op, 12)
+		for i := range ops {
+			ops[i] = extlibs.Op{Kind: extlibs.OpAdd, Key: fmt.Sprint("op", i), Value: encoded}
+		}
+		for name, call := range map[string]func() error{
+			"GetMany":    func() error { _, err := h.GetMany(ctx, keys); return err },
+			"GetMany2":   func() error { _, err := h.GetMany(ctx, names); return err },
+			"SetMany":    func() error { return h.SetMany(ctx, many, 0) },
+			"DeleteMany": func() error { _, err := h.DeleteMany(ctx, names); return err },
+			"Keys":       func() error { _, err := h.Keys(ctx, extlibs.ListOptions{}); return err },
+			"Items":      func() error { _, err := h.Items(ctx, extlibs.ListOptions{Pattern: "key*"}); return err },
+			"LoadMany":   func() error { _, err := h.Store().LoadMany(ctx, keys, extlibs.NeedValue); return err },
+			"ApplyMany":  func() error { _, err := h.Store().ApplyMany(ctx, ops); return err },
+			"view": func() error {
+				_, err := h.Sub("k").GetMany(ctx, []string{"ey0", "ey1", "ey2", "ey3", "ey4", "ey5", "ey6", "ey7", "ey8"})
+				return err
+			},
+		} {
+			var err error
+			took := allocated(func() { err = call() })
+			if !errors.Is(err, extlibs.ErrTooLarge) || !strings.HasSuffix(fmt.Sprint(err), tooMuch) {
+				t.Errorf("%s: %.200v", name, err)
+			}
+			if took > 64<<20 {
+				t.Errorf("%s took %d MB", name, took>>20)
+			}
+		}
+		if n, err := h.Count(ctx, "*"); n != 312 || err != nil {
+			t.Errorf("%d keys after the calls that were refused (%v)", n, err)
+		}
+
+		values, err := h.GetMany(ctx, append(slices.Repeat(keys[:1], 1000), keys[:6]...))
+		if len(values) != 6 || err != nil {
+			t.Errorf("GetMany within the limit: %d values (%v)", len(values), err)
+		}
+		if entries, err := h.Store().LoadMany(ctx, keys, 0); len(entries) != 12 || err != nil {
+			t.Errorf("LoadMany of keys alone: %d entries (%v)", len(entries), err)
+		}
+		n := 0
+		for _, err := range h.All(ctx, extlibs.ListOptions{}) {
+			must(t, err)
+			n++
+		}
+		if n != 312 {
+			t.Errorf("All gave %d items", n)
+		}
+		if n, err := h.DeleteMatching(ctx, "n*"); n != 300 || err != nil {
+			t.Errorf("DeleteMatching removed %d keys (%v)", n, err)
+		}
+	})
+}
+
+func TestACallThatIsTooLargeEndsBeforeTheFilesValuesAreCopied(t *testing.T) {
+	h := backends[1].open(t, extlibs.MaxOperationBytes(8<<20))
+	big := mustEncode(t, strings.Repeat("x", 1_000_000))
+	remove, read := make([]extlibs.Op, 100), make([]extlibs.Op, 100)
+	for i := range remove {
+		key := fmt.Sprint("key", i)
+		if _, err := h.Store().Apply(ctx, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: big}); err != nil {
+			t.Fatal(err)
+		}
+		remove[i] = extlibs.Op{Kind: extlibs.OpDelete, Key: key}
+		read[i] = extlibs.Op{Kind: extlibs.OpDelete, Key: key, NeedOld: true}
+	}
+	keys := make([]string, len(remove))
+	for i, op := range remove {
+		keys[i] = op.Key
+	}
+	var err error
+	took := allocated(func() { _, err = h.GetMany(ctx, keys) })
+	if !errors.Is(err, extlibs.ErrTooLarge) || took > 32<<20 {
+		t.Errorf("GetMany of 100 MB: %v, after %d MB", err, took>>20)
+	}
+	took = allocated(func() { _, err = h.Store().ApplyMany(ctx, read) })
+	if !errors.Is(err, extlibs.ErrTooLarge) || took > 32<<20 {
+		t.Errorf("a batch that reads 100 MB: %v, after %d MB", err, took>>20)
+	}
+	took = allocated(func() { _, err = h.Store().ApplyMany(ctx, remove) })
+	if err != nil || took > 32<<20 {
+		t.Errorf("a batch that removes 100 MB: %v, after %d MB", err, took>>20)
+	}
+	if n, err := h.Count(ctx, "*"); n != 0 || err != nil {
+		t.Errorf("%d keys are left (%v)", n, err)
+	}
+}
+
+func TestAFileIsNotAskedForValuesThatNobodyNeeds(t *testing.T) {
+	h := backends[1].open(t)
+	must(t, h.Set(ctx, "k", strings.Repeat("x", 4_000_000), time.Hour))
+	for name, call := range map[string]func() error{
+		"Exists":   func() error { _, err := h.Exists(ctx, "k"); return err },
+		"TTL":      func() error { _, err := h.TTL(ctx, "k"); return err },
+		"LoadMany": func() error { _, err := h.Store().LoadMany(ctx, []string{"k"}, extlibs.NeedTTL); return err },
+		"Add":      func() error { _, err := h.Add(ctx, "k", 1, 0); return err },
+		"Set":      func() error { return h.Set(ctx, "k", 1, 0) },
+		"Delete":   func() error { _, err := h.Delete(ctx, "k"); return err },
+	} {
+		must(t, h.Set(ctx, "k", strings.Repeat("x", 4_000_000), time.Hour))
+		var err error
+		if took := allocated(func() { err = call() }); err != nil || took > 2<<20 {
+			t.Errorf("%s took %d KB for a value of 4 MB (%v)", name, took>>10, err)
+		}
+	}
 }

@@ -328,20 +328,9 @@ func (h *Handle) list(ctx context.Context, a arguments, need Need, element func(
 		return nil, err
 	}
 	list := &object.List{Elements: []object.Object{}}
-	held := newBudget(ctx, h.opts.maxOperationBytes)
-	err = h.scan(ctx, p, limit, after, need,
-		func() {
-			list.Elements = list.Elements[:0]
-			held = newBudget(ctx, h.opts.maxOperationBytes)
-		},
+	err = h.collect(ctx, p, limit, after, need,
+		func() { list.Elements = list.Elements[:0] },
 		func(e Entry) error {
-			bytes := len(e.Key)
-			if need&NeedValue != 0 { // a store may add the value all the same
-				bytes += len(e.Value.Raw())
-			}
-			if err := held.take(bytes); err != nil {
-				return err
-			}
 			o, err := element(e)
 			list.Elements = append(list.Elements, o)
 			return err
@@ -368,8 +357,7 @@ func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, erro
 }
 
 func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	held := newBudget(ctx, h.opts.maxOperationBytes)
-	keys, err := keysArg(a[0], &held)
+	keys, err := keysArg(a[0])
 	if err != nil {
 		return nil, err
 	}
@@ -379,9 +367,6 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	}
 	dict := objectBuilder{}.Dict(len(entries))
 	for _, e := range entries {
-		if err := held.take(len(e.Value.Raw())); err != nil {
-			return nil, err
-		}
 		value, err := h.object(e.Key, e.Value)
 		if err != nil {
 			return nil, err
@@ -411,18 +396,18 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		if err != nil {
 			return nil, codec.At(err, codec.KeyStep(key))
 		}
-		if err := held.take(len(key) + len(value.Raw())); err != nil {
+		op := Op{Kind: OpSet, Key: key, Value: value, TTL: ttl}
+		if err := held.takeOp(&op); err != nil {
 			return nil, err
 		}
-		ops = append(ops, Op{Kind: OpSet, Key: key, Value: value, TTL: ttl})
+		ops = append(ops, op)
 	}
 	_, err = h.applyMany(ctx, ops)
 	return none, err
 }
 
 func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	held := newBudget(ctx, h.opts.maxOperationBytes)
-	keys, err := keysArg(a[0], &held)
+	keys, err := keysArg(a[0])
 	if err != nil {
 		return nil, err
 	}

@@ -73,9 +73,18 @@ func (h *Handle) loadMany(ctx context.Context, keys []string, need Need) ([]Entr
 			return nil, err
 		}
 	}
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	if err := held.takeKeys(keys); err != nil {
+		return nil, h.inStore("", err)
+	}
 	entries, err := blocking(ctx, h, func() ([]Entry, error) { return h.store.LoadMany(ctx, keys, need) })
 	if err != nil {
 		return nil, h.inStore("", err)
+	}
+	for i := range entries {
+		if err := held.takeValue(entries[i].Value.Len(), need); err != nil {
+			return nil, h.inStore("", err)
+		}
 	}
 	c := h.counters.of("")
 	c.hits.Add(int64(len(entries)))
@@ -96,6 +105,17 @@ func (h *Handle) apply(ctx context.Context, op Op) (Result, error) {
 }
 
 func (h *Handle) applyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	for i := range ops {
+		if err := held.takeOp(&ops[i]); err != nil {
+			return nil, h.inStore("", err)
+		}
+	}
+	return h.applyPage(ctx, ops)
+}
+
+// applyPage is applyMany for keys of a page, which the store has bounded.
+func (h *Handle) applyPage(ctx context.Context, ops []Op) ([]Result, error) {
 	for i := range ops {
 		if err := h.checkOp(&ops[i]); err != nil {
 			return nil, err

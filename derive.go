@@ -46,6 +46,25 @@ func (h *Handle) scan(ctx context.Context, p *glob.Pattern, limit int, after str
 	}
 }
 
+// collect is scan for callers that keep what they get: it bounds what they hold.
+func (h *Handle) collect(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	again := func() {
+		held = newBudget(ctx, h.opts.maxOperationBytes)
+		restart()
+	}
+	return h.scan(ctx, p, limit, after, need, again, func(e Entry) error {
+		bytes := len(e.Key)
+		if need&NeedValue != 0 { // a store may add the value all the same
+			bytes += e.Value.Len()
+		}
+		if err := held.take(bytes); err != nil {
+			return h.inStore("", err)
+		}
+		return each(e)
+	})
+}
+
 func (h *Handle) scanOne(ctx context.Context, key, after string, need Need, each func(Entry) error) error {
 	if key <= after || h.checkKey(key) != nil {
 		return nil
@@ -163,7 +182,7 @@ func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted i
 		if h.checkKey(p.Prefix) != nil {
 			return 0, nil
 		}
-		return h.deleteMany(ctx, []string{p.Prefix})
+		return h.deleteKeys(ctx, []string{p.Prefix}, h.applyPage)
 	}
 	for r := (Range{Prefix: p.Prefix, Match: p.Match}); ; {
 		page, err := h.page(ctx, r)
@@ -174,7 +193,7 @@ func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted i
 		for i, e := range page.Entries {
 			keys[i] = e.Key
 		}
-		n, err := h.deleteMany(ctx, keys)
+		n, err := h.deleteKeys(ctx, keys, h.applyPage)
 		deleted += n
 		if err != nil || !page.More {
 			return deleted, err

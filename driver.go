@@ -27,8 +27,9 @@ type OpenConfig struct {
 	FromScript bool
 
 	// What the host set, as the options of the same names say. A Handle checks
-	// MaxValueBytes itself, and a backend that holds its keys on a server may
-	// leave MaxKeys to it.
+	// MaxValueBytes and MaxOperationBytes itself; a backend whose LoadMany copies
+	// values may check the latter before each of them, which saves the memory. A
+	// backend that holds its keys on a server may leave MaxKeys to it.
 	MaxKeys           int
 	MaxValueBytes     int
 	MaxOperationBytes int

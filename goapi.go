@@ -239,7 +239,7 @@ func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 		return nil, inCall("keys", err)
 	}
 	var keys []string
-	err = h.scan(ctx, p, o.Limit, o.After, 0, func() { keys = nil }, func(e Entry) error {
+	err = h.collect(ctx, p, o.Limit, o.After, 0, func() { keys = nil }, func(e Entry) error {
 		keys = append(keys, e.Key)
 		return nil
 	})
@@ -256,7 +256,7 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 		return nil, inCall("items", err)
 	}
 	var items []Item
-	err = h.scan(ctx, p, o.Limit, o.After, NeedValue, func() { items = nil }, func(e Entry) error {
+	err = h.collect(ctx, p, o.Limit, o.After, NeedValue, func() { items = nil }, func(e Entry) error {
 		v, err := e.Value.Decode()
 		if err != nil {
 			return h.inStore(e.Key, err)
@@ -317,7 +317,7 @@ func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error
 
 // GetMany returns the values of those keys that are live.
 func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
-	entries, err := h.loadMany(ctx, keys, NeedValue)
+	entries, err := h.loadMany(ctx, distinct(keys), NeedValue)
 	if err != nil {
 		return nil, inCall("get_many", err)
 	}
@@ -332,16 +332,34 @@ func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, er
 	return values, nil
 }
 
+// distinct returns each key once.
+func distinct(keys []string) []string {
+	seen := make(map[string]struct{}, len(keys))
+	once := make([]string, 0, len(keys))
+	for _, key := range keys {
+		if _, dup := seen[key]; !dup {
+			seen[key] = struct{}{}
+			once = append(once, key)
+		}
+	}
+	return once
+}
+
 // SetMany stores all values with one ttl: all of them or, where it returns an
 // error, none. On disk it is one durable write.
 func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
 	ops := make([]Op, 0, len(values))
+	held := newBudget(ctx, h.opts.maxOperationBytes)
 	for key, value := range values {
 		v, err := h.encode(value)
 		if err != nil {
 			return inCall("set_many", codec.At(err, codec.KeyStep(key)))
 		}
-		ops = append(ops, Op{Kind: OpSet, Key: key, Value: v, TTL: ttl})
+		op := Op{Kind: OpSet, Key: key, Value: v, TTL: ttl}
+		if err := held.takeOp(&op); err != nil {
+			return inCall("set_many", err)
+		}
+		ops = append(ops, op)
 	}
 	_, err := h.applyMany(ctx, ops)
 	return inCall("set_many", err)
@@ -354,11 +372,15 @@ func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
 }
 
 func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
+	return h.deleteKeys(ctx, keys, h.applyMany)
+}
+
+func (h *Handle) deleteKeys(ctx context.Context, keys []string, apply func(context.Context, []Op) ([]Result, error)) (int, error) {
 	ops := make([]Op, len(keys))
 	for i, key := range keys {
 		ops[i] = Op{Kind: OpDelete, Key: key}
 	}
-	results, err := h.applyMany(ctx, ops)
+	results, err := apply(ctx, ops)
 	n := 0
 	for _, r := range results {
 		if r.Applied {

@@ -33,6 +33,16 @@ type Op struct {
 	NeedOld bool          // the caller wants Result.Old
 }
 
+// readsValue reports whether what op does, or its result, depends on more of the
+// live value than that there is one.
+func (op *Op) readsValue() bool {
+	switch op.Kind {
+	case OpSet, OpAdd, OpDelete:
+		return op.NeedOld
+	}
+	return true
+}
+
 // Result is what an Op did.
 type Result struct {
 	Applied bool  // whether its condition held; always true for OpSet and OpIncr

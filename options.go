@@ -17,7 +17,7 @@ const (
 	DefaultMaxCreatedFiles   = 1024            // files that the scripts of a registry create
 	DefaultMaxTasks          = 1024            // background tasks of a registry that run at once
 	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
-	DefaultMaxOperationBytes = 64 << 20        // bytes that one call reads and writes
+	DefaultMaxOperationBytes = 64 << 20        // bytes that one call on many keys reads and writes
 	DefaultMaxMemoryBytes    = 1 << 30         // bytes of one in-memory store
 	DefaultLockTimeout       = 1 * time.Second // wait for another process's file lock
 	DefaultSweepInterval     = 250 * time.Millisecond
@@ -123,9 +123,12 @@ func MaxValueBytes(n int) Option {
 	}
 }
 
-// MaxOperationBytes bounds what one call holds at once: the keys and encoded
-// values that it reads and writes, and 32 bytes for each. n of zero or less sets
-// DefaultMaxOperationBytes.
+// MaxOperationBytes bounds what one call on many keys holds at once, such as
+// GetMany, SetMany, Items, or ApplyMany of Handle.Store: the keys and encoded
+// values that it reads and writes, and 32 bytes for each. A call beyond it is
+// ErrTooLarge and changes nothing. All, Count and DeleteMatching hold one page,
+// which the store bounds; calls on one key are bounded by MaxValueBytes alone.
+// n of zero or less sets DefaultMaxOperationBytes.
 func MaxOperationBytes(n int) Option {
 	return func(o *options) {
 		if n <= 0 {

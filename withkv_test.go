@@ -91,6 +91,7 @@ func TestTheRegistrarOfWithKVIsComparable(t *testing.T) {
 }
 
 func TestThePackagesWithKVUsesTheDefaultRegistry(t *testing.T) {
+	must(t, extlibs.InitKVStore("")) // another test may have closed it
 	p := scriptling.New()
 	upstream(extlibs.WithKV(p), false, true)
 	eval(t, p, "import scriptling.runtime.kv as kv\nkv.default.set(\"withkv\", 1)\n")

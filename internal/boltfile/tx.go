@@ -62,17 +62,18 @@ func newWriteTx(snap *snapshot, tx *bolt.Tx, now time.Time) (*Tx, error) {
 // UnknownDeadline is the deadline of an entry whose record is damaged.
 const UnknownDeadline = -1
 
-// Entry reads the entry of a key, live or not. exists is whether the file holds it.
-func (t *Tx) Entry(key string) (value string, deadline int64, exists bool, err error) {
+// Entry reads the entry of a key, live or not. exists is whether the file holds
+// it. The value is a part of the file: who keeps it has to copy it.
+func (t *Tx) Entry(key string) (value []byte, deadline int64, exists bool, err error) {
 	rec, err := t.record([]byte(key))
 	if rec == nil {
-		return "", 0, false, err
+		return nil, 0, false, err
 	}
-	deadline, raw, err := ParseRecord([]byte(key), rec)
+	deadline, value, err = ParseRecord([]byte(key), rec)
 	if err != nil {
-		return "", UnknownDeadline, true, err
+		return nil, UnknownDeadline, true, err
 	}
-	return string(raw), deadline, true, nil
+	return value, deadline, true, nil
 }
 
 // record finds the record of a key. The engine knows what a transaction that
