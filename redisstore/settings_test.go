@@ -96,7 +96,8 @@ func TestAScriptGetsWhatIsConfiguredAndNoChoiceAmongItsHostsUsers(t *testing.T) 
 	if got := fromScript(t, r, s.url("a")); !strings.HasPrefix(got, "refused") || !strings.Contains(got, "redisstore.Configure") {
 		t.Errorf("with two settings: %s", got)
 	}
-	redisstore.Configure(s.addr, redisstore.Options{Password: password})
+	addr := s.addr
+	redisstore.Configure(addr, redisstore.Options{Password: password})
 	if got := fromScript(t, r, s.url("a")); got != "opened" {
 		t.Errorf("configured: %s", got)
 	}
