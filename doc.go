@@ -37,29 +37,30 @@
 //	str     string
 //	bytes   []byte
 //	list    []any
-//	tuple   [Tuple]
-//	set     [Set]
-//	dict    map[string]any if every key is a str, else [Dict]
+//	tuple   Tuple
+//	set     Set
+//	dict    map[string]any if every key is a str, else Dict
 //
 // # Guarantees
 //
 // Every call is safe from any number of goroutines and interpreters. Calls on one
 // key, and GetMany, SetMany, DeleteMany and Clear, are atomic; Keys, Items, All,
-// Count of a pattern and DeleteMatching go page by page, and each page is of one
-// moment. What a call returned is a copy: changing it changes no store.
+// Count of a pattern, DeleteMatching, and Count and Clear of a view go page by
+// page, and each page is of one moment. What a call returned is a copy: changing it changes no store.
 //
 // A write to a file that returned is on disk. Writes that are under way at once
 // share a commit; a lone one never waits for others. With [Durability] and
 // [Interval] writes return from memory and are on disk at most the interval
-// later; a crash loses at most that, and never half a commit. In-memory stores
-// last as long as the process.
+// later, as long as the disk keeps up; a crash, also of the process alone, loses
+// what is not. In-memory stores last as long as the process.
 //
 // A key whose time is over is absent for every call from that moment on, whether
 // or not it was swept. Expiry in a file is wall-clock time and goes on while the
 // file is closed; in memory it is monotonic time.
 //
-// A call that fails changes nothing, with one exception that it names: where a
-// context ends the wait for a commit that had begun, the error is [ErrCommitUnknown].
+// A call that fails changes nothing, but for those that go page by page, which
+// may have changed some pages, and for those whose error is [ErrCommitUnknown]: a
+// context ended the wait for a commit that had begun, or the disk failed in it.
 // A read that fails is an error, never "absent". No error and no log line
 // contains a stored value.
 //

@@ -13,7 +13,7 @@ var (
 	ErrNotFound      = kverr.NotFound      // the key is absent or expired
 	ErrType          = kverr.Type          // an argument or a value of a type that does not fit
 	ErrInvalid       = kverr.Invalid       // right type, but out of range or malformed
-	ErrTooLarge      = kverr.TooLarge      // a value over its limit of bytes or levels
+	ErrTooLarge      = kverr.TooLarge      // a value over its limit of bytes or levels, or a call over MaxOperationBytes
 	ErrOverflow      = kverr.Overflow      // incr left the range of int64
 	ErrClosed        = kverr.Closed        // a call on a closed store or registry
 	ErrInUse         = kverr.InUse         // another process holds the file

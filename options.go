@@ -86,8 +86,10 @@ type Mode struct {
 func Always() Mode { return Mode{} }
 
 // Interval is the fast mode: a write returns once it is in memory and is on
-// disk at most d later. A crash loses at most the writes of the last d, and
-// never leaves some of a commit behind. d of zero or less is Always.
+// disk at most d later, while commits succeed and the disk keeps up. A crash, also
+// of the process alone, loses what is not on disk. After a commit of removals that
+// made room in a full file, it may leave them without the writes of the same time.
+// d of zero or less is Always.
 func Interval(d time.Duration) Mode { return Mode{interval: max(d, 0)} }
 
 // Durability sets when writes to files are durable.
