@@ -3,9 +3,12 @@ module github.com/scriptling-kv/extlibs/cmd/scriptling-kv
 go 1.26.1
 
 require (
+	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/scriptling-kv/extlibs v0.0.0
+	github.com/scriptling-kv/extlibs/redisstore v0.0.0
 	github.com/spf13/cobra v1.10.2
+	go.etcd.io/bbolt v1.5.0
 	golang.org/x/term v0.47.0
 )
 
@@ -15,15 +18,17 @@ require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/paularlott/scriptling v0.20.1 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/tidwall/btree v1.8.2 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
-	go.etcd.io/bbolt v1.5.0 // indirect
+	github.com/yuin/gopher-lua v1.1.1 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 )
 
 replace (
 	github.com/paularlott/scriptling => ../../standin/scriptling
 	github.com/scriptling-kv/extlibs => ../..
+	github.com/scriptling-kv/extlibs/redisstore => ../../redisstore
 )

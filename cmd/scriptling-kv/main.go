@@ -9,7 +9,8 @@
 // scriptling-kv help lists the commands, and COMMAND --help shows examples.
 //
 // The exit status is 0 if all went well, 1 if the command failed, 2 if it was
-// given wrong arguments, 3 if the key is not there, and 4 if check found damage.
+// given wrong arguments, 3 if the key is not there, 4 if check found damage, and
+// 130 if it was interrupted.
 package main
 
 import (
@@ -19,8 +20,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"strings"
 	"syscall"
 
+	_ "github.com/scriptling-kv/extlibs/redisstore" // redis:// and its sisters
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +34,8 @@ const (
 	exitUsage   = 2
 	exitNoKey   = 3
 	exitDamaged = 4
+
+	exitInterrupted = 130 // as shells have it
 )
 
 // exitError is an error with an exit status of its own. A silent one has been
@@ -53,6 +59,10 @@ func main() {
 	os.Exit(status)
 }
 
+// userinfo is what a URL says of its user. The library never repeats it; a URL
+// that stands where a path should is repeated as one.
+var userinfo = regexp.MustCompile(`://[^\s"]*@`)
+
 // run is the program, for tests too.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
@@ -64,7 +74,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "scriptling-kv:", err)
+	text := userinfo.ReplaceAllString(err.Error(), "://***@")
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		fmt.Fprintln(stderr, "scriptling-kv: interrupted:", text)
+		return exitInterrupted
+	}
+	fmt.Fprintln(stderr, "scriptling-kv:", text)
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.status
 	}
@@ -80,10 +95,14 @@ func newRoot() *cobra.Command {
 A file that a program has open is in use: end the program first, or use backup from within it.
 Commands that only read open the file read-only, so that several may read at once.
 
-Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found damage.`,
+Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found damage,
+130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && strings.Contains(args[0], "://") {
+				return usageError("a command comes before the store; scriptling-kv help lists the commands")
+			}
 			if len(args) > 0 {
 				return usageError("unknown command %.40q; scriptling-kv help lists the commands", args[0])
 			}
@@ -99,6 +118,7 @@ Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found d
 	root.AddCommand(writeCommands()...)
 	root.AddCommand(transferCommands()...)
 	root.AddCommand(fileCommands()...)
+	root.AddCommand(rescueCommands()...)
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -37,6 +38,7 @@ func progress(cmd *cobra.Command, total int64, what string) *progressbar.Progres
 func exportCommand() *cobra.Command {
 	var s selection
 	var output string
+	var fromDamaged bool
 	cmd := &cobra.Command{
 		Use:   "export STORE",
 		Short: "Write keys with their values as JSON Lines",
@@ -45,17 +47,30 @@ func exportCommand() *cobra.Command {
   {"key":"session:abc","value":{"user":"bob"},"ttl":3599.5}
 
 What JSON lacks is an object with one name: $float, $bytes, $text, $tuple, $set, $dict. Pages of 1,000
-keys are each of one moment. import reads it again.`,
+keys are each of one moment. import reads it again.
+
+With --salvage it reads a damaged file that nothing else opens, and writes every record whose checksum
+holds, in no order; it says on standard error how many are lost, as far as one can know.`,
 		Example: `  scriptling-kv export app.db > app.jsonl
-  scriptling-kv export app.db --prefix user: -o users.jsonl`,
+  scriptling-kv export app.db --prefix user: -o users.jsonl
+  scriptling-kv export damaged.db --salvage -o saved.jsonl`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if fromDamaged {
+				if s != (selection{}) {
+					return usageError("--salvage saves all that can be read; leave out what selects keys")
+				}
+				return withDamaged(args[0], func(d *boltfile.Damaged) error {
+					return toOutput(cmd, output, func(w io.Writer) error { return salvage(cmd, d, w) })
+				})
+			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
 				return toOutput(cmd, output, func(w io.Writer) error { return export(cmd, h, s.options(), w) })
 			})
 		},
 	}
 	s.flags(cmd, true)
+	cmd.Flags().BoolVar(&fromDamaged, "salvage", false, "save what can be read of a damaged file")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "a file to write, which must not exist; standard output if empty")
 	return cmd
 }
@@ -180,7 +195,7 @@ names the line, and importing the mended file again does no harm.`,
 func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64) (stored int, err error) {
 	bar := progress(cmd, size, "import")
 	defer func() { err = errors.Join(err, bar.Close()) }()
-	counted := progressbar.NewReader(in, bar)
+	counted := progressbar.NewReader(&interruptible{ctx: cmd.Context(), r: in}, bar)
 	lines := jsonl.NewReader(&counted)
 	w := writer{h: h}
 	for {
@@ -198,6 +213,40 @@ func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64)
 		if err := w.set(cmd.Context(), extlibs.Entry{Key: e.Key, Value: v, TTL: e.TTL}); err != nil {
 			return w.stored, fmt.Errorf("up to line %d: %w", lines.Line(), err)
 		}
+	}
+}
+
+// interruptible is a reader whose reads end with a context: one of a terminal or
+// a pipe may never end by itself.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+	buf []byte
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if len(i.buf) < len(p) {
+		i.buf = make([]byte, len(p))
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	buf := i.buf[:len(p)]
+	go func() {
+		n, err := i.r.Read(buf)
+		done <- result{n, err}
+	}()
+	select {
+	case r := <-done:
+		return copy(p, buf[:r.n]), r.err
+	case <-i.ctx.Done():
+		i.buf = nil // the read that goes on has it
+		return 0, i.ctx.Err()
 	}
 }
 

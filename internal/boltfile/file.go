@@ -13,6 +13,8 @@
 //	format.go  records and the index of deadlines
 //	tx.go      Tx: reading and changing entries
 //	copy.go    backup and compaction
+//	rescue.go  Damaged: a file that cannot be opened, checked, saved and repaired
+//	survey.go  the walk through its pages, which goes on behind damage
 package boltfile
 
 import (

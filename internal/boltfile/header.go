@@ -95,6 +95,15 @@ func parseMeta(b []byte) (m metaPage, ours bool) {
 	return m, true
 }
 
+// putMeta writes the header that raw is, for another transaction.
+func putMeta(b, raw []byte, tx uint64) {
+	copy(b[:metaBytes], raw)
+	order.PutUint64(b[48:], tx)
+	sum := fnv.New64a()
+	sum.Write(b[:56])
+	order.PutUint64(b[56:], sum.Sum64())
+}
+
 // mappedMeta finds the meta page of a transaction. A later one may have put its
 // own in that place.
 func mappedMeta(mem []byte, pageSize, tx uint64) (m metaPage, ok bool) {

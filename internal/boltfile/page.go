@@ -17,6 +17,7 @@ const (
 
 	pageBranch   = 0x01
 	pageLeaf     = 0x02
+	pageMeta     = 0x04
 	pageFreelist = 0x10
 
 	elementBytes      = 16 // in the table of a branch or leaf

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/spf13/cobra"
+)
+
+func rescueCommands() []*cobra.Command {
+	return []*cobra.Command{checkCommand(), repairCommand()}
+}
+
+// inUseTimeout is how long a file that a program writes is waited for.
+const inUseTimeout = time.Second
+
+// withDamaged runs fn on a file that may be damaged in any way.
+func withDamaged(path string, fn func(*boltfile.Damaged) error) error {
+	if strings.Contains(path, "://") || path == "" || strings.HasPrefix(path, ":memory:") {
+		return usageError("only the file of a store can be checked, salvaged and repaired; give its path")
+	}
+	d, err := boltfile.OpenDamaged(path, inUseTimeout)
+	if errors.Is(err, extlibs.ErrInUse) {
+		return fmt.Errorf("%q: %w; end the program that has it open first", path, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%q: %w", path, err)
+	}
+	defer d.Close() // it was only read
+	return fn(d)
+}
+
+// report is what check prints for programs.
+type report struct {
+	File     string   `json:"file"`
+	Whole    bool     `json:"whole"`
+	Bytes    int64    `json:"bytes"`
+	Keys     *int64   `json:"keys"` // null: unknown
+	Readable int64    `json:"readable"`
+	Stray    int64    `json:"stray"`
+	Lost     *int64   `json:"lost"` // null: unknown
+	Damage   []string `json:"damage"`
+	More     int      `json:"more"`
+	Previous previous `json:"previous"`
+}
+
+type previous struct {
+	Whole bool   `json:"whole"`
+	Only  bool   `json:"only"`
+	Keys  int64  `json:"keys"`
+	Why   string `json:"why,omitempty"`
+}
+
+func checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE",
+		Short: "Read all of a file, and say what is damaged and what can be saved",
+		Long: `Reads all of the file of a store that no program has open, and changes nothing. It says what is damaged,
+how many records can be saved (export --salvage), and whether the commit before the last one is whole, so
+that repair can go back to it. Exit status 4 if there is damage.`,
+		Example: `  scriptling-kv check app.db
+  scriptling-kv check app.db --json | jq .lost`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDamaged(args[0], func(d *boltfile.Damaged) error {
+				r, err := d.Look(cmd.Context(), nil)
+				if err != nil {
+					return fmt.Errorf("%q: %w", args[0], err)
+				}
+				if wantsJSON(cmd) {
+					err = json.NewEncoder(cmd.OutOrStdout()).Encode(forPrograms(args[0], &r))
+				} else {
+					err = tell(cmd.OutOrStdout(), args[0], &r)
+				}
+				if err == nil && len(r.Damage) > 0 {
+					err = &exitError{exitDamaged, fmt.Errorf("%q is damaged", args[0])}
+				}
+				return err
+			})
+		},
+	}
+}
+
+func forPrograms(path string, r *boltfile.Report) report {
+	out := report{
+		File: path, Whole: len(r.Damage) == 0, Bytes: r.Bytes, Readable: r.Records, Stray: r.Stray,
+		Damage: append([]string{}, r.Damage...), More: r.More,
+		Previous: previous{Whole: r.Back.Whole, Only: r.Back.Only, Keys: r.Back.Keys, Why: r.Back.Why},
+	}
+	if r.Keys >= 0 {
+		out.Keys = &r.Keys
+	}
+	if lost, known := r.Lost(); known {
+		out.Lost = &lost
+	}
+	return out
+}
+
+// tell writes a report for people.
+func tell(w io.Writer, path string, r *boltfile.Report) error {
+	out := bufio.NewWriter(w)
+	if len(r.Damage) == 0 {
+		fmt.Fprintf(out, "whole: %d keys in %d bytes\n", r.Records, r.Bytes)
+		return out.Flush()
+	}
+	fmt.Fprintln(out, "damage:")
+	for _, what := range r.Damage {
+		fmt.Fprintln(out, "  "+what)
+	}
+	if r.More > 0 {
+		fmt.Fprintf(out, "  and %d more\n", r.More)
+	}
+	fmt.Fprintf(out, "can be saved: %s\n", savable(r))
+	fmt.Fprintf(out, "  scriptling-kv export %q --salvage -o saved.jsonl\n", path)
+	fmt.Fprintf(out, "commit to go back to: %s\n", goingBack(r))
+	if r.Back.Whole {
+		fmt.Fprintf(out, "  scriptling-kv repair %q NEWFILE\n", path)
+	}
+	if _, err := os.Lstat(path + "-log"); err == nil {
+		fmt.Fprintf(out, "There is a log beside the file, %q, which is not looked at: keep it.\n", path+"-log")
+	}
+	return out.Flush()
+}
+
+func savable(r *boltfile.Report) string {
+	text := fmt.Sprintf("%d records", r.Records+r.Stray)
+	if lost, known := r.Lost(); known {
+		text += fmt.Sprintf(" of %d, %d are lost", r.Keys, lost)
+	} else if r.Bad > 0 {
+		text += fmt.Sprintf("; at least %d are lost, and nobody knows how many more", r.Bad)
+	} else {
+		text += "; nobody knows how many are lost"
+	}
+	if r.Stale {
+		text += fmt.Sprintf("; %d of them may be old values, or deleted keys", r.Stray)
+	}
+	return text
+}
+
+func goingBack(r *boltfile.Report) string {
+	switch {
+	case !r.Back.Whole:
+		return "none; the one before the last is not whole: " + r.Back.Why
+	case r.Back.Only:
+		return fmt.Sprintf("whole, %d keys; its header is the only one left, so it may be the last one, or the one before", r.Back.Keys)
+	}
+	return fmt.Sprintf("the one before the last is whole, %d keys", r.Back.Keys)
+}
+
+// salvage writes what can be read of a damaged file.
+func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) error {
+	out := bufio.NewWriterSize(w, batchBytes)
+	now := time.Now().UnixNano()
+	var line []byte
+	var saved, expired, unreadable int64
+	r, err := d.Look(cmd.Context(), func(rec boltfile.Record) error {
+		e := jsonl.Entry{Key: string(rec.Key)}
+		if rec.Deadline != 0 {
+			if rec.Deadline <= now {
+				expired++
+				return nil
+			}
+			e.TTL = min(time.Duration(rec.Deadline-now), extlibs.MaxTTL)
+		}
+		v, err := extlibs.RawValue(string(rec.Value)).Decode()
+		if err == nil {
+			e.Value = v
+			line, err = jsonl.Append(line[:0], e)
+		}
+		if err != nil || !utf8.ValidString(e.Key) {
+			unreadable++
+			return nil
+		}
+		saved++
+		_, err = out.Write(line)
+		return err
+	})
+	if err = errors.Join(err, out.Flush()); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d records saved", saved)
+	if expired > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), ", %d had expired", expired)
+	}
+	if unreadable > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), ", %d hold what no store takes", unreadable)
+	}
+	if len(r.Damage) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole")
+		return nil
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "; readable: %s\n", savable(&r))
+	return nil
+}
+
+func repairCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "repair FILE NEWFILE",
+		Short: "Go back to the commit before the damage, in a new file",
+		Long: `Makes NEWFILE, which must not exist, of the commit before the last one if that is whole, and says what is
+given up. FILE is not touched. Where that commit is not whole, export --salvage saves what can be read.`,
+		Example: `  scriptling-kv check app.db
+  scriptling-kv repair app.db repaired.db`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withDamaged(args[0], func(d *boltfile.Damaged) error {
+				r, err := d.Look(cmd.Context(), nil)
+				if err != nil {
+					return fmt.Errorf("%q: %w", args[0], err)
+				}
+				if len(r.Damage) == 0 {
+					return fmt.Errorf("%q is whole: there is nothing to repair", args[0])
+				}
+				if !r.Back.Whole {
+					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is not whole either (%s); save what can be read with export --salvage", args[0], r.Back.Why)}
+				}
+				if err := d.Repair(cmd.Context(), args[1]); err != nil {
+					return fmt.Errorf("%q: %w", args[1], err)
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), givenUp(args[1], &r))
+				return err
+			})
+		},
+	}
+}
+
+func givenUp(path string, r *boltfile.Report) string {
+	text := fmt.Sprintf("%q has the %d keys of commit %d. ", path, r.Back.Keys, r.Back.Number)
+	switch {
+	case r.Back.Only:
+		return text + "Given up: the commit after it, if there was one; its header is damaged, so nobody knows."
+	case r.Keys >= 0:
+		return text + fmt.Sprintf("Given up: what commit %d, the last one, stored and removed; it had %d keys.", r.Commit, r.Keys)
+	}
+	return text + fmt.Sprintf("Given up: what commit %d, the last one, stored and removed.", r.Commit)
+}
