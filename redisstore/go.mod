@@ -4,6 +4,7 @@ go 1.26.1
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/paularlott/scriptling v0.20.1
 	github.com/redis/rueidis v1.0.79
 	github.com/scriptling-kv/extlibs v0.0.0
