@@ -137,7 +137,7 @@ func TestAPowerCutShowsTheFaultsOfAStore(t *testing.T) {
 		"a log that is read as it was found":       {killedLog(""), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			x := test.workload.cut(t, statesOfTest(2000))
+			x := test.workload.cut(t, statesOfTest(1000))
 			switch {
 			case test.faulty && x.wrong == nil:
 				t.Error("nothing was found")

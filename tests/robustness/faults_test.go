@@ -85,7 +85,7 @@ func TestOneFailedCallLosesNothingAndIsNamed(t *testing.T) {
 			n, fails := 0, true
 			for fails {
 				n++
-				if testing.Short() {
+				if quick() {
 					n += 4
 				}
 				fails = false

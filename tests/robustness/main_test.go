@@ -36,7 +36,8 @@ func program(name, dir string, args ...string) (argv, env []string) {
 		panic(err)
 	}
 	words := strings.Join(append([]string{name, dir}, args...), "\x01")
-	return []string{self}, append(os.Environ(), programVariable+"="+words)
+	// The race detector has each process wait a second at its end.
+	return []string{self}, append(os.Environ(), programVariable+"="+words, "GORACE=atexit_sleep_ms=0")
 }
 
 func command(name, dir string, args ...string) *exec.Cmd {

@@ -24,9 +24,11 @@ var (
 	powercutSeed   = flag.Uint64("powercut.seed", 0, "chooses the states; 0: at random")
 )
 
-// statesOfTest is less with go test -short.
+// quick is whether tests have to make do with a part of what they could try.
+func quick() bool { return testing.Short() || raceDetector }
+
 func statesOfTest(n int) int {
-	if testing.Short() {
+	if quick() {
 		return n / 5
 	}
 	return n
