@@ -12,7 +12,7 @@ require (
 	github.com/patrickmn/go-cache v2.1.0+incompatible
 	github.com/paularlott/scriptling v0.20.1
 	github.com/puzpuzpuz/xsync/v4 v4.5.0
-	github.com/scriptling-kv/extlibs v0.0.0-00010101000000-000000000000
+	github.com/scriptling-kv/extlibs v0.0.0
 	github.com/tidwall/buntdb v1.3.0
 	github.com/vmihailenco/msgpack/v5 v5.4.1
 	go.etcd.io/bbolt v1.5.0
@@ -28,6 +28,8 @@ require (
 	github.com/gobwas/glob v1.1.0 // indirect
 	github.com/google/flatbuffers v25.2.10+incompatible // indirect
 	github.com/klauspost/compress v1.18.0 // indirect
+	github.com/redis/rueidis v1.0.79
+	github.com/scriptling-kv/extlibs/redisstore v0.0.0-00010101000000-000000000000
 	github.com/tidwall/btree v1.8.2 // indirect
 	github.com/tidwall/gjson v1.14.3 // indirect
 	github.com/tidwall/grect v0.1.4 // indirect
@@ -41,6 +43,8 @@ require (
 	go.opentelemetry.io/otel v1.41.0 // indirect
 	go.opentelemetry.io/otel/metric v1.41.0 // indirect
 	go.opentelemetry.io/otel/trace v1.41.0 // indirect
-	golang.org/x/sys v0.45.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
 	google.golang.org/protobuf v1.36.7 // indirect
 )
+
+replace github.com/scriptling-kv/extlibs/redisstore => ../redisstore

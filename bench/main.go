@@ -103,5 +103,6 @@ func allRows() []row {
 	rows = append(rows, durableRows()...)
 	rows = append(rows, openRows()...)
 	rows = append(rows, scriptRows()...)
+	rows = append(rows, redisRows()...)
 	return rows
 }
