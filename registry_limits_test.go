@@ -221,6 +221,40 @@ kv.open(%q)
 	}
 }
 
+func TestOptionsOfInitApplyToTheStoresOpenedFromThenOn(t *testing.T) {
+	r := backends[0].registry(t)
+	must(t, r.Init("", extlibs.MaxKeys(1)))
+	for _, h := range []*extlibs.Handle{r.Default(), mustOpen(t, r, ":memory:a")} {
+		if err := h.SetMany(ctx, map[string]any{"a": 1, "b": 2}, 0); !errors.Is(err, extlibs.ErrFull) {
+			t.Errorf("two keys in %s: %v", h.Name(), err)
+		}
+	}
+}
+
+func TestAURLWithABareSlashIsTheOneWithoutAPath(t *testing.T) {
+	r := backends[0].registry(t)
+	dialWith(func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) { return openMemory(ctx) })
+	if mustOpen(t, r, "dialtest://host") != mustOpen(t, r, "dialtest://host/") {
+		t.Error("they are two stores")
+	}
+}
+
+func TestAnAbsentKeyIsAnErrorThatNamesCallStoreAndKey(t *testing.T) {
+	h := mustOpen(t, backends[0].registry(t), ":memory:s")
+	_, get := h.Get(ctx, "k")
+	_, ttl := h.TTL(ctx, "k")
+	_, pop := h.Pop(ctx, "k")
+	_, typed := extlibs.Get[int](ctx, h, "k")
+	for call, err := range map[string]error{"kv.get": errors.Join(get, typed), "kv.ttl": ttl, "kv.pop": pop} {
+		want := call + `: store ":memory:s" has no key "k"`
+		for _, line := range strings.Split(err.Error(), "\n") {
+			if line != want || !errors.Is(err, extlibs.ErrNotFound) {
+				t.Errorf("%q, want %q", line, want)
+			}
+		}
+	}
+}
+
 func TestAFailedInitKeepsNoneOfItsOptions(t *testing.T) {
 	r := backends[0].registry(t)
 	for _, bad := range []string{filepath.Join(t.TempDir(), "none", "kv.db"), ":memory:x", "nosuch://host"} {
