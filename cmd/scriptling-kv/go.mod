@@ -4,6 +4,7 @@ go 1.26.1
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
+	github.com/paularlott/scriptling v0.20.1
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/scriptling-kv/extlibs v0.0.0
 	github.com/scriptling-kv/extlibs/redisstore v0.0.0
@@ -17,7 +18,6 @@ require (
 	github.com/gobwas/glob v1.1.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
-	github.com/paularlott/scriptling v0.20.1 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
