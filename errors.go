@@ -6,9 +6,9 @@ import "github.com/scriptling-kv/extlibs/internal/kverr"
 // store and key, and what to do; it never contains a stored value.
 //
 // Scripts see ErrType as TypeError; ErrInvalid, ErrTooLarge and ErrOverflow as
-// ValueError; ErrNotAllowed as PermissionError; ErrClosed, ErrConflict and the end
-// of a context as RuntimeError; everything else as OSError. ErrNotFound never
-// reaches a script.
+// ValueError; ErrNotAllowed as PermissionError; ErrClosed, ErrConflict, functions
+// nested too deep and the end of a context as RuntimeError; everything else as
+// OSError. ErrNotFound never reaches a script.
 var (
 	ErrNotFound      = kverr.NotFound      // the key is absent or expired
 	ErrType          = kverr.Type          // an argument or a value of a type that does not fit
@@ -25,5 +25,5 @@ var (
 	ErrNotAllowed    = kverr.NotAllowed    // a path or URL outside those the host allows
 	ErrConflict      = kverr.Conflict      // an update that lost every one of its races
 	ErrUnavailable   = kverr.Unavailable   // the store could not be reached: certainly not done
-	ErrCommitUnknown = kverr.CommitUnknown // the wait for a write ended before its commit: it may be stored, or may yet be
+	ErrCommitUnknown = kverr.CommitUnknown // the wait for a write ended before its commit, or its last sync failed: it may be stored, or may yet be
 )

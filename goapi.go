@@ -110,7 +110,7 @@ func (h *Handle) applyGo(ctx context.Context, kind OpKind, key string, value any
 	return h.apply(ctx, Op{Kind: kind, Key: key, Value: v, TTL: ttl})
 }
 
-// Clear removes all keys at once.
+// Clear removes all keys at once; those of a view it removes page by page.
 func (h *Handle) Clear(ctx context.Context) error { return inCall("clear", h.clear(ctx)) }
 
 // Delete removes a key and reports whether it was there.
@@ -270,8 +270,8 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 	return items, nil
 }
 
-// Count returns the number of live keys that pattern selects; "" and "*" are
-// all, and do not walk the keys.
+// Count returns the number of live keys that pattern selects, page by page. "" and
+// "*" are all of them: a store, but not a view, knows their number without a walk.
 func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 	p, err := ListOptions{Pattern: pattern}.compile()
 	if err != nil {
