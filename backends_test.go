@@ -3,7 +3,6 @@ package extlibs_test
 import (
 	"context"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,9 +100,6 @@ func TestEveryBackendPassesTheConformanceTests(t *testing.T) {
 		clock := newClock()
 		storetest.Run(t, storetest.Config{
 			Open: func(t *testing.T) extlibs.Store {
-				if b.delayed && strings.Contains(t.Name(), "/one_moment/") {
-					t.Skip("interval mode looks at the clock for each key, until the log takes its place")
-				}
 				return b.open(t, clock.option()).Store()
 			},
 			Advance: clock.Advance,

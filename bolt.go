@@ -71,7 +71,13 @@ func (s *boltStore) errReadOnly() error {
 }
 
 func (s *boltStore) Load(_ context.Context, key string, need Need) (e Entry, err error) {
-	err = s.file.View(func(t *boltfile.Tx) error {
+	return s.loadAt(s.opts.now(), key, need)
+}
+
+// loadAt and the others of that name judge entries by their caller's reading of
+// the clock, for one that has entries of its own to judge.
+func (s *boltStore) loadAt(now time.Time, key string, need Need) (e Entry, err error) {
+	err = s.file.ViewAt(now, func(t *boltfile.Tx) error {
 		value, deadline, err := liveEntry(t, key)
 		if err == nil {
 			e = entryFor(t, key, value, deadline, need)
@@ -103,9 +109,9 @@ func entryFor(t *boltfile.Tx, key string, value []byte, deadline int64, need Nee
 	return e
 }
 
-// loadRaw is Load with the deadline as it is in the file.
-func (s *boltStore) loadRaw(key string) (e keyState, err error) {
-	err = s.file.View(func(t *boltfile.Tx) error {
+// loadRawAt is loadAt with the deadline as it is in the file.
+func (s *boltStore) loadRawAt(now time.Time, key string) (e keyState, err error) {
+	err = s.file.ViewAt(now, func(t *boltfile.Tx) error {
 		value, deadline, err := liveEntry(t, key)
 		e = keyState{Value{string(value)}, deadline}
 		return err
@@ -116,9 +122,13 @@ func (s *boltStore) loadRaw(key string) (e keyState, err error) {
 // LoadMany counts what it copies, so that keys of large values end in an error
 // before they have taken the memory.
 func (s *boltStore) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
+	return s.loadManyAt(ctx, s.opts.now(), keys, need)
+}
+
+func (s *boltStore) loadManyAt(ctx context.Context, now time.Time, keys []string, need Need) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
 	held := newBudget(ctx, s.opts.maxOperationBytes)
-	err := s.file.View(func(t *boltfile.Tx) error {
+	err := s.file.ViewAt(now, func(t *boltfile.Tx) error {
 		for _, key := range keys {
 			value, deadline, err := liveEntry(t, key)
 			switch {
@@ -266,8 +276,12 @@ func carryOut(t *boltfile.Tx, p *plan) error {
 }
 
 func (s *boltStore) Scan(ctx context.Context, r Range) (Page, error) {
+	return s.scanAt(ctx, s.opts.now(), r)
+}
+
+func (s *boltStore) scanAt(ctx context.Context, now time.Time, r Range) (Page, error) {
 	var page Page
-	err := s.file.View(func(t *boltfile.Tx) error {
+	err := s.file.ViewAt(now, func(t *boltfile.Tx) error {
 		page.Epoch = t.Epoch()
 		prefix, size, looked := []byte(r.Prefix), 0, 0
 		return t.Scan(max(r.Prefix, r.After), func(k, rec []byte) (bool, error) {
@@ -304,10 +318,10 @@ func (s *boltStore) Scan(ctx context.Context, r Range) (Page, error) {
 	return page, err
 }
 
-// lenWithout counts the live keys that are not among keys.
-func (s *boltStore) lenWithout(keys []string) (int, error) {
+// lenAt counts the live keys that are not among keys.
+func (s *boltStore) lenAt(now time.Time, keys []string) (int, error) {
 	n := 0
-	err := s.file.View(func(t *boltfile.Tx) error {
+	err := s.file.ViewAt(now, func(t *boltfile.Tx) error {
 		expired, err := t.Expired()
 		if err != nil {
 			return err
@@ -326,7 +340,7 @@ func (s *boltStore) lenWithout(keys []string) (int, error) {
 }
 
 func (s *boltStore) Len(context.Context) (int, error) {
-	return s.lenWithout(nil)
+	return s.lenAt(s.opts.now(), nil)
 }
 
 func (s *boltStore) Clear(ctx context.Context) error {

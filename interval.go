@@ -55,14 +55,16 @@ func newIntervalStore(disk *boltStore, d time.Duration) *intervalStore {
 	return &intervalStore{disk: disk, d: d, cost: 20 * time.Microsecond, newest: &generation{}}
 }
 
-func (s *intervalStore) now() int64 { return s.disk.opts.now().UnixNano() }
+// A call reads the clock once, before it looks at any entry, and judges by it what
+// is pending and what is in the file.
+func (s *intervalStore) now() time.Time { return s.disk.opts.now() }
 
-// live is the value of an entry that is there at this moment, else "".
-func (s *intervalStore) live(e keyState) (Value, time.Duration) {
+// liveAt is the value of an entry that is there at that time, else none.
+func liveAt(now time.Time, e keyState) (Value, time.Duration) {
 	if e.deadline == 0 || e.value.IsZero() {
 		return e.value, 0
 	}
-	if left := e.deadline - s.now(); left > 0 {
+	if left := e.deadline - now.UnixNano(); left > 0 {
 		return e.value, time.Duration(left)
 	}
 	return Value{}, 0
@@ -89,7 +91,8 @@ func (s *intervalStore) pending(key string) (e keyState, found bool) {
 	return keyState{}, false
 }
 
-func (s *intervalStore) Load(ctx context.Context, key string, need Need) (Entry, error) {
+func (s *intervalStore) Load(_ context.Context, key string, need Need) (Entry, error) {
+	now := s.now()
 	s.mu.RLock()
 	e, found := s.pending(key)
 	closed := s.closed
@@ -98,9 +101,9 @@ func (s *intervalStore) Load(ctx context.Context, key string, need Need) (Entry,
 	case closed:
 		return Entry{}, ErrClosed
 	case !found:
-		return s.disk.Load(ctx, key, need)
+		return s.disk.loadAt(now, key, need)
 	}
-	if value, left := s.live(e); !value.IsZero() {
+	if value, left := liveAt(now, e); !value.IsZero() {
 		return Entry{key, value, left}, nil
 	}
 	return Entry{}, ErrNotFound
@@ -109,6 +112,7 @@ func (s *intervalStore) Load(ctx context.Context, key string, need Need) (Entry,
 // LoadMany holds the lock while it reads the file, so that all entries are of
 // one moment.
 func (s *intervalStore) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
+	now := s.now()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -120,14 +124,14 @@ func (s *intervalStore) LoadMany(ctx context.Context, keys []string, need Need) 
 			onDisk = append(onDisk, key)
 		}
 	}
-	stored, err := s.disk.LoadMany(ctx, onDisk, need)
+	stored, err := s.disk.loadManyAt(ctx, now, onDisk, need)
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]Entry, 0, len(keys))
 	for _, key := range keys {
 		if e, found := s.pending(key); found {
-			if value, left := s.live(e); !value.IsZero() {
+			if value, left := liveAt(now, e); !value.IsZero() {
 				entries = append(entries, Entry{key, value, left})
 			}
 		} else if len(stored) > 0 && stored[0].Key == key {
@@ -193,6 +197,7 @@ func (s *intervalStore) apply(ops []Op, results []Result) error {
 		entry keyState
 		was   bool
 	}
+	now := s.now()
 	undo := make([]old, 0, len(ops))
 	growth := s.newest.growth
 	var err error
@@ -200,7 +205,7 @@ func (s *intervalStore) apply(ops []Op, results []Result) error {
 		op := &ops[i]
 		var before old
 		before.entry, before.was = s.newest.entries.Get(op.Key)
-		if results[i], err = s.applyOne(op); err != nil {
+		if results[i], err = s.applyOne(op, now); err != nil {
 			break
 		}
 		undo = append(undo, before)
@@ -216,31 +221,31 @@ func (s *intervalStore) apply(ops []Op, results []Result) error {
 	return nil
 }
 
-func (s *intervalStore) applyOne(op *Op) (Result, error) {
-	was, err := s.current(op)
+func (s *intervalStore) applyOne(op *Op, now time.Time) (Result, error) {
+	was, err := s.current(op, now)
 	if err != nil {
 		return Result{}, err
 	}
-	now := s.now()
-	next, result, changed, err := op.transition(was, now)
+	next, result, changed, err := op.transition(was, now.UnixNano())
 	if err != nil || !changed {
 		return result, err
 	}
 	p := plan{was: was, next: next}
-	if err := s.admit(p.grows(now)); err != nil {
+	alive := p.grows(now.UnixNano())
+	if err := s.admit(alive, now); err != nil {
 		return Result{}, err
 	}
 	s.newest.put(strings.Clone(op.Key), next, true)
-	s.newest.growth += int(p.grows(now))
+	s.newest.growth += int(alive)
 	return result, nil
 }
 
 // current is the entry that op finds.
-func (s *intervalStore) current(op *Op) (keyState, error) {
+func (s *intervalStore) current(op *Op, now time.Time) (keyState, error) {
 	if e, found := s.pending(op.Key); found {
 		return e, nil
 	}
-	e, err := s.disk.loadRaw(op.Key)
+	e, err := s.disk.loadRawAt(now, op.Key)
 	if errors.Is(err, ErrNotFound) {
 		return keyState{}, nil
 	}
@@ -249,14 +254,14 @@ func (s *intervalStore) current(op *Op) (keyState, error) {
 
 // admit checks the limit of keys. The exact number takes a look at each pending
 // key, so it is asked for only where an estimate that may be too high says so.
-func (s *intervalStore) admit(alive int64) error {
+func (s *intervalStore) admit(alive int64, now time.Time) error {
 	return s.disk.opts.admitKeys(alive, func() (int64, error) {
-		n, err := s.disk.Len(context.Background())
+		n, err := s.disk.lenAt(now, nil)
 		for _, g := range s.generations() {
 			n += g.growth
 		}
 		if err == nil && n >= s.disk.opts.maxKeys {
-			n, err = s.len()
+			n, err = s.lenAt(now)
 		}
 		return int64(n), err
 	})
@@ -266,6 +271,7 @@ func (s *intervalStore) admit(alive int64) error {
 // keys. The lock keeps the two of one moment; a commit that ends meanwhile makes
 // no difference, because its writes hide the file's until the lock is free.
 func (s *intervalStore) Scan(ctx context.Context, r Range) (Page, error) {
+	now := s.now()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -274,7 +280,7 @@ func (s *intervalStore) Scan(ctx context.Context, r Range) (Page, error) {
 	var stored Page
 	if !s.newest.cleared && (s.committing == nil || !s.committing.cleared) {
 		var err error
-		if stored, err = s.disk.Scan(ctx, r); err != nil {
+		if stored, err = s.disk.scanAt(ctx, now, r); err != nil {
 			return Page{}, err
 		}
 	}
@@ -302,7 +308,7 @@ func (s *intervalStore) Scan(ctx context.Context, r Range) (Page, error) {
 			stored.Entries = stored.Entries[1:]
 		}
 		e, _ := s.pending(key)
-		if value, left := s.live(e); !value.IsZero() {
+		if value, left := liveAt(now, e); !value.IsZero() {
 			page.Entries = append(page.Entries, Entry{key, value, left})
 		}
 	}
@@ -350,17 +356,18 @@ func (s *intervalStore) Len(context.Context) (int, error) {
 			return 0, err
 		}
 	}
+	now := s.now()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return 0, ErrClosed
 	}
-	return s.len()
+	return s.lenAt(now)
 }
 
-// len counts the live keys: the pending ones, and those of the file that they do
+// lenAt counts the live keys: the pending ones, and those of the file that they do
 // not replace.
-func (s *intervalStore) len() (int, error) {
+func (s *intervalStore) lenAt(now time.Time) (int, error) {
 	var pending btree.Set[string]
 	hidden := false
 	for _, g := range s.generations() {
@@ -370,13 +377,13 @@ func (s *intervalStore) len() (int, error) {
 	n, keys := 0, pending.Keys()
 	if !hidden {
 		var err error
-		if n, err = s.disk.lenWithout(keys); err != nil {
+		if n, err = s.disk.lenAt(now, keys); err != nil {
 			return 0, err
 		}
 	}
 	for _, key := range keys {
 		e, _ := s.pending(key)
-		if value, _ := s.live(e); !value.IsZero() {
+		if value, _ := liveAt(now, e); !value.IsZero() {
 			n++
 		}
 	}

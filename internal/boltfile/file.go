@@ -22,6 +22,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -179,11 +180,13 @@ func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 	return nil
 }
 
-// View runs fn in a transaction that reads.
-func (f *File) View(fn func(*Tx) error) error {
-	// The clock before the snapshot: else an entry could expire between the two
-	// that a write which the snapshot lacks has given more time.
-	now := f.opts.Now()
+// View runs fn in a transaction that reads, at this moment.
+func (f *File) View(fn func(*Tx) error) error { return f.ViewAt(f.opts.Now(), fn) }
+
+// ViewAt runs fn in a transaction that reads, and judges entries by a reading of
+// the clock. It was read before the snapshot is made: else an entry could expire
+// between the two that a write which the snapshot lacks has given more time.
+func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
 	return f.use(func(db *bolt.DB) error {
 		low := f.pages.last.Load()
 		return db.View(func(tx *bolt.Tx) error {
