@@ -18,7 +18,7 @@ import (
 // Bounds of the work that a transaction does at once, for the sake of others.
 const (
 	boltScanKeys   = 1024    // keys that a page looks at
-	boltMatchKeys  = 8       // keys that it matches between two looks at its context
+	boltMatchKeys  = 8       // keys that are matched between two looks at the context
 	boltScanBytes  = 1 << 20 // bytes of values on a page
 	boltSweepPause = 2 * time.Millisecond
 )
@@ -276,10 +276,42 @@ func carryOut(t *boltfile.Tx, p *plan) error {
 }
 
 func (s *boltStore) Scan(ctx context.Context, r Range) (Page, error) {
-	return s.scanAt(ctx, s.opts.now(), r)
+	return scanThenMatch(ctx, r, func(r Range) (Page, error) { return s.scanAt(s.opts.now(), r) })
 }
 
-func (s *boltStore) scanAt(ctx context.Context, now time.Time, r Range) (Page, error) {
+// scanThenMatch has a page read without a pattern, and matches its keys then. A
+// hostile pattern takes its time outside the transaction, which a writer that
+// makes the file larger would wait for, and outside every lock.
+func scanThenMatch(ctx context.Context, r Range, scan func(Range) (Page, error)) (Page, error) {
+	match, limit := r.Match, r.Limit
+	if match == nil {
+		return scan(r)
+	}
+	r.Match, r.Limit = nil, 0
+	page, err := scan(r)
+	if err != nil {
+		return Page{}, err
+	}
+	kept := page.Entries[:0]
+	for i, e := range page.Entries {
+		if i%boltMatchKeys == 0 && ctx.Err() != nil {
+			return Page{}, ctx.Err()
+		}
+		if !match(e.Key) {
+			continue
+		}
+		if limit > 0 && len(kept) == limit {
+			page.More, page.Next = true, kept[limit-1].Key
+			break
+		}
+		kept = append(kept, e)
+	}
+	page.Entries = kept
+	return page, nil
+}
+
+// scanAt reads a page of a range without a pattern.
+func (s *boltStore) scanAt(now time.Time, r Range) (Page, error) {
 	var page Page
 	err := s.file.ViewAt(now, func(t *boltfile.Tx) error {
 		page.Epoch = t.Epoch()
@@ -294,14 +326,9 @@ func (s *boltStore) scanAt(ctx context.Context, now time.Time, r Range) (Page, e
 				page.More = true
 				return false, nil
 			}
-			if looked++; looked%boltMatchKeys == 0 && ctx.Err() != nil {
-				return false, ctx.Err()
-			}
+			looked++
 			key := string(k)
 			page.Next = key
-			if r.Match != nil && !r.Match(key) {
-				return true, nil
-			}
 			deadline, raw, err := boltfile.ParseRecord(k, rec)
 			if err != nil || !t.Live(deadline) {
 				return err == nil, err

@@ -271,6 +271,10 @@ func (s *intervalStore) admit(alive int64, now time.Time) error {
 // keys. The lock keeps the two of one moment; a commit that ends meanwhile makes
 // no difference, because its writes hide the file's until the lock is free.
 func (s *intervalStore) Scan(ctx context.Context, r Range) (Page, error) {
+	return scanThenMatch(ctx, r, s.scan)
+}
+
+func (s *intervalStore) scan(r Range) (Page, error) {
 	now := s.now()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -280,7 +284,7 @@ func (s *intervalStore) Scan(ctx context.Context, r Range) (Page, error) {
 	var stored Page
 	if !s.newest.cleared && (s.committing == nil || !s.committing.cleared) {
 		var err error
-		if stored, err = s.disk.scanAt(ctx, now, r); err != nil {
+		if stored, err = s.disk.scanAt(now, r); err != nil {
 			return Page{}, err
 		}
 	}
@@ -334,9 +338,7 @@ func (s *intervalStore) pendingKeys(r Range, stored Page) (keys []string, end st
 				return false
 			}
 			n, last = n+1, key
-			if r.Match == nil || r.Match(key) {
-				union.Insert(key)
-			}
+			union.Insert(key)
 			return true
 		})
 	}

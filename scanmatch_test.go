@@ -1,0 +1,54 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A pattern that takes its time keeps nobody from writing: here the match itself
+// writes, which would wait for a lock or for a transaction for ever.
+func TestKeysAreMatchedOutsideEveryLockAndTransaction(t *testing.T) {
+	for _, mode := range []Mode{Always(), Interval(time.Hour)} {
+		t.Run(fmt.Sprint(mode.interval), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "kv.db")
+			r := NewRegistry(Durability(mode))
+			defer r.Close()
+			h, err := r.Open(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 40 {
+				if err := h.Set(t.Context(), fmt.Sprintf("k%02d", i), i, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			writes := 0
+			match := func(key string) bool {
+				if key == "k10" {
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+					defer cancel()
+					if err := h.Set(ctx, "written", string(make([]byte, 8<<20)), 0); err == nil {
+						writes++
+					}
+				}
+				return key[2] == '5'
+			}
+			page, err := h.store.Scan(t.Context(), Range{Prefix: "k", Match: match, Limit: 3, Need: NeedValue})
+			if err != nil || writes != 1 {
+				t.Fatalf("%d writes got through (%v)", writes, err)
+			}
+			if len(page.Entries) != 3 || page.Entries[2].Key != "k25" || !page.More || page.Next != "k25" {
+				t.Errorf("the page has %d entries, more %t after %q", len(page.Entries), page.More, page.Next)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			_, err = h.store.Scan(ctx, Range{Match: func(string) bool { cancel(); return true }})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("a scan whose context ended is %v", err)
+			}
+		})
+	}
+}
