@@ -52,7 +52,7 @@ type intervalStore struct {
 }
 
 func newIntervalStore(disk *boltStore, d time.Duration) *intervalStore {
-	return &intervalStore{disk: disk, d: d, cost: 20 * time.Microsecond, newest: &generation{}}
+	return &intervalStore{disk: disk, d: d, cost: firstCost, newest: &generation{}}
 }
 
 // A call reads the clock once, before it looks at any entry, and judges by it what
