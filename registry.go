@@ -17,11 +17,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/runtimelib"
 )
 
-// memoryPrefix starts the names of in-memory stores.
-const memoryPrefix = ":memory:"
-
-const maxMemoryName = 1024 // bytes after the prefix
-
 // Registry holds the open stores of a host: the default one and the named ones.
 // Scripts of several interpreters that share a registry share its stores. The
 // package's functions work on one registry of their own; a host that wants
@@ -197,13 +192,6 @@ func (r *Registry) Open(ctx context.Context, name string) (*Handle, error) {
 	return h, inCall("open", err)
 }
 
-// isMemoryName also takes what can only be meant as such a name: nobody wants a
-// file called ":memory" or "memory:x".
-func isMemoryName(name string) bool {
-	return name == "" || strings.HasPrefix(name, memoryPrefix) ||
-		(name[0] == ':' || strings.HasPrefix(name, memoryPrefix[1:])) && !strings.Contains(name, "://")
-}
-
 // open is Open within what a allows, for a host or for a script, which may create
 // so many files only.
 func (r *Registry) open(ctx context.Context, name string, a *access.List, script bool) (*Handle, error) {
@@ -220,6 +208,12 @@ func (r *Registry) open(ctx context.Context, name string, a *access.List, script
 	if isURL(name) {
 		return r.openURL(ctx, name, a, script)
 	}
+	h, err := r.openPath(ctx, name, a, script)
+	return h, withNameHint(name, err)
+}
+
+// openPath is open for the path of a file.
+func (r *Registry) openPath(ctx context.Context, name string, a *access.List, script bool) (*Handle, error) {
 	if err := r.lockOpening(ctx); err != nil {
 		return nil, err
 	}
