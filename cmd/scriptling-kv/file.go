@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/spf13/cobra"
@@ -30,8 +29,8 @@ once it is complete; FILE must not exist. A program backs up its own open store 
 
 // copyTo makes a file of a store, and never in the place of another one.
 func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
-	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%q exists; choose another name, or move it away first", path)
+	if err := isFree(path); err != nil {
+		return err
 	}
 	return h.BackupFile(cmd.Context(), path)
 }

@@ -9,8 +9,8 @@
 // scriptling-kv help lists the commands, and COMMAND --help shows examples.
 //
 // The exit status is 0 if all went well, 1 if the command failed, 2 if it was
-// given wrong arguments, 3 if the key is not there, 4 if check found damage, and
-// 130 if it was interrupted.
+// given wrong arguments, 3 if the key is not there, 4 if check found damage, 5 if
+// export --salvage may not have saved all, and 130 if it was interrupted.
 package main
 
 import (
@@ -35,6 +35,7 @@ const (
 	exitNoKey   = 3
 	exitDamaged = 4
 
+	exitIncomplete  = 5
 	exitInterrupted = 130 // as shells have it
 )
 
@@ -54,14 +55,15 @@ func usageError(format string, args ...any) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
 }
 
 // userinfo is what a URL says of its user. The library never repeats it; a URL
-// that stands where a path should is repeated as one.
-var userinfo = regexp.MustCompile(`://[^\s"]*@`)
+// that stands where a path should is repeated as one, perhaps with one slash.
+var userinfo = regexp.MustCompile(`:/+[^\s"]*@`)
 
 // run is the program, for tests too.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -96,7 +98,8 @@ A file that a program has open is in use: end the program first, or use backup f
 Commands that only read open the file read-only, so that several may read at once.
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found damage,
-130 interrupted.`,
+5 export --salvage may not have saved all, 130 interrupted. A command that is interrupted ends
+in order; a second Ctrl-C ends it at once.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {

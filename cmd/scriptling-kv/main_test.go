@@ -126,13 +126,9 @@ func TestAnExportIsImportedWithTypesAndTheTimeLeft(t *testing.T) {
 	c := newCLI(t)
 	c.ok("set", "a.db", "plain", `{"a": 1, "b": (1, 2.0)}`)
 	c.ok("set", "a.db", "mortal", "1", "--ttl", "1h")
-	for i := range 2500 { // more than a page
-		if i%500 == 0 {
-			c.ok("set", "a.db", fmt.Sprintf("n:%04d", i), fmt.Sprint(i))
-		}
-	}
+	c.fill("a.db", 2500) // more than a page
 	c.ok("export", "a.db", "-o", "a.jsonl")
-	if _, stderr, status := c.try("", "import", "b.db", "a.jsonl"); status != 0 || stderr != "7 entries imported\n" {
+	if _, stderr, status := c.try("", "import", "b.db", "a.jsonl"); status != 0 || stderr != "2503 entries imported\n" {
 		t.Errorf("exit status %d, %q", status, stderr)
 	}
 	c.prints(c.ok("get", "a.db", "plain"), "get", "b.db", "plain")
@@ -170,6 +166,18 @@ func TestAMoveCopiesVerifiesAndGoesOnWhereItStopped(t *testing.T) {
 	c.ok("set", "b.db", "mine", "0")
 	c.prints("2500 keys are the same in both stores, 3 of them copied now; the destination has 1 more\n", "move", "a.db", "b.db")
 	c.prints("0\n", "get", "b.db", "mine")
+}
+
+func TestAMoveOfAStoreOntoItselfIsRefused(t *testing.T) {
+	c := newCLI(t)
+	c.fill("a.db", 1)
+	if err := os.Symlink("a.db", "link.db"); err != nil {
+		t.Skip(err)
+	}
+	for _, dst := range []string{"a.db", "./a.db", "link.db"} {
+		c.fails(exitUsage, "one store", "move", "a.db", dst)
+	}
+	c.fails(exitUsage, "one store", "move", "redis://host/0/x", "redis://host/0/x")
 }
 
 func TestABackupIsRestored(t *testing.T) {

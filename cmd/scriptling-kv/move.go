@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
@@ -21,6 +22,9 @@ it stopped. At the end both are compared. SRC is left as it is; keys that only D
   scriptling-kv move redis://localhost:6379/0/app app.db`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if isOneStore(args[0], args[1]) {
+				return usageError("SRC and DST are one store")
+			}
 			return withStore(cmd, args[0], reads, func(src *extlibs.Handle) error {
 				return withStore(cmd, args[1], creates, func(dst *extlibs.Handle) error {
 					return move(cmd, src, dst)
@@ -29,6 +33,16 @@ it stopped. At the end both are compared. SRC is left as it is; keys that only D
 		},
 	}
 	return cmd
+}
+
+// isOneStore reports whether both are the same file, or the same URL.
+func isOneStore(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return a == b
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // move copies src to dst and compares them.

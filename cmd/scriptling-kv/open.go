@@ -24,6 +24,8 @@ const (
 func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handle) error) (err error) {
 	isURL := strings.Contains(name, "://")
 	switch {
+	case cmd.Context().Err() != nil:
+		return cmd.Context().Err()
 	case name == "" || strings.HasPrefix(name, ":memory:"):
 		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
 	case !isURL && a != creates:

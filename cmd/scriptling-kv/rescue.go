@@ -157,8 +157,9 @@ func goingBack(r *boltfile.Report) string {
 	return fmt.Sprintf("the one before the last is whole, %d keys", r.Back.Keys)
 }
 
-// salvage writes what can be read of a damaged file.
-func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) error {
+// salvage writes what can be read of a damaged file, and reports whether that is
+// certainly all that was stored.
+func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete bool, err error) {
 	out := bufio.NewWriterSize(w, batchBytes)
 	now := time.Now().UnixNano()
 	var line []byte
@@ -186,7 +187,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) error {
 		return err
 	})
 	if err = errors.Join(err, out.Flush()); err != nil {
-		return err
+		return false, err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%d records saved", saved)
 	if expired > 0 {
@@ -197,10 +198,11 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) error {
 	}
 	if len(r.Damage) == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole")
-		return nil
+		return unreadable == 0, nil
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "; readable: %s\n", savable(&r))
-	return nil
+	lost, known := r.Lost()
+	return unreadable == 0 && known && lost == 0 && !r.Stale, nil
 }
 
 func repairCommand() *cobra.Command {

@@ -50,7 +50,10 @@ What JSON lacks is an object with one name: $float, $bytes, $text, $tuple, $set,
 keys are each of one moment. import reads it again.
 
 With --salvage it reads a damaged file that nothing else opens, and writes every record whose checksum
-holds, in no order; it says on standard error how many are lost, as far as one can know.`,
+holds, in no order; it says on standard error how many are lost, as far as one can know. Exit status 5 if
+some are, or may be.
+
+A file that -o names is there once it is complete: an export that is interrupted leaves none.`,
 		Example: `  scriptling-kv export app.db > app.jsonl
   scriptling-kv export app.db --prefix user: -o users.jsonl
   scriptling-kv export damaged.db --salvage -o saved.jsonl`,
@@ -61,7 +64,15 @@ holds, in no order; it says on standard error how many are lost, as far as one c
 					return usageError("--salvage saves all that can be read; leave out what selects keys")
 				}
 				return withDamaged(args[0], func(d *boltfile.Damaged) error {
-					return toOutput(cmd, output, func(w io.Writer) error { return salvage(cmd, d, w) })
+					complete := false
+					err := toOutput(cmd, output, func(w io.Writer) (err error) {
+						complete, err = salvage(cmd, d, w)
+						return err
+					})
+					if err == nil && !complete {
+						err = &exitError{exitIncomplete, fmt.Errorf("%q: what is saved is not, or may not be, all that was stored", args[0])}
+					}
+					return err
 				})
 			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
@@ -73,26 +84,6 @@ holds, in no order; it says on standard error how many are lost, as far as one c
 	cmd.Flags().BoolVar(&fromDamaged, "salvage", false, "save what can be read of a damaged file")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "a file to write, which must not exist; standard output if empty")
 	return cmd
-}
-
-// toOutput gives write the command's output, or a new file, which it removes
-// again where writing fails.
-func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) error {
-	if path == "" || path == "-" {
-		return write(cmd.OutOrStdout())
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
 }
 
 func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.Writer) error {
