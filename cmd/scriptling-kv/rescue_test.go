@@ -295,3 +295,27 @@ func TestAnyDamagedByteIsFoundOrHarmlessAndNothingPanics(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCommitOfALostHeaderIsSalvagedAndNotCalledComplete(t *testing.T) {
+	for _, n := range []int{2, 3000} { // a small store lies in one page
+		c := newCLI(t)
+		c.fill("a.db", n)
+		size, _, _ := c.pagesOf("a.db")
+		cut := func(b []byte) []byte { b[last(b, size)*size+40] ^= 1; return b }
+		c.change("a.db", "b.db", cut)
+		if r := c.check("b.db"); r.Lost != nil || !r.Previous.Whole || !r.Previous.Only || r.Previous.Keys != int64(n) {
+			t.Errorf("%d: %+v", n, r)
+		}
+		c.salvaged("b.db")
+		c.prints(fmt.Sprintln(n+1), "count", "saved.db")
+		c.prints("1\n", "get", "saved.db", "last")
+
+		c.ok("compact", "a.db") // the commit before is that of an empty file
+		c.change("a.db", "b.db", cut)
+		if r := c.check("b.db"); r.Lost != nil || r.Previous.Whole || r.Previous.Why == "" {
+			t.Errorf("%d: %+v", n, r)
+		}
+		c.salvaged("b.db")
+		c.prints(fmt.Sprintln(n+1), "count", "saved.db")
+	}
+}

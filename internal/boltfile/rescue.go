@@ -172,7 +172,7 @@ func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err == nil && found.new {
+		if err == nil && found.new && strict == nil {
 			r.Keys = 0
 			return nil
 		}
@@ -181,10 +181,13 @@ func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error)
 		}
 	}
 	s := d.surveyor(ctx, d.last, r.add)
-	s.free = d.freePages(ctx, d.last, r.add)
+	if d.previous.valid { // else the commit after this one may be on pages that this one calls free
+		s.free = d.freePages(ctx, d.last, r.add)
+	}
 	if d.last.valid {
 		s.commit()
-	} else {
+	}
+	if !d.previous.valid {
 		s.cut++
 	}
 	if err := s.end(); err != nil {

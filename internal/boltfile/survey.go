@@ -301,7 +301,9 @@ func (p page) try(i int) (key, value []byte, end uint64, ok bool) {
 // scan takes the records of the leaves that no tree leads to. Without a list of
 // the free pages, leaves of earlier commits are among them.
 func (s *surveyor) scan() {
-	s.entry = func(id uint64, key, value []byte) bool { return s.take(id, key, value, true) }
+	s.entry = func(id uint64, key, value []byte) bool {
+		return s.take(id, key, value, true) || s.inline(id, key, value)
+	}
 	end := s.length
 	if s.free != nil {
 		end = min(end, s.meta.pages)
@@ -322,4 +324,18 @@ func (s *surveyor) scan() {
 			id += overflow
 		}
 	}
+}
+
+// inline takes the records of an entry that is the bucket data of a small store,
+// which lies in the leaf that names it.
+func (s *surveyor) inline(id uint64, key, value []byte) (found bool) {
+	if !bytes.Equal(key, bucketData) || len(value) < bucketHeaderBytes+pageHeaderBytes || order.Uint64(value) != 0 {
+		return false
+	}
+	p := page(value[bucketHeaderBytes:])
+	for i := range p.count() {
+		key, rec, _, ok := p.try(i)
+		found = ok && s.end() == nil && s.take(id, key, rec, true) || found
+	}
+	return found
 }
