@@ -17,7 +17,7 @@ import (
 // The Go code of the documentation, which TestGoCodeInTheDocsIsTested looks for
 // here.
 
-func TestReadmeGoAccessSharesTheScriptsData(t *testing.T) {
+func TestGoCodeSharesTheScriptsData(t *testing.T) {
 	ctx := context.Background()
 	if err := extlibs.InitKVStore(""); err != nil {
 		t.Fatal(err)
