@@ -143,3 +143,177 @@ func flat(code string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// tableCode returns the code of a column of the tables of a page, a row each.
+func tableCode(t *testing.T, file string, column int) (rows [][]string) {
+	t.Helper()
+	page, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if !strings.HasPrefix(line, "| ") || len(cells) <= column {
+			continue
+		}
+		var row []string
+		for _, code := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[column], -1) {
+			row = append(row, code[1])
+		}
+		if len(row) > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// What the phrase book says instead of others' words are calls that succeed.
+func TestThePhrasesOfThePhraseBookRun(t *testing.T) {
+	const prelude = `
+import scriptling.runtime.kv as kv
+def fn(*args):
+    return 1
+s = kv.default
+k = "k"
+v = [1]
+x = 2
+id = "7"
+a = "a"
+old = 1
+new = 2
+token = "t"
+ttl = 60
+ks = ["a", "b"]
+`
+	run := 0
+	for _, row := range tableCode(t, "docs/phrasebook.md", 1) {
+		for _, code := range row {
+			if !strings.Contains(code, "(") { // a call by name
+				continue
+			}
+			prepared := prelude
+			if strings.Contains(code, "l + [v]") {
+				prepared += "s.set(k, [])\n"
+			} else if strings.Contains(code, "update(k, fn)") || strings.Contains(code, "incr") {
+				prepared += "s.set(k, 1)\n"
+			}
+			if strings.HasPrefix(code, "for ") {
+				code += ":\n    pass"
+			}
+			run++
+			t.Run(code, func(t *testing.T) {
+				t.Chdir(t.TempDir())
+				eval(t, interpreter(backends[0].registry(t), &bytes.Buffer{}), prepared+code)
+			})
+		}
+	}
+	if run < 50 {
+		t.Errorf("only %d phrases", run)
+	}
+}
+
+// A store is no dict, and what the page says to write instead works.
+func TestWhatToWriteWhereAStoreIsTakenForADict(t *testing.T) {
+	const prelude = `
+import scriptling.runtime.kv as kv
+def fn(key, value):
+    return True
+store = kv.default
+key = "k"
+value = 1
+store.set("k", 1)
+`
+	loops := func(code string) string {
+		if strings.HasPrefix(code, "for ") {
+			return code + ":\n    pass"
+		}
+		return code
+	}
+	page, err := os.ReadFile("docs/calls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| instead of | write |\n| --- | --- |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, row := range strings.Split(table, "\n") {
+		cells := strings.Split(strings.Trim(row, "| "), " | ")
+		code := regexp.MustCompile("`([^`]+)`")
+		instead, write := code.FindStringSubmatch(cells[0])[1], code.FindAllStringSubmatch(cells[1], -1)
+		t.Run(instead, func(t *testing.T) {
+			r := backends[0].registry(t)
+			got, err := interpreter(r, &bytes.Buffer{}).Eval(prelude + loops(instead))
+			switch {
+			case strings.Contains(cells[0], "always None") && (err != nil || got.Inspect() != "None"):
+				t.Errorf("gives %v, %v", got, err)
+			case strings.Contains(cells[0], "False or") && err == nil && got.Inspect() != "false" && got.Inspect() != "False":
+				t.Errorf("gives %s", got.Inspect())
+			case strings.Contains(cells[0], "(an error") && err == nil:
+				t.Errorf("gives %s", got.Inspect())
+			}
+			for _, w := range write {
+				eval(t, interpreter(r, &bytes.Buffer{}), prelude+loops(w[1]))
+			}
+		})
+	}
+}
+
+// A link leads to a file of the repository, and to a heading where it names one.
+func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
+	files := append(pages(t), "CONTRIBUTING.md", "CHANGELOG.md")
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	notInAnchor := regexp.MustCompile(`[^a-z0-9 _-]`)
+	for _, file := range files {
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(page), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			path, anchor, _ := strings.Cut(m[1], "#")
+			target := filepath.Join(filepath.Dir(file), path)
+			if path == "" {
+				target = file
+			}
+			content, err := os.ReadFile(target)
+			if info, statErr := os.Stat(target); statErr == nil && info.IsDir() {
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %s leads nowhere", file, m[1])
+				continue
+			}
+			found := anchor == ""
+			for line := range strings.Lines(string(content)) {
+				title := strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#")))
+				found = found || strings.HasPrefix(line, "#") && strings.ReplaceAll(notInAnchor.ReplaceAllString(title, ""), " ", "-") == anchor
+			}
+			if !found {
+				t.Errorf("%s: %s has no such heading", file, m[1])
+			}
+		}
+	}
+}
+
+// Each page is reached from the README, and begins with the question that it
+// answers.
+func TestTheREADMELeadsToEachPage(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range pages(t) {
+		if file != "README.md" && !strings.Contains(string(readme), "("+file) {
+			t.Errorf("README.md has no link to %s", file)
+		}
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		title, _, _ := strings.Cut(string(page), "\n")
+		if strings.HasPrefix(file, "docs") && file != "docs/bugs-we-had.md" && !strings.HasSuffix(title, "?") {
+			t.Errorf("%s has the title %q, which is no question", file, title)
+		}
+	}
+}
