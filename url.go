@@ -28,7 +28,7 @@ func parseURL(name string) (*url.URL, error) {
 		if len(schemes) > 0 {
 			have = "registered are " + strings.Join(schemes, ", ")
 		}
-		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver`, shorten(scheme), have)
+		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver, as redisstore is one`, shorten(scheme), have)
 	}
 	u, err := url.Parse(name)
 	if err != nil {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/spf13/cobra"
@@ -29,8 +32,14 @@ once it is complete; FILE must not exist. A program backs up its own open store 
 
 // copyTo makes a file of a store, and never in the place of another one.
 func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
+	if strings.Contains(path, "://") {
+		return usageError("a copy is a file; move copies to a server")
+	}
 	if err := isFree(path); err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("the folder of %q: %w", path, err)
 	}
 	return h.BackupFile(cmd.Context(), path)
 }

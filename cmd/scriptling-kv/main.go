@@ -115,7 +115,7 @@ in order; a second Ctrl-C ends it at once.`,
 	}
 	root.PersistentFlags().Bool("json", false, "write JSON, for programs, instead of what a script would write")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w; %s --help shows how it is used", err, cmd.CommandPath())
+		return usageError("%w; %s --help shows how it is used; -- goes before a key or a value that begins with a dash", err, cmd.CommandPath())
 	})
 	root.AddCommand(readCommands()...)
 	root.AddCommand(writeCommands()...)

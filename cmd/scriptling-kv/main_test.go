@@ -91,6 +91,10 @@ func TestKeysAreSelectedByPatternOrPrefix(t *testing.T) {
 	c.prints(`"\"quoted\""`+"\n", "keys", "app.db", "--prefix", `"`)
 	c.prints(`"new\nline"`+"\n", "keys", "app.db", "--prefix", "new", "--json")
 	c.fails(exitUsage, "exclude each other", "keys", "app.db", "--prefix", "a", "--pattern", "b")
+	c.fails(exitUsage, "--limit is -1", "keys", "app.db", "--limit", "-1")
+	c.fails(exitUsage, "-- goes before", "set", "app.db", "minus", "-1")
+	c.prints("", "set", "app.db", "minus", "--", "-1")
+	c.prints("-1\n", "get", "app.db", "minus")
 	c.fails(exitFailed, "pattern", "keys", "app.db", "--pattern", "[")
 }
 
@@ -182,6 +186,9 @@ func TestAMoveOfAStoreOntoItselfIsRefused(t *testing.T) {
 
 func TestABackupIsRestored(t *testing.T) {
 	c := newCLI(t)
+	c.ok("set", "app.db", "a", "0")
+	c.fails(exitUsage, "move copies to a server", "backup", "app.db", "redis://host/0/x")
+	c.fails(exitFailed, `the folder of "nosuch/b.db"`, "backup", "app.db", "nosuch/b.db")
 	c.ok("set", "a.db", "k", "1")
 	c.ok("backup", "a.db", "backup.db")
 	c.ok("set", "a.db", "k", "2")

@@ -62,6 +62,9 @@ func (s *selection) flags(cmd *cobra.Command, paged bool) {
 		if s.pattern != "" && s.prefix != "" {
 			return usageError("--pattern and --prefix exclude each other")
 		}
+		if s.limit < 0 {
+			return usageError("--limit is %d; use 0 (all) or more", s.limit)
+		}
 		return nil
 	}
 	if paged {

@@ -27,6 +27,7 @@ With --text it is a text as it stands, with --json it is JSON. VALUE - is read f
 The key takes the new ttl, or none.`,
 		Example: `  scriptling-kv set app.db limit 100
   scriptling-kv set app.db greeting --text 'Hello there'
+  scriptling-kv set app.db balance -- -5
   scriptling-kv set app.db session:abc '{"user": "bob"}' --ttl 1h`,
 		Args: cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
