@@ -100,12 +100,12 @@ func decodeTyped[T any](v Value) (out T, err error) {
 	if err := typedDecoding.Unmarshal([]byte(v.Raw()), &out); err != nil {
 		var mismatch *cbor.UnmarshalTypeError
 		if errors.As(err, &mismatch) { // its text names types and fields, no value
-			return *new(T), kverr.Errorf(ErrType, "the value is not a %T: a %s does not fit into a %s", out, mismatch.CBORType, mismatch.GoType)
+			return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T: it has a %s where the type has %s", out, mismatch.CBORType, mismatch.GoType)
 		}
 		if _, bad := v.Decode(); bad != nil {
 			return *new(T), bad
 		}
-		return *new(T), kverr.Errorf(ErrType, "the value is not a %T", out)
+		return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T", out)
 	}
 	return out, nil
 }

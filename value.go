@@ -227,7 +227,7 @@ func (w goWalk) reflected(v reflect.Value, depth int) error {
 		}
 		return nil
 	}
-	return codec.Errorf(ErrType, "cannot store a %s at %%s; use the types that Encode documents", v.Type())
+	return codec.Errorf(ErrType, "cannot store a %s at %%s; use SetAs for structs, or the types that Encode documents", v.Type())
 }
 
 // unhashable reports whether scripts refuse v as an element of a set or as the
