@@ -237,3 +237,5 @@ func (h *Handle) checkOp(op *Op) error {
 	}
 	return nil
 }
+
+func (h *Handle) encode(v any) (Value, error) { return encodeGo(v, h.opts.maxValueBytes) }

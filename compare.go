@@ -8,9 +8,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// KeepTTL as the ttl of CompareAndSwap leaves the time left as it is.
-const KeepTTL time.Duration = -1
-
 // CompareAndSwap stores value if the live value of key equals old, types
 // included (1 is not 1.0), and reports whether it did. The order of the members
 // of sets and dicts does not matter. ttl replaces the time left, 0 makes the key

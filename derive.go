@@ -3,6 +3,7 @@ package extlibs
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/glob"
@@ -126,6 +127,18 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 	return Value{}, h.inStore(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
 }
 
+// backOff waits a random time that grows with attempt.
+func backOff(ctx context.Context, attempt int) error {
+	t := time.NewTimer(rand.N(time.Duration(attempt) * updateBackoff))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // getOrSet returns the value of a key, or stores and returns what fn makes. Of
 // several callers at once each gets the value that was kept.
 func (h *Handle) getOrSet(ctx context.Context, key string, ttl time.Duration, fn func() (Value, error)) (Value, error) {
@@ -147,6 +160,45 @@ func (r Result) kept(added Value) Value {
 		return added
 	}
 	return r.Old
+}
+
+// flyingKey marks the context of a function that get_or_set runs. A call in it
+// waits for nobody: the one it would wait for may be the one that runs it, or one
+// that waits for that.
+type flyingKey struct{}
+
+// getOrSetOnce is getOrSet where one of several callers at a time runs fn. The
+// others wait, without the interpreter's lock, and get its value; where it failed
+// they try themselves.
+func (h *Handle) getOrSetOnce(ctx context.Context, key string, ttl time.Duration, fn func(context.Context) (Value, error)) (Value, error) {
+	flying := ctx.Value(flyingKey{}) != nil
+	inner := context.WithValue(ctx, flyingKey{}, true)
+	run := func() (Value, error) {
+		return h.getOrSet(ctx, key, ttl, func() (Value, error) { return fn(inner) })
+	}
+	for {
+		e, err := h.load(ctx, key, NeedValue)
+		if err != ErrNotFound {
+			return e.Value, err
+		}
+		full := h.prefix + key
+		fl, leads := h.whole.flights.join(full)
+		switch {
+		case leads:
+			defer h.whole.flights.land(full, fl)
+			fl.value, err = run()
+			return fl.value, err
+		case flying:
+			return run()
+		}
+		wait := func() (any, error) { return nil, fl.wait(ctx) }
+		if _, err := released(ctx, wait); err != nil {
+			return Value{}, h.inStore(key, err)
+		}
+		if !fl.value.IsZero() {
+			return fl.value, nil
+		}
+	}
 }
 
 // walk calls each for the live entries that a pattern selects, in order, page by
@@ -200,4 +252,23 @@ func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted i
 		}
 		r.After = page.Next
 	}
+}
+
+func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
+	return h.deleteKeys(ctx, keys, h.applyMany)
+}
+
+func (h *Handle) deleteKeys(ctx context.Context, keys []string, apply func(context.Context, []Op) ([]Result, error)) (int, error) {
+	ops := make([]Op, len(keys))
+	for i, key := range keys {
+		ops[i] = Op{Kind: OpDelete, Key: key}
+	}
+	results, err := apply(ctx, ops)
+	n := 0
+	for _, r := range results {
+		if r.Applied {
+			n++
+		}
+	}
+	return n, err
 }

@@ -1,6 +1,10 @@
 package extlibs
 
-import "github.com/scriptling-kv/extlibs/internal/kverr"
+import (
+	"fmt"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
 
 // What a failed call was about, for errors.Is. The error itself says which call,
 // store and key, and what to do; it never contains a stored value.
@@ -27,3 +31,11 @@ var (
 	ErrUnavailable   = kverr.Unavailable   // the store could not be reached: certainly not done
 	ErrCommitUnknown = kverr.CommitUnknown // the wait for a write ended before its commit, or its last sync failed: it may be stored, or may yet be
 )
+
+// inCall puts the name of a call before its error.
+func inCall(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("kv.%s: %w", call, err)
+}

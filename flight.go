@@ -3,7 +3,6 @@ package extlibs
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // flights are the calls of get_or_set under way in this process, by key.
@@ -38,45 +37,6 @@ func (f *flights) land(key string, fl *flight) {
 	delete(f.leader, key)
 	f.mu.Unlock()
 	close(fl.done)
-}
-
-// flyingKey marks the context of a function that get_or_set runs. A call in it
-// waits for nobody: the one it would wait for may be the one that runs it, or one
-// that waits for that.
-type flyingKey struct{}
-
-// getOrSetOnce is getOrSet where one of several callers at a time runs fn. The
-// others wait, without the interpreter's lock, and get its value; where it failed
-// they try themselves.
-func (h *Handle) getOrSetOnce(ctx context.Context, key string, ttl time.Duration, fn func(context.Context) (Value, error)) (Value, error) {
-	flying := ctx.Value(flyingKey{}) != nil
-	inner := context.WithValue(ctx, flyingKey{}, true)
-	run := func() (Value, error) {
-		return h.getOrSet(ctx, key, ttl, func() (Value, error) { return fn(inner) })
-	}
-	for {
-		e, err := h.load(ctx, key, NeedValue)
-		if err != ErrNotFound {
-			return e.Value, err
-		}
-		full := h.prefix + key
-		fl, leads := h.whole.flights.join(full)
-		switch {
-		case leads:
-			defer h.whole.flights.land(full, fl)
-			fl.value, err = run()
-			return fl.value, err
-		case flying:
-			return run()
-		}
-		wait := func() (any, error) { return nil, fl.wait(ctx) }
-		if _, err := released(ctx, wait); err != nil {
-			return Value{}, h.inStore(key, err)
-		}
-		if !fl.value.IsZero() {
-			return fl.value, nil
-		}
-	}
 }
 
 func (fl *flight) wait(ctx context.Context) error {

@@ -2,9 +2,7 @@ package extlibs
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"math/rand/v2"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
@@ -34,34 +32,6 @@ type Item struct {
 	Key   string
 	Value any
 }
-
-// inCall puts the name of a call before its error.
-func inCall(call string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("kv.%s: %w", call, err)
-}
-
-// inCall is inCall for calls on a key that may be absent.
-func (h *Handle) inCall(call, key string, err error) error {
-	if err == ErrNotFound {
-		return &notFoundError{call, h.name, key}
-	}
-	return inCall(call, err)
-}
-
-// notFoundError is ErrNotFound that says where. It makes its text when it is
-// asked for it, because most callers only want to know.
-type notFoundError struct{ call, store, key string }
-
-func (e *notFoundError) Error() string {
-	return fmt.Sprintf("kv.%s: store %q has no key %q", e.call, e.store, shorten(e.key))
-}
-
-func (e *notFoundError) Unwrap() error { return ErrNotFound }
-
-func (h *Handle) encode(v any) (Value, error) { return encodeGo(v, h.opts.maxValueBytes) }
 
 // Get returns the value of a key, in the Go types that Tuple lists. It is the
 // caller's own copy. An absent key is ErrNotFound.
@@ -369,35 +339,4 @@ func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Du
 func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
 	n, err := h.deleteMany(ctx, keys)
 	return n, inCall("delete_many", err)
-}
-
-func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
-	return h.deleteKeys(ctx, keys, h.applyMany)
-}
-
-func (h *Handle) deleteKeys(ctx context.Context, keys []string, apply func(context.Context, []Op) ([]Result, error)) (int, error) {
-	ops := make([]Op, len(keys))
-	for i, key := range keys {
-		ops[i] = Op{Kind: OpDelete, Key: key}
-	}
-	results, err := apply(ctx, ops)
-	n := 0
-	for _, r := range results {
-		if r.Applied {
-			n++
-		}
-	}
-	return n, err
-}
-
-// backOff waits a random time that grows with attempt.
-func backOff(ctx context.Context, attempt int) error {
-	t := time.NewTimer(rand.N(time.Duration(attempt) * updateBackoff))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

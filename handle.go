@@ -93,3 +93,21 @@ func (h *Handle) inStore(key string, err error) error {
 	}
 	return fmt.Errorf("store %q, key %q: %w", h.name, shorten(key), err)
 }
+
+// inCall is inCall for calls on a key that may be absent.
+func (h *Handle) inCall(call, key string, err error) error {
+	if err == ErrNotFound {
+		return &notFoundError{call, h.name, key}
+	}
+	return inCall(call, err)
+}
+
+// notFoundError is ErrNotFound that says where. It makes its text when it is
+// asked for it, because most callers only want to know.
+type notFoundError struct{ call, store, key string }
+
+func (e *notFoundError) Error() string {
+	return fmt.Sprintf("kv.%s: store %q has no key %q", e.call, e.store, shorten(e.key))
+}
+
+func (e *notFoundError) Unwrap() error { return ErrNotFound }

@@ -33,6 +33,9 @@ type Op struct {
 	NeedOld bool          // the caller wants Result.Old
 }
 
+// KeepTTL as the ttl of CompareAndSwap leaves the time left as it is.
+const KeepTTL time.Duration = -1
+
 // readsValue reports whether what op does, or its result, depends on more of the
 // live value than that there is one.
 func (op *Op) readsValue() bool {
