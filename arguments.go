@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"iter"
 	"maps"
 	"math"
@@ -26,6 +27,21 @@ type arguments [maxParams]object.Object
 type param struct {
 	name     string
 	fallback string // "": required
+}
+
+// call is one call that scripts can make: the one place that says how it is
+// named, what it takes, what it returns, and what does it. The help texts come
+// from here.
+type call struct {
+	name    string
+	params  []param
+	returns string
+	help    string
+	run     func(ctx context.Context, h *Handle, a arguments) (object.Object, error)
+}
+
+func (c *call) helpText() string {
+	return c.signature() + " -> " + c.returns + "\n" + c.help
 }
 
 // signature is the call as a script's author would write it.
@@ -56,7 +72,7 @@ func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (boun
 			return bound, kverr.Errorf(ErrType, "missing argument '%s'; it is %s", p.name, c.signature())
 		}
 	}
-	return bound, raisedIn(bound[:len(c.params)])
+	return bound, raiseIn(bound[:len(c.params)])
 }
 
 func (c *call) bindKeywords(bound *arguments, kwargs map[string]object.Object, positional int) error {
@@ -97,12 +113,12 @@ func (c *call) hint(name string) string {
 	return " (" + e.hint + ")"
 }
 
-// raisedIn finds an exception among arguments. A raise inside an expression is a
+// raiseIn finds an exception among arguments. A raise inside an expression is a
 // value there; it goes on from here.
-func raisedIn(args []object.Object) error {
+func raiseIn(args []object.Object) error {
 	for _, arg := range args {
 		if x, ok := arg.(*object.Exception); ok {
-			return &raised{x}
+			return &scriptRaise{x}
 		}
 	}
 	return nil
@@ -116,12 +132,6 @@ func (c *call) index(name string) int {
 	}
 	return -1
 }
-
-// raised carries a script's own exception or error through Go code, for the
-// script to get it back as it was.
-type raised struct{ obj object.Object }
-
-func (r *raised) Error() string { return "a script raised" }
 
 // textArg takes a str, or a fallback where there is no argument.
 func textArg(name string, o object.Object, fallback string) (string, error) {

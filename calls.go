@@ -10,21 +10,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// call is one call that scripts can make: the one place that says how it is
-// named, what it takes, what it returns, and what does it. The help texts come
-// from here.
-type call struct {
-	name    string
-	params  []param
-	returns string
-	help    string
-	run     func(ctx context.Context, h *Handle, a arguments) (object.Object, error)
-}
-
-func (c *call) helpText() string {
-	return c.signature() + " -> " + c.returns + "\n" + c.help
-}
-
 func callNames() string {
 	names := make([]string, len(calls))
 	for i := range calls {

@@ -3,16 +3,11 @@ package extlibs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/paularlott/scriptling/evaliface"
-	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -173,103 +168,4 @@ func faceOf(h *Handle) func() *object.Builtin {
 	return sync.OnceValue(func() *object.Builtin {
 		return newFace(h.name, func() *Handle { return h })
 	})
-}
-
-// renamed is an error whose text has the name that a script gave a store in the
-// place of the store's own, which may be a path of the host or an address.
-func renamed(err error, own, given string) error {
-	if own == given || own == "" {
-		return err
-	}
-	text := err.Error()
-	shown := strings.ReplaceAll(strings.ReplaceAll(text, strconv.Quote(own), strconv.Quote(given)), own, given)
-	if shown == text {
-		return err
-	}
-	return &renamedError{shown, err}
-}
-
-type renamedError struct {
-	text string
-	err  error
-}
-
-func (e *renamedError) Error() string { return e.text }
-func (e *renamedError) Unwrap() error { return e.err }
-
-// toScript makes the script's error of a Go error. It is a new object each time,
-// because the interpreter writes line numbers into it.
-func toScript(call string, err error) object.Object {
-	var r *raised
-	if errors.As(err, &r) {
-		return r.obj
-	}
-	return &object.Error{Message: "kv." + call + ": " + err.Error(), ExceptionType: exceptionType(err)}
-}
-
-func exceptionType(err error) string {
-	switch {
-	case errors.Is(err, ErrNotAllowed):
-		return object.ExceptionTypePermissionError
-	case errors.Is(err, ErrType):
-		return object.ExceptionTypeTypeError
-	case errors.Is(err, ErrInvalid), errors.Is(err, ErrTooLarge), errors.Is(err, ErrOverflow):
-		return object.ExceptionTypeValueError
-	case errors.Is(err, ErrClosed), errors.Is(err, ErrConflict), errors.Is(err, errNesting),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return object.ExceptionTypeRuntimeError
-	}
-	return object.ExceptionTypeOSError
-}
-
-// maxNesting is how many callbacks may run inside each other. Each costs the
-// host's stack far more than a call between scripts does, and each wait below
-// many of them costs more than the one before.
-const maxNesting = 32
-
-var errNesting = errors.New("callbacks are nested too deeply")
-
-// nestingKey is where the context of a callback holds how many it stands in.
-type nestingKey struct{}
-
-// callBack runs a script's function. The interpreter lock is held, no store is.
-// takes says what fn is called with.
-func callBack(ctx context.Context, fn object.Object, takes string, args ...object.Object) (object.Object, error) {
-	eval := evaliface.FromContext(ctx)
-	if eval == nil {
-		return nil, kverr.Errorf(ErrType, "fn needs an interpreter to run in, and this call came without one")
-	}
-	nesting, _ := ctx.Value(nestingKey{}).(int)
-	if nesting == maxNesting {
-		return nil, kverr.Errorf(errNesting, "functions that stores call are nested more than %d deep; does fn make the call that runs it?", maxNesting)
-	}
-	ctx = context.WithValue(ctx, nestingKey{}, nesting+1)
-	switch result := eval.CallObjectFunction(ctx, fn, args, nil, evaluator.GetEnvFromContext(ctx)).(type) {
-	case *object.Error:
-		// A call of fn that does not fit it has no line yet: it failed before
-		// the first statement.
-		if result.Line == 0 && strings.HasPrefix(result.Message, fmt.Sprintf("argument error: got %d arguments, want ", len(args))) {
-			return nil, kverr.Errorf(ErrType, "fn is called with %s (%s)", takes, result.Message)
-		}
-		return nil, &raised{result}
-	case *object.Exception:
-		return nil, &raised{result}
-	case nil:
-		return none, nil
-	default:
-		return result, nil
-	}
-}
-
-// What the functions of the calls are called with.
-const (
-	takesNothing = "no argument; write it as lambda: value"
-	takesEntry   = "two arguments, the key and the value; write it as lambda key, value: None"
-	takesOld     = "one argument, the value; write it as lambda old: new"
-)
-
-// isNone also takes what a careless Go function may return.
-func isNone(o object.Object) bool {
-	_, null := o.(*object.Null)
-	return null || o == nil
 }

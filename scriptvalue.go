@@ -86,6 +86,12 @@ func typeName(o object.Object) string {
 	return o.Type().String()
 }
 
+// isNone also takes what a careless Go function may return.
+func isNone(o object.Object) bool {
+	_, null := o.(*object.Null)
+	return null || o == nil
+}
+
 func (w scriptWalk) elements(elems []object.Object, depth int) error {
 	for i, el := range elems {
 		if err := w.value(el, depth+1); err != nil {

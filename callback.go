@@ -1,0 +1,56 @@
+package extlibs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/paularlott/scriptling/evaliface"
+	"github.com/paularlott/scriptling/evaluator"
+	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// callBack runs a script's function. The interpreter lock is held, no store is.
+// takes says what fn is called with.
+func callBack(ctx context.Context, fn object.Object, takes string, args ...object.Object) (object.Object, error) {
+	eval := evaliface.FromContext(ctx)
+	if eval == nil {
+		return nil, kverr.Errorf(ErrType, "fn needs an interpreter to run in, and this call came without one")
+	}
+	nesting, _ := ctx.Value(nestingKey{}).(int)
+	if nesting == maxNesting {
+		return nil, kverr.Errorf(errNesting, "functions that stores call are nested more than %d deep; does fn make the call that runs it?", maxNesting)
+	}
+	ctx = context.WithValue(ctx, nestingKey{}, nesting+1)
+	switch result := eval.CallObjectFunction(ctx, fn, args, nil, evaluator.GetEnvFromContext(ctx)).(type) {
+	case *object.Error:
+		// A call of fn that does not fit it has no line yet: it failed before
+		// the first statement.
+		if result.Line == 0 && strings.HasPrefix(result.Message, fmt.Sprintf("argument error: got %d arguments, want ", len(args))) {
+			return nil, kverr.Errorf(ErrType, "fn is called with %s (%s)", takes, result.Message)
+		}
+		return nil, &scriptRaise{result}
+	case *object.Exception:
+		return nil, &scriptRaise{result}
+	case nil:
+		return none, nil
+	default:
+		return result, nil
+	}
+}
+
+// What the functions of the calls are called with.
+const (
+	takesNothing = "no argument; write it as lambda: value"
+	takesEntry   = "two arguments, the key and the value; write it as lambda key, value: None"
+	takesOld     = "one argument, the value; write it as lambda old: new"
+)
+
+// maxNesting is how many callbacks may run inside each other. Each costs the
+// host's stack far more than a call between scripts does, and each wait below
+// many of them costs more than the one before.
+const maxNesting = 32
+
+// nestingKey is where the context of a callback holds how many it stands in.
+type nestingKey struct{}
