@@ -95,19 +95,19 @@ func init() { // not in the declaration, because the help of a store lists its c
 }
 
 func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	if _, err := store(ctx, h, OpSet, a); err != nil {
+	if _, err := storeArg(ctx, h, OpSet, a); err != nil {
 		return nil, err
 	}
 	return none, nil
 }
 
 func callAdd(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	r, err := store(ctx, h, OpAdd, a)
+	r, err := storeArg(ctx, h, OpAdd, a)
 	return object.NewBoolean(r.Applied), err
 }
 
-// store carries out a call with key, value and ttl.
-func store(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, error) {
+// storeArg carries out a call with key, value and ttl.
+func storeArg(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, error) {
 	r := reader{a: a}
 	key, ttl := r.key(), r.ttl(2)
 	if r.err != nil {
@@ -471,5 +471,5 @@ func callSub(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	if err != nil {
 		return nil, err
 	}
-	return h.subFace(ctx, prefix)
+	return h.subObject(ctx, prefix)
 }

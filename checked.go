@@ -165,10 +165,10 @@ func blocking[T any](ctx context.Context, h *Handle, call func() (T, error)) (v 
 	if h.inMemory {
 		return call()
 	}
-	return released(ctx, call)
+	return runBlocking(ctx, call)
 }
 
-func released[T any](ctx context.Context, call func() (T, error)) (v T, err error) {
+func runBlocking[T any](ctx context.Context, call func() (T, error)) (v T, err error) {
 	object.RunBlocking(ctx, func() { v, err = call() })
 	return v, err
 }
@@ -178,14 +178,14 @@ func (h *Handle) loadRaw(ctx context.Context, key string, need Need) (Entry, err
 	if h.inMemory {
 		return h.store.Load(ctx, key, need)
 	}
-	return released(ctx, func() (Entry, error) { return h.store.Load(ctx, key, need) })
+	return runBlocking(ctx, func() (Entry, error) { return h.store.Load(ctx, key, need) })
 }
 
 func (h *Handle) applyRaw(ctx context.Context, op Op) (Result, error) {
 	if h.inMemory {
 		return h.store.Apply(ctx, op)
 	}
-	return released(ctx, func() (Result, error) { return h.store.Apply(ctx, op) })
+	return runBlocking(ctx, func() (Result, error) { return h.store.Apply(ctx, op) })
 }
 
 func (h *Handle) count(op *Op, r Result) {

@@ -58,7 +58,7 @@ func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, erro
 	for attempt := range updateAttempts {
 		if attempt >= updateEager {
 			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
-			if _, err := released(ctx, wait); err != nil {
+			if _, err := runBlocking(ctx, wait); err != nil {
 				return false, h.inStore(op.Key, err)
 			}
 		}

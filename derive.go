@@ -104,7 +104,7 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 	for attempt := range updateAttempts {
 		if attempt >= updateEager {
 			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
-			if _, err := released(ctx, wait); err != nil {
+			if _, err := runBlocking(ctx, wait); err != nil {
 				return Value{}, h.inStore(key, err)
 			}
 		}
@@ -192,7 +192,7 @@ func (h *Handle) getOrSetOnce(ctx context.Context, key string, ttl time.Duration
 			return run()
 		}
 		wait := func() (any, error) { return nil, fl.wait(ctx) }
-		if _, err := released(ctx, wait); err != nil {
+		if _, err := runBlocking(ctx, wait); err != nil {
 			return Value{}, h.inStore(key, err)
 		}
 		if !fl.value.IsZero() {

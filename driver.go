@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -65,11 +67,38 @@ func RegisterDriver(scheme string, opener Opener) {
 	drivers.openers[scheme] = opener
 }
 
+// parseURL reads the URL of a store. No error quotes it or wraps one of package
+// url, which would: it may carry a password.
+func parseURL(name string) (*url.URL, error) {
+	scheme, _, _ := strings.Cut(name, "://")
+	scheme = strings.ToLower(scheme)
+	drivers.Lock()
+	_, known := drivers.openers[scheme]
+	schemes := slices.Sorted(maps.Keys(drivers.openers))
+	drivers.Unlock()
+	if !known {
+		have := "none is registered"
+		if len(schemes) > 0 {
+			have = "registered are " + strings.Join(schemes, ", ")
+		}
+		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver, as redisstore is one`, shorten(scheme), have)
+	}
+	u, err := url.Parse(name)
+	if err != nil {
+		return nil, kverr.Errorf(ErrInvalid, "the URL of scheme %q is malformed; check its characters, and write those of a password as %%XX", scheme)
+	}
+	u.Host = strings.ToLower(u.Host)
+	if u.Path == "/" {
+		u.Path, u.RawPath = "", ""
+	}
+	return u, nil
+}
+
 func openDriver(ctx context.Context, u *url.URL, o options, script bool) (Store, error) {
 	drivers.Lock()
 	open := drivers.openers[u.Scheme]
 	drivers.Unlock()
-	if open == nil { // urlOf has checked it
+	if open == nil { // parseURL has checked it
 		return nil, kverr.Errorf(ErrInvalid, "no driver for scheme %q", u.Scheme)
 	}
 	s, err := open(ctx, OpenConfig{

@@ -340,3 +340,24 @@ func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
 	n, err := h.deleteMany(ctx, keys)
 	return n, inCall("delete_many", err)
 }
+
+// Stats returns the store's counters. Where it fails, because ctx ended the wait
+// for the backend or the store is closed, they are those that the backend has no
+// part in.
+func (h *Handle) Stats(ctx context.Context) (Stats, error) {
+	h = h.whole
+	s := h.counters.sum()
+	n, err := h.len(ctx)
+	if err != nil {
+		return s, inCall("stats", err)
+	}
+	s.Keys = int64(n)
+	if b, ok := h.store.(StatsReporter); ok {
+		t, err := blocking(ctx, h, func() (Stats, error) { return b.Stats(ctx) })
+		if err != nil {
+			return s, inCall("stats", h.inStore("", err))
+		}
+		s.Expired, s.Bytes, s.Commits = t.Expired, t.Bytes, t.Commits
+	}
+	return s, nil
+}

@@ -1,9 +1,9 @@
 package extlibs
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/paularlott/scriptling/object"
@@ -18,7 +18,6 @@ import (
 //
 // A Handle is safe for concurrent use. All handles of one store share it.
 type Handle struct {
-	registry *Registry
 	name     string // as it is shown
 	key      string // in the registry, where it is not the name: a URL with its password
 	store    Store
@@ -27,14 +26,27 @@ type Handle struct {
 	opts     options
 
 	isDefault atomic.Bool
-	closed    atomic.Bool            // by the registry, which still has it as its default store
-	face      func() *object.Builtin // the store as scripts see it, made once; not of a view
+	closed    atomic.Bool         // by the registry, which still has it as its default store
+	remove    func(*Handle) error // takes it out of the registry and closes it
+	current   func() *Handle      // the registry's default store now
+	script    onceObject          // the store as scripts see it; not of a view
 	counters  *counters
 	flights   flights // of the whole store
 
 	whole     *Handle // the store that this is a view of; itself if it is none
 	prefix    string  // of a view
 	prefixErr error   // why no key can be in the view
+}
+
+// onceObject is an object for scripts that is made when the first of them asks.
+type onceObject struct {
+	once    sync.Once
+	builtin *object.Builtin
+}
+
+func (o *onceObject) get(create func() *object.Builtin) *object.Builtin {
+	o.once.Do(func() { o.builtin = create() })
+	return o.builtin
 }
 
 // Name returns the store's name: what Open was given, an absolute path for a
@@ -52,37 +64,16 @@ func (h *Handle) close() error {
 	if h.whole != h || h.isDefault.Load() {
 		return nil
 	}
-	if err := h.registry.closeNamed(h); err != nil {
+	if err := h.remove(h); err != nil {
 		return h.inStore("", err)
 	}
 	return nil
 }
 
-// Stats returns the store's counters. Where it fails, because ctx ended the wait
-// for the backend or the store is closed, they are those that the backend has no
-// part in.
-func (h *Handle) Stats(ctx context.Context) (Stats, error) {
-	h = h.whole
-	s := h.counters.sum()
-	n, err := h.len(ctx)
-	if err != nil {
-		return s, inCall("stats", err)
-	}
-	s.Keys = int64(n)
-	if b, ok := h.store.(StatsReporter); ok {
-		t, err := blocking(ctx, h, func() (Stats, error) { return b.Stats(ctx) })
-		if err != nil {
-			return s, inCall("stats", h.inStore("", err))
-		}
-		s.Expired, s.Bytes, s.Commits = t.Expired, t.Bytes, t.Commits
-	}
-	return s, nil
-}
-
 // inStore completes a backend's error with the store and the key.
 func (h *Handle) inStore(key string, err error) error {
 	switch {
-	case errors.Is(err, ErrClosed) && h.registry.std.Load() == h.whole:
+	case errors.Is(err, ErrClosed) && h.whole.isDefault.Load() && h.current() == h.whole:
 		return kverr.Errorf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
 	case errors.Is(err, ErrClosed) && h.whole.isDefault.Load():
 		return kverr.Errorf(ErrClosed, "store %q is closed, another one is the default store now; ask the registry for it", h.name)

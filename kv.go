@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 
 	"github.com/paularlott/scriptling/object"
@@ -42,14 +41,14 @@ func (r *Registry) newLibrary(a *access.List) *object.Library {
 			return toScript(openCall.name, renamed(err, path, name))
 		}
 		if name == h.name || isURL(name) {
-			return h.face()
+			return h.scriptObject()
 		}
-		return newFace(name, func() *Handle { return h })
+		return newStoreObject(name, func() *Handle { return h })
 	}}
 	functions := misplacedCalls()
 	functions[openCall.name] = open
 	return object.NewLibrary(RuntimeKVLibraryName, functions,
-		map[string]object.Object{"default": r.defaultFace()},
+		map[string]object.Object{"default": r.scriptDefault()},
 		libraryDoc)
 }
 
@@ -89,13 +88,13 @@ func (r *Registry) openFromScript(ctx context.Context, name string, a *access.Li
 	if isMemoryName(name) {
 		return r.open(ctx, name, a, true)
 	}
-	return released(ctx, func() (*Handle, error) { return r.open(ctx, name, a, true) })
+	return runBlocking(ctx, func() (*Handle, error) { return r.open(ctx, name, a, true) })
 }
 
-// newFace makes the object that scripts see as a store, by the name that they gave
-// it. Each of its calls asks store for the handle, so that kv.default follows a
+// newStoreObject makes the object that scripts see as a store, by the name that they
+// gave it. Each of its calls asks store for the handle, so that kv.default follows a
 // later Init.
-func newFace(name string, store func() *Handle) *object.Builtin {
+func newStoreObject(name string, store func() *Handle) *object.Builtin {
 	methods := make(map[string]object.Object, len(calls))
 	for i := range calls {
 		c := &calls[i]
@@ -105,7 +104,7 @@ func newFace(name string, store func() *Handle) *object.Builtin {
 				return toScript(c.name, err)
 			}
 			if c.name == "sub" { // its view goes by the same name
-				ctx = context.WithValue(ctx, faceNameKey{}, name)
+				ctx = context.WithValue(ctx, givenNameKey{}, name)
 			}
 			for {
 				h := store()
@@ -129,19 +128,24 @@ func newFace(name string, store func() *Handle) *object.Builtin {
 	}
 }
 
-func (r *Registry) defaultFace() *object.Builtin {
-	r.faceOnce.Do(func() { r.face = newFace("default", r.Default) })
-	return r.face
+func (r *Registry) scriptDefault() *object.Builtin {
+	return r.script.get(func() *object.Builtin { return newStoreObject("default", r.Default) })
 }
 
-// faceNameKey is where the context of a call that makes a view holds the name by
-// which the script knows the store.
-type faceNameKey struct{}
+func (h *Handle) scriptObject() *object.Builtin {
+	return h.script.get(func() *object.Builtin {
+		return newStoreObject(h.name, func() *Handle { return h })
+	})
+}
 
-// subFace is a view of h as scripts see it. One of the default store follows a
+// givenNameKey is where the context of a call that makes a view holds the name by
+// which the script knows the store.
+type givenNameKey struct{}
+
+// subObject is a view of h as scripts see it. One of the default store follows a
 // later Init, as kv.default does.
-func (h *Handle) subFace(ctx context.Context, prefix string) (*object.Builtin, error) {
-	name, ok := ctx.Value(faceNameKey{}).(string)
+func (h *Handle) subObject(ctx context.Context, prefix string) (*object.Builtin, error) {
+	name, ok := ctx.Value(givenNameKey{}).(string)
 	if !ok {
 		name = h.name
 	}
@@ -150,22 +154,16 @@ func (h *Handle) subFace(ctx context.Context, prefix string) (*object.Builtin, e
 		return nil, sub.prefixErr
 	}
 	if !h.whole.isDefault.Load() {
-		return newFace(name, func() *Handle { return sub }), nil
+		return newStoreObject(name, func() *Handle { return sub }), nil
 	}
-	var current atomic.Pointer[Handle]
-	current.Store(sub)
-	return newFace(name, func() *Handle {
-		sub := current.Load()
-		if std := h.registry.Default(); sub.whole != std {
-			sub = std.Sub(sub.prefix)
-			current.Store(sub)
+	var view atomic.Pointer[Handle]
+	view.Store(sub)
+	return newStoreObject(name, func() *Handle {
+		sub := view.Load()
+		if now := h.current(); sub.whole != now {
+			sub = now.Sub(sub.prefix)
+			view.Store(sub)
 		}
 		return sub
 	}), nil
-}
-
-func faceOf(h *Handle) func() *object.Builtin {
-	return sync.OnceValue(func() *object.Builtin {
-		return newFace(h.name, func() *Handle { return h })
-	})
 }

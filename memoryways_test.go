@@ -22,7 +22,7 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	get, set := h.face().Attributes["get"].(*object.Builtin).Fn, h.face().Attributes["set"].(*object.Builtin).Fn
+	get, set := h.scriptObject().Attributes["get"].(*object.Builtin).Fn, h.scriptObject().Attributes["set"].(*object.Builtin).Fn
 	for i, v := range []any{
 		"", "a", "é", "ab", strings.Repeat("x", 23), strings.Repeat("x", 24), strings.Repeat("é", 200), strings.Repeat("x", 4000), "bad \xff",
 		int64(0), int64(-5), int64(-6), int64(10_000), int64(10_001), int64(math.MinInt64), int64(math.MaxInt64),

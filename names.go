@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -17,6 +18,14 @@ const maxMemoryName = 1024 // bytes after the prefix
 func isMemoryName(name string) bool {
 	return name == "" || strings.HasPrefix(name, memoryPrefix) ||
 		(name[0] == ':' || strings.HasPrefix(name, memoryPrefix[1:])) && !strings.Contains(name, "://")
+}
+
+func isURL(name string) bool { return strings.Contains(name, "://") }
+
+// shownURL leaves out what may be secret: user, password, and the query, in which
+// some servers take one.
+func shownURL(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
 
 // withNameHint adds to the refusal of a path what else a bare word may have been

@@ -1,14 +1,8 @@
 package extlibs
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Stats counts what happened to a store, or to all stores of a registry, since
@@ -75,65 +69,4 @@ func (c *counters) sum() (s Stats) {
 		s.Deletes += c[i].deletes.Load()
 	}
 	return s
-}
-
-// Stats returns the sum of the counters of all open stores, also where it could
-// not ask some of them: the error says which. It asks them all at once.
-func (r *Registry) Stats(ctx context.Context) (Stats, error) {
-	var sum Stats
-	var errs []error
-	for _, s := range r.allStats(ctx) {
-		sum.add(s.Stats)
-		errs = append(errs, s.err)
-	}
-	return sum, errors.Join(errs...)
-}
-
-type namedStats struct {
-	name string
-	Stats
-	err error
-}
-
-func (r *Registry) allStats(ctx context.Context) []namedStats {
-	stores := append(r.Stores(), r.Default())
-	all := make([]namedStats, len(stores))
-	var wg sync.WaitGroup
-	for i, h := range stores {
-		wg.Go(func() {
-			s, err := h.Stats(ctx)
-			all[i] = namedStats{h.name, s, err}
-		})
-	}
-	wg.Wait()
-	return all
-}
-
-// Var returns the counters of every open store, by name, as a variable for
-// package expvar:
-//
-//	expvar.Publish("kv", extlibs.DefaultRegistry().Var())
-//
-// A store that does not answer within a second is there with those counters that
-// its backend has no part in.
-func (r *Registry) Var() fmt.Stringer { return registryVar{r} }
-
-const varTimeout = 1 * time.Second
-
-type registryVar struct{ r *Registry }
-
-// String returns the counters as JSON.
-func (v registryVar) String() string {
-	ctx, cancel := context.WithTimeout(context.Background(), varTimeout)
-	defer cancel()
-	byName := map[string]Stats{}
-	for _, s := range v.r.allStats(ctx) {
-		s.add(byName[s.name]) // of one URL with two passwords
-		byName[s.name] = s.Stats
-	}
-	b, err := json.Marshal(byName)
-	if err != nil {
-		return "null" // a map of numbers: never
-	}
-	return string(b)
 }

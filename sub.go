@@ -16,8 +16,8 @@ import (
 // those of the whole store. A view is cheap to make and need not be kept.
 func (h *Handle) Sub(prefix string) *Handle {
 	sub := &Handle{
-		registry: h.registry, name: h.name, inMemory: h.inMemory, opts: h.opts,
-		counters: h.counters, whole: h.whole, prefix: h.prefix + prefix, prefixErr: h.prefixErr,
+		name: h.name, inMemory: h.inMemory, opts: h.opts,
+		remove: h.remove, current: h.current, counters: h.counters, whole: h.whole, prefix: h.prefix + prefix, prefixErr: h.prefixErr,
 	}
 	sub.store = &subStore{whole: h.whole.store, prefix: sub.prefix}
 	switch {

@@ -3,56 +3,11 @@ package extlibs
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
-
-func isURL(name string) bool { return strings.Contains(name, "://") }
-
-// parseURL reads the URL of a store. No error quotes it or wraps one of package
-// url, which would: it may carry a password.
-func parseURL(name string) (*url.URL, error) {
-	scheme, _, _ := strings.Cut(name, "://")
-	scheme = strings.ToLower(scheme)
-	drivers.Lock()
-	_, known := drivers.openers[scheme]
-	schemes := slices.Sorted(maps.Keys(drivers.openers))
-	drivers.Unlock()
-	if !known {
-		have := "none is registered"
-		if len(schemes) > 0 {
-			have = "registered are " + strings.Join(schemes, ", ")
-		}
-		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver, as redisstore is one`, shorten(scheme), have)
-	}
-	u, err := url.Parse(name)
-	if err != nil {
-		return nil, kverr.Errorf(ErrInvalid, "the URL of scheme %q is malformed; check its characters, and write those of a password as %%XX", scheme)
-	}
-	u.Host = strings.ToLower(u.Host)
-	if u.Path == "/" {
-		u.Path, u.RawPath = "", ""
-	}
-	return u, nil
-}
-
-// shownURL leaves out what may be secret: user, password, and the query, in which
-// some servers take one.
-func shownURL(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
-}
-
-// dialing is an opening of a URL that others wait for.
-type dialing struct {
-	done chan struct{}
-	h    *Handle
-	err  error
-}
 
 // openURL opens the store of a URL. All spellings of it are one store; the user
 // and the password are a part of it, so that nobody gets at a store with another's.
@@ -76,9 +31,9 @@ func (r *Registry) openURL(ctx context.Context, name string, a *access.List, scr
 	}
 	for {
 		r.mu.Lock()
-		if std := r.openStd(); std != nil && std.key == key {
+		if current := r.currentOpen(); current != nil && current.key == key {
 			r.mu.Unlock()
-			return std, nil
+			return current, nil
 		}
 		if h := r.stores[key]; h != nil {
 			r.mu.Unlock()
@@ -153,9 +108,9 @@ func (r *Registry) dialDefault(ctx context.Context, name string, o options) (*Ha
 	if err != nil {
 		return nil, err
 	}
-	if std := r.openStd(); std != nil && std.key == u.String() {
-		std.closed.Store(true)
-		if err := std.store.Close(); err != nil {
+	if current := r.currentOpen(); current != nil && current.key == u.String() {
+		current.closed.Store(true)
+		if err := current.store.Close(); err != nil {
 			return nil, err
 		}
 	}
