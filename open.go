@@ -125,7 +125,7 @@ func (r *Registry) openPath(ctx context.Context, name string, a *access.List, sc
 		return h, err
 	}
 	o := r.options()
-	creates := script && !exists(name, a)
+	creates := script && !fileExists(name, a)
 	r.mu.Lock()
 	if creates && o.maxCreatedFiles >= 0 && r.created >= o.maxCreatedFiles {
 		err = kverr.Errorf(ErrFull, "store %q does not exist, and scripts have created %d files, their limit; use one that exists, or let the host raise MaxCreatedFiles", shorten(name), r.created)
@@ -216,9 +216,9 @@ func (r *Registry) find(name string, a *access.List) (h *Handle, key string, err
 	}
 }
 
-// exists reports whether the file of a name is there, also where it may not be
+// fileExists reports whether the file of a name is there, also where it may not be
 // looked at.
-func exists(name string, a *access.List) bool {
+func fileExists(name string, a *access.List) bool {
 	loc, err := a.Locate(name)
 	if err == nil {
 		_, err = loc.Stat()

@@ -69,14 +69,14 @@ func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok
 // The modes in which structs are read and written. What is written is a value
 // that scripts can read: 64-bit ints, definite lengths, no tags but our own.
 var (
-	typedDecoding = must(cbor.DecOptions{
+	typedDecoding = modeOf(cbor.DecOptions{
 		MaxNestedLevels:  2*MaxDepth + 4, // a container and its tag are two
 		MaxArrayElements: maxTypedElements,
 		MaxMapPairs:      maxTypedElements,
 		IntDec:           cbor.IntDecConvertSignedOrFail,
 		UTF8:             cbor.UTF8DecodeInvalid,
 	}.DecMode())
-	typedEncoding = must(cbor.EncOptions{
+	typedEncoding = modeOf(cbor.EncOptions{
 		Time:          cbor.TimeRFC3339Nano,
 		IndefLength:   cbor.IndefLengthForbidden,
 		BigIntConvert: cbor.BigIntConvertReject,
@@ -85,7 +85,7 @@ var (
 
 const maxTypedElements = 1<<31 - 1 // the value's own bytes are the limit
 
-func must[T any](v T, err error) T {
+func modeOf[T any](v T, err error) T {
 	if err != nil {
 		panic(err) // constant options
 	}
