@@ -240,7 +240,11 @@ func TestAllKeysOfOneCallAreJudgedByOneReadingOfTheClock(t *testing.T) {
 	// The clock ticks at each look: two looks in one call would find two answers
 	// at one of these moments.
 	m := newTestMemory(t, steppedClock())
-	for round := range 20 {
+	rounds := 20
+	if testing.Short() {
+		rounds = 3
+	}
+	for round := range rounds {
 		if _, err := m.ApplyMany(t.Context(), ops); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 func TestScriptsDoTheSameOnEveryBackend(t *testing.T) {
 	for name, v := range vectors(t, "testdata/scripts") {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			forEachBackend(t, func(t *testing.T, b backend) {
 				clock := newClock()
 				p, _ := scripted(t, b, clock.option())

@@ -104,7 +104,7 @@ func record(r *rand.Rand, key, value string, deadline int64) *Record {
 func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 	steps := 30_000
 	if testing.Short() {
-		steps = 8_000
+		steps = 2_000
 	}
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -311,6 +311,9 @@ func testMutants(t *testing.T, keys, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if testing.Short() {
+		n /= 3
+	}
 	bad, refused, found, harmless := 0, 0, 0, 0
 	complain := func(format string, args ...any) {
 		t.Helper()
