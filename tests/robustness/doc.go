@@ -1,5 +1,5 @@
 // Package robustness tests what a store keeps when the system below it fails.
-// It knows stores by their public calls only.
+// It knows stores by their public calls only, but for one bound of internal/boltfile.
 //
 //	kill_test.go       processes that are killed while they write
 //	soak_test.go       everything at once, for as long as -soak says
@@ -11,4 +11,6 @@
 //	programs_test.go   the processes that use stores while they are traced
 //	faults_test.go     each call of the system fails once
 //	broken_test.go     faults that the tests have to find
+//	damage_test.go     files with changed bytes, and files cut off
+//	diskfull_*_test.go disks and limits that are full, and files that may not be written
 package robustness

@@ -1,6 +1,7 @@
 package robustness
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -45,6 +46,34 @@ func command(name, dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command(argv[0])
 	cmd.Env, cmd.Stderr = env, os.Stderr
 	return cmd
+}
+
+// linesFrom runs a process to its end and returns what it printed. It has to exit with status 0 and not hang;
+// where it does, the lines that it printed last say what it was at.
+func linesFrom(t *testing.T, limit time.Duration, cmd *exec.Cmd) []string {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hung := time.AfterFunc(limit, func() { cmd.Process.Kill() })
+	err := cmd.Wait()
+	lines := linesOf(out.String())
+	if !hung.Stop() {
+		t.Fatalf("the process hung; its last lines:\n%s", strings.Join(lines[max(0, len(lines)-3):], "\n"))
+	}
+	if err != nil {
+		t.Fatalf("the process died: %v; its last lines:\n%s", err, strings.Join(lines[max(0, len(lines)-40):], "\n"))
+	}
+	return lines
+}
+
+func linesOf(s string) (lines []string) {
+	for line := range strings.Lines(s) {
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	}
+	return lines
 }
 
 // stores are the kinds of stores that tests use.

@@ -1,7 +1,6 @@
-package extlibs_test
+package robustness
 
 import (
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -13,5 +12,5 @@ func TestAStoreOnAFullFileSystemWorksAgainAfterDeletes(t *testing.T) {
 		t.Skipf("no small file system to be had: %v", err)
 	}
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
-	complainOf(t, runChild(t, time.Minute, child("fill", filepath.Join(dir, "kv.db"), "always")))
+	complainOf(t, linesFrom(t, time.Minute, command("fill", dir, "always")))
 }

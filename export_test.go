@@ -4,13 +4,8 @@ import (
 	"sync"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
-	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/boltfile/boltfiletest"
 )
-
-// VerifyNoLeaves makes every file one of those that are too large for all of it
-// to be read when it is opened.
-func VerifyNoLeaves() { boltfile.VerifyAllBytes = 0 }
 
 // DiskHook is asked before each thing that a store does to its folder.
 func DiskHook(h access.Hook) Option { return func(o *options) { o.diskHook = h } }

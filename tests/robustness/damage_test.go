@@ -1,4 +1,4 @@
-package extlibs_test
+package robustness
 
 import (
 	"bytes"
@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -155,25 +157,26 @@ func useDamaged(h *extlibs.Handle, truth damageTruth) error {
 	return errors.Join(errs...)
 }
 
-// In the child: args are the file and what to damage. Each line printed is a
-// count, or a complaint that begins with "BAD".
+// In the process: args are what to damage, the flips, and whether to be quick. Each
+// line printed is a count, or a complaint that begins with "BAD".
 func init() {
-	children["damage"] = func(args []string) {
-		path, kind := args[0], args[1]
-		if kind == "large" {
-			extlibs.VerifyNoLeaves()
+	programs["damage"] = func(dir string, args ...string) {
+		path, kind := filepath.Join(dir, "kv.db"), args[0]
+		if kind == "large" { // every file is one of those
+			boltfile.VerifyAllBytes = 0
 		}
-		flips, _ := strconv.Atoi(args[2])
+		flips, _ := strconv.Atoi(args[1])
 		step := pageSize
-		if args[3] == "true" { // go test -short
+		if args[2] == "true" { // go test -short
 			step *= 7
 		}
 		whole, err := os.ReadFile(path)
 		if err != nil {
 			panic(err)
 		}
-		clock := &testClock{now: time.Now()}
-		r := extlibs.NewRegistry(clock.option())
+		var ahead atomic.Int64
+		start := time.Now()
+		r := extlibs.NewRegistry(extlibs.Clock(func() time.Time { return start.Add(time.Duration(ahead.Load())) }))
 		h, err := r.Open(ctx, path)
 		if err != nil {
 			panic(err)
@@ -194,10 +197,10 @@ func init() {
 			h, err := r.Open(ctx, path)
 			if err == nil {
 				if err = useDamaged(h, truth); err == nil {
-					clock.Advance(24 * time.Hour) // where the index of deadlines counts
+					ahead.Add(int64(24 * time.Hour)) // where the index of deadlines counts
 					n, e := h.Store().Len(ctx)
 					all, e2 := readAll(h)
-					clock.Advance(-24 * time.Hour)
+					ahead.Add(-int64(24 * time.Hour))
 					if err = errors.Join(e, e2); err == nil && n != len(all.keys) {
 						err = fmt.Errorf("%w: count is %d after the deadlines of all but %d", errLie, n, len(all.keys))
 					}
@@ -281,9 +284,10 @@ func init() {
 }
 
 func testDamage(t *testing.T, kind string) {
-	path := filepath.Join(t.TempDir(), "kv.db")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "kv.db")
 	damageContent(t, path)
-	lines := runChild(t, 2*time.Minute, child("damage", path, kind, strconv.Itoa(*damageFlips), strconv.FormatBool(testing.Short())))
+	lines := linesFrom(t, 2*time.Minute, command("damage", dir, kind, strconv.Itoa(*damageFlips), strconv.FormatBool(testing.Short())))
 	bad, lies := 0, 0
 	for _, line := range lines {
 		if kind == "large" && strings.Contains(line, errLie.Error()+": count") && !strings.Contains(line, errLie.Error()+": get") {

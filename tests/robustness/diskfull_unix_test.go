@@ -1,6 +1,6 @@
 //go:build unix
 
-package extlibs_test
+package robustness
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// fill writes until the store is full, and checks that nothing but the write
+// fillUp writes until the store is full, and checks that nothing but the write
 // that did not fit was lost, that deletes make room, and that writes work again.
 // It prints what is wrong.
-func fill(path string, opts ...extlibs.Option) {
+func fillUp(path string, opts ...extlibs.Option) {
 	bad := func(format string, args ...any) { fmt.Printf("BAD "+format+"\n", args...) }
 	r := extlibs.NewRegistry(opts...)
 	h, err := r.Open(ctx, path)
@@ -85,16 +85,16 @@ func fill(path string, opts ...extlibs.Option) {
 }
 
 func init() {
-	children["rlimit"] = func(args []string) {
+	programs["rlimit"] = func(dir string, args ...string) {
 		signal.Ignore(syscall.SIGXFSZ)
 		limit := syscall.Rlimit{Cur: 2 << 20, Max: 2 << 20}
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 			panic(err)
 		}
-		fill(args[0], optionsOf(args[1])...)
+		fillUp(filepath.Join(dir, "kv.db"), optionsOf(args[0])...)
 	}
-	children["fill"] = func(args []string) { fill(args[0], optionsOf(args[1])...) }
-	children["unprivileged"] = func(args []string) { useReadOnly(args[0]) }
+	programs["fill"] = func(dir string, args ...string) { fillUp(filepath.Join(dir, "kv.db"), optionsOf(args[0])...) }
+	programs["unprivileged"] = func(dir string, _ ...string) { useReadOnly(dir) }
 }
 
 func optionsOf(mode string) []extlibs.Option {
@@ -119,14 +119,14 @@ func complainOf(t *testing.T, lines []string) {
 
 func TestAFileThatReachesTheProcessLimitIsFullAndWorksAgainAfterDeletes(t *testing.T) {
 	t.Parallel()
-	complainOf(t, runChild(t, time.Minute, child("rlimit", filepath.Join(t.TempDir(), "kv.db"), "always")))
+	complainOf(t, linesFrom(t, time.Minute, command("rlimit", t.TempDir(), "always")))
 }
 
 func TestAFileThatReachesMaxFileBytesIsFullAndWorksAgainAfterDeletes(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "kv.db")
-	complainOf(t, runChild(t, time.Minute, child("fill", path, "quota")))
-	if info, err := os.Stat(path); err != nil || info.Size() > 2<<20 {
+	dir := t.TempDir()
+	complainOf(t, linesFrom(t, time.Minute, command("fill", dir, "quota")))
+	if info, err := os.Stat(filepath.Join(dir, "kv.db")); err != nil || info.Size() > 2<<20 {
 		t.Errorf("the file has %d bytes, %v", info.Size(), err)
 	}
 }
@@ -184,7 +184,7 @@ func TestAReadOnlyFileCanBeReadAndSaysSoWhenItIsWritten(t *testing.T) {
 		}
 		defer os.Chmod(path, 0o700)
 	}
-	cmd := child("unprivileged", dir)
+	cmd := command("unprivileged", dir)
 	if os.Getuid() == 0 { // whom no permission stops
 		bin := filepath.Join(t.TempDir(), "test")
 		program, err := os.ReadFile(os.Args[0])
@@ -204,5 +204,5 @@ func TestAReadOnlyFileCanBeReadAndSaysSoWhenItIsWritten(t *testing.T) {
 		cmd.Path, cmd.Dir = bin, "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
-	complainOf(t, runChild(t, time.Minute, cmd))
+	complainOf(t, linesFrom(t, time.Minute, cmd))
 }
