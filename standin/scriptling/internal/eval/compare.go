@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/paularlott/scriptling/errors"
@@ -26,6 +27,29 @@ func identical(a, b object.Object) bool {
 		}
 	}
 	return a == b
+}
+
+// compare applies a comparison operator; ok is false for any other operator. NaN
+// is neither less than anything nor equal to it.
+func compare[T cmp.Ordered](op ast.Op, a, b T) (result object.Object, ok bool) {
+	var holds bool
+	switch op {
+	case ast.Eq:
+		holds = a == b
+	case ast.NotEq:
+		holds = a != b
+	case ast.Lt:
+		holds = a < b
+	case ast.Gt:
+		holds = a > b
+	case ast.LtE:
+		holds = a <= b
+	case ast.GtE:
+		holds = a >= b
+	default:
+		return nil, false
+	}
+	return object.NewBoolean(holds), true
 }
 
 // equal is the operator ==, where numbers compare by value across types.

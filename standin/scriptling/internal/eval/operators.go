@@ -96,14 +96,9 @@ func (f *frame) stringOp(op ast.Op, left *object.String, right object.Object) ob
 				return errTooLarge("string")
 			}
 			return object.NewString(a + b)
-		case ast.Lt:
-			return object.NewBoolean(a < b)
-		case ast.Gt:
-			return object.NewBoolean(a > b)
-		case ast.LtE:
-			return object.NewBoolean(a <= b)
-		case ast.GtE:
-			return object.NewBoolean(a >= b)
+		}
+		if result, ok := compare(op, a, b); ok {
+			return result
 		}
 		return errOperator(left, op, right)
 	case *object.Integer:
@@ -212,21 +207,11 @@ func bytesOp(op ast.Op, left *object.Bytes, right object.Object) object.Object {
 		return errors.NewTypeError("BYTES", right.Type().String())
 	}
 	a, b := string(left.BytesValue()), string(other.BytesValue())
-	switch op {
-	case ast.Add:
+	if op == ast.Add {
 		return object.NewBytesFromString(a + b)
-	case ast.Eq:
-		return object.NewBoolean(a == b)
-	case ast.NotEq:
-		return object.NewBoolean(a != b)
-	case ast.Lt:
-		return object.NewBoolean(a < b)
-	case ast.Gt:
-		return object.NewBoolean(a > b)
-	case ast.LtE:
-		return object.NewBoolean(a <= b)
-	case ast.GtE:
-		return object.NewBoolean(a >= b)
+	}
+	if result, ok := compare(op, a, b); ok {
+		return result
 	}
 	return errOperator(left, op, right)
 }

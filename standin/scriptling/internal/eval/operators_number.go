@@ -99,18 +99,9 @@ func intOp(op ast.Op, a, b int64) object.Object {
 			return object.NewInteger(a << uint64(b))
 		}
 		return object.NewInteger(a >> uint64(b))
-	case ast.Eq:
-		return object.NewBoolean(a == b)
-	case ast.NotEq:
-		return object.NewBoolean(a != b)
-	case ast.Lt:
-		return object.NewBoolean(a < b)
-	case ast.Gt:
-		return object.NewBoolean(a > b)
-	case ast.LtE:
-		return object.NewBoolean(a <= b)
-	case ast.GtE:
-		return object.NewBoolean(a >= b)
+	}
+	if result, ok := compare(op, a, b); ok {
+		return result
 	}
 	return errors.NewTypeError("iterable", "INTEGER")
 }
@@ -152,14 +143,9 @@ func floatOp(op ast.Op, a, b float64) object.Object {
 		return object.NewFloat(math.Floor(a / b))
 	case ast.Pow:
 		return object.NewFloat(math.Pow(a, b))
-	case ast.Lt:
-		return object.NewBoolean(a < b)
-	case ast.Gt:
-		return object.NewBoolean(a > b)
-	case ast.LtE:
-		return object.NewBoolean(a <= b)
-	case ast.GtE:
-		return object.NewBoolean(a >= b)
+	}
+	if result, ok := compare(op, a, b); ok {
+		return result
 	}
 	return errors.NewError("%s: FLOAT %s FLOAT", errors.ErrUnknownOperator, op)
 }
