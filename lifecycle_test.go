@@ -14,11 +14,15 @@ import (
 
 func TestACloseAgainstRunningCallsGivesAnswersOrErrClosed(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	rounds := 50
+	if testing.Short() {
+		rounds = 10
+	}
 	for _, name := range []string{"memory", "bolt", "interval"} {
 		r, path := interpreterStores[name](t)
 		h := mustOpen(t, r, path)
 		value, _ := extlibs.Encode("v")
-		for round := range 50 {
+		for round := range rounds {
 			var calls sync.WaitGroup
 			started := make(chan struct{}, 8)
 			for g := range 8 {
@@ -70,7 +74,11 @@ func TestAThousandOpensWithAFastSweepLeaveNothingBehind(t *testing.T) {
 	r := extlibs.NewRegistry(extlibs.SweepInterval(time.Millisecond), extlibs.Durability(extlibs.Interval(time.Millisecond)))
 	value, _ := extlibs.Encode(1)
 	path := filepath.Join(t.TempDir(), "kv.db")
-	for i := range 1000 {
+	rounds := 1000
+	if testing.Short() {
+		rounds = 200
+	}
+	for i := range rounds {
 		name := path
 		if i%2 == 0 {
 			name = ":memory:s"

@@ -17,7 +17,6 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 		keys = 60_000
 	}
 	forEachBackend(t, func(t *testing.T, b backend) {
-		t.Parallel()
 		clock := newClock()
 		h := b.open(t, clock.option(), extlibs.SweepInterval(time.Millisecond))
 		ops := func(kind extlibs.OpKind, from int, ttl time.Duration) []extlibs.Op {
