@@ -28,7 +28,10 @@ var (
 func quick() bool { return testing.Short() || raceDetector }
 
 func statesOfTest(n int) int {
-	if quick() {
+	switch {
+	case testing.Short():
+		return n / 10
+	case raceDetector:
 		return n / 5
 	}
 	return n
