@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/rueidis"
 	"github.com/scriptling-kv/extlibs"
@@ -33,6 +34,7 @@ func open(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.reply.Store(replyBytes(c))
 	s, err := acquire(ctx, t)
 	if err != nil {
 		return nil, err
@@ -46,12 +48,19 @@ func open(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
 	return st, nil
 }
 
+// replyBytes is the most that a store needs in one reply: all that a call on many
+// keys may hold, a value before and after a change, a page of the longest keys.
+func replyBytes(c extlibs.OpenConfig) int64 {
+	return 3*int64(c.MaxOperationBytes) + 4*int64(c.MaxValueBytes) + 2*pageKeys*extlibs.MaxKeyBytes
+}
+
 // target is what a URL names.
 type target struct {
 	name     string // of the server, for people
 	identity identity
 	store    string
-	script   bool // a script gave the URL
+	script   bool          // a script gave the URL
+	reply    *atomic.Int64 // most bytes of one reply
 	options  rueidis.ClientOption
 }
 
@@ -137,7 +146,8 @@ func parse(u *url.URL, script bool) (t target, err error) {
 		}
 	}
 	t.identity = identity{at, db, set}
-	t.options, err = t.identity.options()
+	t.reply = new(atomic.Int64)
+	t.options, err = t.identity.options(t.reply)
 	return t, err
 }
 
@@ -149,12 +159,12 @@ func address(host, port string) string {
 }
 
 // options is what the client is told.
-func (id *identity) options() (rueidis.ClientOption, error) {
+func (id *identity) options(reply *atomic.Int64) (rueidis.ClientOption, error) {
 	o := rueidis.ClientOption{
 		DisableRetry:      true, // a request whose answer was lost is not sent again
 		PipelineMultiplex: -1,   // one connection keeps requests in their order
 		DisableCache:      true,
-		DialCtxFn:         dial,
+		DialCtxFn:         dialer(reply, id.sentinel != ""),
 		Dialer:            net.Dialer{Timeout: dialTimeout},
 		InitAddress:       []string{id.address},
 		SelectDB:          id.db,

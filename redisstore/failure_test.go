@@ -28,9 +28,9 @@ func set(key string, v any) extlibs.Op {
 // TestTheScriptsDoWhatNextSays applies random operations to a store and to a
 // model that is made of Op.Next.
 func TestTheScriptsDoWhatNextSays(t *testing.T) {
-	rounds := 20_000
+	operations := 100_000
 	if testing.Short() {
-		rounds = 2000
+		operations = 4000
 	}
 	s := startServer(t)
 	st := open(t, s.url(newName()))
@@ -48,11 +48,13 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 		return set("", values[r.IntN(17)]).Value
 	}
 	model := map[string]extlibs.Value{}
-	for i := range rounds {
+	for i, done := 0, 0; done < operations; i++ {
 		n := 1
 		if r.IntN(3) == 0 {
 			n = 1 + r.IntN(6)
 		}
+		done += n
+		onlySets := r.IntN(8) == 0
 		ops := make([]extlibs.Op, n)
 		next := map[string]extlibs.Value{}
 		for k, v := range model {
@@ -74,6 +76,9 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 			}
 			if r.IntN(3) == 0 {
 				op.TTL = time.Hour
+			}
+			if onlySets {
+				op.Kind, op.Value, op.TTL, op.NeedOld = extlibs.OpSet, pick(), ops[0].TTL, false
 			}
 			ops[j] = op
 			if failed != nil {

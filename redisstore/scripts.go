@@ -2,47 +2,92 @@ package redisstore
 
 import "github.com/redis/rueidis"
 
+// script is a script and how many of a store's keys it uses: V, or V and I, or V,
+// I and D, or all. On the server, each key and argument of a call takes time.
+type script struct {
+	lua  *rueidis.Lua
+	keys int
+}
+
+func newScript(keys int, text string) script { return script{rueidis.NewLuaScript(text), keys} }
+
 // The scripts, one for each hot operation and one for all of them. KEYS are
 // {NAME}:v, {NAME}:i, {NAME}:d, {NAME}:m. Times are in microseconds; the numbers
 // of Lua hold them exactly for two hundred years to come. A script writes nothing
 // before it knows that it will not fail.
 
 // scriptSet: key, payload.
-var scriptSet = rueidis.NewLuaScript(`
-local o=redis.call('HGET',KEYS[1],ARGV[1])
-redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])
-if not o then redis.call('ZADD',KEYS[2],0,ARGV[1]) elseif string.sub(o,1,1)=='!' then redis.call('ZREM',KEYS[3],ARGV[1]) end
+var scriptSet = newScript(3, `
+if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then redis.call('ZADD',KEYS[2],0,ARGV[1]) else redis.call('ZREM',KEYS[3],ARGV[1]) end
 return 1`)
 
 // scriptSetTTL: key, payload, ttl.
-var scriptSetTTL = rueidis.NewLuaScript(`
+var scriptSetTTL = newScript(3, `
 local t=redis.call('TIME')
 local d=string.format('%.0f',t[1]*1000000+t[2]+ARGV[3])
 if redis.call('HSET',KEYS[1],ARGV[1],'!'..d..'!'..ARGV[2])==1 then redis.call('ZADD',KEYS[2],0,ARGV[1]) end
 redis.call('ZADD',KEYS[3],d,ARGV[1])
 return 1`)
 
-// scriptIncr: key, an int. It returns the sum, or false where it takes more than
-// an addition of numbers that Lua holds exactly to a key without expiry.
-var scriptIncr = rueidis.NewLuaScript(`
-local o=redis.call('HGET',KEYS[1],ARGV[1])
-if not o then
-  redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])
-  redis.call('ZADD',KEYS[2],0,ARGV[1])
-  return ARGV[2]
+// scriptSetMany: ttl (0: none), then keys and payloads by turns.
+var scriptSetMany = newScript(3, `
+local ttl,d=tonumber(ARGV[1]),nil
+if ttl>0 then
+  local t=redis.call('TIME')
+  d=string.format('%.0f',t[1]*1000000+t[2]+ttl)
 end
-if string.len(o)>15 or string.len(ARGV[2])>15 or not string.find(o,'^[-%d]') then return false end
-o=string.format('%.0f',tonumber(o)+tonumber(ARGV[2]))
-redis.call('HSET',KEYS[1],ARGV[1],o)
-return o`)
+local mortals=d or redis.call('EXISTS',KEYS[3])==1
+for i=2,#ARGV,2000 do
+  local last=math.min(i+1999,#ARGV)
+  local new
+  if d then
+    local head,put='!'..d..'!',{}
+    for j=i,last,2 do put[j-i+1]=ARGV[j] put[j-i+2]=head..ARGV[j+1] end
+    new=redis.call('HSET',KEYS[1],unpack(put))
+  else
+    new=redis.call('HSET',KEYS[1],unpack(ARGV,i,last))
+  end
+  local names={}
+  if new>0 or d then
+    for j=i,last,2 do names[j-i+1]='0' names[j-i+2]=ARGV[j] end
+    if new>0 then redis.call('ZADD',KEYS[2],unpack(names)) end
+  end
+  if d then
+    for j=1,#names,2 do names[j]=d end
+    redis.call('ZADD',KEYS[3],unpack(names))
+  elseif mortals then
+    local n=0
+    for j=i,last,2 do n=n+1 names[n]=ARGV[j] end
+    redis.call('ZREM',KEYS[3],unpack(names,1,n))
+  end
+end
+return 1`)
 
-// scriptLoad: keys. It returns now, then for each key false or its payload.
-var scriptLoad = rueidis.NewLuaScript(`
+// scriptIncr: key, an int. It returns the sum, or false where it takes more than
+// adding an int to an int without expiry, which have the payloads that HINCRBY
+// takes. Where the sum is what was added, the key may be a new one.
+var scriptIncr = newScript(2, `
+local n=redis.pcall('HINCRBY',KEYS[1],ARGV[1],ARGV[2])
+if type(n)~='number' then return false end
+if n==tonumber(ARGV[2]) then redis.call('ZADD',KEYS[2],0,ARGV[1]) end
+if n>=9007199254740992 or n<=-9007199254740992 then return redis.call('HGET',KEYS[1],ARGV[1]) end
+return n`)
+
+// scriptLoad: most bytes of payloads (0: only their deadlines are wanted), then
+// keys. It returns now, then for each key false or its payload.
+var scriptLoad = newScript(1, `
 local t=redis.call('TIME')
 local r={string.format('%.0f',t[1]*1000000+t[2])}
-for i=1,#ARGV,1000 do
-  local p=redis.call('HMGET',KEYS[1],unpack(ARGV,i,math.min(i+999,#ARGV)))
-  for j=1,#p do r[i+j]=p[j] end
+local size,limit=0,tonumber(ARGV[1])
+for i=2,#ARGV,100 do
+  local p=redis.call('HMGET',KEYS[1],unpack(ARGV,i,math.min(i+99,#ARGV)))
+  for j=1,#p do
+    local v=p[j]
+    if v and limit==0 then v=(string.match(v,'^!%d+!') or '')..'0' end
+    r[i+j-1]=v
+    if v then size=size+string.len(v) end
+  end
+  if limit>0 and size>limit then return redis.error_reply('KVLARGE') end
 end
 return r`)
 
@@ -54,29 +99,11 @@ return r`)
 // What becomes of every key is planned first. Ints are added in two parts of nine
 // digits each, because Lua's numbers are floats. The kinds are those of
 // extlibs.OpKind.
-var scriptApply = rueidis.NewLuaScript(`
+var scriptApply = newScript(3, `
 local V,I,D=KEYS[1],KEYS[2],KEYS[3]
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
-local plan,order,reply={},{},{}
-local function state(k)
-  local s=plan[k]
-  if s then return s end
-  s={}
-  local o=redis.call('HGET',V,k)
-  if o then
-    s.stored=true
-    if string.sub(o,1,1)=='!' then
-      local e=string.find(o,'!',2,true)
-      s.was=tonumber(string.sub(o,2,e-1))
-      if s.was>now then s.p=string.sub(o,e+1) s.d=s.was end
-    else s.p=o end
-    s.live=s.p~=nil
-  end
-  plan[k]=s
-  order[#order+1]=k
-  return s
-end
+local plan,order,reply,damaged={},{},{},false
 local function isfloat(p) local b=string.sub(p,1,1) return b=='#' or b=='\251' end -- a NaN with other bits is CBOR
 local function float(p)
   if string.sub(p,1,1)=='\251' then return 0/0 end
@@ -108,6 +135,32 @@ local function add(a,b)
   if h==0 then return sign..string.format('%.0f',l) end
   return sign..string.format('%.0f%09.0f',h,l)
 end
+local function valid(p) -- as far as a script may tell
+  local b=string.byte(p) or 0
+  if b>=64 or b==34 then return true end
+  if b==35 then return float(p)~=nil end
+  return string.len(p)<=20 and string.find(p,'^-?%d+$') and add(p,'0')==p
+end
+local function state(k)
+  local s=plan[k]
+  if s then return s end
+  s={}
+  local o=redis.call('HGET',V,k)
+  if o then
+    s.stored=true
+    if string.sub(o,1,1)=='!' then
+      local e=string.find(o,'!',2,true)
+      s.was=e and tonumber(string.sub(o,2,e-1))
+      if not s.was then damaged=true s.p='0'
+      elseif s.was>now then s.p=string.sub(o,e+1) s.d=s.was end
+    else s.p=o end
+    if s.p and not valid(s.p) then damaged=true end
+    s.live=s.p~=nil
+  end
+  plan[k]=s
+  order[#order+1]=k
+  return s
+end
 for i=2,#ARGV,6 do
   local kind,k,p,old,ttl=tonumber(ARGV[i]),ARGV[i+1],ARGV[i+2],ARGV[i+3],tonumber(ARGV[i+4])
   local s=state(k)
@@ -129,6 +182,7 @@ for i=2,#ARGV,6 do
     else
       local f=isfloat(cur)
       if not f and not string.find(cur,'^[-%d]') then return redis.error_reply('KVTYPE') end
+      if damaged then return redis.error_reply('KVDATA') end
       if f and kind==9 then return redis.error_reply('KVFLOAT') end
       if f or isfloat(p) then p=text(float(cur)+float(p))
       else
@@ -142,6 +196,7 @@ for i=2,#ARGV,6 do
   reply[#reply+1]=ARGV[i+5]=='1' and cur or ''
   reply[#reply+1]=new
 end
+if damaged then return redis.error_reply('KVDATA') end
 local limit=tonumber(ARGV[1])
 if limit>0 then
   local n=0
@@ -173,9 +228,10 @@ return reply`)
 // scriptScan: lower and upper bound as ZRANGEBYLEX wants them, most entries, most
 // bytes of payloads, whether payloads are wanted. It returns the epoch, 1 if there
 // is more, the last key looked at, now, then each key with its payload.
-var scriptScan = rueidis.NewLuaScript(`
+var scriptScan = newScript(4, `
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
+if redis.call('HLEN',KEYS[1])~=redis.call('ZCARD',KEYS[2]) then return redis.error_reply('KVLOST') end
 local n=tonumber(ARGV[3])
 local keys=redis.call('ZRANGEBYLEX',KEYS[2],ARGV[1],ARGV[2],'LIMIT',0,n+1)
 local more=0
@@ -209,23 +265,26 @@ end
 return r`)
 
 // scriptLen counts what has not expired.
-var scriptLen = rueidis.NewLuaScript(`
+var scriptLen = newScript(3, `
 local t=redis.call('TIME')
-return redis.call('HLEN',KEYS[1])-redis.call('ZCOUNT',KEYS[3],'-inf',t[1]*1000000+t[2])`)
+local all=redis.call('HLEN',KEYS[1])
+local n=all-redis.call('ZCOUNT',KEYS[3],'-inf',t[1]*1000000+t[2])
+if n<0 or all~=redis.call('ZCARD',KEYS[2]) then return redis.error_reply('KVLOST') end
+return n`)
 
 // scriptClear begins a new epoch, which is never one that was there before, even
-// after the server has lost the last one.
-var scriptClear = rueidis.NewLuaScript(`
+// after the server has lost the last one. ARGV: the format.
+var scriptClear = newScript(4, `
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
-local e=tonumber(redis.call('HGET',KEYS[4],'epoch') or '0')+1
+local e=(tonumber(redis.call('HGET',KEYS[4],'epoch') or '0') or 0)+1
 redis.call('UNLINK',KEYS[1],KEYS[2],KEYS[3]) -- first, so that a full server goes on with the rest
-redis.call('HSET',KEYS[4],'epoch',string.format('%.0f',math.max(e,now)))
+redis.call('HSET',KEYS[4],'format',ARGV[1],'epoch',string.format('%.0f',math.max(e,now)))
 return 1`)
 
 // scriptSweep removes expired keys: at most ARGV[1]. It returns how many, and the
 // time until the next deadline, -1 if there is none.
-var scriptSweep = rueidis.NewLuaScript(`
+var scriptSweep = newScript(3, `
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
 local due=redis.call('ZRANGEBYSCORE',KEYS[3],'-inf',now,'LIMIT',0,ARGV[1])
@@ -238,9 +297,15 @@ local first=redis.call('ZRANGE',KEYS[3],0,0,'WITHSCORES')
 if not first[2] then return {#due,-1} end
 return {#due,math.max(0,tonumber(first[2])-now)}`)
 
-// scriptOpen: the format that this version knows. It returns the format of the
+// scriptOpen: the format that this version knows. It refuses keys that hold
+// something else, since others rely on that before they write. It returns the format of the
 // store, which is given to a new one.
-var scriptOpen = rueidis.NewLuaScript(`
+var scriptOpen = newScript(4, `
+for i,want in ipairs({'hash','zset','zset','hash'}) do
+  local is=redis.call('TYPE',KEYS[i])
+  is=is.ok or is
+  if is~=want and is~='none' then return redis.error_reply('WRONGTYPE') end
+end
 local f=redis.call('HGET',KEYS[4],'format')
 if not f then f=ARGV[1] redis.call('HSET',KEYS[4],'format',f) end
 return f`)

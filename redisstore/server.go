@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -20,8 +21,9 @@ const dialTimeout = 5 * time.Second
 type server struct {
 	name   string // without credentials
 	client rueidis.Client
-	users  int  // guarded by servers
-	byHost bool // a host's URL led to it; guarded by servers
+	users  int           // guarded by servers
+	byHost bool          // a host's URL led to it; guarded by servers
+	reply  *atomic.Int64 // most bytes of one reply; written under servers
 }
 
 var servers struct {
@@ -34,8 +36,7 @@ func acquire(ctx context.Context, t target) (*server, error) {
 	servers.Lock()
 	s := servers.open[t.identity]
 	if s != nil {
-		s.users++
-		s.byHost = s.byHost || !t.script
+		s.use(t)
 		servers.Unlock()
 		return s, nil
 	}
@@ -48,6 +49,11 @@ func acquire(ctx context.Context, t target) (*server, error) {
 	}
 	done := make(chan dialled, 1)
 	go func() {
+		defer func() {
+			if p := recover(); p != nil { // over what a server says of itself
+				done <- dialled{nil, errForeign}
+			}
+		}()
 		client, err := rueidis.NewClient(t.options)
 		done <- dialled{client, err}
 	}()
@@ -69,16 +75,23 @@ func acquire(ctx context.Context, t target) (*server, error) {
 	defer servers.Unlock()
 	if s := servers.open[t.identity]; s != nil { // another store was faster
 		d.client.Close()
-		s.users++
-		s.byHost = s.byHost || !t.script
+		s.use(t)
 		return s, nil
 	}
-	s = &server{name: t.name, client: d.client, users: 1, byHost: !t.script}
+	s = &server{name: t.name, client: d.client, reply: t.reply}
+	s.use(t)
 	if servers.open == nil {
 		servers.open = map[identity]*server{}
 	}
 	servers.open[t.identity] = s
 	return s, nil
+}
+
+// use counts one more store. It wants the lock of servers.
+func (s *server) use(t target) {
+	s.users++
+	s.byHost = s.byHost || !t.script
+	s.reply.Store(max(s.reply.Load(), t.reply.Load()))
 }
 
 // release closes the client with its last store.
@@ -118,22 +131,25 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-func dial(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
-	network := "tcp"
-	if strings.HasPrefix(address, "/") {
-		network = "unix"
+// dialer makes connections that are guarded. Sentinels send messages.
+func dialer(reply *atomic.Int64, messages bool) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+	return func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
+		network := "tcp"
+		if strings.HasPrefix(address, "/") {
+			network = "unix"
+		}
+		var conn net.Conn
+		var err error
+		if config != nil {
+			conn, err = (&tls.Dialer{NetDialer: d, Config: config}).DialContext(ctx, network, address)
+		} else {
+			conn, err = d.DialContext(ctx, network, address)
+		}
+		if err != nil {
+			return nil, &dialError{err}
+		}
+		return newGuard(conn, reply, messages), nil
 	}
-	var conn net.Conn
-	var err error
-	if config != nil {
-		conn, err = (&tls.Dialer{NetDialer: d, Config: config}).DialContext(ctx, network, address)
-	} else {
-		conn, err = d.DialContext(ctx, network, address)
-	}
-	if err != nil {
-		return nil, &dialError{err}
-	}
-	return conn, nil
 }
 
 var (
@@ -141,6 +157,8 @@ var (
 	errFloat     = fmt.Errorf("%w: the number is a float; it is unchanged", extlibs.ErrType)
 	errOverflow  = fmt.Errorf("%w: the sum is beyond a 64-bit int; the value is unchanged", extlibs.ErrOverflow)
 	errFullKeys  = fmt.Errorf("%w: it holds its limit of keys; delete some, or let the host raise MaxKeys", extlibs.ErrFull)
+	errTooLarge  = fmt.Errorf("%w: it would hold more bytes of values at once than MaxOperationBytes; take fewer keys at a time, or let the host raise that", extlibs.ErrTooLarge)
+	errLost      = fmt.Errorf("%w: the server has lost a part of the store, its values or their order; has it evicted it? restore it, or clear the store", extlibs.ErrCorrupt)
 	errServerOOM = fmt.Errorf("%w: the server's memory is used up; delete some keys, or raise its maxmemory", extlibs.ErrFull)
 )
 
@@ -178,6 +196,12 @@ func (s *server) refusal(text string) error {
 		return errOverflow
 	case "KVFULL":
 		return errFullKeys
+	case "KVDATA":
+		return damaged()
+	case "KVLOST":
+		return errLost
+	case "KVLARGE":
+		return errTooLarge
 	case "OOM":
 		return errServerOOM
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS":

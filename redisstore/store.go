@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/rueidis"
 	"github.com/scriptling-kv/extlibs"
@@ -31,6 +33,8 @@ type store struct {
 	maxKeys int
 	logger  *slog.Logger
 
+	maxOperationBytes int
+
 	closed  atomic.Bool
 	expired atomic.Int64
 
@@ -44,6 +48,7 @@ func newStore(s *server, name string, c extlibs.OpenConfig) *store {
 	st := &store{
 		server: s, keys: []string{slot + "v", slot + "i", slot + "d", slot + "m"},
 		maxKeys: max(c.MaxKeys, 0), logger: c.Logger, sweepEvery: max(c.SweepInterval, time.Millisecond),
+		maxOperationBytes: max(c.MaxOperationBytes, 1),
 	}
 	return st
 }
@@ -76,9 +81,9 @@ const (
 )
 
 // exec runs a script.
-func (s *store) exec(ctx context.Context, a access, script *rueidis.Lua, args ...string) (rueidis.RedisMessage, error) {
+func (s *store) exec(ctx context.Context, a access, sc script, args ...string) (rueidis.RedisMessage, error) {
 	return s.do(ctx, a, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		return script.Exec(ctx, c, s.keys, args)
+		return sc.lua.Exec(ctx, c, s.keys[:sc.keys], args)
 	})
 }
 
@@ -137,13 +142,18 @@ func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (extlib
 	return entries[0], nil
 }
 
-// LoadMany implements extlibs.Store.
-func (s *store) LoadMany(ctx context.Context, keys []string, _ extlibs.Need) ([]extlibs.Entry, error) {
+// LoadMany implements extlibs.Store. The server ends what would be too large before
+// it is sent.
+func (s *store) LoadMany(ctx context.Context, keys []string, need extlibs.Need) ([]extlibs.Entry, error) {
 	entries := make([]extlibs.Entry, 0, len(keys))
 	if len(keys) == 0 {
 		return entries, nil
 	}
-	m, err := s.exec(ctx, reads, scriptLoad, keys...)
+	most := 0
+	if need&extlibs.NeedValue != 0 {
+		most = s.maxOperationBytes
+	}
+	m, err := s.exec(ctx, reads, scriptLoad, append([]string{strconv.Itoa(most)}, keys...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +176,9 @@ func (s *store) LoadMany(ctx context.Context, keys []string, _ extlibs.Need) ([]
 		e, live, err := entry(key, p, now)
 		if err != nil {
 			return nil, err
+		}
+		if most == 0 {
+			e.Value = extlibs.Value{} // what the server sent in its place
 		}
 		if live {
 			entries = append(entries, e)
@@ -205,7 +218,7 @@ func (s *store) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error
 		case (op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt) && op.TTL == 0 && isInt(payload(op.Value)):
 			m, err := s.exec(ctx, writes, scriptIncr, op.Key, payload(op.Value))
 			if err == nil {
-				return applied(m)
+				return sum(m)
 			}
 			if !rueidis.IsRedisNil(err) {
 				return extlibs.Result{}, err
@@ -226,22 +239,54 @@ func isNumber(p string) bool {
 
 func isInt(p string) bool { return p != "" && (p[0] == '-' || p[0] >= '0' && p[0] <= '9') }
 
-// applied is the result of an operation that stored a payload.
-func applied(m rueidis.RedisMessage) (extlibs.Result, error) {
-	p, err := m.ToString()
+// sum is the result of scriptIncr.
+func sum(m rueidis.RedisMessage) (extlibs.Result, error) {
+	n, err := m.AsInt64()
 	if err != nil {
 		return extlibs.Result{}, damaged()
 	}
-	v, err := value(p)
+	v, err := extlibs.Encode(n)
 	return extlibs.Result{Applied: true, New: v}, err
+}
+
+// setMany carries out a batch that only sets, all with one ttl. It reports false,
+// and has done nothing, where the batch does anything else.
+func (s *store) setMany(ctx context.Context, ops []extlibs.Op) (results []extlibs.Result, only bool, err error) {
+	if s.maxKeys != 0 {
+		return nil, false, nil
+	}
+	for i := range ops {
+		if ops[i].Kind != extlibs.OpSet || ops[i].NeedOld || ops[i].TTL != ops[0].TTL {
+			return nil, false, nil
+		}
+	}
+	results = make([]extlibs.Result, len(ops))
+	byKey := make([]*extlibs.Op, len(ops)) // in whose order the server finds its places faster
+	for i := range ops {
+		byKey[i] = &ops[i]
+		results[i] = extlibs.Result{Applied: true, New: ops[i].Value}
+	}
+	slices.SortStableFunc(byKey, func(a, b *extlibs.Op) int { return strings.Compare(a.Key, b.Key) })
+	args := make([]string, 1, 1+2*len(ops))
+	args[0] = micros(ops[0].TTL)
+	for _, op := range byKey {
+		args = append(args, op.Key, payload(op.Value))
+	}
+	if _, err := s.exec(ctx, writes, scriptSetMany, args...); err != nil {
+		return nil, true, err
+	}
+	return results, true, nil
 }
 
 // ApplyMany implements extlibs.Store.
 func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Result, error) {
-	results := make([]extlibs.Result, len(ops))
 	if len(ops) == 0 {
-		return results, nil
+		return nil, nil
 	}
+	if results, only, err := s.setMany(ctx, ops); only {
+		return results, err
+	}
+	results := make([]extlibs.Result, len(ops))
 	args := make([]string, 1, 1+6*len(ops))
 	args[0] = strconv.Itoa(s.maxKeys)
 	for i := range ops {
@@ -330,13 +375,21 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 	page.Epoch, page.More = uint64(epoch), more == 1
 	if page.More {
 		page.Next = next
+		if next <= r.After {
+			return page, damaged()
+		}
 	}
+	before := r.After
 	for i := 4; i < len(list); i += 2 {
 		key, err1 := list[i].ToString()
 		p, err2 := list[i+1].ToString()
 		if errors.Join(err1, err2) != nil {
 			return page, damaged()
 		}
+		if key <= before || !strings.HasPrefix(key, r.Prefix) || len(key) > extlibs.MaxKeyBytes || !utf8.ValidString(key) {
+			return page, damaged()
+		}
+		before = key
 		e, live := extlibs.Entry{Key: key}, true
 		if r.Need != 0 {
 			if e, live, err = entry(key, p, now); err != nil {
@@ -377,7 +430,7 @@ func (s *store) Len(ctx context.Context) (int, error) {
 
 // Clear implements extlibs.Store.
 func (s *store) Clear(ctx context.Context) error {
-	_, err := s.exec(ctx, writes, scriptClear)
+	_, err := s.exec(ctx, writes, scriptClear, formatVersion)
 	return err
 }
 
