@@ -251,6 +251,116 @@ func TestACutNeverAppliesAWriteTwice(t *testing.T) {
 	}
 }
 
+// Before the request has come to the server nothing is done, after it all is; the
+// caller is told that it does not know, or that it is not done.
+func TestACutOfEachCallLeavesAllOfItOrNothing(t *testing.T) {
+	s := startServer(t)
+	p := startProxy(t, s.addr)
+	name := newName()
+	h := openHandle(t, "redis://"+p.Addr().String()+"/0/"+name, extlibs.SweepInterval(time.Hour))
+	direct := openHandle(t, s.url(name), extlibs.SweepInterval(time.Hour))
+	op := func(kind extlibs.OpKind, change func(*extlibs.Op)) func(context.Context, extlibs.Store) error {
+		return func(ctx context.Context, st extlibs.Store) error {
+			o := set("a", 7)
+			o.Kind, o.NeedOld = kind, true
+			if change != nil {
+				change(&o)
+			}
+			_, err := st.Apply(ctx, o)
+			return err
+		}
+	}
+	one := set("", 1).Value
+	both := []extlibs.Op{set("a", 8), set("b", 9)}
+	calls := []struct {
+		name string
+		call func(context.Context, extlibs.Store) error
+		want string // what the store holds then; it held map[a:1 c:text]
+	}{
+		{"Load", func(ctx context.Context, st extlibs.Store) error {
+			_, err := st.Load(ctx, "a", extlibs.NeedAll)
+			return err
+		}, ""},
+		{"LoadMany", func(ctx context.Context, st extlibs.Store) error {
+			_, err := st.LoadMany(ctx, []string{"a", "c"}, extlibs.NeedAll)
+			return err
+		}, ""},
+		{"Scan", func(ctx context.Context, st extlibs.Store) error {
+			_, err := st.Scan(ctx, extlibs.Range{Need: extlibs.NeedAll})
+			return err
+		}, ""},
+		{"Len", func(ctx context.Context, st extlibs.Store) error { _, err := st.Len(ctx); return err }, ""},
+		{"set", func(ctx context.Context, st extlibs.Store) error { _, err := st.Apply(ctx, set("a", 7)); return err }, "map[a:7 c:text]"},
+		{"set with a ttl", op(extlibs.OpSet, func(o *extlibs.Op) { o.TTL, o.NeedOld = time.Hour, false }), "map[a:7 c:text]"},
+		{"incr", op(extlibs.OpIncr, func(o *extlibs.Op) { o.NeedOld = false }), "map[a:8 c:text]"},
+		{"incr, old", op(extlibs.OpIncr, nil), "map[a:8 c:text]"},
+		{"add", op(extlibs.OpAdd, func(o *extlibs.Op) { o.Key = "b" }), "map[a:1 b:7 c:text]"},
+		{"swap", op(extlibs.OpSwap, func(o *extlibs.Op) { o.Old = one }), "map[a:7 c:text]"},
+		{"swap with a ttl", op(extlibs.OpSwapTTL, func(o *extlibs.Op) { o.Old, o.TTL = one, time.Hour }), "map[a:7 c:text]"},
+		{"delete", op(extlibs.OpDelete, nil), "map[c:text]"},
+		{"delete if", op(extlibs.OpDeleteIf, func(o *extlibs.Op) { o.Old = one }), "map[c:text]"},
+		{"expire", op(extlibs.OpExpire, func(o *extlibs.Op) { o.TTL = time.Millisecond }), "map[c:text]"},
+		{"sets", func(ctx context.Context, st extlibs.Store) error { _, err := st.ApplyMany(ctx, both); return err }, "map[a:8 b:9 c:text]"},
+		{"a batch", func(ctx context.Context, st extlibs.Store) error {
+			_, err := st.ApplyMany(ctx, []extlibs.Op{both[0], {Kind: extlibs.OpDelete, Key: "c"}})
+			return err
+		}, "map[a:8]"},
+		{"Clear", func(ctx context.Context, st extlibs.Store) error { return st.Clear(ctx) }, "map[]"},
+	}
+	const before = "map[a:1 c:text]"
+	contents := func() string {
+		m := map[string]any{}
+		items, err := direct.Items(t.Context(), extlibs.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range items {
+			m[item.Key] = item.Value
+		}
+		return fmt.Sprint(m)
+	}
+	for _, c := range calls {
+		for _, when := range []string{"before", "after"} {
+			if err := direct.Clear(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := direct.SetMany(t.Context(), map[string]any{"a": 1, "c": "text"}, 0); err != nil {
+				t.Fatal(err)
+			}
+			for range 200 { // the client connects again, and the server has the script
+				if err := c.call(t.Context(), h.Store()); err == nil {
+					break
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			if err := direct.Clear(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := direct.SetMany(t.Context(), map[string]any{"a": 1, "c": "text"}, 0); err != nil {
+				t.Fatal(err)
+			}
+			p.cutNext(when)
+			err := c.call(t.Context(), h.Store())
+			p.cutNext("")
+			write := c.want != ""
+			switch {
+			case err == nil:
+				t.Errorf("%s, cut %s: it was not cut", c.name, when)
+			case write && !errors.Is(err, extlibs.ErrCommitUnknown), !write && !errors.Is(err, extlibs.ErrUnavailable), errors.Is(err, extlibs.ErrUnavailable) && errors.Is(err, extlibs.ErrCommitUnknown):
+				t.Errorf("%s, cut %s: %v", c.name, when, err)
+			}
+			want := before
+			if write && when == "after" {
+				want = c.want
+			}
+			time.Sleep(2 * time.Millisecond) // so that what is sent twice, or expires, shows
+			if got := contents(); got != want {
+				t.Errorf("%s, cut %s: the store holds %s, want %s", c.name, when, got, want)
+			}
+		}
+	}
+}
+
 func TestAServerThatIsGoneIsUnavailableAndComesBackWithItsData(t *testing.T) {
 	s := startServer(t, "--appendonly", "yes", "--appendfsync", "always")
 	if s.mini != nil {
@@ -331,12 +441,51 @@ func TestAPausedServerLetsTheContextEndTheWait(t *testing.T) {
 	}
 }
 
+// The client waits for its requests when it is closed. Others do not.
+func TestClosingAStoreOfAServerThatHangsEnds(t *testing.T) {
+	s := startServer(t)
+	if s.mini != nil {
+		t.Skip("CLIENT PAUSE needs redis-server or valkey-server on PATH; install one")
+	}
+	other := startServer(t)
+	r := extlibs.NewRegistry()
+	h, err := r.Open(t.Context(), s.url(newName())+"?timeout=2s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.command(t, "CLIENT", "PAUSE", "60000")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := h.Set(ctx, "k", 1, 0); !errors.Is(err, extlibs.ErrCommitUnknown) {
+		t.Fatal(err)
+	}
+	closed := make(chan time.Duration, 1)
+	began := time.Now()
+	go func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		closed <- time.Since(began)
+	}()
+	time.Sleep(50 * time.Millisecond) // so that it has begun
+	o := openHandle(t, other.url(newName()))
+	if err := o.Set(t.Context(), "k", 1, 0); err != nil || time.Since(began) > 1500*time.Millisecond {
+		t.Errorf("a store of another server waited %v (%v)", time.Since(began), err)
+	}
+	if d := <-closed; d > 10*time.Second {
+		t.Errorf("closing took %v", d)
+	} else {
+		t.Logf("closing took %v", d)
+	}
+}
+
 func TestAServerWithoutMemoryRefusesWritesWholeAndTakesDeletes(t *testing.T) {
 	s := startServer(t, "--maxmemory-policy", "noeviction")
 	if s.mini != nil {
 		t.Skip("maxmemory needs redis-server or valkey-server on PATH; install one")
 	}
-	h := openHandle(t, s.url(newName()))
+	url := s.url(newName())
+	h := openHandle(t, url)
 	for i := range 10 {
 		if err := h.Set(t.Context(), fmt.Sprint("k", i), strings.Repeat("x", 1000), 0); err != nil {
 			t.Fatal(err)
@@ -357,6 +506,9 @@ func TestAServerWithoutMemoryRefusesWritesWholeAndTakesDeletes(t *testing.T) {
 	}
 	if _, err := h.Delete(t.Context(), "k0"); err != nil {
 		t.Errorf("a delete is %v", err)
+	}
+	if n, err := openHandle(t, url).DeleteMany(t.Context(), []string{"k1", "k2"}); n != 2 || err != nil {
+		t.Errorf("opened again, it deletes %d: %v", n, err)
 	}
 	if err := h.Clear(t.Context()); err != nil {
 		t.Errorf("a clear is %v", err)

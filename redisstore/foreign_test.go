@@ -77,6 +77,19 @@ func TestAServerThatIsNoneIsAnErrorAndEndsNoProcess(t *testing.T) {
 	}
 }
 
+// What a server says before it has done anything is certainly not done.
+func TestAServerThatIsNotReadyIsUnavailable(t *testing.T) {
+	for _, reply := range []string{"-LOADING Redis is loading the dataset in memory\r\n", "-CLUSTERDOWN The cluster is down\r\n", "-MASTERDOWN Link with MASTER is down\r\n", "-BUSY Redis is busy running a script\r\n"} {
+		r := extlibs.NewRegistry()
+		if _, err := r.Open(t.Context(), "redis://"+liar(t, reply)+"/0/x"); !errors.Is(err, extlibs.ErrUnavailable) {
+			t.Errorf("%.12s: %v", reply, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestKeysThatHoldSomethingElseAreRefusedAtOpen(t *testing.T) {
 	s := startServer(t)
 	r := extlibs.NewRegistry()

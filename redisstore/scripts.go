@@ -306,6 +306,7 @@ for i,want in ipairs({'hash','zset','zset','hash'}) do
   is=is.ok or is
   if is~=want and is~='none' then return redis.error_reply('WRONGTYPE') end
 end
+redis.call('HDEL',KEYS[4],'') -- which a replica refuses, and a full server does not
 local f=redis.call('HGET',KEYS[4],'format')
 if not f then f=ARGV[1] redis.call('HSET',KEYS[4],'format',f) end
 return f`)

@@ -97,16 +97,17 @@ func (s *server) use(t target) {
 // release closes the client with its last store.
 func (s *server) release() {
 	servers.Lock()
-	defer servers.Unlock()
-	if s.users--; s.users > 0 {
-		return
-	}
+	s.users--
+	last := s.users == 0
 	for identity, open := range servers.open {
-		if open == s {
+		if last && open == s {
 			delete(servers.open, identity)
 		}
 	}
-	s.client.Close()
+	servers.Unlock()
+	if last { // nobody waits for it who uses another server
+		s.client.Close()
+	}
 }
 
 // do sends a request and waits no longer than ctx, also while the client connects

@@ -168,6 +168,16 @@ func (s *testServer) command(t *testing.T, words ...string) rueidis.RedisMessage
 	return m
 }
 
+// ask sends a command that may fail, by a connection of its own.
+func (s *testServer) ask(password string, words ...string) (m rueidis.RedisMessage, err error) {
+	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.addr}, Password: password, DisableCache: true, ForceSingleClient: true})
+	if err != nil {
+		return m, err
+	}
+	defer c.Close()
+	return c.Do(context.Background(), c.B().Arbitrary(words...).Build()).ToMessage()
+}
+
 func TestStore(t *testing.T) {
 	s := startServer(t)
 	c := storetest.Config{Open: func(t *testing.T) extlibs.Store { return open(t, s.url(newName())) }}
@@ -306,4 +316,7 @@ func TestStoreOverTLSAndASocket(t *testing.T) {
 	if _, err := r.Open(t.Context(), "rediss://127.0.0.1:"+port+"/0/"+name); err == nil {
 		t.Error("a certificate that nobody vouches for is accepted")
 	}
+	storetest.Run(t, storetest.Config{Open: func(t *testing.T) extlibs.Store {
+		return open(t, "rediss://127.0.0.1:"+port+"/0/"+newName()+"?ca="+ca)
+	}})
 }
