@@ -51,7 +51,8 @@ func open(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
 // replyBytes is the most that a store needs in one reply: all that a call on many
 // keys may hold, a value before and after a change, a page of the longest keys.
 func replyBytes(c extlibs.OpenConfig) int64 {
-	return 3*int64(c.MaxOperationBytes) + 4*int64(c.MaxValueBytes) + 2*pageKeys*extlibs.MaxKeyBytes
+	const noLimit = 1 << 40
+	return 3*min(int64(c.MaxOperationBytes), noLimit) + 4*min(int64(c.MaxValueBytes), noLimit) + 2*pageKeys*extlibs.MaxKeyBytes
 }
 
 // target is what a URL names.

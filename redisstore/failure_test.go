@@ -354,7 +354,11 @@ func TestACutOfEachCallLeavesAllOfItOrNothing(t *testing.T) {
 				want = c.want
 			}
 			time.Sleep(2 * time.Millisecond) // so that what is sent twice, or expires, shows
-			if got := contents(); got != want {
+			got := contents()
+			if s.mini != nil && got == before { // its time stands, and an incr takes two requests
+				continue
+			}
+			if got != want {
 				t.Errorf("%s, cut %s: the store holds %s, want %s", c.name, when, got, want)
 			}
 		}

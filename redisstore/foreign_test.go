@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -220,6 +221,18 @@ func TestReadingManyEndsBeforeItIsTooLarge(t *testing.T) {
 		if e.Key != keys[i] || (e.TTL > 0) != (i%2 == 1) || !e.Value.IsZero() {
 			t.Errorf("%s: %v left, a value of %d bytes", e.Key, e.TTL, e.Value.Len())
 		}
+	}
+}
+
+func TestLimitsWithoutEndLetEverythingThrough(t *testing.T) {
+	s := startServer(t)
+	h := openHandle(t, s.url(newName()), extlibs.MaxOperationBytes(math.MaxInt), extlibs.MaxValueBytes(math.MaxInt))
+	want := strings.Repeat("x", 32<<20)
+	if err := h.Set(t.Context(), "k", want, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.GetMany(t.Context(), []string{"k"}); got["k"] != want || err != nil {
+		t.Errorf("%d keys, %v", len(got), err)
 	}
 }
 

@@ -136,7 +136,7 @@ local function add(a,b)
   return sign..string.format('%.0f%09.0f',h,l)
 end
 local function valid(p) -- as far as a script may tell
-  local b=string.byte(p) or 0
+  local b=string.byte(p,1,1) or 0
   if b>=64 or b==34 then return true end
   if b==35 then return float(p)~=nil end
   return string.len(p)<=20 and string.find(p,'^-?%d+$') and add(p,'0')==p

@@ -75,17 +75,20 @@ func startServer(t *testing.T, settings ...string) *testServer {
 	return s
 }
 
-// imitation starts one. Its HINCRBY goes on from the greatest int to the least,
-// where a server refuses; so it refuses always, and the store adds another way.
+// imitation starts one. It says that it is a cluster and names itself, which would
+// lead past a proxy. Its HINCRBY goes on from the greatest int to the least, where a
+// server refuses; so it refuses always, and the store adds another way.
 func imitation(t *testing.T) *miniredis.Miniredis {
 	t.Helper()
 	m := miniredis.RunT(t)
 	m.SetTime(time.Now())
+	refused := map[string]string{"CLUSTER": "ERR This instance has cluster support disabled", "HINCRBY": "ERR this would not see an overflow"}
 	m.Server().SetPreHook(func(c *server.Peer, cmd string, _ ...string) bool {
-		if cmd == "HINCRBY" {
-			c.WriteError("ERR this would not see an overflow")
+		text, refuse := refused[cmd]
+		if refuse {
+			c.WriteError(text)
 		}
-		return cmd == "HINCRBY"
+		return refuse
 	})
 	return m
 }
