@@ -26,6 +26,7 @@ const (
 	ActRename  Act = "rename"
 	ActRemove  Act = "remove"
 	ActSync    Act = "sync"
+	ActSyncLog Act = "sync log"
 	ActSyncDir Act = "sync folder"
 )
 
@@ -223,6 +224,14 @@ func (d *Dir) SyncFile(f *os.File) error {
 		return err
 	}
 	return f.Sync()
+}
+
+// SyncLog is SyncFile for a log, whose size stays as it is.
+func (d *Dir) SyncLog(f *os.File) error {
+	if err := d.hook(ActSyncLog, f.Name()); err != nil {
+		return err
+	}
+	return datasync(f)
 }
 
 // Sync makes the names in the folder durable, where the system can.

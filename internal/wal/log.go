@@ -34,8 +34,7 @@ import (
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	Truncate(size int64) error
-	Sync() error // makes data and, where it changed, the size durable
+	Sync() error // makes durable what was written
 }
 
 // Options of a log.
@@ -78,15 +77,15 @@ var ErrNoRoom = errors.New("the log has no room for the record")
 // zeros is what a log is filled with.
 var zeros = make([]byte, 1<<20)
 
-// Create makes a log of size bytes in an empty file. The name of the file is the
-// caller's to sync.
+// Create makes a log of size bytes in an empty file, and makes it durable. The name
+// of the file is the caller's to sync. size may be up to MaxBytes.
 func Create(f File, size int64, opts Options) (*Log, error) {
-	l := &Log{file: f, opts: opts}
-	id, header := newHeader()
-	l.id = id
-	if err := l.resize(0, ringSize(size)); err != nil {
+	l := &Log{file: f, opts: opts, size: ringSize(min(size, MaxBytes))}
+	if err := fill(f, headerBytes, headerBytes+l.size); err != nil {
 		return nil, err
 	}
+	id, header := newHeader(l.size)
+	l.id = id
 	if _, err := f.WriteAt(header, 0); err != nil {
 		return nil, err
 	}
@@ -95,23 +94,6 @@ func Create(f File, size int64, opts Options) (*Log, error) {
 
 // ringSize is the size of the ring in a file of n bytes.
 func ringSize(n int64) int64 { return max(n-headerBytes, headerBytes) / headerBytes * headerBytes }
-
-func (l *Log) resize(old, size int64) error {
-	if size > MaxBytes-headerBytes {
-		return kverr.Errorf(kverr.Full, "the log would have %d bytes, it can have %d", size+headerBytes, int64(MaxBytes))
-	}
-	if size < old {
-		if err := l.file.Truncate(headerBytes + size); err != nil {
-			return err
-		}
-	}
-	if err := fill(l.file, headerBytes+old, headerBytes+size); err != nil {
-		l.file.Truncate(headerBytes + max(old, headerBytes)) // give back what was taken
-		return err
-	}
-	l.size = size
-	return nil
-}
 
 func fill(f File, from, to int64) error {
 	for from < to {
@@ -204,8 +186,12 @@ func (l *Log) fail(err error) error {
 }
 
 // gatherTime is how long a sync may wait for callers that the last one served.
-// It is short beside a sync, and a lone caller never meets it.
-const gatherTime = 100 * time.Microsecond
+// It is short beside a sync, and a lone caller never meets it. gatherYields bounds
+// it where time stands still, as it does in tests while anything runs.
+const (
+	gatherTime   = 100 * time.Microsecond
+	gatherYields = 10_000
+)
 
 // Sync waits until the log is durable up to a position. Where that can't be
 // known, because the disk failed or ctx ended the wait, the error is
@@ -222,12 +208,18 @@ func (l *Log) Sync(ctx context.Context, to Pos) error {
 			waits = true
 			l.waiting++
 		}
-		if l.syncing == nil {
+		begins := l.syncing == nil
+		if begins {
 			l.syncing = make(chan struct{})
-			go l.sync(l.syncing)
 		}
 		under := l.syncing
 		l.mu.Unlock()
+		switch {
+		case begins && ctx.Done() == nil: // nothing else can end the wait
+			l.sync(under)
+		case begins:
+			go l.sync(under)
+		}
 		var err error
 		select {
 		case <-under:
@@ -248,9 +240,11 @@ func (l *Log) sync(done chan struct{}) {
 	// Those who have just been served are likely to come back at once. Without a
 	// moment's patience they would take turns with those who came meanwhile, in
 	// groups of half the size.
-	for began := time.Now(); l.served > 1 && l.waiting < l.served && time.Since(began) < gatherTime; l.mu.Lock() {
+	began := time.Now()
+	for n := 0; n < gatherYields && l.served > 1 && l.waiting < l.served && time.Since(began) < gatherTime; n++ {
 		l.mu.Unlock()
 		runtime.Gosched()
+		l.mu.Lock()
 	}
 	to, appended := l.tail, time.Now()
 	l.served, l.waiting = l.waiting, 0
@@ -320,26 +314,6 @@ func (l *Log) Release(to Pos) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.head = max(l.head, min(to, l.tail))
-}
-
-// Resize gives the log's file another size. The log must be empty, and what was
-// released must be durable where it is.
-func (l *Log) Resize(size int64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err != nil {
-		return l.err
-	}
-	if l.head != l.tail {
-		return ErrNoRoom
-	}
-	if err := l.resize(l.size, ringSize(size)); err != nil {
-		return err
-	}
-	if err := l.file.Sync(); err != nil {
-		return l.fail(err)
-	}
-	return nil
 }
 
 // Close ends the timer, and the sync that is under way. It does not sync.

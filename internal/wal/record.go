@@ -6,14 +6,16 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // The layout of a log:
 //
-//	header  4,096 bytes: magic (8), id (16), CRC-32C of both (4), zeros
-//	ring    the rest; position p is at byte p modulo the ring's size
+//	header  4,096 bytes: magic (8), id (16), size of the ring (8), CRC-32C of
+//	        these (4), zeros
+//	ring    position p is at byte p modulo the ring's size
 //
 // A record is at a multiple of 32 and padded to one with zeros: salt (8: the
 // beginning of the id), its own position (8), the position up to which the log
@@ -23,8 +25,13 @@ import (
 // and, for a put, the deadline (uvarint, 0: none), length of the value (uvarint),
 // value. A clear has nothing but its kind. Numbers are big-endian.
 const (
-	headerBytes = 4096
+	// HeaderBytes is the least size of a whole log's file.
+	HeaderBytes = 4096
+
+	headerBytes = HeaderBytes
 	idBytes     = 16
+	sizeBytes   = 8
+	headBytes   = len(magic) + idBytes + sizeBytes // of the header, before its checksum
 	saltBytes   = 8
 	recordAlign = 32
 	recordHead  = 32
@@ -34,14 +41,14 @@ const (
 	// MaxRecordBytes bounds the payload of a record.
 	MaxRecordBytes = 1 << 30
 
-	// MaxBytes bounds a log's file. A larger one is none that Create or Resize made.
-	MaxBytes = 2 << 30
+	// MaxBytes bounds a log, and so the memory that a replay takes. A larger one is
+	// none that Create made.
+	MaxBytes = 64 << 20
 )
 
-var (
-	magic      = []byte("kv log\x00\x01")
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-)
+const magic = "kv log\x00\x01"
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // ID tells a log from all others. A file names the one that it needs.
 type ID [idBytes]byte
@@ -205,35 +212,44 @@ func decodeOps(r payload, fn func(Op) error) error {
 }
 
 // newHeader returns the block that a log begins with, for a new id.
-func newHeader() (ID, []byte) {
+func newHeader(size int64) (ID, []byte) {
 	var id ID
 	rand.Read(id[:])
 	b := make([]byte, headerBytes)
 	copy(b, magic)
 	copy(b[len(magic):], id[:])
-	binary.BigEndian.PutUint32(b[len(magic)+idBytes:], headerSumOf(b))
+	binary.BigEndian.PutUint64(b[len(magic)+idBytes:], uint64(size))
+	binary.BigEndian.PutUint32(b[headBytes:], headerSumOf(b))
 	return id, b
 }
 
-func headerSumOf(b []byte) uint32 { return crc32.Checksum(b[:len(magic)+idBytes], castagnoli) }
+func headerSumOf(b []byte) uint32 { return crc32.Checksum(b[:headBytes], castagnoli) }
 
 // ReadID reads the id of the log in a file. Where the file is some other file
 // the error is kverr.Format, where it is a damaged log kverr.Corrupt.
 func ReadID(f io.ReaderAt) (ID, error) {
-	var b [len("kv log\x00\x01") + idBytes + crcBytes]byte
+	id, _, err := readHeader(f)
+	return id, err
+}
+
+func readHeader(f io.ReaderAt) (id ID, size int64, err error) {
+	var b [headBytes + crcBytes]byte
 	n, err := f.ReadAt(b[:], 0)
 	if err != nil && err != io.EOF {
-		return ID{}, err
+		return id, 0, err
 	}
-	if !bytes.HasPrefix(b[:n], magic[:6]) {
-		return ID{}, kverr.Errorf(kverr.Format, "it is not the log of a store")
+	if !strings.HasPrefix(string(b[:n]), magic[:6]) {
+		return id, 0, kverr.Errorf(kverr.Format, "it is not the log of a store")
 	}
-	end := len(magic) + idBytes
 	if n == len(b) && b[7] > magic[7] {
-		return ID{}, kverr.Errorf(kverr.Format, "the log has format %d, this version of the library reads up to %d; update the library", b[7], magic[7])
+		return id, 0, kverr.Errorf(kverr.Format, "the log has format %d, this version of the library reads up to %d; update the library", b[7], magic[7])
 	}
-	if n < len(b) || binary.BigEndian.Uint32(b[end:]) != headerSumOf(b[:]) {
-		return ID{}, kverr.Errorf(kverr.Corrupt, "the log's header is damaged")
+	if n < len(b) || binary.BigEndian.Uint32(b[headBytes:]) != headerSumOf(b[:]) {
+		return id, 0, kverr.Errorf(kverr.Corrupt, "the log's header is damaged")
 	}
-	return ID(b[len(magic):end]), nil
+	size = int64(binary.BigEndian.Uint64(b[headBytes-sizeBytes:]))
+	if size < headerBytes || size > MaxBytes || size%headerBytes != 0 {
+		return id, 0, kverr.Errorf(kverr.Corrupt, "the log claims to have %d bytes, which no log can have", size)
+	}
+	return ID(b[len(magic) : len(magic)+idBytes]), size, nil
 }

@@ -23,8 +23,7 @@ func Replay(f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end 
 	if from < 0 || from > maxPos || from%recordAlign != 0 {
 		return 0, kverr.Errorf(kverr.Corrupt, "the file names a place in the log where no record can be; restore the store from a backup")
 	}
-	var records []head
-	for end = from; ; end = records[len(records)-1].end() {
+	for end = from; ; {
 		h, whole, err := r.record(end, from)
 		if err != nil {
 			return 0, err
@@ -32,15 +31,23 @@ func Replay(f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end 
 		if !whole {
 			break
 		}
-		records = append(records, h)
+		end = h.end()
 	}
 	if err := r.checkHole(end); err != nil {
 		return 0, err
 	}
-	for _, h := range records {
-		if err := decodeOps(r.part(h.at+recordHead, h.length), fn); err != nil {
+	for at := from; at < end; {
+		h, whole, err := r.record(at, from)
+		if err == nil && !whole {
+			err = kverr.Errorf(kverr.Corrupt, "the log was changed by someone else while it was read")
+		}
+		if err == nil {
+			err = decodeOps(r.part(h.at+recordHead, h.length), fn)
+		}
+		if err != nil {
 			return 0, err
 		}
+		at = h.end()
 	}
 	return end, nil
 }
@@ -54,20 +61,17 @@ type ring struct {
 }
 
 func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
-	found, err := ReadID(f)
+	found, ringBytes, err := readHeader(f)
 	if err != nil {
 		return nil, err
 	}
 	if found != id {
 		return nil, kverr.Errorf(kverr.Corrupt, "the log belongs to another store, or to another time of this one")
 	}
-	if size > MaxBytes {
-		return nil, kverr.Errorf(kverr.Corrupt, "the log has %d bytes, more than any log can have", size)
+	if size < headerBytes+ringBytes {
+		return nil, kverr.Errorf(kverr.Corrupt, "the log has been cut short: %d bytes of %d", size, headerBytes+ringBytes)
 	}
-	if size < 2*headerBytes {
-		return nil, kverr.Errorf(kverr.Corrupt, "the log has been cut short: %d bytes of at least %d", size, 2*headerBytes)
-	}
-	return &ring{f: f, id: id, size: ringSize(size), buf: make([]byte, 64<<10)}, nil
+	return &ring{f: f, id: id, size: ringBytes, buf: make([]byte, 64<<10)}, nil
 }
 
 // readAt reads at a position, up to the end of the ring or of b.
@@ -222,9 +226,6 @@ func Resume(f File, size int64, id ID, from, end Pos, opts Options) (*Log, error
 		err = fill(f, headerBytes+first, headerBytes+last)
 	default:
 		err = errors.Join(fill(f, headerBytes+first, headerBytes+r.size), fill(f, headerBytes, headerBytes+last))
-	}
-	if err == nil {
-		err = f.Truncate(headerBytes + r.size) // a size that a crash left between two
 	}
 	if err == nil {
 		err = f.Sync()
