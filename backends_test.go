@@ -25,7 +25,7 @@ type backend struct {
 var backends = []backend{
 	{name: "memory"},
 	{name: "bolt", persistent: true},
-	{name: "interval", persistent: true, delayed: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(3 * time.Millisecond))}},
+	{name: "interval", persistent: true, delayed: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(3 * time.Millisecond)), extlibs.LogBytes(1)}},
 	{name: "interval, all pending", persistent: true, delayed: true, pending: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(time.Hour))}},
 }
 

@@ -57,7 +57,7 @@ func TestCompactShrinksAFileThatIsInUse(t *testing.T) {
 		if err := os.Symlink(path, link); err != nil {
 			t.Skip(err)
 		}
-		r := b.registry(t)
+		r := b.registry(t, extlibs.LogBytes(1))
 		mustOpen(t, r, path).Close()
 		h := mustOpen(t, r, link)
 		grown(t, h)
@@ -109,7 +109,7 @@ func TestCompactShrinksAFileThatIsInUse(t *testing.T) {
 func TestCompactFileShrinksAFileThatNobodyUses(t *testing.T) {
 	b := fileBackends()[0]
 	path := b.storeName(t)
-	r := b.registry(t)
+	r := b.registry(t, extlibs.LogBytes(1))
 	h := mustOpen(t, r, path)
 	grown(t, h)
 	if err := extlibs.CompactFile(ctx, filepath.Join(t.TempDir(), "nowhere", "x.db")); err == nil {
@@ -170,22 +170,47 @@ func TestVarIsTheCountersByStoreAsJSON(t *testing.T) {
 	}
 }
 
+// lockedBuffer is a buffer that may be read while it is written to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 func TestTheLoggerHearsOfFailuresThatNoCallerCanBeTold(t *testing.T) {
-	var log bytes.Buffer
+	var log lockedBuffer
 	b := fileBackends()[0]
 	r := b.registry(t, extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))),
-		extlibs.Durability(extlibs.Interval(1<<40)), extlibs.MaxFileBytes(64<<10))
+		extlibs.MaxFileBytes(1<<20))
 	h := mustOpen(t, r, b.storeName(t))
-	if err := h.Set(ctx, "k", strings.Repeat("secret", 100_000), 0); err != nil {
-		t.Fatal(err)
+	var err error
+	n := 0
+	for ; err == nil; n++ {
+		err = h.Set(ctx, fmt.Sprint(n), strings.Repeat("secret", 5_000), 0)
 	}
-	if err := h.Backup(ctx, io.Discard); !errors.Is(err, extlibs.ErrFull) {
-		t.Errorf("the pending write does not fit, but: %v", err)
+	if !errors.Is(err, extlibs.ErrFull) {
+		t.Errorf("a write into a full file: %v", err)
 	}
-	if text := log.String(); !strings.Contains(text, "commit failed") || strings.Contains(text, "secret") {
+	if text := log.String(); !strings.Contains(text, "could not be written to the file") || strings.Contains(text, "secret") {
 		t.Errorf("the log says %.200q", text)
 	}
-	if _, err := h.Delete(ctx, "k"); err != nil {
-		t.Error(err)
+	if err := h.Backup(ctx, io.Discard); err != nil {
+		t.Errorf("a copy has room for what the file has none for: %v", err)
+	}
+	for i := range n {
+		if _, err := h.Delete(ctx, fmt.Sprint(i)); err != nil {
+			t.Error(err)
+		}
 	}
 }

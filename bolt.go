@@ -1,12 +1,11 @@
 package extlibs
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -15,38 +14,38 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Bounds of the work that a transaction does at once, for the sake of others.
+// Bounds of the work that a look at the file does at once, for the sake of others.
 const (
 	boltScanKeys   = 1024    // keys that a page looks at
 	boltMatchKeys  = 8       // keys that are matched between two looks at the context
 	boltScanBytes  = 1 << 20 // bytes of values on a page
+	boltSweepKeys  = 512     // expired keys that are removed at once
 	boltSweepPause = 2 * time.Millisecond
 )
 
-// boltStore is a store in a bbolt file. Its reads are short transactions of
-// their own, its writes go through the committer.
+// boltStore is a store on disk. What becomes of keys is decided here; how that
+// reaches the disk, and when, is package boltfile's.
 type boltStore struct {
 	opts    options
-	file    *boltfile.File
-	c       *committer // nil: the file is read-only
+	disk    *boltfile.Disk
 	sweep   sweeper
-	commits atomic.Int64
 	expired atomic.Int64
 }
 
 // openBolt opens the file at loc, and creates it if there is none.
 func openBolt(loc access.Location, opts options) (*boltStore, error) {
-	file, err := boltfile.Open(loc, boltfile.Options{
-		MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: opts.now, Logger: opts.logger,
-		ReadOnly: opts.readOnly, Hook: opts.diskHook,
+	disk, err := boltfile.OpenDisk(loc, boltfile.DiskOptions{
+		Options: boltfile.Options{
+			MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: opts.now, Logger: opts.logger,
+			ReadOnly: opts.readOnly, Hook: opts.diskHook,
+		},
+		Interval: opts.mode.interval, LogBytes: opts.logBytes,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &boltStore{opts: opts, file: file}
-	if !file.ReadOnly() {
-		s.c = newCommitter(file.Update, func() { s.commits.Add(1) })
-		s.c.broken, s.c.why = file.Broken(), file.Err
+	s := &boltStore{opts: opts, disk: disk}
+	if !disk.File().ReadOnly() {
 		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, jumps: true, step: s.sweepStep}
 		s.sweep.expect(0) // the file may hold keys that expired while it was closed
 	}
@@ -54,13 +53,14 @@ func openBolt(loc access.Location, opts options) (*boltStore, error) {
 }
 
 // HoldsFile implements FileHolder.
-func (s *boltStore) HoldsFile(info os.FileInfo) bool { return s.file.Is(info) }
+func (s *boltStore) HoldsFile(info os.FileInfo) bool { return s.disk.Is(info) }
 
-func (s *boltStore) write(ctx context.Context, change func(*boltfile.Tx) error) error {
-	if s.c == nil {
+// write has a call planned, and waits until it is as durable as it has to be.
+func (s *boltStore) write(ctx context.Context, plan func(*boltfile.Plan) error) error {
+	if s.disk.File().ReadOnly() {
 		return s.errReadOnly()
 	}
-	return s.c.do(ctx, change)
+	return s.disk.Do(ctx, plan)
 }
 
 func (s *boltStore) errReadOnly() error {
@@ -70,77 +70,56 @@ func (s *boltStore) errReadOnly() error {
 	return kverr.Errorf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
 }
 
-func (s *boltStore) Load(_ context.Context, key string, need Need) (e Entry, err error) {
-	return s.loadAt(s.opts.now(), key, need)
+// liveEntry is what a caller sees of a state at that time, else ErrNotFound.
+func liveEntry(key string, s boltfile.State, now time.Time) (Entry, error) {
+	value, left := liveAt(now, keyState{Value{s.Value}, s.Deadline})
+	if !s.Exists || left < 0 {
+		return Entry{}, ErrNotFound
+	}
+	return Entry{key, value, left}, nil
 }
 
-// loadAt and the others of that name judge entries by their caller's reading of
-// the clock, for one that has entries of its own to judge.
-func (s *boltStore) loadAt(now time.Time, key string, need Need) (e Entry, err error) {
-	err = s.file.ViewAt(now, func(t *boltfile.Tx) error {
-		value, deadline, err := liveEntry(t, key)
-		if err == nil {
-			e = entryFor(t, key, value, deadline, need)
-		}
-		return err
-	})
-	return e, err
+// liveAt is the value of an entry and the time that it has left, less than 0 if
+// that is over.
+func liveAt(now time.Time, e keyState) (Value, time.Duration) {
+	if e.deadline == 0 {
+		return e.value, 0
+	}
+	if left := time.Duration(e.deadline - now.UnixNano()); left > 0 {
+		return e.value, left
+	}
+	return Value{}, -1
 }
 
-// liveEntry reads the entry of a live key, else it returns ErrNotFound. The value
-// is a part of the file.
-func liveEntry(t *boltfile.Tx, key string) (value []byte, deadline int64, err error) {
-	value, deadline, exists, err := t.Entry(key)
+func (s *boltStore) Load(_ context.Context, key string, need Need) (Entry, error) {
+	now := s.opts.now()
+	state, err := s.disk.Load(now, key, need&NeedValue != 0)
 	if err != nil {
-		return nil, 0, err
+		return Entry{}, err
 	}
-	if !exists || !t.Live(deadline) {
-		return nil, 0, ErrNotFound
-	}
-	return value, deadline, nil
-}
-
-// entryFor copies of a live entry what a caller needs.
-func entryFor(t *boltfile.Tx, key string, value []byte, deadline int64, need Need) Entry {
-	e := Entry{Key: key, TTL: t.Left(deadline)}
-	if need&NeedValue != 0 {
-		e.Value = Value{string(value)}
-	}
-	return e
-}
-
-// loadRawAt is loadAt with the deadline as it is in the file.
-func (s *boltStore) loadRawAt(now time.Time, key string) (e keyState, err error) {
-	err = s.file.ViewAt(now, func(t *boltfile.Tx) error {
-		value, deadline, err := liveEntry(t, key)
-		e = keyState{Value{string(value)}, deadline}
-		return err
-	})
-	return e, err
+	return liveEntry(key, state, now)
 }
 
 // LoadMany counts what it copies, so that keys of large values end in an error
 // before they have taken the memory.
 func (s *boltStore) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
-	return s.loadManyAt(ctx, s.opts.now(), keys, need)
-}
-
-func (s *boltStore) loadManyAt(ctx context.Context, now time.Time, keys []string, need Need) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
 	held := newBudget(ctx, s.opts.maxOperationBytes)
-	err := s.file.ViewAt(now, func(t *boltfile.Tx) error {
+	now := s.opts.now()
+	err := s.disk.View(now, func(v *boltfile.View) error {
 		for _, key := range keys {
-			value, deadline, err := liveEntry(t, key)
-			switch {
-			case err == ErrNotFound:
+			state, err := v.State(key, need&NeedValue != 0)
+			if err != nil {
+				return err
+			}
+			e, err := liveEntry(key, state, now)
+			if err != nil {
 				continue
-			case err != nil:
+			}
+			if err := held.takeValue(e.Value.Len(), need); err != nil {
 				return err
 			}
-			if err := held.takeValue(len(value), need); err != nil {
-				return err
-			}
-			entries = append(entries, entryFor(t, key, value, deadline, need))
+			entries = append(entries, e)
 		}
 		return nil
 	})
@@ -148,42 +127,27 @@ func (s *boltStore) loadManyAt(ctx context.Context, now time.Time, keys []string
 }
 
 func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
-	var result Result
-	err := s.write(ctx, func(t *boltfile.Tx) error {
-		p, err := planOf(t, &op, op.readsValue())
-		if err != nil {
-			return err
-		}
-		if result, err = p.step(&op, t.Now); err != nil {
-			return err
-		}
-		if err := s.admit(t, p); err != nil {
-			return err
-		}
-		return carryOut(t, p)
-	})
+	results, err := s.ApplyMany(ctx, []Op{op})
 	if err != nil {
 		return Result{}, err
 	}
-	s.expectExpiry(&op)
-	return result, nil
+	return results[0], nil
 }
 
 func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
-	ops = slices.Clone(ops) // the commit may still read them when ctx has ended the wait
 	read := slices.ContainsFunc(ops, func(op Op) bool { return op.readsValue() })
-	err := s.write(ctx, func(t *boltfile.Tx) (err error) {
+	err := s.write(ctx, func(w *boltfile.Plan) (err error) {
 		held := newBudget(ctx, s.opts.maxOperationBytes)
 		byKey := make(map[string]*plan, len(ops))
 		plans := make([]*plan, 0, len(ops))
 		for i := range ops {
 			p := byKey[ops[i].Key]
 			if p == nil {
-				if p, err = planOf(t, &ops[i], read); err != nil {
+				if p, err = planOf(w, &ops[i], read); err != nil {
 					return err
 				}
-				if read {
+				if read && len(ops) > 1 {
 					if err := held.take(p.was.value.Len()); err != nil {
 						return err
 					}
@@ -191,19 +155,17 @@ func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 				byKey[p.key] = p
 				plans = append(plans, p)
 			}
-			if results[i], err = p.step(&ops[i], t.Now); err != nil {
+			if results[i], err = p.step(&ops[i], w.Now); err != nil {
 				return err
 			}
 		}
-		if err := s.admit(t, plans...); err != nil {
+		if err := s.admit(w, plans); err != nil {
 			return err
 		}
-		// In the order of the file: in any other one the engine takes a time that
-		// grows faster than the square of their number.
-		slices.SortFunc(plans, func(a, b *plan) int { return strings.Compare(a.key, b.key) })
 		for _, p := range plans {
-			if err := carryOut(t, p); err != nil {
-				return err
+			if p.changed {
+				was := boltfile.State{Exists: p.existed, Deadline: p.was.deadline}
+				w.Change(p.key, was, boltfile.State{Exists: !p.next.value.IsZero(), Deadline: p.next.deadline, Value: p.next.value.data})
 			}
 		}
 		return nil
@@ -229,19 +191,21 @@ var unread = Value{"unread"}
 
 // planOf starts the plan for the key of op. read is whether operations on the
 // key, which may be several, ask for its value.
-func planOf(t *boltfile.Tx, op *Op, read bool) (*plan, error) {
-	value, deadline, exists, err := t.Entry(op.Key)
-	p := &plan{key: op.Key, existed: exists, was: keyState{deadline: deadline}}
+func planOf(w *boltfile.Plan, op *Op, read bool) (*plan, error) {
+	state, err := w.State(op.Key, read)
+	p := &plan{key: op.Key, existed: state.Exists, was: keyState{deadline: state.Deadline}}
 	switch {
 	case read:
-		p.was.value = Value{string(value)}
-	case exists && err == nil:
+		p.was.value = Value{state.Value}
+	case state.Exists && err == nil:
 		p.was.value = unread
 	}
 	switch {
 	case err == nil:
 		p.next = p.was
-	case op.Kind == OpDelete && exists: // removing a damaged entry mends it
+	case !state.Exists: // nobody knows whether there is one
+		return nil, err
+	case op.Kind == OpDelete: // removing a damaged entry mends it
 		p.changed = true
 	case op.Kind != OpSet: // and so does replacing it
 		return nil, err
@@ -250,33 +214,16 @@ func planOf(t *boltfile.Tx, op *Op, read bool) (*plan, error) {
 }
 
 // admit checks the limit of keys for plans that are to be carried out.
-func (s *boltStore) admit(t *boltfile.Tx, plans ...*plan) error {
+func (s *boltStore) admit(w *boltfile.Plan, plans []*plan) error {
 	alive := int64(0)
 	for _, p := range plans {
-		alive += p.grows(t.Now)
+		alive += p.grows(w.Now)
 	}
-	return s.opts.admitKeys(alive, func() (int64, error) {
-		if t.Count+alive <= int64(s.opts.maxKeys) { // also with those that have expired
-			return t.Count, nil
-		}
-		expired, err := t.Expired()
-		return t.Count - expired, err
-	})
-}
-
-func carryOut(t *boltfile.Tx, p *plan) error {
-	switch {
-	case !p.changed:
-	case !p.next.value.IsZero():
-		return t.Put(p.key, p.was.deadline, p.existed, p.next.deadline, p.next.value.data)
-	case p.existed:
-		return t.Remove(p.key, p.was.deadline)
-	}
-	return nil
+	return s.opts.admitKeys(alive, w.Live)
 }
 
 func (s *boltStore) Scan(ctx context.Context, r Range) (Page, error) {
-	return scanThenMatch(ctx, r, func(r Range) (Page, error) { return s.scanAt(s.opts.now(), r) })
+	return scanThenMatch(ctx, r, s.scan)
 }
 
 // scanThenMatch has a page read without a pattern, and matches its keys then. A
@@ -310,33 +257,31 @@ func scanThenMatch(ctx context.Context, r Range, scan func(Range) (Page, error))
 	return page, nil
 }
 
-// scanAt reads a page of a range without a pattern.
-func (s *boltStore) scanAt(now time.Time, r Range) (Page, error) {
+// scan reads a page of a range without a pattern.
+func (s *boltStore) scan(r Range) (Page, error) {
 	var page Page
-	err := s.file.ViewAt(now, func(t *boltfile.Tx) error {
-		page.Epoch = t.Epoch()
-		prefix, size, looked := []byte(r.Prefix), 0, 0
-		return t.Scan(max(r.Prefix, r.After), func(k, rec []byte) (bool, error) {
+	now := s.opts.now()
+	err := s.disk.View(now, func(v *boltfile.View) error {
+		page.Epoch = v.Epoch()
+		size, looked := 0, 0
+		return v.Scan(r.Prefix, r.After, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
 			switch {
-			case r.After != "" && string(k) == r.After:
+			case r.After != "" && key == r.After:
 				return true, nil
-			case !bytes.HasPrefix(k, prefix):
-				return false, nil
 			case looked == boltScanKeys || size > boltScanBytes || r.Limit > 0 && len(page.Entries) == r.Limit:
 				page.More = true
 				return false, nil
 			}
 			looked++
-			key := string(k)
 			page.Next = key
-			deadline, raw, err := boltfile.ParseRecord(k, rec)
-			if err != nil || !t.Live(deadline) {
-				return err == nil, err
+			_, left := liveAt(now, keyState{deadline: deadline})
+			if !exists || left < 0 {
+				return true, nil
 			}
-			e := Entry{Key: key, TTL: t.Left(deadline)}
+			e := Entry{Key: key, TTL: left}
 			if r.Need&NeedValue != 0 {
-				e.Value = Value{string(raw)}
-				size += len(raw)
+				e.Value = Value{string(value)}
+				size += len(value)
 			}
 			page.Entries = append(page.Entries, e)
 			return true, nil
@@ -345,67 +290,73 @@ func (s *boltStore) scanAt(now time.Time, r Range) (Page, error) {
 	return page, err
 }
 
-// lenAt counts the live keys that are not among keys.
-func (s *boltStore) lenAt(now time.Time, keys []string) (int, error) {
-	n := 0
-	err := s.file.ViewAt(now, func(t *boltfile.Tx) error {
-		expired, err := t.Expired()
-		if err != nil {
-			return err
-		}
-		n = int(t.Count - expired)
-		for _, key := range keys {
-			if _, _, err := liveEntry(t, key); err == nil {
-				n--
-			} else if err != ErrNotFound {
-				return err
-			}
-		}
-		return nil
-	})
-	return n, err
-}
-
 func (s *boltStore) Len(context.Context) (int, error) {
-	return s.lenAt(s.opts.now(), nil)
+	n, err := s.disk.Len(s.opts.now())
+	return int(n), err
 }
 
 func (s *boltStore) Clear(ctx context.Context) error {
-	return s.write(ctx, (*boltfile.Tx).Clear)
+	return s.write(ctx, func(w *boltfile.Plan) error { w.Clear(); return nil })
 }
 
-// Close commits the writes that are under way, and waits for the reads.
+// Close brings everything into the file, and waits for the reads.
 func (s *boltStore) Close() error {
-	s.sweep.close()
-	if s.c != nil {
-		s.c.close()
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		s.sweep.close()
+	}()
+	select {
+	case <-swept:
+	case <-s.disk.File().Broken(): // a sweep may wait for the engine for ever
 	}
-	return s.file.Close()
+	return s.disk.Close()
 }
 
 // Stats implements StatsReporter.
 func (s *boltStore) Stats(context.Context) (Stats, error) {
-	return Stats{Commits: s.commits.Load(), Expired: s.expired.Load(), Bytes: s.file.Size()}, nil
+	bytes, buffered := s.disk.Size()
+	return Stats{Commits: s.disk.Commits(), Expired: s.expired.Load(), Bytes: bytes, Buffered: buffered}, nil
 }
 
-// sweepStep removes some expired keys in one transaction, if there are any.
+// Backup implements Backuper.
+func (s *boltStore) Backup(ctx context.Context, w io.Writer) error { return s.disk.Backup(ctx, w) }
+
+// backupFile implements Handle.BackupFile.
+func (s *boltStore) backupFile(ctx context.Context, loc access.Location) error {
+	return s.disk.BackupFile(ctx, loc)
+}
+
+// Compact implements Compacter.
+func (s *boltStore) Compact(ctx context.Context) error {
+	if s.disk.File().ReadOnly() {
+		return s.errReadOnly()
+	}
+	return s.disk.Compact(ctx)
+}
+
+// sweepStep removes some expired keys as any other call would, if there are any.
 func (s *boltStore) sweepStep() time.Duration {
-	next := time.Duration(-1)
-	err := s.file.View(func(t *boltfile.Tx) (err error) {
-		next, err = t.NextDeadline()
-		return err
-	})
-	if err == nil && next == 0 {
+	keys, next, err := s.disk.Due(s.opts.now(), boltSweepKeys)
+	if err == nil && len(keys) > 0 {
 		removed := int64(0)
-		err = s.write(context.Background(), func(t *boltfile.Tx) (err error) {
-			removed, next, err = t.Sweep()
-			return err
+		err = s.write(context.Background(), func(w *boltfile.Plan) error {
+			removed = 0
+			for _, key := range keys {
+				state, err := w.State(key, false)
+				if err != nil || !state.Exists || state.Deadline <= 0 || state.Deadline > w.Now {
+					continue // it has more time by now, or is for its reader to hear about
+				}
+				w.Change(key, state, boltfile.State{})
+				removed++
+			}
+			return nil
 		})
 		s.expired.Add(removed)
 	}
 	if err != nil {
 		if !errors.Is(err, ErrClosed) {
-			s.opts.logger.Warn("kv: expired keys were not removed", "path", s.file.Path(), "error", err)
+			s.opts.logger.Warn("kv: expired keys were not removed", "path", s.disk.File().Path(), "error", err)
 		}
 		return -1 // the next key with a deadline starts the sweeper again
 	}

@@ -63,12 +63,12 @@ func TestAFileKeepsEverythingUntilItIsOpenedAgain(t *testing.T) {
 	})
 }
 
-// It reads a copy of the file as it is while the
-// store is open, which is what a crash leaves.
+// It reads a copy of the two files as they are while the store is open, which is
+// what a crash leaves.
 func TestTheFileHoldsAWriteThatReturned(t *testing.T) {
 	b := backend{name: "bolt", persistent: true}
 	path := b.storeName(t)
-	h := mustOpen(t, b.registry(t), path)
+	h := mustOpen(t, b.registry(t, extlibs.LogBytes(1)), path)
 	for i := range 20 {
 		if err := h.Set(ctx, fmt.Sprint(i), i, 0); err != nil {
 			t.Fatal(err)
@@ -77,8 +77,12 @@ func TestTheFileHoldsAWriteThatReturned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		log, err := os.ReadFile(path + "-log")
+		if err != nil {
+			t.Fatal(err)
+		}
 		copied := filepath.Join(t.TempDir(), "copy.db")
-		if err := os.WriteFile(copied, data, 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(copied, data, 0o600), os.WriteFile(copied+"-log", log, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		c := mustOpen(t, b.registry(t), copied)

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
 // within fails the test where fn hangs.
@@ -153,7 +156,16 @@ func goSet(h *extlibs.Handle, key string, value any) chan error {
 }
 
 func TestASlowDiskDoesNotStopOtherThreadsOfTheInterpreter(t *testing.T) {
-	r := extlibs.NewRegistry()
+	var slow atomic.Bool
+	arrived, gate := make(chan struct{}), make(chan struct{})
+	release, arrive := sync.OnceFunc(func() { close(gate) }), sync.OnceFunc(func() { close(arrived) })
+	r := extlibs.NewRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
+		if act == access.ActSyncLog && slow.Load() {
+			arrive()
+			<-gate
+		}
+		return nil
+	}))
 	defer r.Close()
 	path := filepath.Join(t.TempDir(), "kv.db")
 	h := mustOpen(t, r, path)
@@ -170,7 +182,10 @@ def compute():
 `); err != nil {
 		t.Fatal(err)
 	}
-	arrived, release := extlibs.HoldWrites(h)
+	if err := h.Set(ctx, "first", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	slow.Store(true)
 	defer release()
 	written := make(chan error, 1)
 	go func() {

@@ -184,9 +184,6 @@ func (r *Registry) openFile(name string, a *access.List, o options) (*Handle, er
 		}
 		return nil, fmt.Errorf("store %q: %w", shorten(name), err)
 	}
-	if o.mode.interval > 0 {
-		return r.newHandle(loc.Path, newIntervalStore(s, o.mode.interval), o), nil
-	}
 	return r.newHandle(loc.Path, s, o), nil
 }
 

@@ -19,6 +19,7 @@ const (
 	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
 	DefaultMaxOperationBytes = 64 << 20        // bytes that one call on many keys reads and writes
 	DefaultMaxMemoryBytes    = 1 << 30         // bytes of one in-memory store
+	DefaultLogBytes          = 8 << 20         // bytes of the log in front of a file
 	DefaultLockTimeout       = 1 * time.Second // wait for another process's file lock
 	DefaultSweepInterval     = 250 * time.Millisecond
 
@@ -47,6 +48,7 @@ type options struct {
 	maxKeys           int
 	maxFileBytes      int64
 	maxMemoryBytes    int64
+	logBytes          int64
 	lockTimeout       time.Duration
 	sweepInterval     time.Duration
 	clock             func() time.Time
@@ -61,6 +63,7 @@ func newOptions(opts []Option) options {
 		maxValueBytes:     DefaultMaxValueBytes,
 		maxOperationBytes: DefaultMaxOperationBytes,
 		maxMemoryBytes:    DefaultMaxMemoryBytes,
+		logBytes:          DefaultLogBytes,
 		lockTimeout:       DefaultLockTimeout,
 		sweepInterval:     DefaultSweepInterval,
 		logger:            slog.New(slog.DiscardHandler),
@@ -85,11 +88,10 @@ type Mode struct {
 // Always is the default mode: a write that returned is on disk.
 func Always() Mode { return Mode{} }
 
-// Interval is the fast mode: a write returns once it is in memory and is on
-// disk at most d later, while commits succeed and the disk keeps up. A crash, also
-// of the process alone, loses what is not on disk. After a commit of removals that
-// made room in a full file, it may leave them without the writes of the same time.
-// d of zero or less is Always.
+// Interval is the fast mode: a write returns once it is in the log, and is on disk
+// at most d later, while the disk keeps up. So the end of the process, however it
+// comes, loses nothing; a power cut loses at most the last d, and what is left is a
+// prefix of what was acknowledged. d of zero or less is Always.
 func Interval(d time.Duration) Mode { return Mode{interval: max(d, 0)} }
 
 // Durability sets when writes to files are durable.
@@ -157,8 +159,21 @@ func (o *options) admitKeys(alive int64, count func() (int64, error)) error {
 	return err
 }
 
-// MaxFileBytes bounds the size of each store's file. n of zero or less means no
-// limit but the disk.
+// LogBytes sets the size of the log in front of each store's file: how much may
+// wait for the file. Writes that are faster than the file takes them wait when the
+// log is full; a call of more than half its size goes to the file directly. n is at
+// least 16 KiB and at most 64 MiB; of zero or less it is DefaultLogBytes.
+func LogBytes(n int64) Option {
+	return func(o *options) {
+		if n <= 0 {
+			n = DefaultLogBytes
+		}
+		o.logBytes = n
+	}
+}
+
+// MaxFileBytes bounds the size of each store's file and its log together. n of zero
+// or less means no limit but the disk.
 func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
 
 // MaxMemoryBytes bounds each in-memory store: its encoded values, its keys twice

@@ -14,8 +14,10 @@ type Stats struct {
 	Sets    int64 `json:"sets"`    // keys written
 	Deletes int64 `json:"deletes"` // keys removed by a call
 	Expired int64 `json:"expired"` // keys removed because their time was over
-	Bytes   int64 `json:"bytes"`   // in memory: keys, values and overhead; on disk: the file
-	Commits int64 `json:"commits"` // transactions written to disk
+	Bytes   int64 `json:"bytes"`   // in memory: keys, values and overhead; on disk: the file and its log
+	Commits int64 `json:"commits"` // times that writes were made durable, which many share
+
+	Buffered int64 `json:"buffered"` // bytes of memory for what is in the log and not in the file yet
 }
 
 func (s *Stats) add(t Stats) {
@@ -27,6 +29,7 @@ func (s *Stats) add(t Stats) {
 	s.Expired += t.Expired
 	s.Bytes += t.Bytes
 	s.Commits += t.Commits
+	s.Buffered += t.Buffered
 }
 
 // counters counts the calls on a store. Calls on different keys count in different

@@ -76,7 +76,7 @@ func TestAWrongFileIsRefusedAndLeftAsItIs(t *testing.T) {
 		"a file of one byte":    {write("x"), extlibs.ErrFormat},
 		"a file of zeros":       {write(string(make([]byte, 1<<16))), extlibs.ErrFormat},
 		"a SQLite file":         {write("SQLite format 3\x00" + string(make([]byte, 4080))), extlibs.ErrFormat},
-		"a newer format":        {meta([]byte{2}), extlibs.ErrFormat},
+		"a newer format":        {meta([]byte{3}), extlibs.ErrFormat},
 		"a much newer format":   {meta([]byte{255}), extlibs.ErrFormat},
 		"a format of nothing":   {meta([]byte{0}), extlibs.ErrFormat},
 		"a format of two bytes": {meta([]byte{1, 0}), extlibs.ErrFormat},

@@ -12,9 +12,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Backup writes a copy of the file, as it is at this moment, to w. All of it is
-// checked first: a damaged copy must not take the place of a whole one.
-func (f *File) Backup(ctx context.Context, w io.Writer) error {
+// Backup writes a copy of the file, as it is at this moment, to w, with what extra
+// holds; nil: nothing. All of it is checked first: a damaged copy must not take
+// the place of a whole one.
+func (f *File) Backup(ctx context.Context, w io.Writer, extra *layer) error {
 	tmp, name, err := f.dir.Temp(access.TempBackup)
 	if err != nil {
 		return access.OpenError(err)
@@ -24,6 +25,11 @@ func (f *File) Backup(ctx context.Context, w io.Writer) error {
 	if err := f.snapshot(ctx, tmp); err != nil {
 		return err
 	}
+	done, err := complete(f.dir, f.opts, tmp, extra)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -56,7 +62,7 @@ func (f *File) snapshot(ctx context.Context, tmp *os.File) (err error) {
 
 // BackupFile is Backup into a file, which gets its name when it is complete and
 // synced. A file of that name is replaced unless it is in use.
-func (f *File) BackupFile(ctx context.Context, loc access.Location) error {
+func (f *File) BackupFile(ctx context.Context, loc access.Location, extra *layer) error {
 	dir, err := loc.OpenDir(f.opts.Hook)
 	if err != nil {
 		return err
@@ -77,6 +83,11 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location) error {
 	if err := f.snapshot(ctx, tmp); err != nil {
 		return err
 	}
+	done, err := complete(f.dir, f.opts, tmp, extra)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := dir.SyncFile(tmp); err != nil {
 		return DiskError(err)
 	}
@@ -101,6 +112,42 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location) error {
 		return kverr.Errorf(err, "the backup is complete, but may lose its name in a power cut: %w", err)
 	}
 	return nil
+}
+
+// complete makes of a copy a store that needs no log. done gives the copy up.
+func complete(dir *access.Dir, opts Options, tmp *os.File, extra *layer) (done func(), err error) {
+	opts.MaxBytes = 0
+	db, err := startEngine(tmp, false, opts)
+	if err != nil {
+		return nil, err
+	}
+	done = func() { guard(db.Close) }
+	copied := &File{opts: opts, dir: dir, db: db, broken: make(chan struct{})}
+	look, err := verifyFile(tmp, 0)
+	if err == nil {
+		copied.pages = newGuardian(tmp, look)
+		err = copied.use(func(db *bolt.DB) error {
+			return db.Update(func(tx *bolt.Tx) error {
+				copied.pages.next.Store(uint64(tx.ID()))
+				return copied.change(db, tx, func(t *Tx) error {
+					if extra != nil {
+						if err := extra.write(t); err != nil {
+							return err
+						}
+					}
+					if t.snap.log == nil {
+						return nil
+					}
+					return t.setLog(nil)
+				})
+			})
+		})
+	}
+	if err != nil && err != ErrUnchanged {
+		done()
+		return nil, DiskError(err)
+	}
+	return done, nil
 }
 
 // contextWriter ends a copy when its context does.

@@ -1,20 +1,41 @@
-// Package boltfile keeps a store in a bbolt file. It knows the file's layout,
-// what may be believed of a file from anywhere, and when a commit can be trusted;
-// it knows nothing of operations and their results.
+// Package boltfile keeps a store on disk: in a bbolt file, with a log in front of
+// it. It knows the file's layout, what may be believed of a file from anywhere, and
+// when a commit can be trusted; it knows nothing of operations and their results.
 //
-//	file.go    File: transactions, and what happens after a failure
-//	open.go    opening and creating
-//	header.go  the engine's header pages
-//	page.go    the engine's other pages
-//	verify.go  the pages of a file that nothing writes
-//	pageset.go what opening a file found of them
-//	reader.go  reading pages that may be wrong
-//	mapping.go the memory that maps them
-//	format.go  records and the index of deadlines
-//	tx.go      Tx: reading and changing entries
-//	copy.go    backup and compaction
-//	rescue.go  Damaged: a file that cannot be opened, checked, saved and repaired
-//	survey.go  the walk through its pages, which goes on behind damage
+// The two files. A call is one record of the log; one sync makes the records of all
+// who wait durable, and then they are visible. The file gets them later, in
+// checkpoints: one transaction that brings what is visible, and the position of the
+// log up to which that is. So at any moment, and after any crash,
+//
+//	file, as its last whole commit has it
+//	+ records of the log from the position that it names, up to the last whole one
+//	= all that was acknowledged, in its order
+//
+// and replaying a record twice makes no difference, because it says what keys are
+// afterwards. A part of the log is written over only when the commit that has it is
+// synced. A file that names a log is not opened without it; an orderly close makes a
+// last checkpoint that names none, and removes the log.
+//
+//	disk.go        Disk: the way of a write, from plan to acknowledgement
+//	plan.go        Plan: what one call makes of its keys
+//	read.go        what is visible: the buffer over the file
+//	buffer.go      the write-back buffer, in layers with tombstones
+//	checkpoint.go  the way of the buffer into the file, compaction, copies, the end
+//	journal.go     the log's file: made, found again, replayed, removed
+//
+//	file.go        File: transactions, and what happens after a failure
+//	open.go        opening and creating
+//	header.go      the engine's header pages
+//	page.go        the engine's other pages
+//	verify.go      the pages of a file that nothing writes
+//	pageset.go     what opening a file found of them
+//	reader.go      reading pages that may be wrong
+//	mapping.go     the memory that maps them
+//	format.go      records and the index of deadlines
+//	tx.go          Tx: reading and changing entries
+//	copy.go        backup and compaction
+//	rescue.go      Damaged: a file that cannot be opened, checked, saved and repaired
+//	survey.go      the walk through its pages, which goes on behind damage
 package boltfile
 
 import (
@@ -135,11 +156,21 @@ func (f *File) Update(change func(*Tx) error) error {
 		if view == nil && seen < id {
 			return err
 		}
-		return f.breakDown(kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err).(*kverr.Error))
+		f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed in the middle of a commit, so nothing is written any more; close the store and open it again: %w", err).(*kverr.Error))
+		return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err)
 	})
 }
 
-// writable reports why the file takes no writes any more, if that is so.
+// stillThere is writable for who does not use the engine meanwhile: Compact puts
+// another file in this one's place.
+func (f *File) stillThere() error {
+	f.engine.RLock()
+	defer f.engine.RUnlock()
+	return f.writable()
+}
+
+// writable reports why the file takes no writes any more, if that is so. The engine
+// is locked, shared or alone.
 func (f *File) writable() error {
 	if f.refused.Load() == nil && !f.dir.Holds(f.info) {
 		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted, or another is in its place, so nothing can be stored in it; close the store and open it again").(*kverr.Error))

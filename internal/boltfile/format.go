@@ -6,13 +6,17 @@ import (
 	"hash/crc32"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
 
 // The layout of a file, which the package documentation describes for others:
 //
 //	meta    "format" -> 1 byte; "count" -> uint64: keys in data;
-//	        "epoch" -> uint64: clears so far
+//	        "epoch" -> uint64: clears so far;
+//	        "log" -> the id of the log that the file needs (16 bytes), and the
+//	        position in it from which on the file lacks what it says (int64);
+//	        absent where the file is complete. It came with format 2.
 //	data    key -> record
 //	expiry  deadline (uint64) + key -> "", or, for a key over 32,760 bytes,
 //	        deadline + SHA-256 of the key -> key
@@ -20,7 +24,7 @@ import (
 // Numbers are big-endian. A deadline is in nanoseconds since 1970, UTC. A record
 // is a header, a CRC-32C of key, header and value, and the value in CBOR; the
 // header is one byte and, if its lowest bit is set, the deadline.
-const formatVersion = 1
+const formatVersion = 2
 
 var (
 	bucketMeta   = []byte("meta")
@@ -30,6 +34,7 @@ var (
 	metaFormat = []byte("format")
 	metaCount  = []byte("count")
 	metaEpoch  = []byte("epoch")
+	metaLog    = []byte("log")
 )
 
 const (
@@ -113,4 +118,24 @@ func metaNumber(meta *bolt.Bucket, name []byte) uint64 {
 
 func setMetaNumber(meta *bolt.Bucket, name []byte, n uint64) error {
 	return meta.Put(name, binary.BigEndian.AppendUint64(nil, n))
+}
+
+// logRef names the log that a file needs, and what the file has of it.
+type logRef struct {
+	id  wal.ID
+	pos wal.Pos
+}
+
+const logRefBytes = len(wal.ID{}) + 8
+
+func (r *logRef) encode() []byte {
+	return binary.BigEndian.AppendUint64(r.id[:len(r.id):len(r.id)], uint64(r.pos))
+}
+
+func parseLogRef(b []byte) (*logRef, error) {
+	if len(b) != logRefBytes {
+		return nil, kverr.Errorf(kverr.Corrupt, "what the file says of its log is damaged; restore it from a backup")
+	}
+	n := len(wal.ID{})
+	return &logRef{wal.ID(b[:n]), wal.Pos(binary.BigEndian.Uint64(b[n:]))}, nil
 }

@@ -199,8 +199,8 @@ func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 	if err != nil || !os.SameFile(info, f.info) {
 		return kverr.Errorf(kverr.InUse, "the file was replaced by another process while it was being opened; try again")
 	}
-	if f.readOnly {
-		return nil
+	if f.readOnly { // what is read has to be durable here too
+		return unlessReadOnly(dir.SyncFile(f.File))
 	}
 	headers := make([]byte, 2*db.Info().PageSize)
 	if _, err := f.ReadAt(headers, 0); err != nil {
@@ -214,6 +214,15 @@ func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 	}
 	dir.RemoveLeftovers(f.info)
 	return dir.Sync()
+}
+
+// unlessReadOnly is the error of a sync of a file that was opened for reading,
+// which is more than some systems allow.
+func unlessReadOnly(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 // engine is how the engine opens a file that was opened, and checked, for it.

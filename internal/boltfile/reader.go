@@ -52,6 +52,7 @@ type roots struct {
 	tx, root, pages    uint64 // as the header has them
 	meta, data, expiry root
 	count, epoch       uint64
+	log                *logRef // nil: the file is complete
 }
 
 // root is where a tree begins: a page, or a place in the page of the buckets.
@@ -168,7 +169,11 @@ func (s *snapshot) findRoots(id uint64) (*roots, error) {
 			*n = binary.BigEndian.Uint64(value)
 		}
 	}
-	return r, nil
+	value, err := meta.get(metaLog)
+	if err == nil && value != nil {
+		r.log, err = parseLogRef(value)
+	}
+	return r, err
 }
 
 // page returns a page that has been looked at before, or is about to be.

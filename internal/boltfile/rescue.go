@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"strings"
@@ -323,6 +324,11 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 	if _, err := verifyFile(tmp, math.MaxInt64); err != nil {
 		return err
 	}
+	done, err := complete(dir, Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, tmp, nil)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := dir.SyncFile(tmp); err != nil {
 		return DiskError(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -246,6 +247,22 @@ func (t *Tx) Clear() error {
 	return failed(setMetaNumber(t.meta, metaEpoch, metaNumber(t.meta, metaEpoch)+1))
 }
 
+// setLog says which log the file needs from now on, nil for none, in the format
+// that has such a thing.
+func (t *Tx) setLog(ref *logRef) error {
+	t.dirty = true
+	if ref == nil {
+		return failed(t.meta.Delete(metaLog))
+	}
+	if err := t.meta.Put(metaFormat, []byte{formatVersion}); err != nil {
+		return failed(err)
+	}
+	return failed(t.meta.Put(metaLog, ref.encode()))
+}
+
+// has reports whether the file has what the log says up to a position.
+func (t *Tx) has(pos wal.Pos) bool { return t.snap.log == nil || t.snap.log.pos >= pos }
+
 // Epoch changes with each Clear.
 func (t *Tx) Epoch() uint64 { return t.snap.epoch }
 
@@ -254,74 +271,4 @@ func (t *Tx) Epoch() uint64 { return t.snap.epoch }
 // What this transaction has changed is not among them.
 func (t *Tx) Scan(start string, visit func(key, record []byte) (more bool, err error)) error {
 	return t.snap.dataTree().scan([]byte(start), visit)
-}
-
-// NextDeadline is the time until the first deadline, 0 if it has passed, less
-// than 0 if there is none.
-func (t *Tx) NextDeadline() (next time.Duration, err error) {
-	next = -1
-	err = t.deadlines(func(k, v []byte) (bool, error) {
-		deadline, _ := splitExpiryEntry(k, v)
-		next = max(0, time.Duration(deadline-t.Now))
-		return false, nil
-	})
-	return next, err
-}
-
-// Bounds of one sweep, for the sake of others.
-const (
-	sweepKeys = 1024 // expired keys removed in one transaction
-	sweepTime = 2 * time.Millisecond
-)
-
-// Sweep removes some expired entries. next is the time until the next deadline,
-// 0 if more has expired already, less than 0 if nothing will.
-func (t *Tx) Sweep() (removed int64, next time.Duration, err error) {
-	began := time.Now()
-	type entry struct {
-		k, key   []byte
-		deadline int64
-	}
-	var due []entry
-	next = -1
-	err = t.deadlines(func(k, v []byte) (bool, error) {
-		deadline, key := splitExpiryEntry(k, v)
-		switch {
-		case deadline > t.Now:
-			next = time.Duration(deadline - t.Now)
-			return false, nil
-		case len(due) == sweepKeys:
-			next = 0
-			return false, nil
-		}
-		due = append(due, entry{bytes.Clone(k), bytes.Clone(key), deadline})
-		return true, nil
-	})
-	if err != nil {
-		return 0, 0, err
-	}
-	if len(due) > 0 {
-		t.dirty = true // it may be already: others share the transaction
-	}
-	for i, e := range due {
-		if i%32 == 31 && time.Since(began) > sweepTime {
-			return removed, 0, nil
-		}
-		if err := t.forget(e.k); err != nil {
-			return 0, 0, &TxError{err}
-		}
-		t.expired--
-		// A key that has another deadline by now keeps it, and a damaged entry
-		// is for its reader to hear about.
-		_, current, exists, err := t.Entry(string(e.key))
-		if err != nil || !exists || current != e.deadline {
-			continue
-		}
-		if err := t.drop(e.key); err != nil {
-			return 0, 0, &TxError{err}
-		}
-		t.Count--
-		removed++
-	}
-	return removed, next, nil
 }

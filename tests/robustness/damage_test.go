@@ -210,7 +210,7 @@ func init() {
 				} else {
 					later++
 				}
-				if e := h.Close(); e != nil {
+				if e := h.Close(); e != nil && !errors.Is(e, extlibs.ErrCorrupt) {
 					fmt.Println("BAD", what, "close:", e)
 				}
 			} else {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
+	bolt "go.etcd.io/bbolt"
 )
 
 func tell(n note) {
@@ -46,6 +47,8 @@ func start(dir string, options ...extlibs.Option) *session {
 
 func newSession(dir string, options ...extlibs.Option) *session {
 	powercut.Enter()
+	// A small log, so that a few writes make a checkpoint.
+	options = append([]extlibs.Option{extlibs.LogBytes(1)}, options...)
 	return &session{path: filepath.Join(dir, "kv.db"), options: options}
 }
 
@@ -302,10 +305,67 @@ func init() {
 		s.close()
 		tell(note{Writer: "w0", Synced: true})
 	}
+	// The whole log that stores have without an option.
+	programs["large log"] = func(dir string, args ...string) {
+		s := start(dir, extlibs.LogBytes(0))
+		s.look("w0", "w1")
+		s.together(2, 12, (*writer).mixed)
+		s.close()
+	}
+	programs["read"] = func(dir string, args ...string) {
+		s := start(dir, extlibs.ReadOnly())
+		s.look(names(number(args[0]))...)
+		if err := s.store.Set(ctx, "w0/000", "no", 0); !errors.Is(err, extlibs.ErrReadOnly) {
+			tell(note{Wrong: fmt.Sprintf("a set of a read-only store: %v", err)})
+		}
+		s.must("backup", s.store.Backup(ctx, io.Discard))
+		s.close()
+	}
+	// A file that takes no more, until something is deleted.
+	programs["full"] = func(dir string, args ...string) {
+		s := start(dir, extlibs.MaxFileBytes(80<<10))
+		s.look("w0")
+		w := newWriter("w0")
+		w.keys = 1000
+		full := 0
+		for i := range 200 {
+			c := change{Sets: map[string]string{w.key(): strings.Repeat(w.value(), 8)}}
+			if i%7 == 0 {
+				c = w.setMany()
+			}
+			if err := s.do(w.name, c); errors.Is(err, extlibs.ErrFull) {
+				if full++; full == 3 {
+					break
+				}
+			} else {
+				s.must("set", err)
+			}
+		}
+		if full == 0 {
+			tell(note{Wrong: "the file never was full"})
+		}
+		for range 10 {
+			s.must("delete", s.do(w.name, w.delete()))
+		}
+		if err := s.registry.Close(); err != nil && !errors.Is(err, extlibs.ErrFull) {
+			s.must("close", err)
+		}
+	}
+	// What a version before the log left.
+	programs["format 1"] = func(dir string, args ...string) {
+		powercut.Enter()
+		db, err := bolt.Open(filepath.Join(dir, "kv.db"), 0o600, nil)
+		if err == nil {
+			err = db.Update(func(tx *bolt.Tx) error {
+				return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte{1})
+			})
+		}
+		(&session{}).must("format", errors.Join(err, db.Close()))
+	}
 	// Writes that fail, and what the documentation says to do then.
 	programs["retry"] = func(dir string, args ...string) {
 		s := newSession(dir)
-		s.registry = extlibs.NewRegistry()
+		s.registry = extlibs.NewRegistry(s.options...)
 		s.reopen()
 		s.look("w0")
 		w := newWriter("w0")

@@ -92,6 +92,20 @@ var workloads = map[string]workload{
 	"killed in compact": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "2", "6"), killed(random, run("compact"), 120), run("mixed", "2", "4")}
 	}},
+	"checkpoints":   {uncut: 1, processes: always(created, run("set many", "8", "12")), again: again("set many", "8", "6")},
+	"a large log":   {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
+	"a full file":   {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
+	"from format 1": {uncut: 2, processes: always(run("mixed", "2", "6"), run("format 1"), run("mixed", "2", "6")), again: again("mixed", "2", "3")},
+	"read-only":     {uncut: 1, processes: always(created, run("read", "1"), run("mixed", "2", "3"), run("read", "2")), again: again("read", "2")},
+	"killed and read": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("mixed", "2", "8"), 80), run("read", "2"), run("mixed", "2", "4")}
+	}},
+	"killed in interval mode": {uncut: 1, mayLose: intervalOfTests + intervalLate, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("interval"), 200), killed(random, run("interval"), 200), run("interval")}
+	}},
+	"killed in a full file": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("full"), 400), run("read", "1")}
+	}},
 	"a failed sync": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "1", "6"), failing(random, run("retry"), "sync", 12)}
 	}},

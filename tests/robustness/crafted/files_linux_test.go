@@ -268,7 +268,11 @@ func TestALeafThatIsABranchToItselfIsAnErrorInEveryCall(t *testing.T) {
 			m.save(t, path)
 			near := keyOf(largeKeys/2 - 100) // so that deletes empties the leaves on both sides
 			got := runCalls(t, path, 0, "", call+" "+map[bool]string{true: near, false: key}[call == "deletes"])
-			if got["open"] == "ok" && got[call] != "corrupt" || got["open"] != "ok" && got["open"] != "corrupt" {
+			answer := got[call]
+			if call == "clear" { // which looks at nothing until the file is written
+				answer = got["close"]
+			}
+			if got["open"] == "ok" && answer != "corrupt" || got["open"] != "ok" && got["open"] != "corrupt" {
 				t.Error(got)
 			}
 		})

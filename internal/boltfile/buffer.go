@@ -1,0 +1,268 @@
+package boltfile
+
+import (
+	"encoding/binary"
+
+	"github.com/scriptling-kv/extlibs/internal/wal"
+	"github.com/tidwall/btree"
+)
+
+// State is what is stored under a key, expired or not. The zero value is nothing.
+type State struct {
+	Exists   bool
+	Deadline int64 // nanoseconds since 1970, 0: none, UnknownDeadline
+	Value    string
+}
+
+// live reports whether there is something at that time.
+func (s State) live(now int64) bool {
+	return s.Exists && (s.Deadline <= 0 || s.Deadline > now)
+}
+
+// layer is a part of the write-back buffer: what keys have become since the layer
+// below it, which is another one or the file. A key that is gone is a tombstone.
+// A layer knows of each of its keys what is below, so that live keys can be
+// counted without a look at all of them.
+type layer struct {
+	entries btree.Map[string, entry]
+	cleared bool  // what is below is gone
+	bytes   int64 // of keys and values, with entryOverhead each
+	own     tally // what the layer stores
+	hidden  tally // what it hides of the one below
+
+	end wal.Pos // of the last record in it; set once nothing is added any more
+}
+
+type entry struct {
+	State
+	below State // without its value
+}
+
+// entryOverhead is about what an entry takes beside its key and value, in bytes.
+const entryOverhead = 128
+
+func (l *layer) empty() bool { return l.entries.Len() == 0 && !l.cleared }
+
+// put makes next of a key, which was something else until now.
+func (l *layer) put(key string, was, next State) {
+	old, replaced := l.entries.Get(key)
+	e := entry{next, old.below}
+	switch {
+	case replaced:
+		l.own.remove(key, old.State)
+		l.bytes -= int64(len(key)+len(old.Value)) + entryOverhead
+	case !l.cleared:
+		e.below = State{Exists: was.Exists, Deadline: was.Deadline}
+		l.hidden.add(key, e.below)
+	}
+	if !next.Exists && !e.below.Exists {
+		l.entries.Delete(key) // nothing over nothing
+		return
+	}
+	l.own.add(key, next)
+	l.bytes += int64(len(key)+len(next.Value)) + entryOverhead
+	l.entries.Set(key, e)
+}
+
+// clear makes everything go, also what is below.
+func (l *layer) clear() { *l = layer{cleared: true} }
+
+// over puts l on top of below, which takes it in, and returns the two as one.
+func (l *layer) over(below *layer) *layer {
+	if l.cleared {
+		return l
+	}
+	l.entries.Scan(func(key string, e entry) bool {
+		below.put(key, e.below, e.State)
+		return true
+	})
+	return below
+}
+
+// forget notes that what a tombstone hides is gone.
+func (l *layer) forget(key string) {
+	e, ok := l.entries.Get(key)
+	if !ok || !e.below.Exists {
+		return
+	}
+	l.hidden.remove(key, e.below)
+	e.below = State{}
+	l.entries.Set(key, e)
+}
+
+// live counts what the layer adds to the live keys of those below.
+func (l *layer) live(now int64) int64 { return l.own.live(now) - l.hidden.live(now) }
+
+// write brings a layer into the file.
+func (l *layer) write(t *Tx) error {
+	if l.cleared {
+		if err := t.Clear(); err != nil {
+			return err
+		}
+	}
+	var err error
+	l.entries.Scan(func(key string, e entry) bool {
+		err = t.become(key, e.State)
+		return err == nil
+	})
+	return err
+}
+
+// become stores the state of a key. A damaged entry is mended by replacing it.
+func (t *Tx) become(key string, next State) error {
+	_, was, exists, _ := t.Entry(key)
+	switch {
+	case next.Exists:
+		return t.Put(key, was, exists, next.Deadline, next.Value)
+	case exists:
+		return t.Remove(key, was)
+	}
+	return nil
+}
+
+// tally counts states, and knows which of them expire when.
+type tally struct {
+	n         int64
+	deadlines btree.Set[string] // deadline, big-endian, and key
+}
+
+func deadlineKey(key string, deadline int64) string {
+	b := make([]byte, 0, deadlineBytes+len(key))
+	return string(append(binary.BigEndian.AppendUint64(b, uint64(deadline)), key...))
+}
+
+func (c *tally) add(key string, s State) {
+	if !s.Exists {
+		return
+	}
+	c.n++
+	if s.Deadline > 0 {
+		c.deadlines.Insert(deadlineKey(key, s.Deadline))
+	}
+}
+
+func (c *tally) remove(key string, s State) {
+	if !s.Exists {
+		return
+	}
+	c.n--
+	if s.Deadline > 0 {
+		c.deadlines.Delete(deadlineKey(key, s.Deadline))
+	}
+}
+
+func (c *tally) live(now int64) int64 {
+	n := c.n
+	c.due(func(_ string, deadline int64) bool {
+		if deadline <= now {
+			n--
+		}
+		return deadline <= now
+	})
+	return n
+}
+
+// due visits keys in the order of their deadlines.
+func (c *tally) due(visit func(key string, deadline int64) bool) {
+	c.deadlines.Scan(func(k string) bool {
+		return visit(k[deadlineBytes:], int64(binary.BigEndian.Uint64([]byte(k[:deadlineBytes]))))
+	})
+}
+
+// buffer is the write-back buffer: what is visible and not in the file yet. The
+// disk's lock guards it.
+type buffer struct {
+	newest *layer // takes what becomes visible
+	frozen *layer // is being written to the file; nil: none is
+}
+
+// layers returns those that count over the file as t sees it, the lower first, and
+// whether the file counts too.
+func (b *buffer) layers(t *Tx) (layers []*layer, file bool) {
+	file = true
+	if f := b.frozen; f != nil && !t.has(f.end) {
+		layers, file = append(layers, f), !f.cleared
+	}
+	if b.newest.cleared {
+		layers, file = layers[:0], false
+	}
+	return append(layers, b.newest), file
+}
+
+// copy is the whole buffer as one layer to be written.
+func (b *buffer) copy() *layer {
+	l := &layer{}
+	if f := b.frozen; f != nil && !b.newest.cleared {
+		l.cleared, l.entries = f.cleared, *f.entries.Copy()
+	}
+	l.cleared = l.cleared || b.newest.cleared
+	b.newest.entries.Scan(func(key string, e entry) bool {
+		l.entries.Set(key, e)
+		return true
+	})
+	return l
+}
+
+// get looks a key up. Where found is false the file has the word.
+func (b *buffer) get(key string) (s State, found bool) {
+	for l := range b.each {
+		if e, ok := l.entries.Get(key); ok {
+			return e.State, true
+		}
+		if l.cleared {
+			return State{}, true
+		}
+	}
+	return State{}, false
+}
+
+// each visits the layers from the newest on.
+func (b *buffer) each(yield func(*layer) bool) {
+	if yield(b.newest) && b.frozen != nil {
+		yield(b.frozen)
+	}
+}
+
+// hidesFile reports whether nothing of the file counts any more.
+func (b *buffer) hidesFile() bool {
+	return b.newest.cleared || b.frozen != nil && b.frozen.cleared
+}
+
+// merged walks the keys of a buffer in order, from a start on.
+type merged struct {
+	iters []btree.MapIter[string, entry] // newest first
+	valid []bool
+}
+
+func (b *buffer) from(start string) *merged {
+	m := &merged{}
+	for l := range b.each {
+		it := l.entries.Iter()
+		m.iters, m.valid = append(m.iters, it), append(m.valid, false)
+		i := len(m.iters) - 1
+		m.valid[i] = m.iters[i].Seek(start)
+		if l.cleared {
+			break
+		}
+	}
+	return m
+}
+
+// peek returns the next key and its state.
+func (m *merged) peek() (key string, s State, ok bool) {
+	for i := range m.iters {
+		if m.valid[i] && (!ok || m.iters[i].Key() < key) {
+			key, s, ok = m.iters[i].Key(), m.iters[i].Value().State, true
+		}
+	}
+	return key, s, ok
+}
+
+// skip goes on behind a key that peek returned.
+func (m *merged) skip(key string) {
+	for i := range m.iters {
+		if m.valid[i] && m.iters[i].Key() == key {
+			m.valid[i] = m.iters[i].Next()
+		}
+	}
+}

@@ -1,0 +1,326 @@
+package boltfile
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// checkpoint writes what is visible to the file. last says that the file needs no
+// log afterwards. The caller has the right to write to the file.
+//
+// What fails to be written stays in the buffer and in the log, and the next
+// checkpoint tries again.
+func (d *Disk) checkpoint(last bool) error {
+	if d.logFile.Load() == nil || d.file.ReadOnly() {
+		return nil
+	}
+	l := d.freeze()
+	if l == nil && !last {
+		return nil
+	}
+	write := func(t *Tx) error {
+		if l != nil {
+			if err := l.write(t); err != nil {
+				return err
+			}
+		}
+		if last {
+			return t.setLog(nil)
+		}
+		return t.setLog(&logRef{d.log.ID(), l.end})
+	}
+	err := d.file.Update(write)
+	if errors.Is(DiskError(err), kverr.Full) && l != nil {
+		// The pages of what is deleted are free after a commit only. Until the
+		// file says otherwise the log has the word, so that the removals may come
+		// first.
+		d.removeFirst(l)
+		err = d.file.Update(write)
+	}
+	if err != nil {
+		err = DiskError(err)
+		d.failed(err)
+		return err
+	}
+	d.commits.Add(1)
+	d.full.Store(0)
+	d.mu.Lock()
+	d.buffer.frozen = nil
+	if l != nil {
+		d.filed = l.end
+	}
+	d.mu.Unlock()
+	if l != nil {
+		d.log.Release(l.end)
+	}
+	return nil
+}
+
+// freeze returns what is to be written, and nil if there is nothing.
+func (d *Disk) freeze() *layer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := &d.buffer
+	switch {
+	case b.frozen == nil && d.visible == d.filed:
+		return nil // though the buffer is empty, the log may not be: a key came and went
+	case b.frozen != nil && b.frozen.end == d.visible:
+		return b.frozen
+	}
+	if b.frozen != nil { // that could not be written
+		b.newest = b.newest.over(b.frozen)
+	}
+	b.frozen, b.newest = b.newest, &layer{}
+	b.frozen.end = d.visible
+	return b.frozen
+}
+
+// removalsAtOnce is how many keys are removed from a full file in one transaction,
+// which needs a few pages itself.
+const removalsAtOnce = 64
+
+// removeFirst removes from the file what a layer has tombstones for, as far as
+// that goes.
+func (d *Disk) removeFirst(l *layer) {
+	var gone []string
+	if !l.cleared {
+		l.entries.Scan(func(key string, e entry) bool {
+			if !e.Exists {
+				gone = append(gone, key)
+			}
+			return true
+		})
+	}
+	for len(gone) > 0 {
+		keys := gone[:min(removalsAtOnce, len(gone))]
+		gone = gone[len(keys):]
+		d.mu.Lock() // the file and the buffer change together for whoever counts keys
+		err := d.file.Update(func(t *Tx) error {
+			for _, key := range keys {
+				if err := t.become(key, State{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			for _, key := range keys {
+				l.forget(key)
+			}
+		}
+		d.mu.Unlock()
+		if err != nil && err != ErrUnchanged {
+			return
+		}
+	}
+}
+
+// failed notes that a checkpoint did, and tells the logger once for a time of it.
+func (d *Disk) failed(err error) {
+	before := int64(0)
+	if errors.Is(err, kverr.Full) {
+		before = d.full.Swap(time.Now().UnixNano())
+	}
+	if before == 0 && !errors.Is(err, kverr.Closed) {
+		d.opts.Logger.Error("kv: what is in the log could not be written to the file, so it stays there until it can", "path", d.file.Path(), "error", err)
+	}
+}
+
+// kick starts a checkpoint in the background, unless one is on its way. plan is
+// locked.
+func (d *Disk) kick() {
+	if d.kicked || d.closed {
+		return
+	}
+	d.kicked = true
+	d.inFlight.Go(func() {
+		d.lock(context.Background())
+		d.plan.Lock()
+		d.kicked = false
+		d.plan.Unlock()
+		d.checkpoint(false) // which has told the logger if it failed; what it could not write is kept
+		d.unlock()
+	})
+}
+
+// armQuiet sees to a checkpoint after a while without writes. plan is locked.
+func (d *Disk) armQuiet() {
+	d.wrote.Store(true)
+	if d.quiet != nil || d.closed {
+		return
+	}
+	d.wrote.Store(false)
+	d.quiet = time.AfterFunc(quietTime, func() {
+		d.plan.Lock()
+		defer d.plan.Unlock()
+		switch {
+		case d.closed || d.quiet == nil:
+		case d.wrote.Swap(false):
+			d.quiet.Reset(quietTime)
+		default:
+			d.quiet = nil
+			d.kick()
+		}
+	})
+}
+
+// Compact rewrites the file without its unused pages. Writes go to the log
+// meanwhile, and wait for nothing but the change of names.
+func (d *Disk) Compact(ctx context.Context) error {
+	d.plan.Lock()
+	err := d.writableNow()
+	if err == nil && d.log == nil {
+		if err = d.startLog(); noLog(err) {
+			err = nil // then writes wait
+		}
+	}
+	d.plan.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := d.lock(ctx); err != nil {
+		return notDone(err)
+	}
+	defer d.unlock()
+	if err := d.checkpoint(false); err != nil {
+		return err
+	}
+	return d.file.Compact()
+}
+
+// Backup writes a copy of the store, as it is at this moment, to w.
+func (d *Disk) Backup(ctx context.Context, w io.Writer) error {
+	return d.copy(ctx, func(extra *layer) error { return d.file.Backup(ctx, w, extra) })
+}
+
+// BackupFile is Backup into a file, which gets its name when it is complete and
+// synced. A file of that name is replaced unless it is in use.
+func (d *Disk) BackupFile(ctx context.Context, loc access.Location) error {
+	return d.copy(ctx, func(extra *layer) error { return d.file.BackupFile(ctx, loc, extra) })
+}
+
+// copy has the file copied when it has what is visible. Where it can't get that,
+// the copy gets it instead, and the file stays as it is meanwhile.
+func (d *Disk) copy(ctx context.Context, do func(extra *layer) error) error {
+	if err := d.lock(ctx); err != nil {
+		return notDone(err)
+	}
+	err := d.checkpoint(false)
+	d.mu.Lock()
+	var extra *layer
+	if err != nil || d.file.ReadOnly() {
+		extra = d.buffer.copy()
+	}
+	d.mu.Unlock()
+	if extra == nil {
+		d.unlock()
+	} else {
+		defer d.unlock()
+	}
+	return do(extra)
+}
+
+// Close writes what is visible to the file, which is all of the store then. Where
+// that fails, the log stays and has what the file lacks; so the error is for
+// people to know that there are two files, and the next open needs both. Closing
+// again returns the same.
+func (d *Disk) Close() error {
+	if d.file.Err() == nil {
+		d.plan.Lock()
+	} else if !d.plan.TryLock() { // who has it may wait for the engine for ever
+		return d.abandon()
+	}
+	if d.closed {
+		d.plan.Unlock()
+		return d.closedBefore()
+	}
+	d.closed = true
+	if d.quiet != nil {
+		d.quiet.Stop()
+		d.quiet = nil
+	}
+	d.plan.Unlock()
+	defer close(d.ended)
+	d.closeErr = d.close()
+	return d.closeErr
+}
+
+// close is Close, for the first who calls it.
+func (d *Disk) close() error {
+	alone := make(chan struct{})
+	go func() {
+		defer close(alone)
+		d.inFlight.Wait()
+		d.lock(context.Background())
+	}()
+	select {
+	case <-alone:
+	case <-d.file.Broken():
+		return d.abandon()
+	}
+	defer d.unlock()
+	if d.file.Err() != nil {
+		return d.abandon()
+	}
+	err := d.leave()
+	d.over.Store(true)
+	return errors.Join(err, d.file.Close())
+}
+
+// closedBefore waits for the close that came first, and says what it said.
+func (d *Disk) closedBefore() error {
+	<-d.ended
+	return d.closeErr
+}
+
+// abandon closes a store whose file is damaged, without the engine, which may have
+// left its locks locked, and so without waiting for anybody.
+func (d *Disk) abandon() error {
+	d.over.Store(true)
+	err := d.file.Err()
+	f := d.logFile.Load()
+	if f == nil {
+		d.file.Close()
+		return nil // the calls that failed have said why
+	}
+	if f.log != nil {
+		f.log.Close()
+	}
+	f.Close()
+	d.file.Close()
+	if d.mu.TryRLock() {
+		defer d.mu.RUnlock()
+		if d.visible == d.filed {
+			return nil
+		}
+	}
+	return errLeft(f, err)
+}
+
+func errLeft(f *logFile, err error) error {
+	return kverr.Errorf(err, "the file could not be written, so what it lacks stays in %s beside it, as far as the disk took that: keep the two together, and the next open has everything: %w", f.name, err)
+}
+
+// leave does with the log what has to be done before the file is closed.
+func (d *Disk) leave() error {
+	f := d.logFile.Load()
+	if f == nil {
+		return nil
+	}
+	if d.log == nil { // it was only read
+		return f.Close()
+	}
+	d.log.Sync(context.Background(), d.log.Tail()) // those who wait hear how it ended
+	err := d.checkpoint(true)
+	d.log.Close()
+	f.Close()
+	if err == nil { // and so the file has all that was acknowledged
+		return f.remove()
+	}
+	return errLeft(f, err)
+}

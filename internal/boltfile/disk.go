@@ -1,0 +1,422 @@
+package boltfile
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
+)
+
+// Disk is a store on disk: a file, a log in front of it, and in memory what the
+// file lacks. There is one way for what is written:
+//
+//	planned    a call decides, by the newest state of its keys, what they become;
+//	           one call at a time, and so in one order
+//	appended   as one record of the log
+//	durable    by a sync of the log that it shares with others; with Interval
+//	           nobody waits for that
+//	visible    to reads, which see the buffer over the file
+//	in file    by a checkpoint: what is visible, in one transaction that also says
+//	           how far in the log the file is. Then that part of the log is free.
+//
+// After a crash the log says what the file lacks. A close in order leaves no log.
+//
+// Locks are taken in this order: checkpoints, plan, mu.
+type Disk struct {
+	file *File
+	opts DiskOptions
+
+	checkpoints chan struct{} // holds one thing: the right to write to the file
+
+	plan      sync.Mutex // held while a call is planned and appended
+	log       *wal.Log   // nil: nothing was written yet, or there is no room for one
+	closed    bool
+	closeErr  error
+	full      atomic.Int64 // when a checkpoint found no room, in nanoseconds since 1970; 0: the last one did
+	direct    int64        // a call whose record is larger goes to the file directly
+	inFlight  sync.WaitGroup
+	kicked    bool        // a checkpoint is on its way
+	quiet     *time.Timer // of the checkpoint after a while without writes
+	wrote     atomic.Bool // since quiet was set
+	logFile   atomic.Pointer[logFile]
+	over      atomic.Bool   // closed, for reads
+	ended     chan struct{} // closed when it is
+	commits   atomic.Int64
+	sweptTo   []byte // see Due
+	sweptFrom wal.Pos
+
+	mu       sync.RWMutex
+	buffer   buffer
+	appended []*call          // not visible yet, in their order
+	planned  map[string]State // what they make of their keys
+	clearing int              // how many of them clear
+	growth   int64            // of live keys by them
+	visible  wal.Pos          // up to where records are
+	filed    wal.Pos          // up to where they are in the file
+	epoch    uint64           // changes with each clear
+}
+
+// DiskOptions are the properties of a Disk.
+type DiskOptions struct {
+	Options
+	Interval time.Duration // more than 0: a record is synced within it, and nobody waits for that
+	LogBytes int64         // size of the log
+}
+
+// Bounds of the log and of what waits for the file.
+const (
+	minLogBytes = 16 << 10
+	logShare    = 4                      // the part of MaxBytes that the log takes at most
+	quietTime   = 2 * time.Second        // without writes, until what is buffered goes to the file
+	fullPause   = 100 * time.Millisecond // before the next try to write to a file that was full
+)
+
+// logSuffix is what the name of a log has behind that of its file.
+const logSuffix = "-log"
+
+// OpenDisk opens the store at loc, and creates it if there is none. Where a crash
+// left a log, what is in it is read.
+func OpenDisk(loc access.Location, opts DiskOptions) (*Disk, error) {
+	if strings.HasSuffix(loc.Path, logSuffix) {
+		return nil, kverr.Errorf(kverr.Invalid, "names that end in %s are those of logs, which stand beside their stores; choose another one", logSuffix)
+	}
+	opts.LogBytes = min(max(opts.LogBytes, minLogBytes), wal.MaxBytes)
+	if opts.MaxBytes > 0 { // the limit is for both files
+		opts.LogBytes = max(min(opts.LogBytes, opts.MaxBytes/logShare), minLogBytes)
+		opts.MaxBytes = max(opts.MaxBytes-opts.LogBytes, 1)
+	}
+	file, err := Open(loc, opts.Options)
+	if err != nil {
+		return nil, err
+	}
+	d := &Disk{file: file, opts: opts, checkpoints: make(chan struct{}, 1), planned: map[string]State{}, ended: make(chan struct{})}
+	d.buffer.newest = &layer{}
+	d.direct = opts.LogBytes / 2
+	if err := d.recover(); err != nil {
+		file.Close()
+		return nil, err
+	}
+	if !d.buffer.newest.empty() && d.log != nil {
+		d.armQuiet()
+	}
+	return d, nil
+}
+
+// File is the file alone.
+func (d *Disk) File() *File { return d.file }
+
+// Commits counts the times that something was made durable.
+func (d *Disk) Commits() int64 { return d.commits.Load() }
+
+// Size is the number of bytes of the file and of the log, and of the buffer in
+// memory.
+func (d *Disk) Size() (disk, buffered int64) {
+	disk = d.file.Size()
+	if f := d.logFile.Load(); f != nil {
+		disk += f.size
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for l := range d.buffer.each {
+		buffered += l.bytes
+	}
+	return disk, buffered
+}
+
+// Do plans a call and waits until it is durable or, with Interval, in the log. plan
+// may run more than once. Where the wait ends with ctx after the record was
+// written, the error is kverr.CommitUnknown.
+func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) error {
+	if err := ctx.Err(); err != nil {
+		return notDone(err)
+	}
+	for tries := 0; ; tries++ {
+		p, how, err := d.append(plan)
+		switch how {
+		case toLog:
+			return d.acknowledge(ctx, p, err)
+		case toFile:
+			return d.writeThrough(ctx, plan)
+		}
+		// The log is full: it has room again after a checkpoint.
+		if err := d.makeRoom(ctx, p, tries); err != nil {
+			return err
+		}
+	}
+}
+
+func notDone(err error) error { return kverr.Errorf(err, "not done: %w", err) }
+
+// way is where a plan went.
+type way int
+
+const (
+	toLog  way = iota // or nowhere, if it failed
+	toFile            // it is too large for the log, or there is none
+	noRoom
+)
+
+// append plans a call and appends its record.
+func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
+	d.plan.Lock()
+	defer d.plan.Unlock()
+	p, err = d.newPlan(plan)
+	if err != nil || len(p.call.changes) == 0 && !p.call.clear {
+		return p, toLog, err
+	}
+	if d.log == nil {
+		switch err := d.startLog(); {
+		case noLog(err):
+			return p, toFile, nil
+		case err != nil:
+			return p, toLog, err
+		}
+	}
+	p.log = d.log
+	b := p.batch()
+	n := b.Len()
+	if n > d.direct {
+		return p, toFile, nil
+	}
+	reserve := int64(0)
+	if p.puts { // so that a full store takes what makes room
+		reserve = d.opts.LogBytes / 8
+	}
+	end, err := d.log.Append(b, reserve)
+	switch {
+	case errors.Is(err, wal.ErrNoRoom), errors.Is(err, kverr.Full):
+		return p, noRoom, nil
+	case err != nil:
+		return p, toLog, d.logError(err)
+	}
+	p.call.end, p.seen = end, end
+	d.stage(&p.call)
+	if !p.puts {
+		d.full.Store(0) // there may be room now
+	}
+	if used, size := d.log.Usage(); used > size/2 && d.full.Load() == 0 {
+		d.kick()
+	}
+	d.armQuiet()
+	return p, toLog, nil
+}
+
+// newPlan plans a call, or says why none can be. plan is locked.
+func (d *Disk) newPlan(plan func(*Plan) error) (*Plan, error) {
+	p := &Plan{d: d, now: d.opts.Now()}
+	p.Now = p.now.UnixNano()
+	if d.closed {
+		return p, kverr.Closed
+	}
+	p.log = d.log
+	if err := d.file.Err(); err != nil {
+		return p, err
+	}
+	if why := d.file.refused.Load(); why != nil {
+		return p, why
+	}
+	return p, plan(p)
+}
+
+// stage puts a call behind those that were appended before.
+func (d *Disk) stage(c *call) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opts.Interval > 0 {
+		d.show(c)
+		return
+	}
+	d.appended = append(d.appended, c)
+	d.growth += c.growth
+	if c.clear {
+		d.clearing++
+		clear(d.planned)
+	}
+	for i := range c.changes {
+		d.planned[c.changes[i].key] = c.changes[i].next
+	}
+}
+
+// show makes a call visible. mu is locked.
+func (d *Disk) show(c *call) {
+	if c.clear {
+		d.buffer.newest.clear()
+		d.epoch++
+	}
+	for i := range c.changes {
+		d.buffer.newest.put(c.changes[i].key, c.changes[i].was, c.changes[i].next)
+	}
+	d.visible = c.end
+}
+
+// becameDurable makes visible what a sync of the log has made durable.
+func (d *Disk) becameDurable(to wal.Pos) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for n < len(d.appended) && d.appended[n].end <= to {
+		c := d.appended[n]
+		d.show(c)
+		d.growth -= c.growth
+		if c.clear {
+			d.clearing--
+		}
+		n++
+	}
+	shown := d.appended[:n]
+	d.appended = slices.Clone(d.appended[n:])
+	if len(d.appended) == 0 {
+		clear(d.planned)
+		return
+	}
+	// What later calls make of the same keys stays planned.
+	later := map[string]struct{}{}
+	for _, c := range d.appended {
+		for i := range c.changes {
+			later[c.changes[i].key] = struct{}{}
+		}
+	}
+	for _, c := range shown {
+		for i := range c.changes {
+			if _, ok := later[c.changes[i].key]; !ok {
+				delete(d.planned, c.changes[i].key)
+			}
+		}
+	}
+}
+
+// acknowledge waits for what an answer depends on.
+func (d *Disk) acknowledge(ctx context.Context, p *Plan, err error) error {
+	if p.seen == 0 {
+		return err
+	}
+	var synced error
+	if d.opts.Interval > 0 {
+		synced = p.log.Promise(ctx)
+	} else {
+		synced = p.log.Sync(ctx, p.seen)
+	}
+	if err != nil {
+		return err
+	}
+	if why := d.file.refused.Load(); why != nil && synced != nil && ctx.Err() == nil {
+		return why
+	}
+	return synced
+}
+
+// logError is why the log takes nothing any more.
+func (d *Disk) logError(err error) error {
+	if why := d.file.refused.Load(); why != nil {
+		return why
+	}
+	return err
+}
+
+// makeRoom waits for a checkpoint.
+func (d *Disk) makeRoom(ctx context.Context, p *Plan, tries int) error {
+	full := d.full.Load()
+	recent := full != 0 && time.Now().UnixNano()-full < int64(fullPause) && p.puts
+	if recent || tries > 2 {
+		return kverr.Errorf(kverr.Full, "the file can't take what its log holds, and the log is full: delete some keys, make room on the disk, or let the host raise MaxFileBytes")
+	}
+	if err := d.lock(ctx); err != nil {
+		return notDone(err)
+	}
+	defer d.unlock()
+	return d.checkpoint(false)
+}
+
+// writeThrough carries out a call that the log can't take in a transaction of its
+// own, after all that came before.
+func (d *Disk) writeThrough(ctx context.Context, plan func(*Plan) error) error {
+	if err := d.lock(ctx); err != nil {
+		return notDone(err)
+	}
+	defer d.unlock()
+	if err := d.checkpoint(false); err != nil { // most of it, while others write
+		return err
+	}
+	d.plan.Lock()
+	defer d.plan.Unlock()
+	if d.log != nil {
+		if err := d.log.Sync(context.Background(), d.log.Tail()); err != nil {
+			return err
+		}
+		if err := d.checkpoint(false); err != nil {
+			return err
+		}
+	}
+	p, err := d.newPlan(plan)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return notDone(err)
+	}
+	// In the order of the file: in any other one the engine takes a time that
+	// grows faster than the square of their number.
+	slices.SortFunc(p.call.changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
+	var ref *logRef
+	if d.log != nil {
+		ref = &logRef{d.log.ID(), d.log.Tail()}
+	}
+	err = d.file.Update(func(t *Tx) error {
+		if p.call.clear {
+			if err := t.Clear(); err != nil {
+				return err
+			}
+		}
+		for i := range p.call.changes {
+			if err := t.become(p.call.changes[i].key, p.call.changes[i].next); err != nil {
+				return err
+			}
+		}
+		if ref == nil || !t.dirty {
+			return nil
+		}
+		return t.setLog(ref)
+	})
+	if err == ErrUnchanged {
+		return nil
+	}
+	if err != nil {
+		return DiskError(err)
+	}
+	d.commits.Add(1)
+	if d.log != nil {
+		d.log.Release(ref.pos)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p.call.clear {
+		d.epoch++
+	}
+	if ref != nil {
+		d.visible, d.filed = ref.pos, ref.pos
+	}
+	return nil
+}
+
+// lock waits for the right to write to the file.
+func (d *Disk) lock(ctx context.Context) error {
+	select {
+	case d.checkpoints <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Disk) unlock() { <-d.checkpoints }
+
+// Is reports whether the file is the one of info.
+func (d *Disk) Is(info os.FileInfo) bool { return d.file.Is(info) }

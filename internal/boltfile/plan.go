@@ -1,0 +1,102 @@
+package boltfile
+
+import (
+	"strings"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/wal"
+)
+
+// call is what one call makes of its keys.
+type call struct {
+	changes []change
+	clear   bool
+	growth  int64
+	end     wal.Pos // of its record
+}
+
+type change struct {
+	key       string
+	was, next State
+}
+
+// Plan is a call that is being planned.
+type Plan struct {
+	Now int64 // nanoseconds since 1970
+
+	d    *Disk
+	now  time.Time
+	log  *wal.Log
+	seen wal.Pos // what the plan depends on has to be durable up to here
+	call call
+	puts bool
+}
+
+// State is the newest state of a key, also that of calls that are not durable yet.
+// Its value may be missing unless it is asked for.
+func (p *Plan) State(key string, value bool) (State, error) {
+	d := p.d
+	d.mu.RLock()
+	s, found := d.planned[key]
+	if found || d.clearing > 0 {
+		p.seen = d.appended[len(d.appended)-1].end
+		d.mu.RUnlock()
+		return s, nil
+	}
+	s, found = d.buffer.get(key)
+	d.mu.RUnlock()
+	if found {
+		return s, nil
+	}
+	return d.stored(p.now, key, value)
+}
+
+// stored is what the file has of a key.
+func (d *Disk) stored(now time.Time, key string, value bool) (s State, err error) {
+	err = d.file.ViewAt(now, func(t *Tx) (err error) {
+		s, err = t.state(key, value)
+		return err
+	})
+	return s, err
+}
+
+// Change makes next of a key, once for each key of a plan. was is what State said.
+func (p *Plan) Change(key string, was, next State) {
+	p.call.changes = append(p.call.changes, change{strings.Clone(key), was, next})
+	p.puts = p.puts || next.Exists
+	if next.live(p.Now) {
+		p.call.growth++
+	}
+	if was.live(p.Now) {
+		p.call.growth--
+	}
+}
+
+// Clear removes everything.
+func (p *Plan) Clear() { p.call.clear = true }
+
+// Live counts the live keys without the changes of this plan.
+func (p *Plan) Live() (n int64, err error) {
+	err = p.d.View(p.now, func(v *View) error {
+		n, err = v.live()
+		n += p.d.growth
+		return err
+	})
+	return n, err
+}
+
+// batch is the record of a plan.
+func (p *Plan) batch() *wal.Batch {
+	b := &wal.Batch{}
+	if p.call.clear {
+		b.Clear()
+	}
+	for _, c := range p.call.changes {
+		if c.next.Exists {
+			b.Put(c.key, c.next.Value, c.next.Deadline)
+		} else {
+			b.Delete(c.key)
+		}
+	}
+	return b
+}

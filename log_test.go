@@ -1,0 +1,370 @@
+//go:build unix
+
+package extlibs_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/access"
+)
+
+// crashed returns copies of the two files of a store that n keys were set in, in
+// their order, as a crash leaves them.
+func crashed(t *testing.T, n int, opts ...extlibs.Option) (file, log []byte) {
+	t.Helper()
+	path := onDisk.storeName(t)
+	h := mustOpen(t, onDisk.registry(t, opts...), path)
+	for i := range n {
+		if err := h.Set(ctx, fmt.Sprintf("%03d", i), i, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log, err = os.ReadFile(path + "-log"); err != nil {
+		t.Fatal(err)
+	}
+	return file, log
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// prefix opens a store that crashed left, and returns how many of its keys are
+// there: the first ones and no others.
+func prefix(t *testing.T, path string, opts ...extlibs.Option) (n int, err error) {
+	t.Helper()
+	r := extlibs.NewRegistry(opts...)
+	h, err := r.Open(ctx, path)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	keys, err := h.Keys(ctx, extlibs.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, key := range keys {
+		if v, err := h.Get(ctx, key); key != fmt.Sprintf("%03d", i) || v != int64(i) || err != nil {
+			t.Fatalf("key %d is %q with %v, %v", i, key, v, err)
+		}
+	}
+	if n, err := h.Count(ctx, "*"); n != len(keys) || err != nil {
+		t.Errorf("count: %d, %v", n, err)
+	}
+	return len(keys), nil
+}
+
+func TestAStoreThatWasNotClosedIsTwoFilesAndOneAfterAnOrderlyClose(t *testing.T) {
+	file, log := crashed(t, 20)
+	path := onDisk.storeName(t)
+	write(t, path, file)
+	write(t, path+"-log", log)
+	if n, err := prefix(t, path, extlibs.ReadOnly()); n != 20 || err != nil {
+		t.Errorf("read only: %d, %v", n, err)
+	}
+	if got := names(t, filepath.Dir(path)); len(got) != 2 {
+		t.Errorf("reading changed the folder: %q", got)
+	}
+	for range 2 {
+		if n, err := prefix(t, path); n != 20 || err != nil {
+			t.Errorf("opened: %d, %v", n, err)
+		}
+		if got := names(t, filepath.Dir(path)); len(got) != 1 {
+			t.Errorf("after an orderly close there is %q", got)
+		}
+	}
+}
+
+func TestAFileIsRefusedWithoutItsLog(t *testing.T) {
+	file, log := crashed(t, 20)
+	_, other := crashed(t, 30)
+	for name, put := range map[string]func(path string) error{
+		"no log":              func(path string) error { return nil },
+		"another store's log": func(path string) error { return os.WriteFile(path, other, 0o600) },
+		"an empty file":       func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"some other file":     func(path string) error { return os.WriteFile(path, []byte("Dear diary"), 0o600) },
+		"a folder":            func(path string) error { return os.Mkdir(path, 0o700) },
+		"a symlink to its log": func(path string) error {
+			return errors.Join(os.WriteFile(path+".real", log, 0o600), os.Symlink(path+".real", path))
+		},
+		"its log, cut in half":  func(path string) error { return os.WriteFile(path, log[:len(log)/2], 0o600) },
+		"its log without a end": func(path string) error { return os.WriteFile(path, log[:len(log)-1], 0o600) },
+		"a log of a newer format": func(path string) error {
+			newer := append([]byte(nil), log...)
+			newer[7] = 99
+			return os.WriteFile(path, newer, 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := onDisk.storeName(t)
+			write(t, path, file)
+			if err := put(path + "-log"); err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range [][]extlibs.Option{nil, {extlibs.ReadOnly()}} {
+				if n, err := prefix(t, path, o...); !errors.Is(err, extlibs.ErrCorrupt) && !errors.Is(err, extlibs.ErrFormat) {
+					t.Errorf("opened with %d keys: %v", n, err)
+				}
+			}
+			if now, err := os.ReadFile(path); err != nil || string(now) != string(file) {
+				t.Errorf("the file was changed: %v", err)
+			}
+			os.RemoveAll(path + "-log")
+			write(t, path+"-log", log)
+			if n, err := prefix(t, path); n != 20 || err != nil {
+				t.Errorf("with its log: %d, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestADamagedLogIsRefusedOrReadUpToAWholeRecord(t *testing.T) {
+	const keys = 60
+	file, log := crashed(t, keys, extlibs.LogBytes(1))
+	used := len(log)
+	for used > 0 && log[used-1] == 0 {
+		used--
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	path := onDisk.storeName(t)
+	refused, whole := 0, 0
+	for i := range 400 {
+		damaged := append([]byte(nil), log...)
+		at := random.IntN(used)
+		switch i % 4 {
+		case 0:
+			damaged[at] ^= 1 << random.IntN(8)
+		case 1:
+			clear(damaged[at:min(at+512, used)])
+		case 2:
+			copy(damaged[at:min(at+512, used)], damaged[random.IntN(used):])
+		case 3:
+			clear(damaged[at:])
+		}
+		write(t, path, file)
+		write(t, path+"-log", damaged)
+		n, err := prefix(t, path)
+		switch {
+		case err == nil && n == keys:
+			whole++
+		case err == nil && i%4 != 3 && at+512+64 < used && n < keys:
+			// Of what is lost in front of a whole record, that one tells.
+			t.Fatalf("damage %d at %d: %d keys of %d", i, at, n, keys)
+		case err != nil && !errors.Is(err, extlibs.ErrCorrupt) && !errors.Is(err, extlibs.ErrFormat):
+			t.Fatalf("damage %d at %d: %v", i, at, err)
+		case err != nil:
+			refused++
+		}
+	}
+	t.Logf("%d refused, %d harmless", refused, whole)
+	if refused < 100 {
+		t.Errorf("only %d of 400 were refused", refused)
+	}
+}
+
+func TestAnEnormousLogIsRefusedAtOnce(t *testing.T) {
+	file, log := crashed(t, 5, extlibs.LogBytes(1))
+	path := onDisk.storeName(t)
+	write(t, path, file)
+	write(t, path+"-log", log)
+	if err := os.Truncate(path+"-log", 1<<40); err != nil {
+		t.Skip(err)
+	}
+	within(t, 10*time.Second, func() {
+		if n, err := prefix(t, path); n != 5 || err != nil { // what is behind the ring does not count
+			t.Errorf("%d keys, %v", n, err)
+		}
+	})
+}
+
+func TestAStaleLogDoesNoHarmAndOtherFilesAreLeftAlone(t *testing.T) {
+	_, log := crashed(t, 5)
+	path := onDisk.storeName(t)
+	write(t, path+"-log", log)
+	r := extlibs.NewRegistry()
+	h := mustOpen(t, r, path)
+	if err := h.Set(ctx, "000", 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := prefix(t, path); n != 1 || err != nil {
+		t.Errorf("%d keys, %v", n, err)
+	}
+	write(t, path+"-log", []byte("Dear diary"))
+	h = mustOpen(t, r, path)
+	if err := h.Set(ctx, "001", 1, 0); !errors.Is(err, extlibs.ErrFormat) {
+		t.Errorf("a log in the place of another file: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if data, err := os.ReadFile(path + "-log"); string(data) != "Dear diary" || err != nil {
+		t.Errorf("it holds %q, %v", data, err)
+	}
+	if _, err := r.Open(ctx, path+"-log"); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a store in the place of a log: %v", err)
+	}
+}
+
+func TestAReadSeesWhatIsDurable(t *testing.T) {
+	var hold atomic.Bool
+	held, gate := make(chan struct{}, 8), make(chan struct{})
+	r := onDisk.registry(t, extlibs.DiskHook(func(act access.Act, _ string) error {
+		if act == access.ActSyncLog && hold.Load() {
+			held <- struct{}{}
+			<-gate
+		}
+		return nil
+	}))
+	h := mustOpen(t, r, onDisk.storeName(t))
+	if err := h.Set(ctx, "k", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	hold.Store(true)
+	done := make(chan error, 2)
+	go func() { done <- h.Set(ctx, "k", 2, 0) }()
+	<-held
+	if v, err := h.Get(ctx, "k"); v != int64(1) || err != nil {
+		t.Errorf("before the sync: %v, %v", v, err)
+	}
+	if n, err := h.Count(ctx, "*"); n != 1 || err != nil {
+		t.Errorf("before the sync: %d keys, %v", n, err)
+	}
+	// Who decides by it waits for it.
+	go func() {
+		n, err := h.Incr(ctx, "k", int64(1), 0)
+		if n != int64(3) {
+			err = fmt.Errorf("incr returned %v, %w", n, err)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Errorf("a call returned before its record was durable: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	hold.Store(false)
+	close(gate)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if v, err := h.Get(ctx, "k"); v != int64(3) || err != nil {
+		t.Errorf("after it: %v, %v", v, err)
+	}
+}
+
+func TestAFailedSyncOfTheLogLatchesAndLosesNothingThatWasAcknowledged(t *testing.T) {
+	var a acts
+	path := onDisk.storeName(t)
+	r := extlibs.NewRegistry(extlibs.DiskHook(a.hook))
+	h := mustOpen(t, r, path)
+	if err := h.Set(ctx, "000", 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	a.failing(access.ActSyncLog)
+	if err := h.Set(ctx, "001", 1, 0); !errors.Is(err, extlibs.ErrCommitUnknown) {
+		t.Errorf("a write whose sync failed: %v", err)
+	}
+	a.failing("")
+	if err := h.Set(ctx, "002", 2, 0); !errors.Is(err, extlibs.ErrUnavailable) {
+		t.Errorf("a write after it: %v", err)
+	}
+	if v, err := h.Get(ctx, "000"); v != int64(0) || err != nil {
+		t.Errorf("a read: %v, %v", v, err)
+	}
+	r.Close()
+	if n, err := prefix(t, path); n < 1 || n > 2 || err != nil {
+		t.Errorf("opened again: %d keys, %v", n, err)
+	}
+}
+
+func TestACallThatIsTooLargeForTheLogIsDoneAsAWhole(t *testing.T) {
+	path := onDisk.storeName(t)
+	r := onDisk.registry(t, extlibs.LogBytes(1))
+	h := mustOpen(t, r, path)
+	many := map[string]any{}
+	for i := range 2000 {
+		many[fmt.Sprintf("%04d", i)] = i
+	}
+	for round := range 3 {
+		if err := h.Set(ctx, "small", round, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.SetMany(ctx, many, 0); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := h.Count(ctx, "*"); n != 2001 || err != nil {
+			t.Errorf("%d keys, %v", n, err)
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		h = mustOpen(t, r, path)
+		if v, err := h.Get(ctx, "small"); v != int64(round) || err != nil {
+			t.Errorf("%v, %v", v, err)
+		}
+	}
+}
+
+func TestKeysThatComeAndGoDoNotFillTheLog(t *testing.T) {
+	h := mustOpen(t, onDisk.registry(t, extlibs.LogBytes(1)), onDisk.storeName(t))
+	for i := range 500 {
+		if err := h.Set(ctx, "k", i, 0); err != nil {
+			t.Fatal(err)
+		}
+		if there, err := h.Delete(ctx, "k"); !there || err != nil {
+			t.Fatal(there, err)
+		}
+	}
+	if s := statsOf(t, h); s.Buffered != 0 || s.Keys != 0 {
+		t.Errorf("what is gone takes %d bytes", s.Buffered)
+	}
+}
+
+func TestAFileThatNoLogCanStandBesideIsWrittenDirectly(t *testing.T) {
+	denied := onDisk.registry(t, extlibs.DiskHook(func(act access.Act, name string) error {
+		if act == access.ActCreate && filepath.Base(name) == "store.db-log" {
+			return &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+		}
+		return nil
+	}))
+	path := onDisk.storeName(t)
+	h := mustOpen(t, denied, path)
+	for i := range 5 {
+		if err := h.Set(ctx, fmt.Sprintf("%03d", i), i, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Compact(ctx); err != nil {
+		t.Error(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := onDisk.storeName(t)
+	write(t, copied, file)
+	if n, err := prefix(t, copied); n != 5 || err != nil {
+		t.Errorf("what is in the file: %d keys, %v", n, err)
+	}
+}
