@@ -48,7 +48,7 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 }
 
 // Compact rewrites the file of a store without its unused pages, because a file
-// never shrinks by itself. The store stays open and readable; writes wait. The
+// never shrinks by itself. The store stays open for reads and writes. The
 // file is replaced: its name stays, other hard links keep the old one. A store
 // that is not in a file, and a view, is errors.ErrUnsupported.
 func (h *Handle) Compact(ctx context.Context) error {

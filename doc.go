@@ -49,10 +49,11 @@
 // page, and each page is of one moment. What a call returned is a copy: changing it changes no store.
 //
 // A write to a file that returned is on disk. Writes that are under way at once
-// share a commit; a lone one never waits for others. With [Durability] and
-// [Interval] writes return from memory and are on disk at most the interval
-// later, as long as the disk keeps up; a crash, also of the process alone, loses
-// what is not. In-memory stores last as long as the process.
+// share a sync; a lone one never waits for others. With [Durability] and
+// [Interval] writes return when the system has them and are on disk at most the
+// interval later, as long as the disk keeps up: the end of the process loses
+// nothing, a power cut what is not on disk. What is left is a prefix of what was
+// acknowledged. In-memory stores last as long as the process.
 //
 // A key whose time is over is absent for every call from that moment on, whether
 // or not it was swept. Expiry in a file is wall-clock time and goes on while the
@@ -60,18 +61,21 @@
 //
 // A call that fails changes nothing, but for those that go page by page, which
 // may have changed some pages, and for those whose error is [ErrCommitUnknown]: a
-// context ended the wait for a commit that had begun, or the disk failed in it.
+// context ended the wait for a write that had begun, or the disk failed in it.
 // A read that fails is an error, never "absent". No error and no log line
 // contains a stored value.
 //
 // # File format
 //
-// A file is a bbolt database (format version 1) with three buckets. Numbers are
+// A file is a bbolt database (format version 2) with three buckets. Numbers are
 // big-endian.
 //
 //	meta    "format" -> 1 byte, the version
 //	        "count"  -> uint64, the keys in data
 //	        "epoch"  -> uint64, how often the store was cleared
+//	        "log"    -> id of the log that the file needs (16 bytes), and the
+//	                    position in it up to which the file has it (int64);
+//	                    absent if the file is complete, as after Close
 //	data    key -> header, CRC-32C, value
 //	expiry  deadline, key -> nothing
 //
@@ -79,5 +83,11 @@
 // follow, in nanoseconds since 1970 UTC. The CRC-32C (Castagnoli, 4 bytes) is
 // over key, header and value. The value is CBOR, see [Value]. A key over 32,760
 // bytes stands in expiry as its SHA-256, with the key as value. A file of a
-// newer version is refused.
+// newer version is refused. One of version 1 knows no log, and is read and written
+// as well.
+//
+// The log NAME-log is a header of 4,096 bytes (magic, id, size of the ring, CRC-32C)
+// and a ring of records: salt, position, position up to which the log was durable,
+// length, CRC-32C, and the changes of one call. A record counts if it follows on the
+// position that the file names, without a gap.
 package extlibs

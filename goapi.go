@@ -357,7 +357,7 @@ func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 		if err != nil {
 			return s, inCall("stats", h.inStore("", err))
 		}
-		s.Expired, s.Bytes, s.Commits = t.Expired, t.Bytes, t.Commits
+		s.Expired, s.Bytes, s.Commits, s.Buffered = t.Expired, t.Bytes, t.Commits, t.Buffered
 	}
 	return s, nil
 }

@@ -39,13 +39,13 @@ func newMetric(name, help string, kind prometheus.ValueType, backend bool, of fu
 
 var metrics = []metric{
 	newMetric("keys", "Live keys.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Keys }),
-	newMetric("bytes", "In memory: keys, values and overhead; on disk: the file.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Bytes }),
+	newMetric("bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Bytes }),
 	newMetric("hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Hits }),
 	newMetric("misses_total", "Reads of an absent key.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Misses }),
 	newMetric("sets_total", "Keys written.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Sets }),
 	newMetric("deletes_total", "Keys removed by a call.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Deletes }),
 	newMetric("expired_total", "Keys removed because their time was over.", prometheus.CounterValue, true, func(s extlibs.Stats) int64 { return s.Expired }),
-	newMetric("commits_total", "Transactions written to disk.", prometheus.CounterValue, true, func(s extlibs.Stats) int64 { return s.Commits }),
+	newMetric("commits_total", "Times that writes were made durable.", prometheus.CounterValue, true, func(s extlibs.Stats) int64 { return s.Commits }),
 }
 
 // Collector returns the counters of the stores that r has open when it is asked.

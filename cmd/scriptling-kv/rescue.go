@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -51,6 +50,7 @@ type report struct {
 	Lost     *int64   `json:"lost"` // null: unknown
 	Damage   []string `json:"damage"`
 	More     int      `json:"more"`
+	Log      bool     `json:"log"` // the file lacks what is in its log
 	Previous previous `json:"previous"`
 }
 
@@ -94,7 +94,7 @@ that repair can go back to it. Exit status 4 if there is damage.`,
 func forPrograms(path string, r *boltfile.Report) report {
 	out := report{
 		File: path, Whole: len(r.Damage) == 0, Bytes: r.Bytes, Readable: r.Records, Stray: r.Stray,
-		Damage: append([]string{}, r.Damage...), More: r.More,
+		Damage: append([]string{}, r.Damage...), More: r.More, Log: r.Log,
 		Previous: previous{Whole: r.Back.Whole, Only: r.Back.Only, Keys: r.Back.Keys, Why: r.Back.Why},
 	}
 	if r.Keys >= 0 {
@@ -111,6 +111,7 @@ func tell(w io.Writer, path string, r *boltfile.Report) error {
 	out := bufio.NewWriter(w)
 	if len(r.Damage) == 0 {
 		fmt.Fprintf(out, "whole: %d keys in %d bytes\n", r.Records, r.Bytes)
+		tellOfLog(out, path, r)
 		return out.Flush()
 	}
 	fmt.Fprintln(out, "damage:")
@@ -126,10 +127,15 @@ func tell(w io.Writer, path string, r *boltfile.Report) error {
 	if r.Back.Whole {
 		fmt.Fprintf(out, "  scriptling-kv repair %q NEWFILE\n", path)
 	}
-	if _, err := os.Lstat(path + "-log"); err == nil {
-		fmt.Fprintf(out, "There is a log beside the file, %q, which is not looked at: keep it.\n", path+"-log")
-	}
+	tellOfLog(out, path, r)
 	return out.Flush()
+}
+
+// tellOfLog says where the rest of a store is that was not closed in order.
+func tellOfLog(out io.Writer, path string, r *boltfile.Report) {
+	if r.Log {
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both, and where the file is whole, open it once with its log: scriptling-kv count %q\n", path+"-log", path)
+	}
 }
 
 func savable(r *boltfile.Report) string {
@@ -196,13 +202,17 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 	if unreadable > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), ", %d hold what no store takes", unreadable)
 	}
+	if len(r.Damage) == 0 && r.Log {
+		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole, but lacks what is in its log: open it once with that, and close it")
+		return false, nil
+	}
 	if len(r.Damage) == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole")
 		return unreadable == 0, nil
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "; readable: %s\n", savable(&r))
 	lost, known := r.Lost()
-	return unreadable == 0 && known && lost == 0 && !r.Stale, nil
+	return unreadable == 0 && known && lost == 0 && !r.Stale && !r.Log, nil
 }
 
 func repairCommand() *cobra.Command {
@@ -238,6 +248,9 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 
 func givenUp(path string, r *boltfile.Report) string {
 	text := fmt.Sprintf("%q has the %d keys of commit %d. ", path, r.Back.Keys, r.Back.Number)
+	if r.Log {
+		text += "Nothing of what is in the log of the damaged file. "
+	}
 	switch {
 	case r.Back.Only:
 		return text + "Given up: the commit after it, if there was one; its header is damaged, so nobody knows."

@@ -317,3 +317,32 @@ func TestTheCommitOfALostHeaderIsSalvagedAndNotCalledComplete(t *testing.T) {
 		c.prints(fmt.Sprintln(n+1), "count", "saved.db")
 	}
 }
+
+func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
+	c := newCLI(t)
+	c.fill("a.db", 3)
+	r := extlibs.NewRegistry()
+	h, err := r.Open(c.Context(), "a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Set(c.Context(), "in the log", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "-log"} { // as a crash leaves them
+		c.change("a.db"+name, "b.db"+name, func(b []byte) []byte { return b })
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.ok("check", "b.db"); !strings.Contains(got, "whole: 4 keys") || !strings.Contains(got, `"b.db-log"`) {
+		t.Errorf("check printed %q", got)
+	}
+	if n, stderr, status := c.try("", "export", "b.db", "--salvage"); status != exitIncomplete || !strings.Contains(stderr, "its log") {
+		t.Errorf("%q, %q, exit status %d", n, stderr, status)
+	}
+	c.prints("5\n", "count", "b.db")
+	if got := c.ok("check", "a.db"); strings.Contains(got, "log") {
+		t.Errorf("check of a store that was closed printed %q", got)
+	}
+}

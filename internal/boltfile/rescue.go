@@ -104,6 +104,7 @@ type Report struct {
 	Records int64    // whose checksums hold
 	Bad     int64    // records that are there, but damaged
 	Stray   int64    // records whose checksums hold, on pages that nothing leads to any more
+	Log     bool     // the file lacks what is in its log
 	Stale   bool     // stray records may be old: nobody knows which pages are in use
 	Back    Commit   // the commit that Repair goes back to
 }
@@ -198,6 +199,7 @@ func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error)
 		return err
 	}
 	r.Keys, r.Records, r.Bad = s.keys(), s.records, s.bad
+	r.Log = s.numbers[string(metaLog)] != nil
 	if s.cut > 0 {
 		r.Stale = s.free == nil
 		s.report = nil
