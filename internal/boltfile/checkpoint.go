@@ -315,7 +315,7 @@ func (d *Disk) leave() error {
 	if d.log == nil { // it was only read
 		return f.Close()
 	}
-	d.log.Sync(context.Background(), d.log.Tail()) // those who wait hear how it ended
+	d.sync(context.Background(), d.log, d.log.Tail()) // those who wait hear how it ended
 	err := d.checkpoint(true)
 	d.log.Close()
 	f.Close()

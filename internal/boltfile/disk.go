@@ -2,7 +2,6 @@ package boltfile
 
 import (
 	"context"
-	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -138,7 +137,7 @@ func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) error {
 	if err := ctx.Err(); err != nil {
 		return notDone(err)
 	}
-	for tries := 0; ; tries++ {
+	for {
 		p, how, err := d.append(plan)
 		switch how {
 		case toLog:
@@ -147,7 +146,7 @@ func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) error {
 			return d.writeThrough(ctx, plan)
 		}
 		// The log is full: it has room again after a checkpoint.
-		if err := d.makeRoom(ctx, p, tries); err != nil {
+		if err := d.makeRoom(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -192,7 +191,7 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	}
 	end, err := d.log.Append(b, reserve)
 	switch {
-	case errors.Is(err, wal.ErrNoRoom), errors.Is(err, kverr.Full):
+	case err == wal.ErrNoRoom:
 		return p, noRoom, nil
 	case err != nil:
 		return p, toLog, d.logError(err)
@@ -302,7 +301,7 @@ func (d *Disk) acknowledge(ctx context.Context, p *Plan, err error) error {
 	if d.opts.Interval > 0 {
 		synced = p.log.Promise(ctx)
 	} else {
-		synced = p.log.Sync(ctx, p.seen)
+		synced = d.sync(ctx, p.log, p.seen)
 	}
 	if err != nil {
 		return err
@@ -313,6 +312,21 @@ func (d *Disk) acknowledge(ctx context.Context, p *Plan, err error) error {
 	return synced
 }
 
+// sync waits until a log is durable up to a position, and visible. A sync may end
+// between the append of a record and its staging, and so make nothing of it visible.
+func (d *Disk) sync(ctx context.Context, log *wal.Log, to wal.Pos) error {
+	if err := log.Sync(ctx, to); err != nil {
+		return err
+	}
+	d.mu.RLock()
+	behind := d.visible < to
+	d.mu.RUnlock()
+	if behind {
+		d.becameDurable(to)
+	}
+	return nil
+}
+
 // logError is why the log takes nothing any more.
 func (d *Disk) logError(err error) error {
 	if why := d.file.refused.Load(); why != nil {
@@ -321,17 +335,22 @@ func (d *Disk) logError(err error) error {
 	return err
 }
 
-// makeRoom waits for a checkpoint.
-func (d *Disk) makeRoom(ctx context.Context, p *Plan, tries int) error {
+// makeRoom waits for a checkpoint, which takes what is visible.
+func (d *Disk) makeRoom(ctx context.Context, p *Plan) error {
 	full := d.full.Load()
 	recent := full != 0 && time.Now().UnixNano()-full < int64(fullPause) && p.puts
-	if recent || tries > 2 {
+	if recent {
 		return kverr.Errorf(kverr.Full, "the file can't take what its log holds, and the log is full: delete some keys, make room on the disk, or let the host raise MaxFileBytes")
 	}
 	if err := d.lock(ctx); err != nil {
 		return notDone(err)
 	}
 	defer d.unlock()
+	if d.opts.Interval == 0 {
+		if err := d.sync(ctx, p.log, p.log.Tail()); err != nil {
+			return d.logError(kverr.Errorf(kverr.Unavailable, "not done, because a write before it failed: %w", err))
+		}
+	}
 	return d.checkpoint(false)
 }
 
@@ -348,8 +367,8 @@ func (d *Disk) writeThrough(ctx context.Context, plan func(*Plan) error) error {
 	d.plan.Lock()
 	defer d.plan.Unlock()
 	if d.log != nil {
-		if err := d.log.Sync(context.Background(), d.log.Tail()); err != nil {
-			return err
+		if err := d.sync(context.Background(), d.log, d.log.Tail()); err != nil {
+			return d.logError(kverr.Errorf(kverr.Unavailable, "not done, because a write before it failed: %w", err))
 		}
 		if err := d.checkpoint(false); err != nil {
 			return err
