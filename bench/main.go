@@ -27,6 +27,7 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 	only := flags.String("only", "", "measure only the stores whose name matches this `regexp`, for profiles")
 	quick := flags.Bool("quick", false, "small stores and short rounds: shows that every row works, measures nothing")
 	out := flags.String("out", "", "write the tables to this `file` as well")
+	picture := flags.String("picture", "", "draw the rows that README shows to this PNG `file`")
 	dir := flags.String("dir", "", "make the files of the disk rows below this `folder` (default: the system's temporary one)")
 	profile := flags.String("cpuprofile", "", "write a CPU profile to this `file`")
 	list := flags.Bool("list", false, "list the names of the rows")
@@ -77,6 +78,11 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 	text := s.markdown()
 	if *out != "" {
 		if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if *picture != "" {
+		if err := s.picture(*picture); err != nil {
 			return err
 		}
 	}
