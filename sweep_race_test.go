@@ -14,7 +14,7 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 	const batch = 1000
 	keys := 100_000
 	if testing.Short() {
-		keys = 20_000
+		keys = 60_000
 	}
 	forEachBackend(t, func(t *testing.T, b backend) {
 		clock := newClock()

@@ -42,7 +42,7 @@ func (f *File) snapshot(ctx context.Context, tmp *os.File) (err error) {
 	for try := 0; try == 0 || err == errMoved && try < 100; try++ { // by two commits while it began
 		err = f.use(func(db *bolt.DB) error {
 			low := f.pages.last.Load()
-			return db.View(func(tx *bolt.Tx) error {
+			return f.view(db, func(tx *bolt.Tx) error {
 				_, err := f.pages.snapshot(db, tx, low)
 				if err == nil {
 					_, err = verifyTx(db, tx)
@@ -252,7 +252,7 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 // judgeAll looks at all pages that the engine may follow.
 func (f *File) judgeAll(db *bolt.DB) error {
 	low := f.pages.last.Load()
-	return db.View(func(tx *bolt.Tx) error {
+	return f.view(db, func(tx *bolt.Tx) error {
 		s, err := f.pages.snapshot(db, tx, low)
 		if err != nil {
 			return err

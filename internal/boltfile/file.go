@@ -66,6 +66,11 @@ type File struct {
 	info   os.FileInfo
 	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
 
+	// begins is held while a transaction begins. The engine panics there,
+	// with a lock of its own locked, where somebody has taken away its headers:
+	// then nobody must wait for that lock.
+	begins sync.Mutex
+
 	damaged atomic.Pointer[kverr.Error] // why the engine can't go on
 	broken  chan struct{}               // closed when damaged is set
 	breaks  sync.Once
@@ -106,7 +111,7 @@ func (f *File) Is(info os.FileInfo) bool {
 // Size is the number of bytes that the file has in a transaction of this moment.
 func (f *File) Size() (n int64) {
 	f.use(func(db *bolt.DB) error {
-		return db.View(func(tx *bolt.Tx) error { n = tx.Size(); return nil })
+		return f.view(db, func(tx *bolt.Tx) error { n = tx.Size(); return nil })
 	})
 	return n
 }
@@ -121,6 +126,51 @@ func (f *File) use(fn func(*bolt.DB) error) error {
 	return f.guarded(func() error { return fn(f.db) })
 }
 
+// begin begins a transaction of the engine.
+func (f *File) begin(db *bolt.DB, writes bool) (tx *bolt.Tx, err error) {
+	f.begins.Lock()
+	defer f.begins.Unlock()
+	err = f.guarded(func() error {
+		tx, err = db.Begin(writes)
+		return err
+	})
+	return tx, err
+}
+
+// end ends a transaction that was not committed.
+func (f *File) end(tx *bolt.Tx) {
+	f.guarded(tx.Rollback) // of what is damaged nothing has to be given back
+}
+
+// view is the engine's View.
+func (f *File) view(db *bolt.DB, fn func(*bolt.Tx) error) error {
+	tx, err := f.begin(db, false)
+	if err != nil {
+		return err
+	}
+	defer f.end(tx)
+	return fn(tx)
+}
+
+// update is the engine's Update.
+func (f *File) update(db *bolt.DB, fn func(*bolt.Tx) error) error {
+	tx, err := f.begin(db, true)
+	if err != nil {
+		return err
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			f.end(tx)
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	committed = true // what fails is rolled back by the engine
+	return tx.Commit()
+}
+
 // ErrUnchanged is what Update returns where its function changed nothing.
 var ErrUnchanged = errors.New("nothing to do")
 
@@ -133,7 +183,7 @@ func (f *File) Update(change func(*Tx) error) error {
 			return err
 		}
 		id, refused := 0, false
-		err := db.Update(func(tx *bolt.Tx) error {
+		err := f.update(db, func(tx *bolt.Tx) error {
 			id = tx.ID()
 			f.pages.next.Store(uint64(id))
 			err := f.change(db, tx, change)
@@ -152,7 +202,7 @@ func (f *File) Update(change func(*Tx) error) error {
 		// pages that the header on disk may still need: a power cut then would
 		// leave nothing that can be opened. So that must be the last commit.
 		seen := 0
-		view := db.View(func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
+		view := f.view(db, func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
 		if view == nil && seen < id {
 			return err
 		}
@@ -220,7 +270,7 @@ func (f *File) View(fn func(*Tx) error) error { return f.ViewAt(f.opts.Now(), fn
 func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
 	return f.use(func(db *bolt.DB) error {
 		low := f.pages.last.Load()
-		return db.View(func(tx *bolt.Tx) error {
+		return f.view(db, func(tx *bolt.Tx) error {
 			snap, err := f.pages.snapshot(db, tx, low)
 			if err != nil {
 				return err
