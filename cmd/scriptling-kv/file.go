@@ -35,7 +35,7 @@ func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	if strings.Contains(path, "://") {
 		return usageError("a copy is a file; move copies to a server")
 	}
-	if err := isFree(path); err != nil {
+	if err := isFreeForStore(path); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
@@ -48,8 +48,8 @@ func restoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "restore BACKUP STORE",
 		Short: "Make a store of a backup",
-		Long: `Checks a backup and copies it to STORE, which must not exist: move a damaged file away first, do not
-delete it.`,
+		Long: `Checks a backup and copies it to STORE, which must not exist: move a damaged file away first, and the log
+beside it, STORE-log, if there is one. Delete neither.`,
 		Example: `  mv app.db app-damaged.db && scriptling-kv restore app-2026-11-23.db app.db`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,17 +68,24 @@ func compactCommand() *cobra.Command {
 		Example: `  scriptling-kv compact app.db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
+			var keys int64
+			err := withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
 				if err := h.Compact(cmd.Context()); err != nil {
 					return err
 				}
 				s, err := h.Stats(cmd.Context())
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d keys, %d bytes\n", s.Keys, s.Bytes)
+				keys = s.Keys
 				return err
 			})
+			if err != nil {
+				return err
+			}
+			info, err := os.Stat(args[0]) // the file alone: the store is closed, and has no log
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d keys, %d bytes\n", keys, info.Size())
+			return err
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -47,8 +48,28 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	return os.Rename(f.Name(), path)
 }
 
+// logSuffix is what the name of a store's log has behind that of its file.
+const logSuffix = "-log"
+
+// isFreeForStore is isFree for the file of a store. The log that a crash left
+// beside it belongs to a file that was moved away, which needs it.
+func isFreeForStore(path string) error {
+	if strings.HasSuffix(path, logSuffix) {
+		return usageError("names that end in %s are those of logs; choose another one than %q", logSuffix, path)
+	}
+	if err := isFree(path); err != nil {
+		return err
+	}
+	return isFree(path + logSuffix)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 func isFree(path string) error {
-	if _, err := os.Lstat(path); err == nil {
+	if exists(path) {
 		return fmt.Errorf("%q exists; choose another name, or move it away first", path)
 	}
 	return nil

@@ -133,8 +133,12 @@ func tell(w io.Writer, path string, r *boltfile.Report) error {
 
 // tellOfLog says where the rest of a store is that was not closed in order.
 func tellOfLog(out io.Writer, path string, r *boltfile.Report) {
-	if r.Log {
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both, and where the file is whole, open it once with its log: scriptling-kv count %q\n", path+"-log", path)
+	switch log := path + logSuffix; {
+	case !r.Log:
+	case exists(log):
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both, and where the file is whole, open it once with its log: scriptling-kv count %q\n", log, path)
+	default:
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks was in %q, which is not there; bring it back, or do without: scriptling-kv export %q --salvage -o saved.jsonl\n", log, path)
 	}
 }
 
@@ -203,7 +207,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 		fmt.Fprintf(cmd.ErrOrStderr(), ", %d hold what no store takes", unreadable)
 	}
 	if len(r.Damage) == 0 && r.Log {
-		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole, but lacks what is in its log: open it once with that, and close it")
+		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole, but lacks what is in its log: where you have that, open it once with it, and close it")
 		return false, nil
 	}
 	if len(r.Damage) == 0 {
@@ -235,6 +239,9 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 				}
 				if !r.Back.Whole {
 					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is not whole either (%s); save what can be read with export --salvage", args[0], r.Back.Why)}
+				}
+				if err := isFreeForStore(args[1]); err != nil {
+					return err
 				}
 				if err := d.Repair(cmd.Context(), args[1]); err != nil {
 					return fmt.Errorf("%q: %w", args[1], err)

@@ -318,23 +318,30 @@ func TestTheCommitOfALostHeaderIsSalvagedAndNotCalledComplete(t *testing.T) {
 	}
 }
 
-func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
-	c := newCLI(t)
-	c.fill("a.db", 3)
+// crashed makes to what the end of a process would leave of a store that has n keys
+// in its file, and one in its log.
+func (c *cli) crashed(to string, n int) {
+	c.Helper()
+	c.fill("live.db", n)
 	r := extlibs.NewRegistry()
-	h, err := r.Open(c.Context(), "a.db")
+	h, err := r.Open(c.Context(), "live.db")
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	if err := h.Set(c.Context(), "in the log", 1, 0); err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
-	for _, name := range []string{"", "-log"} { // as a crash leaves them
-		c.change("a.db"+name, "b.db"+name, func(b []byte) []byte { return b })
+	for _, name := range []string{"", logSuffix} {
+		c.change("live.db"+name, to+name, func(b []byte) []byte { return b })
 	}
 	if err := r.Close(); err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
+}
+
+func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
+	c := newCLI(t)
+	c.crashed("b.db", 3)
 	if got := c.ok("check", "b.db"); !strings.Contains(got, "whole: 4 keys") || !strings.Contains(got, `"b.db-log"`) {
 		t.Errorf("check printed %q", got)
 	}
@@ -342,7 +349,40 @@ func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
 		t.Errorf("%q, %q, exit status %d", n, stderr, status)
 	}
 	c.prints("5\n", "count", "b.db")
-	if got := c.ok("check", "a.db"); strings.Contains(got, "log") {
+	if got := c.ok("check", "live.db"); strings.Contains(got, "log") {
 		t.Errorf("check of a store that was closed printed %q", got)
 	}
+}
+
+func TestAFileWhoseLogIsLostCanBeSalvaged(t *testing.T) {
+	c := newCLI(t)
+	c.crashed("b.db", 3)
+	if err := os.Remove("b.db-log"); err != nil {
+		t.Fatal(err)
+	}
+	c.fails(exitFailed, "b.db-log", "count", "b.db")
+	if got := c.ok("check", "b.db"); !strings.Contains(got, "is not there") || !strings.Contains(got, "--salvage") {
+		t.Errorf("check printed %q", got)
+	}
+	if _, stderr, status := c.try("", "export", "b.db", "--salvage", "-o", "saved.jsonl"); status != exitIncomplete {
+		t.Fatalf("exit status %d, %s", status, stderr)
+	}
+	c.ok("import", "new.db", "saved.jsonl")
+	c.prints("4\n", "count", "new.db")
+}
+
+func TestNoStoreIsMadeBesideALogThatAnotherFileNeeds(t *testing.T) {
+	c := newCLI(t)
+	c.crashed("b.db", 3)
+	c.ok("backup", "live.db", "monday.db")
+	if err := os.Rename("b.db", "aside.db"); err != nil {
+		t.Fatal(err)
+	}
+	c.fails(exitFailed, "b.db-log", "restore", "monday.db", "b.db")
+	if err := os.Rename("b.db-log", "aside.db-log"); err != nil {
+		t.Fatal(err)
+	}
+	c.prints("5\n", "count", "aside.db")
+	c.ok("restore", "monday.db", "b.db")
+	c.fails(exitUsage, "-log", "backup", "live.db", "x.db-log")
 }
