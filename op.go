@@ -22,8 +22,8 @@ const (
 	OpIncrInt                    // OpIncr, but a float under the key is an error
 )
 
-// Op is one change of one key. It is data, not code, so that it can be queued,
-// grouped with others in one commit, or sent to a server.
+// Op is one change of one key. It is data, not code, so that it can be put
+// into a batch, tried again, or sent to a server.
 type Op struct {
 	Kind    OpKind
 	Key     string

@@ -172,8 +172,9 @@ func LogBytes(n int64) Option {
 	}
 }
 
-// MaxFileBytes bounds the size of each store's file and its log together. n of zero
-// or less means no limit but the disk.
+// MaxFileBytes bounds the size of each store's file and its log together. The log
+// takes LogBytes of it, at most a quarter, and the file has the rest. n of zero or
+// less means no limit but the disk.
 func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
 
 // MaxMemoryBytes bounds each in-memory store: its encoded values, its keys twice
