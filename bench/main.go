@@ -107,6 +107,7 @@ func allRows() []row {
 	rows = append(rows, expiryRows()...)
 	rows = append(rows, spaceRows()...)
 	rows = append(rows, durableRows()...)
+	rows = append(rows, besideRows()...)
 	rows = append(rows, openRows()...)
 	rows = append(rows, scriptRows()...)
 	rows = append(rows, redisRows()...)
