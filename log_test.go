@@ -368,3 +368,189 @@ func TestAFileThatNoLogCanStandBesideIsWrittenDirectly(t *testing.T) {
 		t.Errorf("what is in the file: %d keys, %v", n, err)
 	}
 }
+
+// copyCrashed copies the two files of a store that is open, as a crash leaves them.
+func copyCrashed(t *testing.T, from, to string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-log"} {
+		data, err := os.ReadFile(from + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, to+suffix, data)
+	}
+}
+
+// has reports whether a key is there.
+func has(t *testing.T, h *extlibs.Handle, key string) bool {
+	t.Helper()
+	there, err := h.Exists(ctx, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return there
+}
+
+// What is removed from a full file first must not be what a power cut leaves alone.
+func TestInAFullFileOfIntervalModeNoRemovalIsAheadOfWhatItFollows(t *testing.T) {
+	var synced atomic.Pointer[[]byte] // the log, as the disk has it
+	path := onDisk.storeName(t)
+	opts := []extlibs.Option{extlibs.MaxFileBytes(1 << 20), extlibs.LogBytes(64 << 10)}
+	r := extlibs.NewRegistry(append(opts, extlibs.Durability(extlibs.Interval(time.Hour)), extlibs.DiskHook(func(act access.Act, _ string) error {
+		if act == access.ActSyncLog {
+			log, _ := os.ReadFile(path + "-log")
+			synced.Store(&log)
+		}
+		return nil
+	}))...)
+	h := mustOpen(t, r, path)
+	if err := h.Set(ctx, "todo", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	empty, err := os.ReadFile(path + "-log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synced.Store(&empty)
+	for i := 0; ; i++ {
+		if err := h.Set(ctx, fmt.Sprint("fill", i), string(make([]byte, 20_000)), 0); errors.Is(err, extlibs.ErrFull) {
+			break
+		} else if err != nil || i == 1000 {
+			t.Fatal(i, err)
+		}
+	}
+	if err := h.Set(ctx, "done", 1, 0); err != nil {
+		t.Skip("the log is full to the last byte:", err)
+	}
+	if _, err := h.Delete(ctx, "todo"); err != nil {
+		t.Fatal(err)
+	}
+	h.Compact(ctx) // a checkpoint, which may fail
+	copied := onDisk.storeName(t)
+	copyCrashed(t, path, copied)
+	write(t, copied+"-log", *synced.Load())
+	cut := mustOpen(t, onDisk.registry(t), copied)
+	if !has(t, cut, "todo") && !has(t, cut, "done") {
+		t.Error("a power cut leaves the delete without the set before it")
+	}
+	r.Close()
+}
+
+func TestALogOfAnotherSizeTakesWrites(t *testing.T) {
+	for name, change := range map[string]func(log string) error{
+		"smaller than the option": func(string) error { return nil },
+		"longer than its ring":    func(log string) error { return os.Truncate(log, 1<<30) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, copied := onDisk.storeName(t), onDisk.storeName(t)
+			h := mustOpen(t, onDisk.registry(t, extlibs.LogBytes(64<<10)), path)
+			if err := h.Set(ctx, "a", 1, 0); err != nil {
+				t.Fatal(err)
+			}
+			copyCrashed(t, path, copied)
+			if err := change(copied + "-log"); err != nil {
+				t.Skip(err)
+			}
+			h = mustOpen(t, onDisk.registry(t), copied)
+			within(t, 20*time.Second, func() {
+				for _, n := range []int{1, 50_000, 100_000} {
+					if err := h.Set(ctx, "b", string(make([]byte, n)), 0); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestALogThatIsDeletedUnderAStoreStopsWritesAndLosesNothing(t *testing.T) {
+	path := onDisk.storeName(t)
+	r := extlibs.NewRegistry()
+	h := mustOpen(t, r, path)
+	if err := h.Set(ctx, "a", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path + "-log"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := h.Set(ctx, "b", 2, 0); !errors.Is(err, extlibs.ErrReplaced) {
+			t.Errorf("a write into a log without a name: %v", err)
+		}
+	}
+	if !has(t, h, "a") {
+		t.Error("a read finds nothing")
+	}
+	if err := r.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if h = mustOpen(t, r, path); !has(t, h, "a") {
+		t.Error("opened again it lacks what was acknowledged")
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoCopyTakesTheNameOfALog(t *testing.T) {
+	path := onDisk.storeName(t)
+	h := mustOpen(t, onDisk.registry(t), path)
+	other := mustOpen(t, onDisk.registry(t), onDisk.storeName(t))
+	for _, h := range []*extlibs.Handle{h, other} {
+		if err := h.Set(ctx, "a", 1, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := path + ".link"
+	if err := os.Symlink(path+"-log", link); err != nil {
+		t.Skip(err)
+	}
+	for _, name := range []string{path + "-log", link} {
+		if err := other.BackupFile(ctx, name); !errors.Is(err, extlibs.ErrInvalid) {
+			t.Errorf("a backup to %s: %v", name, err)
+		}
+	}
+	if err := h.Set(ctx, "b", 1, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnOlderFileDoesNotGoOnBehindACallThatItsLogLacks(t *testing.T) {
+	path, copied := onDisk.storeName(t), onDisk.storeName(t)
+	h := mustOpen(t, onDisk.registry(t, extlibs.LogBytes(64<<10)), path)
+	if err := h.Set(ctx, "a", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	older, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{100_000, 1} { // the large one goes to the file directly
+		if err := h.Set(ctx, fmt.Sprint(n), string(make([]byte, n)), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyCrashed(t, path, copied)
+	write(t, copied, older)
+	if _, err := extlibs.NewRegistry().Open(ctx, copied); !errors.Is(err, extlibs.ErrCorrupt) {
+		t.Errorf("opened with a hole: %v", err)
+	}
+}
+
+func TestAFileWithinItsLimitIsOpenedAlthoughThereIsALogToCount(t *testing.T) {
+	path := onDisk.storeName(t)
+	r := extlibs.NewRegistry()
+	h := mustOpen(t, r, path)
+	for i := range 40 {
+		if err := h.Set(ctx, fmt.Sprint(i), string(make([]byte, 20_000)), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h = mustOpen(t, onDisk.registry(t, extlibs.MaxFileBytes(size(t, path)+1000)), path)
+	if !has(t, h, "39") {
+		t.Error("a key is missing")
+	}
+}

@@ -38,9 +38,11 @@ func (d *Disk) checkpoint(last bool) error {
 	if errors.Is(DiskError(err), kverr.Full) && l != nil {
 		// The pages of what is deleted are free after a commit only. Until the
 		// file says otherwise the log has the word, so that the removals may come
-		// first.
-		d.removeFirst(l)
-		err = d.file.Update(write)
+		// first; and so what they follow has to be in it for good.
+		if err = d.log.Sync(context.Background(), l.end); err == nil {
+			d.removeFirst(l)
+			err = d.file.Update(write)
+		}
 	}
 	if err != nil {
 		err = DiskError(err)

@@ -68,6 +68,9 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, extra *layer
 		return err
 	}
 	defer dir.Close()
+	if err := storeName(dir); err != nil {
+		return err
+	}
 	dir.RemoveLeftovers(nil)
 	tmp, name, err := dir.Temp(access.TempBackup)
 	if err != nil {
@@ -193,6 +196,15 @@ func (f *File) Compact() error {
 		f.dir.Remove(name)
 		return err
 	}
+	old, err := f.become(tmp, name, next, pages)
+	if old != nil { // it takes a time that grows with the file, and nobody waits for it
+		err = errors.Join(err, guard(old.Close))
+	}
+	return err
+}
+
+// become puts a new file in the place of this one.
+func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian) (old *bolt.DB, err error) {
 	f.engine.Lock()
 	defer f.engine.Unlock()
 	info, err := tmp.Stat()
@@ -205,16 +217,16 @@ func (f *File) Compact() error {
 	if err != nil {
 		guard(next.Close)
 		f.dir.Remove(name)
-		return DiskError(err)
+		return nil, DiskError(err)
 	}
-	old := f.db
+	old = f.db
 	f.db, f.pages, f.info = next, pages, info
 	f.file.Store(tmp)
 	if err = f.dir.Sync(); err != nil {
 		// A power cut could bring the old file back, without what is written now.
 		f.refuse(kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error))
 	}
-	return errors.Join(err, guard(old.Close))
+	return old, err
 }
 
 // copyTo fills a new file, and returns it open and locked.

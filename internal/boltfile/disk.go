@@ -84,13 +84,11 @@ const logSuffix = "-log"
 // OpenDisk opens the store at loc, and creates it if there is none. Where a crash
 // left a log, what is in it is read.
 func OpenDisk(loc access.Location, opts DiskOptions) (*Disk, error) {
-	if strings.HasSuffix(loc.Path, logSuffix) {
-		return nil, kverr.Errorf(kverr.Invalid, "names that end in %s are those of logs, which stand beside their stores; choose another one", logSuffix)
-	}
 	opts.LogBytes = min(max(opts.LogBytes, minLogBytes), wal.MaxBytes)
 	if opts.MaxBytes > 0 { // the limit is for both files
 		opts.LogBytes = max(min(opts.LogBytes, opts.MaxBytes/logShare), minLogBytes)
-		opts.MaxBytes = max(opts.MaxBytes-opts.LogBytes, 1)
+		opts.beside = min(opts.LogBytes, opts.MaxBytes-1)
+		opts.MaxBytes -= opts.beside
 	}
 	file, err := Open(loc, opts.Options)
 	if err != nil {
@@ -187,7 +185,7 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	}
 	reserve := int64(0)
 	if p.puts { // so that a full store takes what makes room
-		reserve = d.opts.LogBytes / 8
+		reserve = d.direct / 4
 	}
 	end, err := d.log.Append(b, reserve)
 	switch {
@@ -386,7 +384,8 @@ func (d *Disk) writeThrough(ctx context.Context, plan func(*Plan) error) error {
 	slices.SortFunc(p.call.changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
 	var ref *logRef
 	if d.log != nil {
-		ref = &logRef{d.log.ID(), d.log.Tail()}
+		// A gap, so that no older file goes on with what the log gets after this.
+		ref = &logRef{d.log.ID(), d.log.Tail() + wal.Gap}
 	}
 	err = d.file.Update(func(t *Tx) error {
 		if p.call.clear {
@@ -412,7 +411,7 @@ func (d *Disk) writeThrough(ctx context.Context, plan func(*Plan) error) error {
 	}
 	d.commits.Add(1)
 	if d.log != nil {
-		d.log.Release(ref.pos)
+		d.log.Skip(ref.pos)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

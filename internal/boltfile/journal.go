@@ -36,8 +36,8 @@ func (f *logFile) Sync() error {
 	}
 	here, err := f.d.file.dir.Stat(f.name)
 	if err != nil || !os.SameFile(here, f.info) {
-		f.d.file.refuse(kverr.Errorf(kverr.Replaced, "the store's log %s was deleted, or another file is in its place, so nothing can be stored; close the store", f.name).(*kverr.Error))
-		return f.d.file.stillThere()
+		// The file is whole, and gets what is visible at the latest at Close.
+		return kverr.Errorf(kverr.Replaced, "the store's log %s was deleted, or another file is in its place; close the store and open it again", f.name)
 	}
 	return nil
 }
@@ -142,7 +142,8 @@ func (d *Disk) adopt(f *logFile, log *wal.Log) {
 	}
 	d.log, f.log = log, log
 	d.logFile.Store(f)
-	d.direct = f.size / 2
+	_, ring := log.Usage() // a file of a log that others made may be longer, and of any size
+	d.direct = ring / 2
 }
 
 // removeStale takes away a log that no file needs any more: that of a store which

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,6 +40,8 @@ type Options struct {
 	Now         func() time.Time // safe for concurrent use
 	Logger      *slog.Logger     // hears of damage
 	Hook        access.Hook      // nil but in tests
+
+	beside int64 // bytes by which a file may be larger than MaxBytes when it is opened
 }
 
 // Open opens the file at loc, and creates it if there is none. Where it
@@ -48,12 +51,24 @@ func Open(loc access.Location, opts Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := openIn(dir, opts)
+	var f *File
+	if err = storeName(dir); err == nil {
+		f, err = openIn(dir, opts)
+	}
 	if err != nil {
 		dir.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// storeName reports whether a file can have a store's name. Symlinks have been
+// followed.
+func storeName(dir *access.Dir) error {
+	if strings.HasSuffix(dir.Base(), logSuffix) {
+		return kverr.Errorf(kverr.Invalid, "names that end in %s are those of logs, which stand beside their stores; choose another one", logSuffix)
+	}
+	return nil
 }
 
 func openIn(dir *access.Dir, opts Options) (*File, error) {
@@ -157,8 +172,8 @@ func examine(f openedFile, opts Options) (found, error) {
 		return found{}, errEmpty
 	case size == 0:
 		return found{new: true}, nil
-	case opts.MaxBytes > 0 && size > opts.MaxBytes:
-		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes)
+	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.beside:
+		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.beside)
 	}
 	look, err := verifyFile(f.File, VerifyAllBytes)
 	if err == nil && look.new && f.readOnly {

@@ -311,6 +311,9 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 		return err
 	}
 	defer dir.Close()
+	if err := storeName(dir); err != nil {
+		return err
+	}
 	if _, err := dir.Stat(dir.Base()); err == nil {
 		return errExists
 	}

@@ -316,6 +316,17 @@ func (l *Log) Release(to Pos) {
 	l.head = max(l.head, min(to, l.tail))
 }
 
+// Gap is the least that Skip leaves out.
+const Gap Pos = recordAlign
+
+// Skip goes on at a position behind the end, because all until there is durable
+// elsewhere. Nothing may wait for a sync, and no Append may run.
+func (l *Log) Skip(to Pos) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.head, l.tail, l.durable = to, to, to
+}
+
 // Close ends the timer, and the sync that is under way. It does not sync.
 func (l *Log) Close() {
 	l.mu.Lock()
