@@ -22,7 +22,7 @@ var openCall = call{
 	name:    "open",
 	params:  []param{{name: "name"}},
 	returns: "store",
-	help:    `Opens or reuses the store of that name: ":memory:NAME" in this process, or the path of a file.`,
+	help:    `Opens or reuses the store of that name: ":memory:NAME" in this process, the path of a file, or the URL of a server.`,
 }
 
 // Parameters that several calls share.

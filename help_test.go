@@ -71,6 +71,9 @@ func TestHelpOfAStoreListsItsCalls(t *testing.T) {
 			t.Errorf("help of a store lacks %s: %s", c.name, help)
 		}
 	}
+	if !strings.Contains(help, "not a dict") || !strings.Contains(help, "store.exists(key)") {
+		t.Errorf("help of a store does not say what to write instead of a dict's operators: %s", help)
+	}
 }
 
 func TestHelpOfTheLibraryListsItsMembers(t *testing.T) {

@@ -120,7 +120,9 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 		}}
 	}
 	return &object.Builtin{
-		HelpText:   "a key-value store; its calls are " + callNames(),
+		HelpText: "a key-value store; its calls are " + callNames() + `
+It is not a dict: instead of key in store, store[key], store[key] = value, del store[key] and len(store),
+write store.exists(key), store.get(key), store.set(key, value), store.delete(key) and store.count().`,
 		Attributes: methods,
 		Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
 			return toScript("store", kverr.Errorf(ErrType, "a store cannot be called; use its methods, such as get(key)"))

@@ -64,7 +64,7 @@ func compactCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "compact STORE",
 		Short:   "Give back the room of what was deleted",
-		Long:    "Rewrites the file of a store that no program has open, without its unused pages.",
+		Long:    "Rewrites the file of a store that no program has open, without its unused pages, and with what is in its log.",
 		Example: `  scriptling-kv compact app.db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -147,6 +147,21 @@ func TestAnExportIsImportedWithTypesAndTheTimeLeft(t *testing.T) {
 	c.prints("1\n", "get", "b.db", "x")
 }
 
+func TestImportStoresWhatStandsBeforeAWrongLine(t *testing.T) {
+	c := newCLI(t)
+	for i, wrong := range []string{
+		`{"key":"","value":1}`, `{"key":"` + strings.Repeat("k", extlibs.MaxKeyBytes+1) + `","value":1}`,
+		`{"key":"k","value":"` + strings.Repeat("v", extlibs.DefaultMaxValueBytes) + `"}`, `{"key":"k","value":1,"ttl":-1}`, `{"key":"k"}`, "\xff",
+	} {
+		store := fmt.Sprint(i, ".db")
+		lines := "{\"key\":\"before\",\"value\":1}\n" + wrong + "\n"
+		if _, stderr, status := c.try(lines, "import", store); status != exitFailed || !strings.HasPrefix(stderr, "1 entries imported\nscriptling-kv: line 2: ") {
+			t.Errorf("%.30s: exit status %d, %q", wrong, status, stderr)
+		}
+		c.prints("before\n", "keys", store)
+	}
+}
+
 func TestAMoveCopiesVerifiesAndGoesOnWhereItStopped(t *testing.T) {
 	c := newCLI(t)
 	r := extlibs.NewRegistry()
@@ -225,6 +240,24 @@ func TestWrongCommandsAreRefused(t *testing.T) {
 		t.Error("a command that reads made a file")
 	}
 	c.prints("1\n", "get", "app.db", "a")
+}
+
+func TestAnErrorSaysWhichFileIsNoneOfAStore(t *testing.T) {
+	c := newCLI(t)
+	for name, content := range map[string]string{"empty.db": "", "text.db": strings.Repeat("text\n", 2000)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, command := range [][]string{{"check", "nosuch.db"}, {"repair", "nosuch.db", "new.db"}, {"export", "nosuch.db", "--salvage"}, {"count", "nosuch.db"}} {
+		c.fails(exitFailed, `there is no file "nosuch.db"`, command...)
+	}
+	for _, command := range [][]string{{"check", "text.db"}, {"repair", "text.db", "new.db"}, {"export", "text.db", "--salvage"}, {"count", "text.db"}} {
+		c.fails(exitFailed, `"text.db": the file is not a kv file`, command...)
+	}
+	c.fails(exitFailed, `"empty.db" is an empty file`, "count", "empty.db")
+	c.ok("set", "empty.db", "a", "1")
+	c.prints("1\n", "count", "empty.db")
 }
 
 func TestAFileThatAProgramHoldsIsInUse(t *testing.T) {

@@ -29,8 +29,12 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 	case name == "" || strings.HasPrefix(name, ":memory:"):
 		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
 	case !isURL && a != creates:
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("there is no file %q; set, import, restore and move make one", name)
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return noFile(name)
+		}
+		if a == reads && err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+			return fmt.Errorf("%q is an empty file, which becomes a store when set, import or move writes to it", name)
 		}
 	}
 	var opts []extlibs.Option
@@ -47,6 +51,10 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 		return err
 	}
 	return fn(h)
+}
+
+func noFile(name string) error {
+	return fmt.Errorf("there is no file %q; set, import, restore and move make one", name)
 }
 
 // selection are the flags that choose keys.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,6 +29,9 @@ const inUseTimeout = time.Second
 func withDamaged(path string, fn func(*boltfile.Damaged) error) error {
 	if strings.Contains(path, "://") || path == "" || strings.HasPrefix(path, ":memory:") {
 		return usageError("only the file of a store can be checked, salvaged and repaired; give its path")
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return noFile(path)
 	}
 	d, err := boltfile.OpenDamaged(path, inUseTimeout)
 	if errors.Is(err, extlibs.ErrInUse) {
@@ -135,8 +140,10 @@ func tell(w io.Writer, path string, r *boltfile.Report) error {
 func tellOfLog(out io.Writer, path string, r *boltfile.Report) {
 	switch log := path + logSuffix; {
 	case !r.Log:
+	case exists(log) && len(r.Damage) > 0:
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both\n", log)
 	case exists(log):
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both, and where the file is whole, open it once with its log: scriptling-kv count %q\n", log, path)
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; this brings it into the file:\n  scriptling-kv compact %q\n", log, path)
 	default:
 		fmt.Fprintf(out, "the store was not closed in order: what it lacks was in %q, which is not there; bring it back, or do without: scriptling-kv export %q --salvage -o saved.jsonl\n", log, path)
 	}
@@ -207,7 +214,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 		fmt.Fprintf(cmd.ErrOrStderr(), ", %d hold what no store takes", unreadable)
 	}
 	if len(r.Damage) == 0 && r.Log {
-		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole, but lacks what is in its log: where you have that, open it once with it, and close it")
+		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole, but lacks what is in its log: where you have that, compact brings it into the file")
 		return false, nil
 	}
 	if len(r.Damage) == 0 {

@@ -66,7 +66,9 @@ A file that -o names is there once it is complete: an export that is interrupted
 				return withDamaged(args[0], func(d *boltfile.Damaged) error {
 					complete := false
 					err := toOutput(cmd, output, func(w io.Writer) (err error) {
-						complete, err = salvage(cmd, d, w)
+						if complete, err = salvage(cmd, d, w); err != nil {
+							err = fmt.Errorf("%q: %w", args[0], err)
+						}
 						return err
 					})
 					if err == nil && !complete {
@@ -197,7 +199,7 @@ func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64)
 		if err != nil {
 			return w.flushed(cmd.Context(), err)
 		}
-		v, err := extlibs.Encode(e.Value)
+		v, err := encoded(e)
 		if err != nil {
 			return w.flushed(cmd.Context(), fmt.Errorf("line %d: %w", lines.Line(), err))
 		}
@@ -205,6 +207,19 @@ func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64)
 			return w.stored, fmt.Errorf("up to line %d: %w", lines.Line(), err)
 		}
 	}
+}
+
+// encoded is the value of an entry, if a store takes both. A store that refuses one
+// entry takes none of its batch, and does not know the line.
+func encoded(e jsonl.Entry) (extlibs.Value, error) {
+	if n := len(e.Key); n == 0 || n > extlibs.MaxKeyBytes {
+		return extlibs.Value{}, fmt.Errorf("the key has %d bytes; use 1 to %d", n, extlibs.MaxKeyBytes)
+	}
+	v, err := extlibs.Encode(e.Value)
+	if n := len(v.Raw()); err == nil && n > extlibs.DefaultMaxValueBytes {
+		err = fmt.Errorf("the value has %d bytes; a store takes %d", n, extlibs.DefaultMaxValueBytes)
+	}
+	return v, err
 }
 
 // interruptible is a reader whose reads end with a context: one of a terminal or
