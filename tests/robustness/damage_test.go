@@ -176,7 +176,7 @@ func init() {
 		}
 		var ahead atomic.Int64
 		start := time.Now()
-		r := extlibs.NewRegistry(extlibs.Clock(func() time.Time { return start.Add(time.Duration(ahead.Load())) }))
+		r := extlibs.NewRegistry(extlibs.LogBytes(1), extlibs.Clock(func() time.Time { return start.Add(time.Duration(ahead.Load())) }))
 		h, err := r.Open(ctx, path)
 		if err != nil {
 			panic(err)
