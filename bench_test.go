@@ -119,6 +119,32 @@ func BenchmarkBoltSet(b *testing.B) {
 	}
 }
 
+func BenchmarkMemoryDict(b *testing.B) {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	h, ctx := r.Default(), context.Background()
+	var dict any = map[string]any{"id": int64(1234567), "name": "Ada Lovelace", "email": "ada@example.org", "active": true, "score": 2.5}
+	b.Run("set", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := h.Set(ctx, "key", dict, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	if err := h.Set(ctx, "key", dict, 0); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("get", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := h.Get(ctx, "key"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // A method of a store as the interpreter calls it.
 func BenchmarkScriptCall(b *testing.B) {
 	r := extlibs.NewRegistry()
@@ -131,6 +157,15 @@ func BenchmarkScriptCall(b *testing.B) {
 	dict := object.NewStringDict(map[string]object.Object{
 		"name": object.NewString("bob"), "age": object.NewInteger(42), "tags": &object.List{Elements: []object.Object{object.NewString("a")}},
 	})
+	flat := object.NewStringDict(map[string]object.Object{
+		"id": object.NewInteger(1234567), "name": object.NewString("Ada Lovelace"), "email": object.NewString("ada@example.org"),
+		"active": object.NewBoolean(true), "score": object.NewFloat(2.5),
+	})
+	byID := map[string]object.Object{}
+	for i := range 1000 {
+		byID[fmt.Sprintf("user-%06d", i)] = object.NewInteger(int64(i))
+	}
+	large := object.NewStringDict(byID)
 	for _, c := range []struct {
 		name, call string
 		value      object.Object
@@ -138,6 +173,8 @@ func BenchmarkScriptCall(b *testing.B) {
 		{"set int", "set", object.NewInteger(123456)}, {"get int", "get", object.NewInteger(123456)},
 		{"set str", "set", object.NewString("value-0123456789")}, {"get str", "get", object.NewString("value-0123456789")},
 		{"set dict", "set", dict}, {"get dict", "get", dict},
+		{"set flat dict", "set", flat}, {"get flat dict", "get", flat},
+		{"set large dict", "set", large}, {"get large dict", "get", large},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			ctx := context.Background()

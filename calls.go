@@ -113,8 +113,8 @@ func storeArg(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result,
 	if r.err != nil {
 		return Result{}, r.err
 	}
-	if s, ok := scriptScalar(a[1]); ok && kind == OpSet && h.memory != nil {
-		if done, err := h.setScalar(key, s, ttl); done {
+	if kind == OpSet && h.memory != nil {
+		if done, err := h.setObject(key, a[1], ttl); done {
 			return Result{}, err
 		}
 	}

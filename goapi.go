@@ -57,8 +57,8 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 // what was there and its expiry. A ttl of 0 is none; otherwise it is at most
 // MaxTTL.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
-	if s, ok := goScalar(value); ok && h.memory != nil {
-		if done, err := h.setScalar(key, s, ttl); done {
+	if h.memory != nil {
+		if done, err := h.setGo(key, value, ttl); done {
 			return inCall("set", err)
 		}
 	}

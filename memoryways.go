@@ -6,12 +6,13 @@ import (
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
-// The two calls that programs make most often, get of a live key and set of a
-// scalar, have a short way into an in-memory store: what is ready-made in a record
-// is handed out as it is, and a record is made straight of the scalar. Whatever is
+// The two calls that programs make most often, get of a live key and set, have a
+// short way into an in-memory store: what is ready-made in a record is handed out
+// as it is, and a record is made straight of what was encoded. Whatever is
 // not so simple takes the way of all stores, which also finds the words for errors.
 
 // record returns the live record of a key in an in-memory store, and counts the
@@ -108,14 +109,9 @@ func scriptScalar(o object.Object) (scalar, bool) {
 // setScalar stores a scalar in an in-memory store, with one allocation. It does
 // nothing, and is not done, where anything is out of the ordinary.
 func (h *Handle) setScalar(key string, v scalar, ttl time.Duration) (done bool, err error) {
-	m := h.memory
-	st := m.state.Load()
-	if st == nil || len(key) == 0 || len(key) > MaxKeyBytes || ttl != 0 && (ttl < MinTTL || ttl > MaxTTL) {
+	w, ok := h.shortWrite(key, ttl)
+	if !ok {
 		return false, nil
-	}
-	deadline := int64(0)
-	if ttl != 0 {
-		deadline = m.now() + int64(ttl)
 	}
 	var buf [9]byte
 	var r *memtable.Record
@@ -125,23 +121,93 @@ func (h *Handle) setScalar(key string, v scalar, ttl time.Duration) (done bool, 
 		if len(head)+len(v.text) > h.opts.maxValueBytes || !utf8.ValidString(v.text) {
 			return false, nil
 		}
-		r = memtable.NewText(key, head, v.text, deadline)
+		r = memtable.NewText(key, head, v.text, w.deadline)
 	case cbor.Int:
-		r = memtable.NewInt(key, cbor.AppendInt(buf[:0], v.i), v.i, deadline)
+		r = memtable.NewInt(key, cbor.AppendInt(buf[:0], v.i), v.i, w.deadline)
 	default:
-		r = memtable.NewFloat(key, cbor.AppendFloat(buf[:0], v.f), v.f, deadline)
+		r = memtable.NewFloat(key, cbor.AppendFloat(buf[:0], v.f), v.f, w.deadline)
 	}
 	if len(r.Value()) > h.opts.maxValueBytes {
 		return false, nil
 	}
-	s := st.Lock(key)
+	return h.put(w, key, r)
+}
+
+// setGo is setScalar for Go values.
+func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err error) {
+	if s, ok := goScalar(v); ok {
+		return h.setScalar(key, s, ttl)
+	}
+	switch v.(type) {
+	case map[string]any, []any:
+	default:
+		return false, nil
+	}
+	e := codec.NewEncoder(h.opts.maxValueBytes)
+	defer e.Release()
+	if err := (goWalk{e}).value(v, 0); err != nil {
+		return true, err
+	}
+	return h.setEncoded(key, e, ttl)
+}
+
+// setObject is setScalar for script objects.
+func (h *Handle) setObject(key string, o object.Object, ttl time.Duration) (done bool, err error) {
+	if s, ok := scriptScalar(o); ok {
+		return h.setScalar(key, s, ttl)
+	}
+	switch o.(type) {
+	case *object.Dict, *object.List, *object.Tuple, *object.Set:
+	default:
+		return false, nil
+	}
+	e := codec.NewEncoder(h.opts.maxValueBytes)
+	defer e.Release()
+	if err := walkObject(e, o); err != nil {
+		return true, err
+	}
+	return h.setEncoded(key, e, ttl)
+}
+
+// setEncoded stores what an encoder has, a value with parts, with one allocation.
+func (h *Handle) setEncoded(key string, e *codec.Encoder, ttl time.Duration) (done bool, err error) {
+	encoded, err := e.Encoded()
+	if err != nil {
+		return true, err
+	}
+	w, ok := h.shortWrite(key, ttl)
+	if !ok {
+		return false, nil
+	}
+	return h.put(w, key, memtable.NewBytes(key, encoded, w.deadline))
+}
+
+// shortWrite is a write that nothing out of the ordinary has been found in so far.
+type shortWrite struct {
+	st       *memoryState
+	deadline int64
+}
+
+func (h *Handle) shortWrite(key string, ttl time.Duration) (w shortWrite, ok bool) {
+	w.st = h.memory.state.Load()
+	if w.st == nil || len(key) == 0 || len(key) > MaxKeyBytes || ttl != 0 && (ttl < MinTTL || ttl > MaxTTL) {
+		return w, false
+	}
+	if ttl != 0 {
+		w.deadline = h.memory.now() + int64(ttl)
+	}
+	return w, true
+}
+
+func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, err error) {
+	s := w.st.Lock(key)
 	if !s.Exists() && !utf8.ValidString(key) {
 		s.Unlock()
 		return false, nil
 	}
 	limit := s.Put(r)
 	s.Unlock()
-	if err := m.full(limit); err != nil {
+	if err := h.memory.full(limit); err != nil {
 		return true, h.inStore(key, err)
 	}
 	h.counters.of(key).sets.Add(1)

@@ -27,6 +27,8 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 		"", "a", "é", "ab", strings.Repeat("x", 23), strings.Repeat("x", 24), strings.Repeat("é", 200), strings.Repeat("x", 4000), "bad \xff",
 		int64(0), int64(-5), int64(-6), int64(10_000), int64(10_001), int64(math.MinInt64), int64(math.MaxInt64),
 		0.0, math.Copysign(0, -1), 1.5, math.Inf(-1), math.MaxFloat64, true, nil, []any{int64(1), "x"},
+		[]any{}, map[string]any{}, map[string]any{"a:b": "é"}, map[string]any{"a": map[string]any{"bad \xff": []any{nil, true}}},
+		map[string]any{strings.Repeat("k", 40): 2.5}, Dict{{int64(1), "x"}}, Tuple{"x", int64(1)}, Set{"x"}, []byte("bytes"),
 	} {
 		for _, ttl := range []time.Duration{0, time.Hour} {
 			key := fmt.Sprint("key ", i)
@@ -71,13 +73,19 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 		ttl  time.Duration
 		want error
 	}{
-		"an empty key":         {"", "v", 0, ErrInvalid},
-		"a key that is long":   {strings.Repeat("k", MaxKeyBytes+1), "v", 0, ErrInvalid},
-		"a key of no text":     {"k\xff", int64(1), 0, ErrInvalid},
-		"a value that is long": {"k", strings.Repeat("v", 5000), 0, ErrTooLarge},
-		"a ttl too short":      {"k", 1.5, 60, ErrInvalid},
-		"a ttl too long":       {"k", "v", MaxTTL + 1, ErrInvalid},
-		"a negative ttl":       {"k", "v", -1, ErrInvalid},
+		"an empty key":                      {"", "v", 0, ErrInvalid},
+		"a key that is long":                {strings.Repeat("k", MaxKeyBytes+1), "v", 0, ErrInvalid},
+		"a key of no text":                  {"k\xff", int64(1), 0, ErrInvalid},
+		"a value that is long":              {"k", strings.Repeat("v", 5000), 0, ErrTooLarge},
+		"a ttl too short":                   {"k", 1.5, 60, ErrInvalid},
+		"a ttl too long":                    {"k", "v", MaxTTL + 1, ErrInvalid},
+		"a negative ttl":                    {"k", "v", -1, ErrInvalid},
+		"a key of no text, for a dict":      {"k\xff", map[string]any{"a": true}, 0, ErrInvalid},
+		"an empty key, for a list":          {"", []any{}, 0, ErrInvalid},
+		"a dict that is large":              {"k", map[string]any{"a": strings.Repeat("v", 5000)}, 0, ErrTooLarge},
+		"a list that is large in all":       {"k", []any{strings.Repeat("v", 2500), strings.Repeat("v", 2500)}, 0, ErrTooLarge},
+		"a dict with what cannot be stored": {"k", map[string]any{"a": struct{}{}}, 0, ErrType},
+		"a ttl too short, for a dict":       {"k", map[string]any{}, 60, ErrInvalid},
 	} {
 		if err := h.Set(t.Context(), c.key, c.v, c.ttl); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
@@ -91,8 +99,10 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Set(t.Context(), "k", "v", 0); !errors.Is(err, ErrClosed) {
-		t.Errorf("set on a closed store: %v", err)
+	for _, v := range []any{"v", map[string]any{"a": true}} {
+		if err := h.Set(t.Context(), "k", v, 0); !errors.Is(err, ErrClosed) {
+			t.Errorf("set on a closed store: %v", err)
+		}
 	}
 	if _, err := h.Get(t.Context(), "k"); !errors.Is(err, ErrClosed) {
 		t.Errorf("get on a closed store: %v", err)
@@ -127,20 +137,34 @@ func TestHitsAreExactWhileTheyAreFewAndNearlySoWhenTheyAreMany(t *testing.T) {
 	}
 }
 
-func TestGetAndSetOfAScalarInMemoryTakeNoneAndOneAllocation(t *testing.T) {
+func TestGetAndSetInMemoryTakeFewAllocations(t *testing.T) {
 	r := NewRegistry()
 	defer r.Close()
 	h, err := r.Open(t.Context(), ":memory:allocations")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var values = []any{"value-0000000001", int64(1) << 40, 2.5}
-	for _, v := range values {
-		if n := testing.AllocsPerRun(100, func() { h.Set(t.Context(), "k", v, 0) }); n > 1 {
-			t.Errorf("set of %v takes %v allocations", v, n)
+	dict := map[string]any{"id": int64(1) << 40, "name": "a name", "score": 2.5}
+	for _, c := range []struct {
+		value any
+		get   float64
+	}{
+		{"value-0000000001", 0}, {int64(1) << 40, 0}, {2.5, 0},
+		{dict, 6}, // what builds it, the map, which is two, and what is in it
+	} {
+		if n := testing.AllocsPerRun(100, func() { h.Set(t.Context(), "k", c.value, 0) }); n > 1 {
+			t.Errorf("set of %v takes %v allocations", c.value, n)
 		}
-		if n := testing.AllocsPerRun(100, func() { h.Get(t.Context(), "k") }); n > 0 {
-			t.Errorf("get of %v takes %v allocations", v, n)
+		if n := testing.AllocsPerRun(100, func() { h.Get(t.Context(), "k") }); n > c.get {
+			t.Errorf("get of %v takes %v allocations", c.value, n)
 		}
+	}
+	call := func(name string, args []object.Object) object.Object {
+		return h.scriptObject().Attributes[name].(*object.Builtin).Fn(t.Context(), object.Kwargs{}, args...)
+	}
+	args := []object.Object{object.NewString("k"), nil}
+	args[1] = call("get", args[:1])
+	if n := testing.AllocsPerRun(100, func() { call("set", args) }); n > 1 {
+		t.Errorf("set of a dict from a script takes %v allocations", n)
 	}
 }

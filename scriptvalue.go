@@ -25,18 +25,23 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 	}
 	e := codec.NewEncoder(limit)
 	defer e.Release()
-	err := scriptWalk{e}.value(o, 0)
-	if err == nil {
-		return finished(e.Value())
+	if err := walkObject(e, o); err != nil {
+		return Value{}, err
 	}
+	return finished(e.Value())
+}
+
+// walkObject is encodeObject into an encoder.
+func walkObject(e *codec.Encoder, o object.Object) error {
+	err := scriptWalk{e}.value(o, 0)
 	// Only a structure that is too deep can be one without an end, and only
 	// then is it worth following.
 	if p, ok := err.(*codec.PathError); ok && p.Depth {
 		if steps, found := findCycle(o); found {
-			return Value{}, codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s"), steps)
+			return codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s"), steps)
 		}
 	}
-	return Value{}, err
+	return err
 }
 
 // scriptWalk encodes script objects.
@@ -118,21 +123,36 @@ func (w scriptWalk) dict(d *object.Dict, depth int) error {
 		return err
 	}
 	for _, p := range d.Pairs {
-		// A tuple may be a graph that is much larger than what it is made of:
-		// only once it is encoded is its size known to be bounded.
-		_, isTuple := p.Key.(*object.Tuple)
-		if !isTuple && !storableKey(p.Key, depth) {
-			return unstorableKey(p.Key)
+		err := error(nil)
+		if name, ok := p.Key.(*object.String); ok { // most are names of fields
+			w.Text(name.StringValue())
+			err = w.Check()
+		} else {
+			err = w.key(p.Key, depth)
 		}
-		if err := w.value(p.Key, depth+1); err != nil {
+		if err != nil {
 			return err
-		}
-		if isTuple && !storableKey(p.Key, depth) {
-			return unstorableKey(p.Key)
 		}
 		if err := w.value(p.Value, depth+1); err != nil {
 			return codec.At(err, objectStep(p.Key))
 		}
+	}
+	return nil
+}
+
+// key encodes a key of a dict at a depth.
+func (w scriptWalk) key(key object.Object, depth int) error {
+	// A tuple may be a graph that is much larger than what it is made of: only
+	// once it is encoded is its size known to be bounded.
+	_, isTuple := key.(*object.Tuple)
+	if !isTuple && !storableKey(key, depth) {
+		return unstorableKey(key)
+	}
+	if err := w.value(key, depth+1); err != nil {
+		return err
+	}
+	if isTuple && !storableKey(key, depth) {
+		return unstorableKey(key)
 	}
 	return nil
 }

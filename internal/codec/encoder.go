@@ -31,7 +31,8 @@ func NewEncoder(limit int) *Encoder {
 	return e
 }
 
-// Release gives back the encoder. What Value returned is a copy and stays.
+// Release gives back the encoder. What Value returned is a copy and stays, what
+// Encoded returned does not.
 func (e *Encoder) Release() {
 	if cap(e.buf) <= maxKeptBuffer {
 		encoders.Put(e)
@@ -40,10 +41,16 @@ func (e *Encoder) Release() {
 
 // Value returns the encoding.
 func (e *Encoder) Value() (string, error) {
+	b, err := e.Encoded()
+	return string(b), err
+}
+
+// Encoded returns the encoding where it is, which is the caller's until Release.
+func (e *Encoder) Encoded() ([]byte, error) {
 	if err := e.Check(); err != nil {
-		return "", err
+		return nil, err
 	}
-	return string(e.buf), nil
+	return e.buf, nil
 }
 
 // Check returns an error once the value is larger than its limit.
@@ -54,6 +61,9 @@ func (e *Encoder) Check() error {
 	return nil
 }
 
+// Not inlined, so that Check is.
+//
+//go:noinline
 func tooLarge(limit int) error {
 	return Errorf(kverr.TooLarge, "value is larger than %d bytes; split it over several keys (at %%s)", limit)
 }

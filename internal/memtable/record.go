@@ -48,6 +48,11 @@ func New(key, value string, deadline int64) *Record {
 	return build(key, nil, value, deadline, 0, 0)
 }
 
+// NewBytes is New for a value in bytes.
+func NewBytes(key string, value []byte, deadline int64) *Record {
+	return build(key, value, "", deadline, 0, 0)
+}
+
 // NewText makes a record whose value is head and text, with the text ready-made.
 func NewText(key string, head []byte, text string, deadline int64) *Record {
 	flags, ready := uint8(flagText), textBytes
