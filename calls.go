@@ -350,13 +350,13 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	if err != nil {
 		return nil, err
 	}
-	dict := objectBuilder{}.Dict(len(entries))
+	dict := objectDict{Pairs: make(map[string]object.DictPair, len(entries))}
 	for _, e := range entries {
 		value, err := h.object(e.Key, e.Value)
 		if err != nil {
 			return nil, err
 		}
-		dict.PutText(e.Key, value)
+		dict.PutText(e.Key, false, value)
 	}
 	return dict.Done(), nil
 }

@@ -291,21 +291,46 @@ func (objectBuilder) Set(v []object.Object) (object.Object, error) {
 }
 
 func (objectBuilder) Dict(n int) codec.DictBuilder[object.Object] {
-	return (*objectDict)(&object.Dict{Pairs: make(map[string]object.DictPair, n)})
+	d := &object.Dict{Pairs: make(map[string]object.DictPair, n)}
+	if n > maxFieldsOfNames {
+		return (*objectDict)(d)
+	}
+	return (*objectFields)(d)
 }
 
+// objectDict builds a dict.
 type objectDict object.Dict
 
-func (d *objectDict) PutText(key string, value object.Object) {
+func (d *objectDict) PutText(key string, borrowed bool, value object.Object) {
+	if borrowed {
+		key = strings.Clone(key)
+	}
 	d.Pairs[object.DictStringKey(key)] = object.DictPair{Key: object.NewString(key), Value: value}
 }
 
-func (d *objectDict) Put(key, value object.Object) error {
+func (d *objectDict) Put(key, value object.Object) (codec.DictBuilder[object.Object], error) {
 	if !storableKey(key, 0) {
-		return kverr.Errorf(ErrCorrupt, "dict key of type %s", typeName(key))
+		return nil, kverr.Errorf(ErrCorrupt, "dict key of type %s", typeName(key))
 	}
 	d.Pairs[object.DictKey(key)] = object.DictPair{Key: key, Value: value}
-	return nil
+	return d, nil
 }
 
 func (d *objectDict) Done() object.Object { return (*object.Dict)(d) }
+
+// objectFields is objectDict for a dict of a few fields, whose names may be kept.
+type objectFields objectDict
+
+func (d *objectFields) PutText(key string, borrowed bool, value object.Object) {
+	if name := keptNames.find(key); name != nil {
+		d.Pairs[name.key] = object.DictPair{Key: name.object, Value: value}
+		return
+	}
+	(*objectDict)(d).PutText(key, borrowed, value)
+}
+
+func (d *objectFields) Put(key, value object.Object) (codec.DictBuilder[object.Object], error) {
+	return (*objectDict)(d).Put(key, value)
+}
+
+func (d *objectFields) Done() object.Object { return (*object.Dict)(d) }

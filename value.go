@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
@@ -282,48 +283,51 @@ func (goBuilder) Set(v []any) (any, error) {
 	return Set(v), nil
 }
 
-func (goBuilder) Dict(n int) codec.DictBuilder[any] {
-	return &goDict{byName: make(map[string]any, n)}
-}
+func (goBuilder) Dict(n int) codec.DictBuilder[any] { return make(goMap, n) }
 
-// goDict is a map until a key turns up that is not a string.
-type goDict struct {
-	byName map[string]any
-	pairs  Dict
-}
+// goMap builds a dict until a key turns up that is not a string.
+type goMap map[string]any
 
-func (d *goDict) PutText(key string, value any) {
-	if d.pairs == nil {
-		d.byName[key] = value
-		return
+func (m goMap) PutText(key string, borrowed bool, value any) {
+	if borrowed {
+		key = strings.Clone(key)
 	}
-	d.pairs = append(d.pairs, Pair{key, value})
+	m[key] = value
 }
 
-func (d *goDict) Put(key, value any) error {
-	if unhashable(key) {
-		return fmt.Errorf("dict key of type %T", key)
-	}
+func (m goMap) Put(key, value any) (codec.DictBuilder[any], error) {
 	if name, isString := key.(string); isString { // one that is not valid UTF-8
-		d.PutText(name, value)
-		return nil
+		m[name] = value
+		return m, nil
 	}
-	if d.pairs == nil {
-		d.pairs = make(Dict, 0, len(d.byName)+1)
-		for k, v := range d.byName {
-			d.pairs = append(d.pairs, Pair{k, v})
-		}
+	d := goDict{pairs: make(Dict, 0, len(m)+1)}
+	for k, v := range m {
+		d.pairs = append(d.pairs, Pair{k, v})
 	}
-	d.pairs = append(d.pairs, Pair{key, value})
-	return nil
+	return d.Put(key, value)
 }
 
-func (d *goDict) Done() any {
-	if d.pairs != nil {
-		return d.pairs
+func (m goMap) Done() any { return map[string]any(m) }
+
+// goDict builds a dict with any keys.
+type goDict struct{ pairs Dict }
+
+func (d *goDict) PutText(key string, borrowed bool, value any) {
+	if borrowed {
+		key = strings.Clone(key)
 	}
-	return d.byName
+	d.pairs = append(d.pairs, Pair{key, value})
 }
+
+func (d *goDict) Put(key, value any) (codec.DictBuilder[any], error) {
+	if unhashable(key) {
+		return nil, fmt.Errorf("dict key of type %T", key)
+	}
+	d.pairs = append(d.pairs, Pair{key, value})
+	return d, nil
+}
+
+func (d *goDict) Done() any { return d.pairs }
 
 func (v Value) number() (codec.Number, error) { return codec.ParseNumber(v.data) }
 

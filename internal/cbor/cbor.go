@@ -181,6 +181,21 @@ func (r *Reader) Next() (Item, error) {
 	}
 }
 
+// ShortText reads a text whose length is in its first byte, as most names and
+// many values are. Anything else it leaves to Next.
+func (r *Reader) ShortText() (text string, ok bool) {
+	if len(r.rest) == 0 {
+		return "", false
+	}
+	n := int(r.rest[0]) - majorText
+	if uint(n) >= 24 || n >= len(r.rest) {
+		return "", false
+	}
+	text = r.rest[1 : 1+n]
+	r.rest = r.rest[1+n:]
+	return text, true
+}
+
 func (r *Reader) text(kind Kind, n uint64) (Item, error) {
 	if n > uint64(len(r.rest)) {
 		return Item{}, ErrTruncated
@@ -236,12 +251,19 @@ func (r *Reader) argument(info byte) (uint64, error) {
 	if len(r.rest) < 1+size {
 		return 0, ErrTruncated
 	}
-	var n uint64
-	for i := 1; i <= size; i++ {
-		n = n<<8 | uint64(r.rest[i])
-	}
+	s := r.rest[1 : 1+size]
 	r.rest = r.rest[1+size:]
-	return n, nil
+	switch len(s) { // each is one load
+	case 1:
+		return uint64(s[0]), nil
+	case 2:
+		return uint64(s[1]) | uint64(s[0])<<8, nil
+	case 4:
+		return uint64(s[3]) | uint64(s[2])<<8 | uint64(s[1])<<16 | uint64(s[0])<<24, nil
+	default:
+		return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 |
+			uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56, nil
+	}
 }
 
 // float16 widens a half-precision float. This package writes none, but other

@@ -135,6 +135,31 @@ func TestTextsAreReadWithoutCopies(t *testing.T) {
 	}
 }
 
+func TestShortTextReadsWhatNextWouldOrNothing(t *testing.T) {
+	for data, want := range map[string]bool{
+		"": false, "\x60": true, "\x61a": true, "\x61ab": true, "\x77" + strings.Repeat("x", 23): true,
+		"\x61": false, "\x77" + strings.Repeat("x", 22): false, "\x78\x01a": false, "\x5f": false, "\x41a": false, "\x7fa\xff": false, "\x80": false,
+	} {
+		if got := shortText(t, data); got != want {
+			t.Errorf("ShortText of %q is %v", data, got)
+		}
+	}
+}
+
+// shortText holds ShortText against Next.
+func shortText(t *testing.T, data string) bool {
+	short, next := NewReader(data), NewReader(data)
+	text, ok := short.ShortText()
+	item, err := next.Next()
+	switch {
+	case ok && (err != nil || item != Item{Kind: Text, Text: text} || short.Len() != next.Len()):
+		t.Fatalf("ShortText of %q is %q and leaves %d bytes, Next is %+v, %v and leaves %d", data, text, short.Len(), item, err, next.Len())
+	case !ok && (text != "" || short.Len() != len(data)):
+		t.Fatalf("ShortText of %q is nothing, and yet %q with %d bytes left", data, text, short.Len())
+	}
+	return ok
+}
+
 // FuzzReader reads items to the end: each takes at least a byte, and no text is
 // longer than the input.
 func FuzzReader(f *testing.F) {
@@ -144,6 +169,7 @@ func FuzzReader(f *testing.F) {
 		r := NewReader(data)
 		for r.Len() > 0 {
 			before := r.Len()
+			shortText(t, data[len(data)-before:])
 			item, err := r.Next()
 			if err != nil {
 				return

@@ -23,10 +23,13 @@ type Builder[T any] interface {
 	Dict(n int) DictBuilder[T] // of about n entries
 }
 
-// DictBuilder makes one dict. A key that comes twice has the later value.
+// DictBuilder makes one dict. A key that comes twice has the later value. Of a
+// text that is borrowed the dict keeps a copy, if it keeps it at all. Put takes a
+// key that CBOR's text cannot hold, and may leave the rest of the dict to another
+// builder, which has what this one had.
 type DictBuilder[T any] interface {
-	PutText(key string, value T)
-	Put(key, value T) error
+	PutText(key string, borrowed bool, value T)
+	Put(key, value T) (DictBuilder[T], error)
 	Done() T
 }
 
@@ -83,16 +86,24 @@ func (d *decoder[T]) reserve(n, depth int) error {
 // aliasBytes is the size up to which a value may be kept alive by any text in it.
 const aliasBytes = 1024
 
-// text makes a text of a part of the value. Whoever keeps a short text must not
-// keep a large value with it.
+// borrowed tells whether a text is too small a part of the value to be kept:
+// whoever keeps a short text must not keep a large value with it.
+func (d *decoder[T]) borrowed(s string) bool {
+	return d.size > aliasBytes && len(s) < d.size/2
+}
+
+// text makes a text of a part of the value.
 func (d *decoder[T]) text(s string) string {
-	if d.size > aliasBytes && len(s) < d.size/2 {
+	if d.borrowed(s) {
 		return strings.Clone(s)
 	}
 	return s
 }
 
 func (d *decoder[T]) value(depth int) (T, error) {
+	if text, ok := d.r.ShortText(); ok {
+		return d.b.Text(d.text(text)), nil
+	}
 	item, err := d.r.Next()
 	if err != nil {
 		var none T
@@ -154,31 +165,43 @@ func (d *decoder[T]) dict(n, depth int) (T, error) {
 	}
 	dict := d.b.Dict(n)
 	for range n {
-		head, err := d.r.Next()
-		if err != nil {
-			return none, err
-		}
-		if head.Kind == cbor.Text { // the common key needs no value of its own
+		if name, ok := d.r.ShortText(); ok { // the common key needs no value of its own
 			value, err := d.value(depth + 1)
 			if err != nil {
 				return none, err
 			}
-			dict.PutText(d.text(head.Text), value)
+			dict.PutText(name, d.borrowed(name), value)
 			continue
 		}
-		key, err := d.item(head, depth+1)
+		key, err := d.r.Next()
 		if err != nil {
 			return none, err
 		}
-		value, err := d.value(depth + 1)
-		if err != nil {
-			return none, err
-		}
-		if err := dict.Put(key, value); err != nil {
+		if dict, err = d.pair(dict, key, depth); err != nil {
 			return none, err
 		}
 	}
 	return dict.Done(), nil
+}
+
+// pair reads the rest of an entry whose key an item begins.
+func (d *decoder[T]) pair(dict DictBuilder[T], head cbor.Item, depth int) (DictBuilder[T], error) {
+	if head.Kind == cbor.Text {
+		value, err := d.value(depth + 1)
+		if err == nil {
+			dict.PutText(head.Text, d.borrowed(head.Text), value)
+		}
+		return dict, err
+	}
+	key, err := d.item(head, depth+1)
+	if err != nil {
+		return dict, err
+	}
+	value, err := d.value(depth + 1)
+	if err != nil {
+		return dict, err
+	}
+	return dict.Put(key, value)
 }
 
 // tagged reads what a tag of ours marks. Only an array or a byte string may

@@ -31,9 +31,9 @@ func (textBuilder) Dict(int) DictBuilder[string] { return textDict{} }
 
 type textDict map[string]string
 
-func (d textDict) PutText(key, value string) { d[fmt.Sprintf("%q", key)] = value }
+func (d textDict) PutText(key string, _ bool, value string) { d[fmt.Sprintf("%q", key)] = value }
 
-func (d textDict) Put(key, value string) error { d[key] = value; return nil }
+func (d textDict) Put(key, value string) (DictBuilder[string], error) { d[key] = value; return d, nil }
 
 func (d textDict) Done() string {
 	var b strings.Builder
