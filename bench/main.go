@@ -110,6 +110,7 @@ func allRows() []row {
 	rows = append(rows, besideRows()...)
 	rows = append(rows, openRows()...)
 	rows = append(rows, scriptRows()...)
+	rows = append(rows, httpRows()...)
 	rows = append(rows, redisRows()...)
 	return rows
 }

@@ -21,6 +21,10 @@ def list_users(request):
         "seen_by_worker": kv.default.get("worker:seen", default=0),
     })
 
+# POST /visits: however many at once, each is counted
+def count_visit(request):
+    return runtime.http.json({"visits": kv.default.incr("visits")})
+
 # POST /reports: answers at once; the task goes on after the request.
 def start_report(request):
     if not kv.default.add("report", {"done": 0, "of": REPORT_STEPS}, ttl=60):

@@ -86,6 +86,7 @@ func routes(handlers *scriptweb.Handlers) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /users", handlers.Function("add_user"))
 	mux.Handle("GET /users", handlers.Function("list_users"))
+	mux.Handle("POST /visits", handlers.Function("count_visit"))
 	mux.Handle("POST /reports", handlers.Function("start_report"))
 	mux.Handle("GET /reports", handlers.Function("get_report"))
 	return mux

@@ -152,6 +152,31 @@ func TestAShutdownEndsTheWorkerAndKeepsTheData(t *testing.T) {
 	}
 }
 
+func TestEveryVisitIsCountedOnce(t *testing.T) {
+	web := start(t, filepath.Join(t.TempDir(), "users.db"))
+	const visits = 40
+	var seen sync.Map
+	var wg sync.WaitGroup
+	for range visits {
+		wg.Go(func() {
+			response, err := http.Post(web.URL+"/visits", "", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer response.Body.Close()
+			var body struct{ Visits int }
+			if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			if _, again := seen.LoadOrStore(body.Visits, true); again || body.Visits < 1 || body.Visits > visits {
+				t.Errorf("a visit is number %d, seen before: %v", body.Visits, again)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestTheServerAnswersWhileATaskRuns(t *testing.T) {
 	web := start(t, filepath.Join(t.TempDir(), "users.db"))
 	report := func(method string) (status int, report map[string]int) {
