@@ -76,15 +76,23 @@ func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (boun
 }
 
 func (c *call) bindKeywords(bound *arguments, kwargs map[string]object.Object, positional int) error {
-	for name, arg := range kwargs {
-		i := c.index(name)
-		switch {
+	found := 0
+	for i := positional; i < len(c.params); i++ {
+		if arg, ok := kwargs[c.params[i].name]; ok {
+			bound[i] = arg
+			found++
+		}
+	}
+	if found == len(kwargs) {
+		return nil
+	}
+	for name := range kwargs {
+		switch i := c.index(name); {
 		case i < 0:
 			return kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; it is %s", shorten(name), c.hint(name), c.signature())
 		case i < positional:
 			return kverr.Errorf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
 		}
-		bound[i] = arg
 	}
 	return nil
 }

@@ -158,6 +158,9 @@ func TestGetAndSetInMemoryTakeFewAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { h.Get(t.Context(), "k") }); n > c.get {
 			t.Errorf("get of %v takes %v allocations", c.value, n)
 		}
+		if n := testing.AllocsPerRun(100, func() { h.Set(t.Context(), "k", c.value, time.Hour) }); n > 1 {
+			t.Errorf("set of %v with a ttl takes %v allocations", c.value, n)
+		}
 	}
 	// A script's dict is one more, and its keys are objects, which are kept.
 	call := func(name string, args []object.Object) object.Object {

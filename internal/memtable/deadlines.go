@@ -28,6 +28,7 @@ type due struct {
 
 const (
 	bucketKeys = 256
+	fewBuckets = 4
 	never      = math.MaxInt64
 )
 
@@ -50,7 +51,7 @@ func (x *deadlines) find(d due) int {
 // add notes the deadline of a key, which is in the table already.
 func (x *deadlines) add(t *Table, d due) {
 	if x.n == 0 {
-		x.from, x.buckets, x.last, x.soonest = append(x.from[:0], d), append(x.buckets[:0], nil), d, d.deadline
+		x.begin(d)
 	}
 	x.n++
 	x.soonest = min(x.soonest, d.deadline)
@@ -70,6 +71,25 @@ func (x *deadlines) add(t *Table, d due) {
 		x.last = d
 	}
 	x.buckets[at] = append(x.buckets[at], d.hash)
+}
+
+// begin makes the first bucket, of what empty left of one where it can.
+func (x *deadlines) begin(d due) {
+	if cap(x.buckets) == 0 {
+		x.buckets = append(x.buckets, nil)
+	}
+	x.buckets = x.buckets[:1]
+	x.buckets[0] = x.buckets[0][:0]
+	x.from, x.last, x.soonest = append(x.from[:0], d), d, d.deadline
+}
+
+// empty forgets the last deadline. Where there were few buckets their memory stays,
+// so that a lone key whose deadline changes with each write takes none.
+func (x *deadlines) empty() {
+	if cap(x.from) > fewBuckets || cap(x.buckets) > fewBuckets {
+		*x = deadlines{}
+	}
+	x.from, x.buckets, x.n, x.last, x.soonest = x.from[:0], x.buckets[:0], 0, due{}, never
 }
 
 // split divides a bucket in two. It fails where all of it is one and the same
@@ -139,7 +159,7 @@ func (x *deadlines) remove(d due) {
 	b[i] = b[len(b)-1]
 	x.buckets[at] = b[:len(b)-1]
 	if x.n--; x.n == 0 {
-		*x = deadlines{soonest: never}
+		x.empty()
 	} else if len(b) <= bucketKeys/4 {
 		x.merge(at)
 	}
