@@ -125,9 +125,9 @@ func memoryDicts(s *suite, w workload, g int) {
 	lines := points(s, packedMap, all, w, g, func(i int) any { return smallDict(i) })
 	switch {
 	case g == 1 && w.name == "get":
-		s.atMost("small dict get, against msgpack in a map", 0.6, lines[ours].ratio, ratio)
+		s.atMost("small dict get, against msgpack in a map", 0.45, lines[ours].ratio, ratio)
 	case g == 1 && w.name == "set":
-		s.atMost("small dict set, against msgpack in a map", 0.4, lines[ours].ratio, ratio)
+		s.atMost("small dict set, against msgpack in a map", 0.5, lines[ours].ratio, ratio)
 	}
 }
 
