@@ -291,11 +291,7 @@ func (objectBuilder) Set(v []object.Object) (object.Object, error) {
 }
 
 func (objectBuilder) Dict(n int) codec.DictBuilder[object.Object] {
-	d := &object.Dict{Pairs: make(map[string]object.DictPair, n)}
-	if n > maxFieldsOfNames {
-		return (*objectDict)(d)
-	}
-	return (*objectFields)(d)
+	return (*objectDict)(&object.Dict{Pairs: make(map[string]object.DictPair, n)})
 }
 
 // objectDict builds a dict.
@@ -317,20 +313,3 @@ func (d *objectDict) Put(key, value object.Object) (codec.DictBuilder[object.Obj
 }
 
 func (d *objectDict) Done() object.Object { return (*object.Dict)(d) }
-
-// objectFields is objectDict for a dict of a few fields, whose names may be kept.
-type objectFields objectDict
-
-func (d *objectFields) PutText(key string, borrowed bool, value object.Object) {
-	if name := keptNames.find(key); name != nil {
-		d.Pairs[name.key] = object.DictPair{Key: name.object, Value: value}
-		return
-	}
-	(*objectDict)(d).PutText(key, borrowed, value)
-}
-
-func (d *objectFields) Put(key, value object.Object) (codec.DictBuilder[object.Object], error) {
-	return (*objectDict)(d).Put(key, value)
-}
-
-func (d *objectFields) Done() object.Object { return (*object.Dict)(d) }
