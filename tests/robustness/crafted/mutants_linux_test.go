@@ -267,8 +267,11 @@ func init() {
 						}
 					}
 				}
-				if e := h.Close(); e != nil {
+				// Damage that the log's way into the file meets is found as late as here.
+				if e := h.Close(); e != nil && !errors.Is(e, extlibs.ErrCorrupt) {
 					fmt.Println("BAD", number, m.what, "close:", e)
+				} else if err == nil {
+					err = e
 				}
 				if err != nil || number%8 == 0 {
 					break
