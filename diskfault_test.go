@@ -1,100 +1,92 @@
-package extlibs
+//go:build unix
+
+package extlibs_test
 
 import (
-	"context"
 	"errors"
-	"path/filepath"
+	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
-	"github.com/scriptling-kv/extlibs/internal/boltfile/boltfiletest"
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
-func setText(t *testing.T, h *Handle, key, text string) error {
-	t.Helper()
-	v, err := Encode(text)
-	if err != nil {
-		t.Fatal(err)
+// acts records what is done to a folder, and fails what a test says.
+type acts struct {
+	mu   sync.Mutex
+	seen []access.Act
+	fail access.Act
+}
+
+func (a *acts) hook(act access.Act, name string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seen = append(a.seen, act)
+	if act == a.fail {
+		return &os.PathError{Op: string(act), Path: name, Err: syscall.EIO}
 	}
-	_, err = h.Store().Apply(context.Background(), Op{Kind: OpSet, Key: key, Value: v})
-	return err
+	return nil
+}
+
+func (a *acts) failing(act access.Act) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fail = act
 }
 
 func TestAFileThatCannotBeWrittenStopsNoWriteAndLosesNone(t *testing.T) {
-	r := NewRegistry()
-	path := filepath.Join(t.TempDir(), "kv.db")
-	h, err := r.Open(context.Background(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := setText(t, h, "a", "before"); err != nil {
-		t.Fatal(err)
-	}
-	mend := boltfiletest.FailWrites(h.store.(*boltStore).disk.File(), false)
+	var a acts
+	path := onDisk.storeName(t)
+	r := onDisk.registry(t, extlibs.DiskHook(a.hook))
+	h := mustOpen(t, r, path)
+	must(t, h.Set(ctx, "a", "before", 0))
+	a.failing(access.ActCommit)
 	for range 3 {
-		if err := setText(t, h, "a", "in the log"); err != nil {
-			t.Fatal(err)
-		}
-		if err := h.Compact(context.Background()); !errors.Is(err, syscall.EIO) {
+		must(t, h.Set(ctx, "a", "in the log", 0))
+		if err := h.Compact(ctx); !errors.Is(err, syscall.EIO) {
 			t.Fatalf("a compaction of a file that the disk refuses: %v", err)
 		}
 	}
-	if err := h.Close(); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "kv.db-log") {
+	if err := h.Close(); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "store.db-log") {
 		t.Errorf("a close that could not write the file: %v", err)
 	}
-	mend()
-	if h, err = r.Open(context.Background(), path); err != nil {
-		t.Fatal(err)
-	}
-	want, _ := Encode("in the log")
-	if e, err := h.Store().Load(context.Background(), "a", NeedAll); err != nil || e.Value != want {
-		t.Errorf("the value is %q (%v)", e.Value, err)
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
+	a.failing("")
+	if v, err := mustOpen(t, r, path).Get(ctx, "a"); v != "in the log" || err != nil {
+		t.Errorf("the value is %v, %v", v, err)
 	}
 }
 
 func TestAFailedSyncOfTheFileStopsWritesUntilItIsOpenedAgainAndLosesNone(t *testing.T) {
-	r := NewRegistry()
-	path := filepath.Join(t.TempDir(), "kv.db")
-	h, err := r.Open(context.Background(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := setText(t, h, "a", "before"); err != nil {
-		t.Fatal(err)
-	}
-	mend := boltfiletest.FailWrites(h.store.(*boltStore).disk.File(), true)
-	if err := h.Compact(context.Background()); !errors.Is(err, syscall.EIO) {
+	var a acts
+	path := onDisk.storeName(t)
+	r := onDisk.registry(t, extlibs.DiskHook(a.hook))
+	h := mustOpen(t, r, path)
+	must(t, h.Set(ctx, "a", "before", 0))
+	a.failing(access.ActSyncHeader)
+	if err := h.Compact(ctx); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("a compaction whose sync failed: %v", err)
 	}
-	mend()
-	if err := setText(t, h, "b", "too late"); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCommitUnknown) {
+	a.failing("")
+	if err := h.Set(ctx, "b", "too late", 0); !errors.Is(err, extlibs.ErrUnavailable) || errors.Is(err, extlibs.ErrCommitUnknown) {
 		t.Errorf("the engine may write over pages that the disk still needs: %v", err)
 	}
-	if _, err := h.Store().Load(context.Background(), "a", NeedAll); err != nil {
-		t.Errorf("a read: %v", err)
+	if v, err := h.Get(ctx, "a"); v != "before" || err != nil {
+		t.Errorf("a read: %v, %v", v, err)
 	}
 	for range 2 {
 		if err := h.Close(); !errors.Is(err, syscall.EIO) {
 			t.Fatalf("a close that left the log: %v", err)
 		}
 	}
-	if _, err := h.Store().Load(context.Background(), "a", NeedAll); !errors.Is(err, ErrClosed) {
+	if _, err := h.Get(ctx, "a"); !errors.Is(err, extlibs.ErrClosed) {
 		t.Errorf("a call after close: %v", err)
 	}
-	if h, err = r.Open(context.Background(), path); err != nil {
-		t.Fatalf("opening it again: %v", err)
+	h = mustOpen(t, r, path)
+	if v, err := h.Get(ctx, "a"); v != "before" || err != nil {
+		t.Errorf("opened again: %v, %v", v, err)
 	}
-	if _, err := h.Store().Load(context.Background(), "a", NeedAll); err != nil {
-		t.Error(err)
-	}
-	if err := setText(t, h, "b", "after"); err != nil {
-		t.Error(err)
-	}
-	if err := r.Close(); err != nil {
-		t.Error(err)
-	}
+	must(t, h.Set(ctx, "b", "after", 0))
 }

@@ -34,29 +34,6 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// acts records what is done to a folder, and fails what a test says.
-type acts struct {
-	mu   sync.Mutex
-	seen []access.Act
-	fail access.Act
-}
-
-func (a *acts) hook(act access.Act, name string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.seen = append(a.seen, act)
-	if act == a.fail {
-		return &os.PathError{Op: string(act), Path: name, Err: syscall.EIO}
-	}
-	return nil
-}
-
-func (a *acts) failing(act access.Act) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.fail = act
-}
-
 func TestAStoreWhoseFileIsDeletedOrReplacedTakesNoWritesAndSaysSo(t *testing.T) {
 	for name, take := range map[string]func(path string) error{
 		"deleted": os.Remove,
@@ -134,11 +111,10 @@ func TestOpeningMakesDurableWhatItReadsBeforeAnythingIsBuiltOnIt(t *testing.T) {
 	if err := h.Set(ctx, "k", 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	mend := extlibs.FailWrites(h, true)
+	a.failing(access.ActSyncHeader)
 	if err := h.Close(); !errors.Is(err, extlibs.ErrCommitUnknown) {
 		t.Fatalf("a close that did not sync the header: %v", err)
 	}
-	mend()
 	for _, act := range []access.Act{access.ActSync, access.ActSyncDir} {
 		a.failing(act)
 		if _, err := r.Open(ctx, path); !errors.Is(err, syscall.EIO) {

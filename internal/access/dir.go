@@ -28,6 +28,9 @@ const (
 	ActSync    Act = "sync"
 	ActSyncLog Act = "sync log"
 	ActSyncDir Act = "sync folder"
+
+	ActCommit     Act = "commit"      // by the engine, which has written nothing yet
+	ActSyncHeader Act = "sync header" // the end of a commit: it is made, and may not last
 )
 
 // Hook is for tests: it is called before each act, with the name that the act is
@@ -232,6 +235,18 @@ func (d *Dir) SyncLog(f *os.File) error {
 		return err
 	}
 	return datasync(f)
+}
+
+// Commit commits a transaction of the engine, which writes to the file itself.
+// Where nothing was written, refused is true, and the transaction goes on.
+func (d *Dir) Commit(commit func() error) (refused bool, err error) {
+	if err := d.hook(ActCommit, d.base); err != nil {
+		return true, err
+	}
+	if err := commit(); err != nil {
+		return false, err
+	}
+	return false, d.hook(ActSyncHeader, d.base)
 }
 
 // Sync makes the names in the folder durable, where the system can.

@@ -158,17 +158,18 @@ func (f *File) update(db *bolt.DB, fn func(*bolt.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	committed := false
+	open := true
 	defer func() {
-		if !committed {
+		if open {
 			f.end(tx)
 		}
 	}()
 	if err := fn(tx); err != nil {
 		return err
 	}
-	committed = true // what fails is rolled back by the engine
-	return tx.Commit()
+	open = false // what fails is rolled back by the engine
+	open, err = f.dir.Commit(tx.Commit)
+	return err
 }
 
 // ErrUnchanged is what Update returns where its function changed nothing.
