@@ -2,6 +2,8 @@ package extlibs_test
 
 import (
 	"context"
+	"flag"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -12,6 +14,15 @@ import (
 )
 
 var ctx = context.Background()
+
+// Most tests that run in parallel wait for a disk, and not for a processor.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set("16")
+	}
+	os.Exit(m.Run())
+}
 
 // backend is one kind of store that tests of all of them run against.
 type backend struct {

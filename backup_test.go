@@ -51,6 +51,7 @@ func grown(t *testing.T, h *extlibs.Handle) {
 }
 
 func TestCompactShrinksAFileThatIsInUse(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		dir := t.TempDir()
 		path, link := filepath.Join(dir, "real.db"), filepath.Join(dir, "link.db")
@@ -107,6 +108,7 @@ func TestCompactShrinksAFileThatIsInUse(t *testing.T) {
 }
 
 func TestCompactFileShrinksAFileThatNobodyUses(t *testing.T) {
+	t.Parallel()
 	b := fileBackends()[0]
 	path := b.storeName(t)
 	r := b.registry(t, extlibs.LogBytes(1))

@@ -296,6 +296,7 @@ var badCalls = []struct {
 }
 
 func TestABadCallIsRefusedByNameAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, h := scripted(t, b, newClock().option(), extlibs.MaxValueBytes(4096))
 		eval(t, p, badValues+`
@@ -333,6 +334,7 @@ store.set("k", "kept", ttl=30)
 
 // A call that is bad twice over must not get past the first fault.
 func TestArgumentsThatDoNotFitASignatureAreTypeErrors(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, h := scripted(t, b)
 		eval(t, p, `store.set("key", 1)`)
@@ -505,6 +507,7 @@ func TestHoldAFileForAnotherTest(t *testing.T) {
 }
 
 func TestAClosedStoreSaysSoInEveryCall(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, _ := scripted(t, b)
 		eval(t, p, "store.close()\nstore.close()")

@@ -88,6 +88,7 @@ result = str([len(store.get_many(all[:7])), len(store.items("key*", limit=7)), l
 }
 
 func TestCallsOfManyKeysLookAtTheirContext(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, _ := scripted(t, b, extlibs.MaxOperationBytes(1<<30))
 		eval(t, p, `

@@ -161,6 +161,7 @@ func TestTwoRegistriesShareNothing(t *testing.T) {
 }
 
 func TestGoroutinesOfOneInterpreterCountExactly(t *testing.T) {
+	t.Parallel()
 	const goroutines, rounds = 8, 25
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, h := scripted(t, b)
@@ -240,6 +241,7 @@ def counting_well(user):
 `
 
 func TestOverlappingHandlersLoseAnUpdateUnlessTheyUseUpdate(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		handler string
 		meets   int32 // how often meet is reached
@@ -375,6 +377,7 @@ runtime.kv.open(":memory:x").incr("n")
 // The functions of calls run inside each other to a depth that the host's stack
 // bears, and no further.
 func TestFunctionsOfCallsAreNestedToALimit(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, h := scripted(t, b)
 		eval(t, p, `

@@ -12,6 +12,7 @@ import (
 )
 
 func TestCompareAndSwapComparesValuesAndTypes(t *testing.T) {
+	t.Parallel()
 	dict := func(first, second string) extlibs.Dict {
 		return extlibs.Dict{{Key: first, Value: 1}, {Key: second, Value: extlibs.Set{first, second, 3}}, {Key: 4, Value: nil}}
 	}
@@ -84,6 +85,7 @@ func TestCompareAndSwapSetsOrKeepsTheTimeLeft(t *testing.T) {
 }
 
 func TestALockOfCompareAndDeleteHasOneHolder(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		var holders, got atomic.Int32

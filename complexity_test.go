@@ -9,6 +9,7 @@ import (
 // A page costs as the keys under the prefix, not as the store: so many are looked
 // at, whatever else there is.
 func TestAPrefixLooksAtTheKeysUnderItOnly(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{1_000, 10_000, 100_000} {
 		for name, mode := range map[string]string{"memory": ":memory:store", "bolt": filepath.Join(t.TempDir(), fmt.Sprint(size))} {
 			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {

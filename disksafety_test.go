@@ -35,6 +35,7 @@ func names(t *testing.T, dir string) (names []string) {
 }
 
 func TestAStoreWhoseFileIsDeletedOrReplacedTakesNoWritesAndSaysSo(t *testing.T) {
+	t.Parallel()
 	for name, take := range map[string]func(path string) error{
 		"deleted": os.Remove,
 		"replaced": func(path string) error {
@@ -78,6 +79,7 @@ func TestAStoreWhoseFileIsDeletedOrReplacedTakesNoWritesAndSaysSo(t *testing.T) 
 }
 
 func TestCompactStaysInTheFolderThatWasOpened(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	inside, outside := filepath.Join(dir, "inside"), filepath.Join(dir, "outside")
 	if err := errors.Join(os.Mkdir(inside, 0o700), os.Mkdir(outside, 0o700)); err != nil {
@@ -128,6 +130,7 @@ func TestOpeningMakesDurableWhatItReadsBeforeAnythingIsBuiltOnIt(t *testing.T) {
 }
 
 func TestAFailedSyncOfTheFolderAfterCompactStopsWritesUntilTheFileIsOpenedAgain(t *testing.T) {
+	t.Parallel()
 	var a acts
 	path := onDisk.storeName(t)
 	r := onDisk.registry(t, extlibs.DiskHook(a.hook))
@@ -174,6 +177,7 @@ func TestANewStoreIsThereAsAWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestOfTwoWhoCreateAStoreNeitherTakesTheOthersFile(t *testing.T) {
+	t.Parallel()
 	path := onDisk.storeName(t)
 	first := onDisk.registry(t)
 	linked := false
@@ -227,6 +231,7 @@ func TestWhatDeadProcessesLeftIsRemovedAndNothingElse(t *testing.T) {
 }
 
 func TestABackupFileIsThereAsAWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		var a acts
 		path := b.storeName(t)
@@ -344,6 +349,7 @@ func TestABatchAndAPageAreJudgedByOneReadingOfTheClock(t *testing.T) {
 }
 
 func TestASnapshotIsJudgedByAClockThatWasReadBeforeIt(t *testing.T) {
+	t.Parallel()
 	clock := newClock()
 	var mu sync.Mutex
 	var between func()

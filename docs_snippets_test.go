@@ -139,6 +139,7 @@ func TestSecurityPageConfinesAScript(t *testing.T) {
 }
 
 func TestReadmeProgramRuns(t *testing.T) {
+	t.Parallel()
 	var program string
 	for _, b := range blocks(t, "README.md") {
 		if b.language == "go" && strings.HasPrefix(b.text, "package main") {

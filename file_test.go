@@ -28,6 +28,7 @@ func forEachFileBackend(t *testing.T, test func(t *testing.T, b backend)) {
 }
 
 func TestAFileKeepsEverythingUntilItIsOpenedAgain(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		clock := newClock()
 		path := b.storeName(t)
@@ -66,6 +67,7 @@ func TestAFileKeepsEverythingUntilItIsOpenedAgain(t *testing.T) {
 // It reads a copy of the two files as they are while the store is open, which is
 // what a crash leaves.
 func TestTheFileHoldsAWriteThatReturned(t *testing.T) {
+	t.Parallel()
 	b := backend{name: "bolt", persistent: true}
 	path := b.storeName(t)
 	h := mustOpen(t, b.registry(t, extlibs.LogBytes(1)), path)
@@ -93,6 +95,7 @@ func TestTheFileHoldsAWriteThatReturned(t *testing.T) {
 }
 
 func TestExpiryGoesOnWhileTheFileIsClosed(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		clock := newClock()
 		path := b.storeName(t)
@@ -157,6 +160,7 @@ func wantAgreement(t *testing.T, h *extlibs.Handle, live map[string]time.Duratio
 }
 
 func TestAJumpOfTheClockMovesAllCallsAlike(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		clock := newClock()
 		name := b.storeName(t)
@@ -199,6 +203,7 @@ func TestAJumpOfTheClockMovesAllCallsAlike(t *testing.T) {
 }
 
 func TestMaxFileBytesIsErrFullAndReadsGoOn(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		if b.pending {
 			t.Skip("writes no file until it is closed")
@@ -236,6 +241,7 @@ func TestMaxFileBytesIsErrFullAndReadsGoOn(t *testing.T) {
 }
 
 func TestAFileIsOpenedAndClosedAThousandTimes(t *testing.T) {
+	t.Parallel()
 	b := fileBackends()[0]
 	path := b.storeName(t)
 	r := b.registry(t)

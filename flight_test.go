@@ -43,6 +43,7 @@ func newCrowd(t *testing.T, r *extlibs.Registry, name, source string) *crowd {
 }
 
 func TestOfManyCallersOfGetOrSetOneRunsTheFunction(t *testing.T) {
+	t.Parallel()
 	const callers = 20
 	forEachBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
@@ -79,6 +80,7 @@ func TestOfManyCallersOfGetOrSetOneRunsTheFunction(t *testing.T) {
 }
 
 func TestWhereTheFunctionOfGetOrSetRaisesTheOthersTryThemselves(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		c := newCrowd(t, b.registry(t), b.storeName(t), `
 def fn():
@@ -113,6 +115,7 @@ def call():
 }
 
 func TestAWaitForTheFunctionOfGetOrSetEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		c := newCrowd(t, b.registry(t), b.storeName(t), "def call():\n    return store.get_or_set(\"k\", make)\n")
 		leader := make(chan error)
@@ -137,6 +140,7 @@ func TestAWaitForTheFunctionOfGetOrSetEndsWithItsContext(t *testing.T) {
 }
 
 func TestCallsOfGetOrSetInsideEachOtherNeverWaitForThemselves(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, _ := scripted(t, b)
 		within(t, 20*time.Second, func() {

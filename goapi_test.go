@@ -14,6 +14,7 @@ import (
 )
 
 func TestTheGoCallsReadWhatTheyWrote(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t, newClock().option())
 		ok := func(err error) {
@@ -125,6 +126,7 @@ func everyGoCall(h *extlibs.Handle, key string) map[string]error {
 }
 
 func TestAKeyOutOfRangeIsErrInvalidInEveryCall(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		for name, key := range map[string]string{
@@ -148,6 +150,7 @@ func TestAKeyOutOfRangeIsErrInvalidInEveryCall(t *testing.T) {
 }
 
 func TestATTLOutOfRangeIsErrInvalidInEveryCall(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		for _, ttl := range []time.Duration{-1, -time.Hour, extlibs.MaxTTL + 1, math.MaxInt64, math.MinInt64} {
@@ -192,6 +195,7 @@ func TestAnOperationWithoutAValueIsErrInvalid(t *testing.T) {
 }
 
 func TestUpdateEndsWithItsFunctionsError(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		if err := h.Set(ctx, "k", 1, 0); err != nil {
@@ -217,6 +221,7 @@ func TestUpdateEndsWithItsFunctionsError(t *testing.T) {
 }
 
 func TestUpdateLosesNothingAndMayUseTheStore(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		const workers, times = 6, 25
@@ -250,6 +255,7 @@ func TestUpdateLosesNothingAndMayUseTheStore(t *testing.T) {
 }
 
 func TestAnUpdateThatAlwaysLosesIsErrConflict(t *testing.T) {
+	t.Parallel()
 	h := backends[0].open(t)
 	runs := 0
 	_, err := h.Update(ctx, "k", func(any, bool) (any, error) {
@@ -265,6 +271,7 @@ func TestAnUpdateThatAlwaysLosesIsErrConflict(t *testing.T) {
 }
 
 func TestGetOrSetKeepsOneValueForAll(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		for round := range 20 {
@@ -288,6 +295,7 @@ func TestGetOrSetKeepsOneValueForAll(t *testing.T) {
 }
 
 func TestIncrOfAnotherTypeIsAnError(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		if err := h.SetMany(ctx, map[string]any{"str": "1", "float": 1.5, "max": int64(math.MaxInt64)}, 0); err != nil {
@@ -318,6 +326,7 @@ func TestACallThatFailsStoresNothingOfABatch(t *testing.T) {
 }
 
 func TestStatsCountWhatHappened(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		clock := newClock()
 		r := b.registry(t, clock.option())

@@ -12,6 +12,7 @@ import (
 )
 
 func TestMaxKeysBoundsTheLiveKeys(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		const limit = 10
 		clock := newClock()

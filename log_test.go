@@ -71,6 +71,7 @@ func prefix(t *testing.T, path string, opts ...extlibs.Option) (n int, err error
 }
 
 func TestAStoreThatWasNotClosedIsTwoFilesAndOneAfterAnOrderlyClose(t *testing.T) {
+	t.Parallel()
 	file, log := crashed(t, 20)
 	path := onDisk.storeName(t)
 	write(t, path, file)
@@ -92,6 +93,7 @@ func TestAStoreThatWasNotClosedIsTwoFilesAndOneAfterAnOrderlyClose(t *testing.T)
 }
 
 func TestAFileIsRefusedWithoutItsLog(t *testing.T) {
+	t.Parallel()
 	file, log := crashed(t, 20)
 	_, other := crashed(t, 30)
 	for name, put := range map[string]func(path string) error{
@@ -135,6 +137,7 @@ func TestAFileIsRefusedWithoutItsLog(t *testing.T) {
 }
 
 func TestADamagedLogIsRefusedOrReadUpToAWholeRecord(t *testing.T) {
+	t.Parallel()
 	const keys = 60
 	file, log := crashed(t, keys, extlibs.LogBytes(1))
 	used := len(log)
@@ -194,6 +197,7 @@ func TestAnEnormousLogIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestAStaleLogDoesNoHarmAndOtherFilesAreLeftAlone(t *testing.T) {
+	t.Parallel()
 	_, log := crashed(t, 5)
 	path := onDisk.storeName(t)
 	write(t, path+"-log", log)
@@ -225,6 +229,7 @@ func TestAStaleLogDoesNoHarmAndOtherFilesAreLeftAlone(t *testing.T) {
 }
 
 func TestAReadSeesWhatIsDurable(t *testing.T) {
+	t.Parallel()
 	var hold atomic.Bool
 	held, gate := make(chan struct{}, 8), make(chan struct{})
 	r := onDisk.registry(t, extlibs.DiskHook(func(act access.Act, _ string) error {
@@ -274,6 +279,7 @@ func TestAReadSeesWhatIsDurable(t *testing.T) {
 }
 
 func TestAFailedSyncOfTheLogLatchesAndLosesNothingThatWasAcknowledged(t *testing.T) {
+	t.Parallel()
 	var a acts
 	path := onDisk.storeName(t)
 	r := extlibs.NewRegistry(extlibs.DiskHook(a.hook))
@@ -299,6 +305,7 @@ func TestAFailedSyncOfTheLogLatchesAndLosesNothingThatWasAcknowledged(t *testing
 }
 
 func TestACallThatIsTooLargeForTheLogIsDoneAsAWhole(t *testing.T) {
+	t.Parallel()
 	path := onDisk.storeName(t)
 	r := onDisk.registry(t, extlibs.LogBytes(1))
 	h := mustOpen(t, r, path)
@@ -327,6 +334,7 @@ func TestACallThatIsTooLargeForTheLogIsDoneAsAWhole(t *testing.T) {
 }
 
 func TestKeysThatComeAndGoDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
 	h := mustOpen(t, onDisk.registry(t, extlibs.LogBytes(1)), onDisk.storeName(t))
 	for i := range 500 {
 		if err := h.Set(ctx, "k", i, 0); err != nil {
@@ -393,6 +401,7 @@ func has(t *testing.T, h *extlibs.Handle, key string) bool {
 
 // What is removed from a full file first must not be what a power cut leaves alone.
 func TestInAFullFileOfIntervalModeNoRemovalIsAheadOfWhatItFollows(t *testing.T) {
+	t.Parallel()
 	var synced atomic.Pointer[[]byte] // the log, as the disk has it
 	path := onDisk.storeName(t)
 	opts := []extlibs.Option{extlibs.MaxFileBytes(1 << 20), extlibs.LogBytes(64 << 10)}
@@ -493,6 +502,7 @@ func TestALogThatIsDeletedUnderAStoreStopsWritesAndLosesNothing(t *testing.T) {
 }
 
 func TestNoCopyTakesTheNameOfALog(t *testing.T) {
+	t.Parallel()
 	path := onDisk.storeName(t)
 	h := mustOpen(t, onDisk.registry(t), path)
 	other := mustOpen(t, onDisk.registry(t), onDisk.storeName(t))
@@ -516,6 +526,7 @@ func TestNoCopyTakesTheNameOfALog(t *testing.T) {
 }
 
 func TestAnOlderFileDoesNotGoOnBehindACallThatItsLogLacks(t *testing.T) {
+	t.Parallel()
 	path, copied := onDisk.storeName(t), onDisk.storeName(t)
 	h := mustOpen(t, onDisk.registry(t, extlibs.LogBytes(64<<10)), path)
 	if err := h.Set(ctx, "a", 1, 0); err != nil {
@@ -538,6 +549,7 @@ func TestAnOlderFileDoesNotGoOnBehindACallThatItsLogLacks(t *testing.T) {
 }
 
 func TestAFileWithinItsLimitIsOpenedAlthoughThereIsALogToCount(t *testing.T) {
+	t.Parallel()
 	path := onDisk.storeName(t)
 	r := extlibs.NewRegistry()
 	h := mustOpen(t, r, path)

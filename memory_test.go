@@ -230,6 +230,7 @@ func steppedClock() Option {
 }
 
 func TestAllKeysOfOneCallAreJudgedByOneReadingOfTheClock(t *testing.T) {
+	t.Parallel()
 	const keys = 300
 	all := make([]string, keys)
 	ops := make([]Op, keys)
@@ -383,6 +384,7 @@ func TestTheLimitOfKeysIsExactWhenExpiredKeysComeBackToLife(t *testing.T) {
 }
 
 func TestTheLimitOfBytesRefusesNothingThatFits(t *testing.T) {
+	t.Parallel()
 	// Writers of a large value, which never fits, and of small ones, which do:
 	// what the large ones try must not be in the way of the small ones.
 	m := newTestMemory(t, MaxMemoryBytes(100_000))

@@ -110,6 +110,7 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 }
 
 func TestHitsAreExactWhileTheyAreFewAndNearlySoWhenTheyAreMany(t *testing.T) {
+	t.Parallel()
 	r := NewRegistry()
 	defer r.Close()
 	h, err := r.Open(t.Context(), ":memory:hits")

@@ -11,6 +11,7 @@ import (
 
 // It counts the keys that are looked at.
 func TestAPatternWithALiteralPrefixLooksOnlyAtTheKeysUnderIt(t *testing.T) {
+	t.Parallel()
 	m := newMemory(newOptions(nil))
 	defer m.Close()
 	var ops []Op

@@ -138,6 +138,7 @@ func TestNoErrorNorNameShowsThePasswordOfAURL(t *testing.T) {
 }
 
 func TestTheLimitOfStoresIsExactUnderRaces(t *testing.T) {
+	t.Parallel()
 	dialWith(func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) { return openMemory(ctx) })
 	for range 20 {
 		dir := t.TempDir()
@@ -162,6 +163,7 @@ func TestTheLimitOfStoresIsExactUnderRaces(t *testing.T) {
 }
 
 func TestTheLimitOfKeysIsExactWhereExpiredKeysComeBackToLife(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		const limit = 10
 		clock := newClock()
@@ -192,6 +194,7 @@ func TestTheLimitOfKeysIsExactWhereExpiredKeysComeBackToLife(t *testing.T) {
 }
 
 func TestScriptsCreateAtMostSoManyFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := backends[0].registry(t, extlibs.MaxCreatedFiles(2))
 	mustOpen(t, r, filepath.Join(dir, "by the host.db"))
@@ -327,6 +330,7 @@ func (hung) Len(ctx context.Context) (int, error) {
 }
 
 func TestStatsOfAHungBackendEndWithTheContext(t *testing.T) {
+	t.Parallel()
 	dialWith(func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) {
 		s, err := openMemory(ctx)
 		return hung{s}, err

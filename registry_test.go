@@ -52,6 +52,7 @@ func TestEverySpellingOfAFileIsOneStore(t *testing.T) {
 }
 
 func TestConcurrentOpensOfOneNameAreOneStore(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
 		name := b.storeName(t)
@@ -91,6 +92,7 @@ func TestConcurrentOpensOfOneNameAreOneStore(t *testing.T) {
 }
 
 func TestOpensAndClosesOfOneNameMayMix(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
 		name := b.storeName(t)
@@ -120,6 +122,7 @@ func TestOpensAndClosesOfOneNameMayMix(t *testing.T) {
 }
 
 func TestAClosedStoreLeavesTheRegistryAndItsHandlesAreStale(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
 		name := b.storeName(t)
@@ -153,6 +156,7 @@ func TestAClosedStoreLeavesTheRegistryAndItsHandlesAreStale(t *testing.T) {
 }
 
 func TestTheDefaultStoresOwnFileIsTheDefaultStore(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
 		path := b.storeName(t)
@@ -174,6 +178,7 @@ func TestTheDefaultStoresOwnFileIsTheDefaultStore(t *testing.T) {
 }
 
 func TestInitMayBeCalledAgain(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
 		path, other := b.storeName(t), b.storeName(t)
@@ -251,6 +256,7 @@ func TestAFailedInitKeepsTheDefaultStore(t *testing.T) {
 }
 
 func TestACloseOfTheRegistryClosesEveryStore(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
 		name := b.storeName(t)
@@ -289,6 +295,7 @@ func TestACloseOfTheRegistryClosesEveryStore(t *testing.T) {
 }
 
 func TestMaxStoresBoundsTheOpenStores(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t, extlibs.MaxStores(3))
 		names := make([]string, 4)
@@ -327,6 +334,7 @@ func TestANameThatIsNotCompleteIsErrInvalid(t *testing.T) {
 }
 
 func TestAStoreWhoseFileWasReplacedIsClosedByTheNextOpen(t *testing.T) {
+	t.Parallel()
 	forEachFileBackend(t, func(t *testing.T, b backend) {
 		r := b.registry(t)
 		path, backup := b.storeName(t), b.storeName(t)

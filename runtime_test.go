@@ -410,6 +410,7 @@ func TestATaskBeyondTheLimitIsAnErrorThatSaysWhatToDo(t *testing.T) {
 }
 
 func TestAScriptThatStartsTasksWithoutEndStopsAtTheLimit(t *testing.T) {
+	t.Parallel()
 	r := extlibs.NewRegistry()
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, endless)
@@ -428,6 +429,7 @@ while True:
 }
 
 func TestATaskDoesNotOutliveTheTimeThatTheHostGaveItsScript(t *testing.T) {
+	t.Parallel()
 	r := backends[0].registry(t)
 	p := interpreter(r, &bytes.Buffer{})
 	if _, err := p.EvalWithTimeout(200*time.Millisecond, endless+`runtime.background("t", "spawns")`); err != nil {
@@ -441,6 +443,7 @@ func TestATaskDoesNotOutliveTheTimeThatTheHostGaveItsScript(t *testing.T) {
 }
 
 func TestAHostCanWaitForTheTasksOfItsScripts(t *testing.T) {
+	t.Parallel()
 	r := backends[0].registry(t)
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, `
@@ -464,6 +467,7 @@ for i in range(4):
 }
 
 func TestArgumentsOfATaskAreJudgedBeforeTheyAreCopied(t *testing.T) {
+	t.Parallel()
 	p := interpreter(backends[0].registry(t), &bytes.Buffer{})
 	eval(t, p, `
 import scriptling.runtime as runtime

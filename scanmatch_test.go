@@ -12,6 +12,7 @@ import (
 // A pattern that takes its time keeps nobody from writing: here the match itself
 // writes, which would wait for a lock or for a transaction for ever.
 func TestKeysAreMatchedOutsideEveryLockAndTransaction(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []Mode{Always(), Interval(time.Hour)} {
 		t.Run(fmt.Sprint(mode.interval), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "kv.db")

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAViewIsAStoreOfTheKeysUnderItsPrefix(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		outside := []string{"user", "user:", "user;", "z"}
@@ -98,6 +99,7 @@ func TestAViewRefusesKeysThatItCannotHold(t *testing.T) {
 }
 
 func TestAllComesInOrderAndItsLoopMayChangeTheStore(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		const n = 3000
@@ -153,6 +155,7 @@ func TestAllComesInOrderAndItsLoopMayChangeTheStore(t *testing.T) {
 }
 
 func TestAViewHasNoFileToCopyOrToCompactAndSaysSo(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		view := h.Sub("user:")

@@ -22,6 +22,7 @@ type typedUser struct {
 }
 
 func TestAStructComesBackAsItWasAndScriptsSeeADict(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		want := typedUser{"Ann", 7, 0.5, time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), []string{"a"},
@@ -70,6 +71,7 @@ func TestWhatScriptsStoredFitsIntoTypes(t *testing.T) {
 }
 
 func TestATypedCallThatCannotSucceedSaysWhyAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	h := backends[0].open(t)
 	if err := h.Set(ctx, "k", "hush-hush", 0); err != nil {
 		t.Fatal(err)

@@ -238,6 +238,7 @@ func TestAValueMayBeNested500LevelsAndNoMore(t *testing.T) {
 }
 
 func TestAValueOverTheLimitOfBytesIsRefusedEverywhere(t *testing.T) {
+	t.Parallel()
 	const limit = 1000
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t, extlibs.MaxValueBytes(limit))
@@ -275,6 +276,7 @@ func TestAValueOverTheLimitOfBytesIsRefusedEverywhere(t *testing.T) {
 }
 
 func TestWhatIsStoredSharesNothingWithWhatWasPassedOrReturned(t *testing.T) {
+	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		h := b.open(t)
 		list := []any{[]byte("bytes"), map[string]any{"k": []any{int64(1)}}}

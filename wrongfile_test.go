@@ -44,6 +44,7 @@ func storeFile(t *testing.T, path string) {
 }
 
 func TestAWrongFileIsRefusedAndLeftAsItIs(t *testing.T) {
+	t.Parallel()
 	write := func(data string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
@@ -154,6 +155,7 @@ func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestAnEmptyFileBecomesAStore(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
