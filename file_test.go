@@ -241,7 +241,10 @@ func TestMaxFileBytesIsErrFullAndReadsGoOn(t *testing.T) {
 }
 
 func TestAFileIsOpenedAndClosedAThousandTimes(t *testing.T) {
-	t.Parallel()
+	rounds := 1000
+	if testing.Short() {
+		rounds = 100
+	}
 	b := fileBackends()[0]
 	path := b.storeName(t)
 	r := b.registry(t)
@@ -250,9 +253,9 @@ func TestAFileIsOpenedAndClosedAThousandTimes(t *testing.T) {
 		return len(entries)
 	}
 	before := 0
-	for i := range 1000 {
+	for i := range rounds {
 		h := mustOpen(t, r, path)
-		if i%100 == 0 {
+		if i%(rounds/10) == 0 {
 			if _, err := h.Incr(ctx, "rounds", 1, 0); err != nil {
 				t.Fatal(err)
 			}
