@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/spf13/cobra"
@@ -23,6 +22,9 @@ once it is complete; FILE must not exist. A program backs up its own open store 
 		Example: `  scriptling-kv backup app.db app-2026-11-23.db`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := hasNoFile(args[0]); err != nil {
+				return err
+			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
 				return copyTo(cmd, h, args[1])
 			})
@@ -30,9 +32,17 @@ once it is complete; FILE must not exist. A program backs up its own open store 
 	}
 }
 
+// hasNoFile says of a URL what there is instead of a copy of a file.
+func hasNoFile(name string) error {
+	if isURL(name) {
+		return usageError("only a file has copies and room to give back; export and move copy what is on a server")
+	}
+	return nil
+}
+
 // copyTo makes a file of a store, and never in the place of another one.
 func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
-	if strings.Contains(path, "://") {
+	if isURL(path) {
 		return usageError("a copy is a file; move copies to a server")
 	}
 	if err := isFreeForStore(path); err != nil {
@@ -53,6 +63,9 @@ beside it, STORE-log, if there is one. Delete neither.`,
 		Example: `  mv app.db app-damaged.db && scriptling-kv restore app-2026-11-23.db app.db`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := hasNoFile(args[0]); err != nil {
+				return err
+			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
 				return copyTo(cmd, h, args[1])
 			})
@@ -69,6 +82,9 @@ func compactCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var keys int64
+			if err := hasNoFile(args[0]); err != nil {
+				return err
+			}
 			err := withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
 				if err := h.Compact(cmd.Context()); err != nil {
 					return err
@@ -84,7 +100,7 @@ func compactCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d keys, %d bytes\n", keys, info.Size())
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, %d bytes\n", plural(keys, "key", "keys"), info.Size())
 			return err
 		},
 	}

@@ -9,8 +9,9 @@
 // scriptling-kv help lists the commands, and COMMAND --help shows examples.
 //
 // The exit status is 0 if all went well, 1 if the command failed, 2 if it was
-// given wrong arguments, 3 if the key is not there, 4 if check found damage, 5 if
-// export --salvage may not have saved all, and 130 if it was interrupted.
+// given wrong arguments, 3 if the key is not there, 4 if check found damage or
+// no log where the file needs one, 5 if export --salvage may not have saved all,
+// and 130 if it was interrupted.
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/scriptling-kv/extlibs"
 	_ "github.com/scriptling-kv/extlibs/redisstore" // redis:// and its sisters
 	"github.com/spf13/cobra"
 )
@@ -72,6 +74,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	addCompletion(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -84,6 +87,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	fmt.Fprintln(stderr, "scriptling-kv:", text)
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.status
+	}
+	if errors.Is(err, extlibs.ErrInvalid) {
+		return exitUsage
 	}
 	return exitFailed
 }
@@ -103,7 +109,7 @@ in order; a second Ctrl-C ends it at once.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 && strings.Contains(args[0], "://") {
+			if len(args) > 0 && (isURL(args[0]) || exists(args[0])) {
 				return usageError("a command comes before the store; scriptling-kv help lists the commands")
 			}
 			if len(args) > 0 {
@@ -115,7 +121,11 @@ in order; a second Ctrl-C ends it at once.`,
 	}
 	root.PersistentFlags().Bool("json", false, "write JSON, for programs, instead of what a script would write")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError("%w; %s --help shows how it is used; -- goes before a key or a value that begins with a dash", err, cmd.CommandPath())
+		hint := ""
+		if strings.HasPrefix(err.Error(), "unknown ") {
+			hint = "; -- goes before a key or a value that begins with a dash"
+		}
+		return usageError("%w; %s --help shows how it is used%s", err, cmd.CommandPath(), hint)
 	})
 	root.AddCommand(readCommands()...)
 	root.AddCommand(writeCommands()...)
@@ -128,6 +138,23 @@ in order; a second Ctrl-C ends it at once.`,
 	return root
 }
 
+// addCompletion adds the command that cobra makes, which writes to the output that
+// root has now, and lets it refuse shells that it does not know.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return usageError("unknown shell %.40q; scriptling-kv completion --help lists the shells", args[0])
+				}
+				return nil
+			}
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+}
+
 // wrapArgs gives wrong arguments their exit status, and says what is right.
 func wrapArgs(cmd *cobra.Command) {
 	check := cmd.Args
@@ -136,7 +163,7 @@ func wrapArgs(cmd *cobra.Command) {
 			return nil
 		}
 		if err := check(cmd, args); err != nil {
-			return usageError("%w; it is: %s", err, cmd.UseLine())
+			return usageError("%s cannot take %s; it is: %s", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.UseLine())
 		}
 		return nil
 	}

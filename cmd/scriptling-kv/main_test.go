@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
@@ -95,7 +96,7 @@ func TestKeysAreSelectedByPatternOrPrefix(t *testing.T) {
 	c.fails(exitUsage, "-- goes before", "set", "app.db", "minus", "-1")
 	c.prints("", "set", "app.db", "minus", "--", "-1")
 	c.prints("-1\n", "get", "app.db", "minus")
-	c.fails(exitFailed, "pattern", "keys", "app.db", "--pattern", "[")
+	c.fails(exitUsage, "pattern", "keys", "app.db", "--pattern", "[")
 }
 
 func TestExpiryIsShownAndChanged(t *testing.T) {
@@ -155,7 +156,7 @@ func TestImportStoresWhatStandsBeforeAWrongLine(t *testing.T) {
 	} {
 		store := fmt.Sprint(i, ".db")
 		lines := "{\"key\":\"before\",\"value\":1}\n" + wrong + "\n"
-		if _, stderr, status := c.try(lines, "import", store); status != exitFailed || !strings.HasPrefix(stderr, "1 entries imported\nscriptling-kv: line 2: ") {
+		if _, stderr, status := c.try(lines, "import", store); status != exitFailed || !strings.HasPrefix(stderr, "1 entry imported\nscriptling-kv: line 2: ") {
 			t.Errorf("%.30s: exit status %d, %q", wrong, status, stderr)
 		}
 		c.prints("before\n", "keys", store)
@@ -187,6 +188,73 @@ func TestAMoveCopiesVerifiesAndGoesOnWhereItStopped(t *testing.T) {
 	c.prints("0\n", "get", "b.db", "mine")
 }
 
+func TestAMoveComparesTheTimesLeft(t *testing.T) {
+	c := newCLI(t)
+	c.ok("set", "a.db", "k", "1", "--ttl", "1h")
+	c.ok("set", "a.db", "same", "1", "--ttl", "1h")
+	c.ok("move", "a.db", "b.db")
+	c.ok("expire", "b.db", "k", "60")
+	c.prints("2 keys are the same in both stores, 1 of them copied now\n", "move", "a.db", "b.db")
+	if got := c.ok("ttl", "b.db", "k"); !strings.HasPrefix(got, "59m") && got != "1h0m0s\n" {
+		t.Errorf("the copy has %s left", got)
+	}
+}
+
+// full is the store of a file that takes no batch, and counts those that it was given.
+type full struct{ extlibs.Store }
+
+var batches atomic.Int64
+
+func init() {
+	extlibs.RegisterDriver("full", func(ctx context.Context, c extlibs.OpenConfig) (extlibs.Store, error) {
+		h, err := extlibs.NewRegistry().Open(ctx, ":memory:full")
+		if err != nil {
+			return nil, err
+		}
+		return &full{h.Store()}, nil
+	})
+}
+
+func (*full) ApplyMany(context.Context, []extlibs.Op) ([]extlibs.Result, error) {
+	batches.Add(1)
+	return nil, extlibs.ErrFull
+}
+
+func TestAMoveToAStoreThatIsFullEndsWithItsFirstError(t *testing.T) {
+	c := newCLI(t)
+	for i := range 4 {
+		c.ok("set", "a.db", fmt.Sprint("k", i), `"`+strings.Repeat("x", batchBytes)+`"`)
+	}
+	batches.Store(0)
+	_, stderr, status := c.try("", "move", "a.db", "full://host/x")
+	if status != exitFailed || strings.Count(stderr, "\n") != 1 || batches.Load() != 1 {
+		t.Errorf("exit status %d after %d batches, %q", status, batches.Load(), stderr)
+	}
+}
+
+func TestNothingToDoIsNoError(t *testing.T) {
+	c := newCLI(t)
+	c.ok("set", "a.db", "k", "1")
+	c.ok("del", "a.db", "k")
+	c.prints("", "export", "a.db")
+	c.prints("0 keys are the same in both stores, 0 of them copied now\n", "move", "a.db", "b.db")
+	for _, input := range []string{os.DevNull, "-"} {
+		if _, stderr, status := c.try("", "import", "c.db", input); status != 0 || stderr != "0 entries imported\n" {
+			t.Errorf("import of nothing from %s: exit status %d, %q", input, status, stderr)
+		}
+	}
+}
+
+func TestImportTakesAByteOrderMark(t *testing.T) {
+	c := newCLI(t)
+	if _, stderr, status := c.try("\xef\xbb\xbf{\"key\":\"a\",\"value\":1}\r\n{\"key\":\"b\",\"value\":2}\r\n", "import", "a.db"); status != 0 || stderr != "2 entries imported\n" {
+		t.Errorf("exit status %d, %q", status, stderr)
+	}
+	if _, stderr, status := c.try("{\"key\":\"a\",\"value\":1}\n\xef\xbb\xbf{\"key\":\"b\",\"value\":2}", "import", "a.db"); status != exitFailed || !strings.Contains(stderr, "line 2") {
+		t.Errorf("a mark in the middle: exit status %d, %q", status, stderr)
+	}
+}
+
 func TestAMoveOfAStoreOntoItselfIsRefused(t *testing.T) {
 	c := newCLI(t)
 	c.fill("a.db", 1)
@@ -213,7 +281,7 @@ func TestABackupIsRestored(t *testing.T) {
 	c.fails(exitFailed, "exist", "restore", "backup.db", "a.db")
 	c.prints("2\n", "get", "a.db", "k")
 	got := c.ok("compact", "a.db")
-	if info, err := os.Stat("a.db"); err != nil || got != fmt.Sprintf("1 keys, %d bytes\n", info.Size()) {
+	if info, err := os.Stat("a.db"); err != nil || got != fmt.Sprintf("1 key, %d bytes\n", info.Size()) {
 		t.Errorf("compact printed %q, the file has %v bytes (%v)", got, info, err)
 	}
 	if got := c.ok("stat", "a.db"); !strings.Contains(got, "keys   1\n") {
@@ -227,14 +295,21 @@ func TestWrongCommandsAreRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{"nosuch"}, {"get"}, {"get", "app.db"}, {"get", "app.db", "a", "b"}, {"keys", "app.db", "--nosuch"}, {"set", "app.db", "a", "unquoted"},
 		{"set", "app.db", "a", "{", "--json"}, {"set", "app.db", "a", "1", "--text", "--json"}, {"get", ":memory:x", "a"}, {"get", "", "a"}, {"del", "app.db"},
+		{"set", "app.db", "", "1"}, {"set", "memory:x", "a", "1"}, {"completion", "nosuch"}, {"app.db", "keys"}, {"export", "app.db", "-o", "redis://host/0/x"},
+		{"backup", "redis://host/0/x", "b.db"}, {"restore", "redis://host/0/x", "b.db"}, {"compact", "redis://host/0/x"},
 	} {
 		c.fails(exitUsage, "scriptling-kv: ", args...)
 	}
 	for _, args := range [][]string{
 		{"get", "nosuch.db", "a"}, {"keys", "nosuch.db"}, {"del", "nosuch.db", "a"}, {"compact", "nosuch.db"}, {"backup", "nosuch.db", "x"},
-		{"set", "nosuch/x.db", "a", "1"}, {"get", ".", "a"}, {"set", "app.db", "", "1"}, {"get", "nosuch://host/x", "a"},
+		{"set", "nosuch/x.db", "a", "1"}, {"get", ".", "a"},
 	} {
 		c.fails(exitFailed, "scriptling-kv: ", args...)
+	}
+	c.fails(exitUsage, "a command comes before the store", "app.db", "keys")
+	c.fails(exitUsage, "-- goes before", "get", "app.db", "-5")
+	if _, stderr, _ := c.try("", "keys", "app.db", "--limit", "x"); strings.Contains(stderr, "-- goes before") {
+		t.Errorf("a wrong limit: %q", stderr)
 	}
 	if _, err := os.Stat(filepath.Join(c.dir, "nosuch.db")); err == nil {
 		t.Error("a command that reads made a file")

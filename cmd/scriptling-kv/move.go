@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -16,8 +15,9 @@ func moveCommand() *cobra.Command {
 		Use:   "move SRC DST",
 		Short: "Copy a store to another backend, and verify the copy",
 		Long: `Copies every key with its value and the time left from one store to another: file to server, server to
-file, file to file. What DST has already is not written again, so a move that was interrupted goes on where
-it stopped. At the end both are compared. SRC is left as it is; keys that only DST has stay, and are counted.`,
+file, file to file, server to server. What DST has already is not written again, so a move that was
+interrupted goes on where it stopped. At the end both are compared, the times left to within 5 seconds.
+SRC is left as it is; keys that only DST has stay, and are counted.`,
 		Example: `  scriptling-kv move app.db redis://localhost:6379/0/app
   scriptling-kv move redis://localhost:6379/0/app app.db`,
 		Args: cobra.ExactArgs(2),
@@ -46,22 +46,32 @@ func isOneStore(a, b string) bool {
 }
 
 // move copies src to dst and compares them.
-func move(cmd *cobra.Command, src, dst *extlibs.Handle) error {
+func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 	ctx := cmd.Context()
 	total, err := src.Count(ctx, "*")
 	if err != nil {
 		return err
 	}
-	bar := progress(cmd, 2*int64(total), "move")
+	bar := keysMeter(cmd, 2*total, "move")
+	defer func() { bar.end(err) }()
 	w := writer{h: dst}
 	err = eachEntry(ctx, src, extlibs.ListOptions{}, func(entries []extlibs.Entry) error {
 		missing, err := differing(ctx, dst, entries)
-		for _, e := range missing {
-			err = errors.Join(err, w.set(ctx, e))
+		if err != nil {
+			return err
 		}
-		return errors.Join(err, bar.Add(len(entries)))
+		for _, e := range missing {
+			if err := w.set(ctx, e); err != nil {
+				return err
+			}
+		}
+		bar.add(len(entries))
+		return nil
 	})
-	if err = errors.Join(err, w.flush(ctx)); err != nil {
+	if err == nil {
+		err = w.flush(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("%w; run the same command again, it goes on where it stopped", err)
 	}
 	wrong, compared := 0, 0
@@ -69,9 +79,10 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) error {
 		missing, err := differing(ctx, dst, entries)
 		wrong += len(missing)
 		compared += len(entries)
-		return errors.Join(err, bar.Add(len(entries)))
+		bar.add(len(entries))
+		return err
 	})
-	if err = errors.Join(err, bar.Close()); err != nil {
+	if err != nil {
 		return err
 	}
 	if wrong > 0 {
@@ -81,20 +92,19 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d keys are the same in both stores, %d of them copied now", compared, w.stored)
+	text := fmt.Sprintf("%d keys are the same in both stores, %d of them copied now", compared, w.stored)
 	if extra := n - compared; extra > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "; the destination has %d more", extra)
+		text += fmt.Sprintf("; the destination has %d more", extra)
 	}
-	fmt.Fprintln(cmd.OutOrStdout())
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 	return err
 }
 
-// expiring is the time left below which a key may be gone from one store before
-// the other.
-const expiring = 5 * time.Second
+// tolerance is how much the times left of one key may differ, because they run
+// while they are read, and below which it may be gone from one store before the other.
+const tolerance = 5 * time.Second
 
-// differing returns those of entries that dst does not have as they are. The
-// time left is compared for being there, because it runs.
+// differing returns those of entries that dst does not have as they are.
 func differing(ctx context.Context, dst *extlibs.Handle, entries []extlibs.Entry) ([]extlibs.Entry, error) {
 	keys := make([]string, len(entries))
 	for i, e := range entries {
@@ -112,8 +122,8 @@ func differing(ctx context.Context, dst *extlibs.Handle, entries []extlibs.Entry
 	for _, e := range entries {
 		d, ok := have[e.Key]
 		switch {
-		case !ok && e.TTL > 0 && e.TTL < expiring:
-		case !ok || d.Value != e.Value || (d.TTL == 0) != (e.TTL == 0):
+		case !ok && e.TTL > 0 && e.TTL < tolerance:
+		case !ok || d.Value != e.Value || (d.TTL == 0) != (e.TTL == 0) || (d.TTL-e.TTL).Abs() > tolerance:
 			missing = append(missing, e)
 		}
 	}

@@ -22,13 +22,17 @@ const (
 
 // withStore runs fn on the store that a path or URL names.
 func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handle) error) (err error) {
-	isURL := strings.Contains(name, "://")
 	switch {
 	case cmd.Context().Err() != nil:
 		return cmd.Context().Err()
-	case name == "" || strings.HasPrefix(name, ":memory:"):
+	case isInMemory(name):
 		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
-	case !isURL && a != creates:
+	case isURL(name):
+	case a == creates && !exists(name):
+		if err := isFreeForStore(name); err != nil { // a log would be lost with the first write
+			return err
+		}
+	case a != creates:
 		info, err := os.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return noFile(name)
@@ -44,13 +48,23 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 	r := extlibs.NewRegistry(opts...)
 	defer func() { err = errors.Join(err, r.Close()) }()
 	h, err := r.Open(cmd.Context(), name)
-	if errors.Is(err, extlibs.ErrInUse) {
+	switch {
+	case errors.Is(err, extlibs.ErrInUse):
 		return fmt.Errorf("%w; a program has the store open: end it first, or let it make a backup", err)
-	}
-	if err != nil {
+	case errors.Is(err, extlibs.ErrCorrupt) && !isURL(name):
+		return fmt.Errorf("%w; scriptling-kv check %q says what can be saved", err, name)
+	case err != nil:
 		return err
 	}
 	return fn(h)
+}
+
+func isURL(name string) bool { return strings.Contains(name, "://") }
+
+// isInMemory also takes what the library takes for a name in memory that is not
+// complete.
+func isInMemory(name string) bool {
+	return name == "" || !isURL(name) && (name[0] == ':' || strings.HasPrefix(name, "memory:"))
 }
 
 func noFile(name string) error {

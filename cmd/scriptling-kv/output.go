@@ -22,6 +22,9 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	if path == "" || path == "-" {
 		return write(cmd.OutOrStdout())
 	}
+	if isURL(path) {
+		return usageError("-o takes a file; move copies to a server")
+	}
 	if err := isFree(path); err != nil {
 		return err
 	}
@@ -61,6 +64,14 @@ func isFreeForStore(path string) error {
 		return err
 	}
 	return isFree(path + logSuffix)
+}
+
+// plural is n with the word that fits it.
+func plural[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
 }
 
 func exists(path string) bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -192,6 +193,7 @@ func statCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "stat STORE",
 		Short:   "Print the number of keys and the size of a store",
+		Long:    "Prints the number of live keys, and the bytes of the file. A store on a server does not know its bytes.",
 		Example: `  scriptling-kv stat app.db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -203,15 +205,21 @@ func statCommand() *cobra.Command {
 				stat := struct {
 					Store string `json:"store"`
 					Keys  int64  `json:"keys"`
-					Bytes int64  `json:"bytes"`
-				}{h.Name(), s.Keys, s.Bytes}
-				if info, err := os.Stat(args[0]); err == nil {
-					stat.Bytes = info.Size()
+					Bytes *int64 `json:"bytes"` // null: unknown
+				}{Store: h.Name(), Keys: s.Keys}
+				bytes := "unknown"
+				if !isURL(args[0]) {
+					info, err := os.Stat(args[0])
+					if err != nil {
+						return err
+					}
+					size := info.Size()
+					stat.Bytes, bytes = &size, strconv.FormatInt(size, 10)
 				}
 				if wantsJSON(cmd) {
 					return json.NewEncoder(cmd.OutOrStdout()).Encode(stat)
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "store  %s\nkeys   %d\nbytes  %d\n", stat.Store, stat.Keys, stat.Bytes)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "store  %s\nkeys   %d\nbytes  %s\n", stat.Store, stat.Keys, bytes)
 				return err
 			})
 		},

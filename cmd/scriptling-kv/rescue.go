@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -27,7 +26,7 @@ const inUseTimeout = time.Second
 
 // withDamaged runs fn on a file that may be damaged in any way.
 func withDamaged(path string, fn func(*boltfile.Damaged) error) error {
-	if strings.Contains(path, "://") || path == "" || strings.HasPrefix(path, ":memory:") {
+	if isURL(path) || isInMemory(path) {
 		return usageError("only the file of a store can be checked, salvaged and repaired; give its path")
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -72,7 +71,7 @@ func checkCommand() *cobra.Command {
 		Short: "Read all of a file, and say what is damaged and what can be saved",
 		Long: `Reads all of the file of a store that no program has open, and changes nothing. It says what is damaged,
 how many records can be saved (export --salvage), and whether the commit before the last one is whole, so
-that repair can go back to it. Exit status 4 if there is damage.`,
+that repair can go back to it. Exit status 4 if there is damage, or if the log that the file needs is not there.`,
 		Example: `  scriptling-kv check app.db
   scriptling-kv check app.db --json | jq .lost`,
 		Args: cobra.ExactArgs(1),
@@ -87,8 +86,12 @@ that repair can go back to it. Exit status 4 if there is damage.`,
 				} else {
 					err = tell(cmd.OutOrStdout(), args[0], &r)
 				}
-				if err == nil && len(r.Damage) > 0 {
+				switch {
+				case err != nil:
+				case len(r.Damage) > 0:
 					err = &exitError{exitDamaged, fmt.Errorf("%q is damaged", args[0])}
+				case r.Log && !exists(args[0]+logSuffix):
+					err = &exitError{exitDamaged, fmt.Errorf("%q lacks its log", args[0])}
 				}
 				return err
 			})
@@ -115,7 +118,7 @@ func forPrograms(path string, r *boltfile.Report) report {
 func tell(w io.Writer, path string, r *boltfile.Report) error {
 	out := bufio.NewWriter(w)
 	if len(r.Damage) == 0 {
-		fmt.Fprintf(out, "whole: %d keys in %d bytes\n", r.Records, r.Bytes)
+		fmt.Fprintf(out, "whole: %s in %d bytes\n", plural(r.Records, "key", "keys"), r.Bytes)
 		tellOfLog(out, path, r)
 		return out.Flush()
 	}
@@ -136,21 +139,30 @@ func tell(w io.Writer, path string, r *boltfile.Report) error {
 	return out.Flush()
 }
 
+// logOfWhole is what repair adds to its refusal of a file that lacks what is in its log.
+func logOfWhole(path string, r *boltfile.Report) string {
+	switch {
+	case !r.Log:
+		return ""
+	case exists(path + logSuffix):
+		return fmt.Sprintf("; what it lacks is in %q: scriptling-kv compact %q brings it into the file", path+logSuffix, path)
+	}
+	return fmt.Sprintf("; what it lacks was in %q, which is not there: bring it back, or do without: scriptling-kv export %q --salvage -o saved.jsonl", path+logSuffix, path)
+}
+
 // tellOfLog says where the rest of a store is that was not closed in order.
 func tellOfLog(out io.Writer, path string, r *boltfile.Report) {
-	switch log := path + logSuffix; {
+	switch {
 	case !r.Log:
-	case exists(log) && len(r.Damage) > 0:
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both\n", log)
-	case exists(log):
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; this brings it into the file:\n  scriptling-kv compact %q\n", log, path)
+	case exists(path+logSuffix) && len(r.Damage) > 0:
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both\n", path+logSuffix)
 	default:
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks was in %q, which is not there; bring it back, or do without: scriptling-kv export %q --salvage -o saved.jsonl\n", log, path)
+		fmt.Fprintf(out, "the store was not closed in order%s\n", logOfWhole(path, r))
 	}
 }
 
 func savable(r *boltfile.Report) string {
-	text := fmt.Sprintf("%d records", r.Records+r.Stray)
+	text := plural(r.Records+r.Stray, "record", "records")
 	if lost, known := r.Lost(); known {
 		text += fmt.Sprintf(" of %d, %d are lost", r.Keys, lost)
 	} else if r.Bad > 0 {
@@ -158,7 +170,7 @@ func savable(r *boltfile.Report) string {
 	} else {
 		text += "; nobody knows how many are lost"
 	}
-	if r.Stale {
+	if r.Stale && r.Stray > 0 {
 		text += fmt.Sprintf("; %d of them may be old values, or deleted keys", r.Stray)
 	}
 	return text
@@ -206,7 +218,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return false, err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d records saved", saved)
+	fmt.Fprint(cmd.ErrOrStderr(), plural(saved, "record", "records"), " saved")
 	if expired > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), ", %d had expired", expired)
 	}
@@ -242,7 +254,7 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 					return fmt.Errorf("%q: %w", args[0], err)
 				}
 				if len(r.Damage) == 0 {
-					return fmt.Errorf("%q is whole: there is nothing to repair", args[0])
+					return fmt.Errorf("%q is whole: there is nothing to repair%s", args[0], logOfWhole(args[0], &r))
 				}
 				if !r.Back.Whole {
 					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is not whole either (%s); save what can be read with export --salvage", args[0], r.Back.Why)}

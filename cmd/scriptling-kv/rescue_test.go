@@ -345,6 +345,7 @@ func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
 	if got := c.ok("check", "b.db"); !strings.Contains(got, "whole: 4 keys") || !strings.Contains(got, `scriptling-kv compact "b.db"`) {
 		t.Errorf("check printed %q", got)
 	}
+	c.fails(exitFailed, `scriptling-kv compact "b.db"`, "repair", "b.db", "new.db")
 	if n, stderr, status := c.try("", "export", "b.db", "--salvage"); status != exitIncomplete || !strings.Contains(stderr, "its log") {
 		t.Errorf("%q, %q, exit status %d", n, stderr, status)
 	}
@@ -366,9 +367,10 @@ func TestAFileWhoseLogIsLostCanBeSalvaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.fails(exitFailed, "b.db-log", "count", "b.db")
-	if got := c.ok("check", "b.db"); !strings.Contains(got, "is not there") || !strings.Contains(got, "--salvage") {
-		t.Errorf("check printed %q", got)
+	if got, stderr, status := c.try("", "check", "b.db"); status != exitDamaged || !strings.Contains(got, "is not there") || !strings.Contains(got, "--salvage") || !strings.Contains(stderr, "lacks its log") {
+		t.Errorf("check printed %q %q, exit status %d", got, stderr, status)
 	}
+	c.fails(exitFailed, "is not there", "repair", "b.db", "new.db")
 	if _, stderr, status := c.try("", "export", "b.db", "--salvage", "-o", "saved.jsonl"); status != exitIncomplete {
 		t.Fatalf("exit status %d, %s", status, stderr)
 	}
@@ -383,7 +385,12 @@ func TestNoStoreIsMadeBesideALogThatAnotherFileNeeds(t *testing.T) {
 	if err := os.Rename("b.db", "aside.db"); err != nil {
 		t.Fatal(err)
 	}
-	c.fails(exitFailed, "b.db-log", "restore", "monday.db", "b.db")
+	c.ok("export", "live.db", "-o", "live.jsonl")
+	for _, command := range [][]string{
+		{"restore", "monday.db", "b.db"}, {"set", "b.db", "k", "1"}, {"import", "b.db", "live.jsonl"}, {"move", "live.db", "b.db"},
+	} {
+		c.fails(exitFailed, "b.db-log", command...)
+	}
 	if err := os.Rename("b.db-log", "aside.db-log"); err != nil {
 		t.Fatal(err)
 	}

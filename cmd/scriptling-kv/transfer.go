@@ -8,12 +8,10 @@ import (
 	"io"
 	"os"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 func transferCommands() []*cobra.Command {
@@ -25,15 +23,6 @@ const (
 	batchKeys  = 1000
 	batchBytes = 1 << 20
 )
-
-// progress shows how far a command is, on a terminal only.
-func progress(cmd *cobra.Command, total int64, what string) *progressbar.ProgressBar {
-	f, ok := cmd.ErrOrStderr().(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return progressbar.DefaultSilent(total, what)
-	}
-	return progressbar.Default(total, what)
-}
 
 func exportCommand() *cobra.Command {
 	var s selection
@@ -88,12 +77,16 @@ A file that -o names is there once it is complete: an export that is interrupted
 	return cmd
 }
 
-func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.Writer) error {
+func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.Writer) (err error) {
 	total, err := h.Count(cmd.Context(), o.Pattern)
 	if err != nil {
 		return err
 	}
-	bar := progress(cmd, int64(total), "export")
+	if o.Limit > 0 {
+		total = min(total, o.Limit)
+	}
+	bar := keysMeter(cmd, total, "export")
+	defer func() { bar.end(err) }()
 	out := bufio.NewWriterSize(w, batchBytes)
 	var line []byte
 	err = eachEntry(cmd.Context(), h, o, func(entries []extlibs.Entry) error {
@@ -109,9 +102,10 @@ func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.W
 				return err
 			}
 		}
-		return bar.Add(len(entries))
+		bar.add(len(entries))
+		return nil
 	})
-	return errors.Join(err, out.Flush(), bar.Close())
+	return errors.Join(err, out.Flush())
 }
 
 // eachEntry calls fn for the entries that o selects, a batch at a time.
@@ -169,14 +163,14 @@ names the line, and importing the mended file again does no harm.`,
 					return err
 				}
 				defer f.Close()
-				if info, err := f.Stat(); err == nil {
+				if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 					size = info.Size()
 				}
 				in = f
 			}
 			return withStore(cmd, args[0], creates, func(h *extlibs.Handle) error {
 				n, err := importFrom(cmd, h, in, size)
-				fmt.Fprintf(cmd.ErrOrStderr(), "%d entries imported\n", n)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s imported\n", plural(n, "entry", "entries"))
 				return err
 			})
 		},
@@ -186,10 +180,9 @@ names the line, and importing the mended file again does no harm.`,
 
 // importFrom stores the entries of a reader and returns how many.
 func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64) (stored int, err error) {
-	bar := progress(cmd, size, "import")
-	defer func() { err = errors.Join(err, bar.Close()) }()
-	counted := progressbar.NewReader(&interruptible{ctx: cmd.Context(), r: in}, bar)
-	lines := jsonl.NewReader(&counted)
+	bar := bytesMeter(cmd, size, "import")
+	defer func() { bar.end(err) }()
+	lines := jsonl.NewReader(metered{&interruptible{ctx: cmd.Context(), r: in}, bar})
 	w := writer{h: h}
 	for {
 		e, err := lines.Next()
@@ -285,8 +278,11 @@ func (w *writer) flush(ctx context.Context) error {
 	return nil
 }
 
-// flushed stores what is left, also where err has ended the work.
+// flushed stores what is left, also where err has ended the work, unless that is the
+// end of ctx.
 func (w *writer) flushed(ctx context.Context, err error) (int, error) {
-	err = errors.Join(err, w.flush(ctx))
+	if ctx.Err() == nil {
+		err = errors.Join(err, w.flush(ctx))
+	}
 	return w.stored, err
 }

@@ -24,6 +24,12 @@ func TestAStoreMovesToAServerAndBack(t *testing.T) {
 	c.prints("1503 keys are the same in both stores, 1503 of them copied now\n", "move", url, "b.db")
 	c.prints(c.ok("keys", "a.db"), "keys", "b.db")
 	c.prints(c.ok("get", "a.db", "typed"), "get", "b.db", "typed")
+	if got := c.ok("stat", url); !strings.Contains(got, "bytes  unknown\n") {
+		t.Errorf("stat printed %q", got)
+	}
+	if got := c.ok("stat", url, "--json"); !strings.HasSuffix(got, `"bytes":null}`+"\n") {
+		t.Errorf("stat printed %q", got)
+	}
 	if got := c.ok("ttl", "b.db", "mortal"); !strings.HasPrefix(got, "59m") && got != "1h0m0s\n" {
 		t.Errorf("ttl printed %q", got)
 	}

@@ -171,6 +171,9 @@ func appendMap(b []byte, m map[string]any) (_ []byte, err error) {
 // the marks of JSON.
 const maxLineBytes = 256 << 20
 
+// byteOrderMark is what some editors and shells put before a text in UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // A Reader reads entries.
 type Reader struct {
 	lines *bufio.Scanner
@@ -189,11 +192,18 @@ func NewReader(r io.Reader) *Reader {
 func (r *Reader) Next() (Entry, error) {
 	for r.lines.Scan() {
 		r.line++
-		text := bytes.TrimSpace(r.lines.Bytes())
+		text := r.lines.Bytes()
+		if r.line == 1 {
+			text = bytes.TrimPrefix(text, byteOrderMark)
+		}
+		text = bytes.TrimSpace(text)
 		if len(text) == 0 {
 			continue
 		}
 		e, err := parse(text)
+		if readErr := r.lines.Err(); err != nil && readErr != nil {
+			err = readErr // the line ends where reading failed
+		}
 		if err != nil {
 			return Entry{}, fmt.Errorf("line %d: %w", r.line, err)
 		}

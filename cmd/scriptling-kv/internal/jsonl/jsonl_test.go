@@ -1,11 +1,13 @@
 package jsonl
 
 import (
+	"errors"
 	"io"
 	"math"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
@@ -79,6 +81,17 @@ func TestWhatIsNoEntryIsRefusedWithItsLine(t *testing.T) {
 		if e, err := r.Next(); err == nil || err == io.EOF || !strings.HasPrefix(err.Error(), "line 2: ") {
 			t.Errorf("%.80s: %v, %v", text, e, err)
 		}
+	}
+}
+
+func TestALineThatCouldNotBeReadIsNoWrongLine(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	r := NewReader(io.MultiReader(strings.NewReader("{\"key\":\"a\",\"value\":1}\n{\"key\":\"b"), iotest.ErrReader(broken)))
+	if e, err := r.Next(); err != nil || e.Key != "a" {
+		t.Fatalf("%v, %v", e, err)
+	}
+	if _, err := r.Next(); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "line 2: ") {
+		t.Errorf("%v", err)
 	}
 }
 
