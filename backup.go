@@ -3,7 +3,10 @@ package extlibs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -70,8 +73,12 @@ func (h *Handle) noFile() error {
 	return kverr.Errorf(errors.ErrUnsupported, "it is not in a file of this process, so there is nothing to copy or to compact")
 }
 
-// CompactFile compacts a file that no process has open.
+// CompactFile rewrites a file that nobody has open, as [Handle.Compact] does, with
+// what is in its log. There has to be one: fs.ErrNotExist, ErrInUse.
 func CompactFile(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return inCall("compact", fmt.Errorf("store %q: %w", shorten(path), fs.ErrNotExist))
+	}
 	r := NewRegistry()
 	h, err := r.Open(ctx, path)
 	if err != nil {

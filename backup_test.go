@@ -8,6 +8,7 @@ import (
 	"expvar"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -114,6 +115,13 @@ func TestCompactFileShrinksAFileThatNobodyUses(t *testing.T) {
 	r := b.registry(t, extlibs.LogBytes(1))
 	h := mustOpen(t, r, path)
 	grown(t, h)
+	absent := filepath.Join(t.TempDir(), "absent.db")
+	if err := extlibs.CompactFile(ctx, absent); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if _, err := os.Stat(absent); err == nil {
+		t.Error("CompactFile made a file")
+	}
 	if err := extlibs.CompactFile(ctx, filepath.Join(t.TempDir(), "nowhere", "x.db")); err == nil {
 		t.Error("a file in no folder was compacted")
 	}

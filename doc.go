@@ -17,7 +17,7 @@
 //	kv.default.get("session:abc", default={})
 //	kv.open(":memory:scratch").incr("hits")
 //
-// # Map
+// # Where things are
 //
 // [InitKVStore] and its neighbours work on one [Registry]; [NewRegistry] makes
 // others. [Registry.Default] and [Registry.Open] return a [Handle], the store as
@@ -46,10 +46,14 @@
 // Every call is safe from any number of goroutines and interpreters. Calls on one
 // key, and GetMany, SetMany, DeleteMany and Clear, are atomic; Keys, Items, All,
 // Count of a pattern, DeleteMatching, and Count and Clear of a view go page by
-// page, and each page is of one moment. What a call returned is a copy: changing it changes no store.
+// page, and each page is of one moment. What a call returned is a copy: changing
+// it changes no store.
+//
+// A context ends the wait for a disk, a lock or a server, and a call that goes page
+// by page. A call that need not wait may succeed although its context is over.
 //
 // A write to a file that returned is on disk. Writes that are under way at once
-// share a sync; a lone one never waits for others. With [Durability] and
+// share a sync; a lone one waits for no timer. With [Durability] and
 // [Interval] writes return when the system has them and are on disk at most the
 // interval later, as long as the disk keeps up: the end of the process loses
 // nothing, a power cut what is not on disk. What is left is a prefix of what was

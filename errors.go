@@ -20,12 +20,12 @@ var (
 	ErrTooLarge      = kverr.TooLarge      // a value over its limit of bytes or levels, or a call over MaxOperationBytes
 	ErrOverflow      = kverr.Overflow      // incr left the range of int64
 	ErrClosed        = kverr.Closed        // a call on a closed store or registry
-	ErrInUse         = kverr.InUse         // another process holds the file
-	ErrReplaced      = kverr.Replaced      // the file was deleted under its store, or replaced by another
-	ErrFull          = kverr.Full          // a limit of keys, bytes or open stores, or the disk
-	ErrCorrupt       = kverr.Corrupt       // a checksum or the file's structure does not hold
+	ErrInUse         = kverr.InUse         // another process, or another registry, has the file open
+	ErrReplaced      = kverr.Replaced      // the file was deleted or moved under its store, or replaced by another
+	ErrFull          = kverr.Full          // a limit of keys, bytes, open stores or created files, or the disk
+	ErrCorrupt       = kverr.Corrupt       // a checksum or the file's structure does not hold, or its log is missing
 	ErrFormat        = kverr.Format        // some other file, or one of a newer format
-	ErrReadOnly      = kverr.ReadOnly      // a write to a file or folder without permission
+	ErrReadOnly      = kverr.ReadOnly      // a write without permission, to a store of ReadOnly, or to a replica
 	ErrNotAllowed    = kverr.NotAllowed    // a path or URL outside those the host allows
 	ErrConflict      = kverr.Conflict      // an update that lost every one of its races
 	ErrUnavailable   = kverr.Unavailable   // the store could not be reached: certainly not done

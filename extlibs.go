@@ -14,11 +14,12 @@ func DefaultRegistry() *Registry { return standard }
 // InitKVStore opens the default store, kv.default: "" in memory, else the path
 // of a file, created if it does not exist, or the URL of a driver. It may be
 // called again, with scripts running: they go on with the new store. Options
-// apply to the stores opened from now on, this one included.
+// apply to the stores opened from now on, this one included. See [Registry.Init]
+// and, for its errors, [Registry.Open].
 func InitKVStore(path string, opts ...Option) error { return standard.Init(path, opts...) }
 
-// CloseKVStore closes the default store and every named one. A host calls it
-// when it ends.
+// CloseKVStore ends the background tasks, and closes the default store and every
+// named one, as [Registry.Close] does. A host calls it when it ends.
 func CloseKVStore() error { return standard.Close() }
 
 // RegisterRuntimeKVLibrary registers the library scriptling.runtime.kv with an

@@ -12,8 +12,8 @@ import (
 
 // ListOptions selects keys for Keys, Items and All. The zero value selects all.
 type ListOptions struct {
-	Pattern string // glob; "" is "*"
-	Limit   int    // most keys returned; 0: all
+	Pattern string // glob, as in "user:*"; "" is "*"
+	Limit   int    // most keys returned; 0: all; less is ErrInvalid
 	After   string // only keys behind this one
 }
 
@@ -33,7 +33,7 @@ type Item struct {
 	Value any
 }
 
-// Get returns the value of a key, in the Go types that Tuple lists. It is the
+// Get returns the value of a key, in the Go types that Encode lists. It is the
 // caller's own copy. An absent key is ErrNotFound.
 func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 	if r := h.record(key); r != nil {
@@ -53,9 +53,10 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 	return v, nil
 }
 
-// Set stores a value, of the Go types that Tuple lists, under a key and replaces
-// what was there and its expiry. A ttl of 0 is none; otherwise it is at most
-// MaxTTL.
+// Set stores a value, of the Go types that Encode lists, under a key and replaces
+// what was there and its expiry. A ttl of 0 is none; otherwise it is from MinTTL
+// to MaxTTL. A value of another type is ErrType, one that is larger than
+// MaxValueBytes or nested more than MaxDepth levels is ErrTooLarge.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
 	if h.memory != nil {
 		if done, err := h.setGo(key, value, ttl); done {
@@ -66,7 +67,7 @@ func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Durati
 	return inCall("set", err)
 }
 
-// Add stores a value only if the key is absent, and reports whether it did.
+// Add is Set if the key is absent, and reports whether it was.
 func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
 	r, err := h.applyGo(ctx, OpAdd, key, value, ttl)
 	return r.Applied, inCall("add", err)
@@ -150,10 +151,11 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 	return n.Float, inCall("incr", err)
 }
 
-// Update replaces the value of a key by what fn makes of it, atomically: fn
-// runs without any lock, may use the store, and runs again if the key changed
-// meanwhile. ok is false for an absent key. The time left stays. An error of fn
-// ends the update, changes nothing and is returned as it is.
+// Update replaces the value of a key by what fn makes of it, atomically, and
+// returns the new one: fn runs without any lock, may use the store, and runs again
+// if the key changed meanwhile, at most 200 times, then the error is ErrConflict.
+// ok is false for an absent key, which gets no expiry; otherwise the time left
+// stays. An error of fn ends the update, changes nothing and is returned as it is.
 func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok bool) (any, error)) (any, error) {
 	var fnErr error
 	value, err := h.update(ctx, key, func(old Value) (Value, error) {
@@ -202,7 +204,8 @@ func (h *Handle) decoded(call, key string, value Value, err, fnErr error) (any, 
 	return v, nil
 }
 
-// Keys returns the live keys that o selects, sorted by their bytes.
+// Keys returns the live keys that o selects, sorted by their bytes. More than
+// MaxOperationBytes of them is ErrTooLarge: page with Limit and After, or use All.
 func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 	p, err := o.compile()
 	if err != nil {
@@ -219,7 +222,8 @@ func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 	return keys, nil
 }
 
-// Items returns the live keys that o selects with their values, sorted by key.
+// Items returns the live keys that o selects with their values, sorted by key and
+// bounded as those of Keys.
 func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 	p, err := o.compile()
 	if err != nil {
@@ -285,7 +289,8 @@ func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error
 	return n, inCall("delete_matching", err)
 }
 
-// GetMany returns the values of those keys that are live.
+// GetMany returns the values of those keys that are live, all of one moment.
+// More than MaxOperationBytes is ErrTooLarge, as for SetMany and DeleteMany.
 func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
 	entries, err := h.loadMany(ctx, distinct(keys), NeedValue)
 	if err != nil {
@@ -316,7 +321,7 @@ func distinct(keys []string) []string {
 }
 
 // SetMany stores all values with one ttl: all of them or, where it returns an
-// error, none. On disk it is one durable write.
+// error, none, unless that is ErrCommitUnknown. On disk it is one durable write.
 func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
 	ops := make([]Op, 0, len(values))
 	held := newBudget(ctx, h.opts.maxOperationBytes)

@@ -16,6 +16,12 @@ import (
 // about. What a backend does not have is derived from what it has, here and
 // nowhere else.
 //
+// A key is 1 to MaxKeyBytes of UTF-8, a ttl 0 for no expiry or from MinTTL to
+// MaxTTL, a pattern what docs/patterns.md describes; anything else is ErrInvalid.
+// Errors that any call may return besides those that it names are ErrClosed,
+// ErrCorrupt, ErrUnavailable and the context's; of a write also ErrFull,
+// ErrReadOnly, ErrReplaced and ErrCommitUnknown.
+//
 // A Handle is safe for concurrent use. All handles of one store share it.
 type Handle struct {
 	name     string // as it is shown

@@ -33,7 +33,8 @@ type Op struct {
 	NeedOld bool          // the caller wants Result.Old
 }
 
-// KeepTTL as the ttl of CompareAndSwap leaves the time left as it is.
+// KeepTTL as the ttl of Handle.CompareAndSwap leaves the time left as it is. No
+// other call takes it.
 const KeepTTL time.Duration = -1
 
 // readsValue reports whether what op does, or its result, depends on more of the
@@ -48,7 +49,7 @@ func (op *Op) readsValue() bool {
 
 // Result is what an Op did.
 type Result struct {
-	Applied bool  // whether its condition held; always true for OpSet and OpIncr
+	Applied bool  // whether its condition held; always true for OpSet, OpIncr and OpIncrInt
 	Old     Value // where Op.NeedOld: the live value before, if there was one
 	New     Value // the value that the op stored, if it stored one
 }

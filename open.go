@@ -16,7 +16,8 @@ import (
 // a driver. It adds opts to those of the registry, for this and all later
 // opens, and closes the default store that was there before. Where it fails, opts
 // are forgotten and that store stays, unless it is the very file or URL that was
-// to be opened.
+// to be opened. An error of closing that store is returned too; the new one is
+// open then.
 func (r *Registry) Init(path string, opts ...Option) error {
 	ctx := context.Background()
 	var dialed *Handle // not under the lock: a driver takes its time
@@ -86,9 +87,12 @@ func (r *Registry) openDefault(name string, o options) (*Handle, error) {
 	return r.openFile(name, nil, o)
 }
 
-// Open opens the store of a name, or returns it if it is open: ":memory:NAME",
-// the path of a file, or the URL of a driver. Every spelling of one file is one
-// store.
+// Open opens the store of a name, or returns it if it is open: ":memory:NAME", the
+// path of a file, created if it does not exist, or the URL of a driver. Every
+// spelling of one file is one store. ctx bounds the opening alone. What cannot be
+// a name is ErrInvalid, a file that somebody else has open ErrInUse after
+// LockTimeout, one that is no store ErrFormat or ErrCorrupt, and one store more
+// than MaxStores ErrFull.
 func (r *Registry) Open(ctx context.Context, name string) (*Handle, error) {
 	h, err := r.open(ctx, name, nil, false)
 	return h, inCall("open", err)

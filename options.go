@@ -201,8 +201,8 @@ func SweepInterval(d time.Duration) Option {
 	}
 }
 
-// Clock replaces time.Now, for tests. It must be safe for concurrent use; nil
-// is time.Now.
+// Clock replaces time.Now where deadlines are judged, for tests. It must be safe
+// for concurrent use; nil is time.Now.
 func Clock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
 
 func (o *options) now() time.Time {

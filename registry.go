@@ -171,9 +171,11 @@ func (r *Registry) closeNamed(h *Handle) error {
 
 // Close ends the background tasks of the registry's scripts through their
 // contexts and waits for them, at most five seconds; then it closes the default
-// store and every named one. Calls on them fail with ErrClosed from then on, and
-// no task can be started. Closing twice is no error; Init opens the registry
-// again.
+// store and every named one, which waits for their calls under way. Calls on them
+// fail with ErrClosed from then on, and no task can be started. It closes them all
+// also where one of them fails: the error of a file says whether its log holds
+// what could not be brought into it. Closing twice is no error; Init opens the
+// registry again.
 func (r *Registry) Close() error {
 	tasksErr := r.tasks.Close()
 	r.lockOpening(context.Background())

@@ -14,10 +14,13 @@ import (
 //
 // All methods are safe for concurrent use and, taken one at a time,
 // linearizable. Calls that wait obey ctx. After Close every method but Close
-// returns an error that is ErrClosed. A call that fails changes nothing.
-// An expired key is absent for every method from its deadline on.
+// returns an error that is ErrClosed. A call that fails changes nothing, unless
+// its error is ErrCommitUnknown. An expired key is absent for every method from
+// its deadline on.
 //
-// Package storetest proves a Store.
+// What else a backend may be able to do is in StatsReporter, Backuper, Compacter
+// and FileHolder. A Handle finds out by itself, and says errors.ErrUnsupported for
+// what its backend is not able to do. Package storetest proves a Store.
 type Store interface {
 	// Load returns the entry of a live key, else an error that is ErrNotFound.
 	Load(ctx context.Context, key string, need Need) (Entry, error)
@@ -70,8 +73,8 @@ type Entry struct {
 	TTL   time.Duration // time left, more than 0; 0: no expiry
 }
 
-// Range asks Scan for a page: keys that start with Prefix, follow After (if it
-// is not empty) and satisfy Match (if it is not nil).
+// Range asks Store.Scan for a page: keys that start with Prefix, follow After (if
+// it is not empty) and satisfy Match (if it is not nil).
 type Range struct {
 	Prefix string
 	After  string
@@ -89,12 +92,10 @@ type Page struct {
 	Epoch   uint64 // changes with each Clear: pages of two epochs do not belong together
 }
 
-// What a backend may be able to do beside Store. A Handle finds out by itself,
-// and says errors.ErrUnsupported for what its backend is not able to do.
 type (
 	// StatsReporter is a backend that counts what only it can see: Expired,
-	// Bytes and Commits. The other counters are the Handle's. It does not wait
-	// longer than ctx.
+	// Bytes, Commits and Buffered. The other counters are the Handle's. It does
+	// not wait longer than ctx.
 	StatsReporter interface {
 		Stats(ctx context.Context) (Stats, error)
 	}

@@ -11,7 +11,8 @@ import (
 // Sub returns a view of the keys that start with prefix, as a store of their own:
 // its calls take and return keys without the prefix. Views nest. The key that is
 // the prefix itself is not in the view; prefix and key together have at most
-// MaxKeyBytes. Clear removes the view's keys page by page, so that keys which are
+// MaxKeyBytes, and a prefix that no key can start with makes the calls fail with
+// ErrInvalid. Clear removes the view's keys page by page, so that keys which are
 // set meanwhile may stay; Count walks them; Close does nothing, and Stats are
 // those of the whole store. A view is cheap to make and need not be kept.
 func (h *Handle) Sub(prefix string) *Handle {

@@ -39,20 +39,6 @@ func (v Value) IsZero() bool { return v.data == "" }
 // Format implements fmt.Formatter for every verb.
 func (v Value) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "value of %d bytes", len(v.data)) }
 
-// The Go types of values. Encode takes, and Value.Decode returns:
-//
-//	script  Go
-//	None    nil
-//	bool    bool
-//	int     int64 (Encode also takes every other integer type)
-//	float   float64 (Encode also takes float32)
-//	str     string
-//	bytes   []byte
-//	list    []any (Encode also takes other slices and arrays)
-//	tuple   Tuple
-//	set     Set
-//	dict    map[string]any if every key is a string, else Dict
-//	        (Encode also takes other maps)
 type (
 	// Tuple is a script's tuple.
 	Tuple []any
@@ -65,11 +51,25 @@ type (
 	Pair struct{ Key, Value any }
 )
 
-// Encode encodes a Go value; see Tuple for the types. A value of another type,
-// such as a struct or a pointer, is an error that is ErrType and says where it
-// stands; one nested more than MaxDepth levels, as a value that contains itself
-// is, or larger than 2 GiB is ErrTooLarge. A store has a limit of its own, see
-// [MaxValueBytes].
+// Encode encodes a Go value. These are the types that it takes, and the first
+// ones those that [Value.Decode] and the calls of a [Handle] return:
+//
+//	script  Go
+//	None    nil
+//	bool    bool
+//	int     int64; other integer types, within int64
+//	float   float64; float32
+//	str     string
+//	bytes   []byte
+//	list    []any; other slices, and arrays
+//	tuple   Tuple
+//	set     Set
+//	dict    map[string]any if every key is a str, else Dict; other maps
+//
+// and types that are defined as one of them. A value of another type, such as a
+// struct or a pointer, is an error that is ErrType and says where it stands; one
+// nested more than MaxDepth levels, as a value that contains itself is, or larger
+// than 2 GiB is ErrTooLarge. A store has a limit of its own, see [MaxValueBytes].
 func Encode(v any) (Value, error) { return encodeGo(v, math.MaxInt32) }
 
 func encodeGo(v any, limit int) (Value, error) {
@@ -250,7 +250,7 @@ func unhashable(v any) bool {
 	return false
 }
 
-// Decode returns the value as a Go value of its own, of the types that Tuple
+// Decode returns the value as a Go value of its own, of the types that Encode
 // lists. What is not the encoding of a value is an error that is ErrCorrupt.
 func (v Value) Decode() (any, error) {
 	if item, ok := codec.Scalar(v.data); ok {

@@ -83,6 +83,7 @@ def worker(name, lease, pause):
             if not kv.default.add("lease:" + key, name, ttl=lease):
                 continue
             kv.default.update(key, lambda j: do(j))
+            kv.default.expire(key, 86400) # a job that is done is listed for a day
             kv.default.delete("lease:" + key)
             worked = True
         if not worked:

@@ -15,6 +15,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log"
 	"log/slog"
@@ -34,13 +35,14 @@ func main() {
 	c.logger = slog.Default()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	a, err := newApp(c)
 	if err != nil {
 		log.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(errors.Join(err, a.registry.Close()))
 	}
 	log.Printf("listening on http://%s", listener.Addr())
 	if err := a.serve(ctx, listener); err != nil {

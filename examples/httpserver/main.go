@@ -8,7 +8,7 @@
 //	curl -X POST http://127.0.0.1:8080/reports   # a task that takes a while
 //	curl http://127.0.0.1:8080/reports           # what it has found so far
 //
-// Ctrl-C or SIGTERM ends it in order.
+// Ctrl-C or SIGTERM ends it in order, the second one at once.
 package main
 
 import (
@@ -42,6 +42,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	listening := func(addr net.Addr) { log.Printf("listening on http://%s", addr) }
 	if err := serve(ctx, *addr, *store, workerPeriod, listening); err != nil {
 		log.Fatal(err)

@@ -64,7 +64,7 @@ func Append(b []byte, e Entry) ([]byte, error) {
 	return append(b, "}\n"...), nil
 }
 
-// AppendValue appends a value, of the types that extlibs.Tuple lists, to b.
+// AppendValue appends a value, of the types that extlibs.Encode lists, to b.
 // Names of objects are sorted.
 func AppendValue(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {

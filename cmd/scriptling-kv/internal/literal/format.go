@@ -19,7 +19,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// Format returns a value, of the types that extlibs.Tuple lists, as a script
+// Format returns a value, of the types that extlibs.Encode lists, as a script
 // would write it. Members of sets and dicts are sorted by their text. Characters
 // that a terminal would act upon are shown as \u001b, which scripts do not know
 // but Parse does.
