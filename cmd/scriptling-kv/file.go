@@ -100,8 +100,8 @@ func compactCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, %d bytes\n", plural(keys, "key", "keys"), info.Size())
-			return err
+			return printResult(cmd, map[string]int64{"keys": keys, "bytes": info.Size()},
+				fmt.Sprintf("%s, %d bytes", plural(keys, "key", "keys"), info.Size()))
 		},
 	}
 }

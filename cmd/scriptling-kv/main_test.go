@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -186,6 +187,25 @@ func TestAMoveCopiesVerifiesAndGoesOnWhereItStopped(t *testing.T) {
 	c.ok("set", "b.db", "mine", "0")
 	c.prints("2500 keys are the same in both stores, 3 of them copied now; the destination has 1 more\n", "move", "a.db", "b.db")
 	c.prints("0\n", "get", "b.db", "mine")
+}
+
+func TestProgramsGetJSON(t *testing.T) {
+	c := newCLI(t)
+	stdout, _, status := c.try("{\"key\":\"a\",\"value\":[1]}\n", "import", "a.db", "--json")
+	if status != 0 || stdout != "{\"imported\":1}\n" {
+		t.Errorf("import: %q, exit status %d", stdout, status)
+	}
+	c.ok("set", "b.db", "mine", "0")
+	c.prints(`{"copied":1,"keys":1,"more":1}`+"\n", "move", "a.db", "b.db", "--json")
+	for _, args := range [][]string{
+		{"keys", "a.db"}, {"get", "a.db", "a"}, {"ttl", "a.db", "a"}, {"count", "a.db"}, {"stat", "a.db"}, {"check", "a.db"}, {"export", "a.db"},
+		{"compact", "a.db"}, {"move", "a.db", "b.db"}, {"del", "b.db", "a"},
+	} {
+		var v any
+		if got := c.ok(append(args, "--json")...); json.Unmarshal([]byte(got), &v) != nil {
+			t.Errorf("%q printed %q", args, got)
+		}
+	}
 }
 
 func TestAMoveComparesTheTimesLeft(t *testing.T) {

@@ -93,11 +93,11 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 		return err
 	}
 	text := fmt.Sprintf("%d keys are the same in both stores, %d of them copied now", compared, w.stored)
-	if extra := n - compared; extra > 0 {
-		text += fmt.Sprintf("; the destination has %d more", extra)
+	more := max(n-compared, 0)
+	if more > 0 {
+		text += fmt.Sprintf("; the destination has %d more", more)
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
-	return err
+	return printResult(cmd, map[string]int{"keys": compared, "copied": w.stored, "more": more}, text)
 }
 
 // tolerance is how much the times left of one key may differ, because they run

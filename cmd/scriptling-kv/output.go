@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,15 @@ func isFreeForStore(path string) error {
 		return err
 	}
 	return isFree(path + logSuffix)
+}
+
+// printResult writes what a command did: as JSON, or as text.
+func printResult(cmd *cobra.Command, result any, text string) error {
+	if wantsJSON(cmd) {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(result)
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
+	return err
 }
 
 // plural is n with the word that fits it.

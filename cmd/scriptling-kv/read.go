@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -216,11 +215,7 @@ func statCommand() *cobra.Command {
 					size := info.Size()
 					stat.Bytes, bytes = &size, strconv.FormatInt(size, 10)
 				}
-				if wantsJSON(cmd) {
-					return json.NewEncoder(cmd.OutOrStdout()).Encode(stat)
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "store  %s\nkeys   %d\nbytes  %s\n", stat.Store, stat.Keys, bytes)
-				return err
+				return printResult(cmd, stat, fmt.Sprintf("store  %s\nkeys   %d\nbytes  %s", stat.Store, stat.Keys, bytes))
 			})
 		},
 	}

@@ -265,11 +265,17 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 				if err := d.Repair(cmd.Context(), args[1]); err != nil {
 					return fmt.Errorf("%q: %w", args[1], err)
 				}
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), givenUp(args[1], &r))
-				return err
+				return printResult(cmd, repaired{args[1], r.Back.Keys, r.Back.Number}, givenUp(args[1], &r))
 			})
 		},
 	}
+}
+
+// repaired is what repair prints for programs.
+type repaired struct {
+	File   string `json:"file"`
+	Keys   int64  `json:"keys"`
+	Commit uint64 `json:"commit"`
 }
 
 func givenUp(path string, r *boltfile.Report) string {

@@ -223,6 +223,9 @@ func TestRepairGoesBackToTheCommitBeforeAndLeavesTheFileAlone(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		c.fails(exitFailed, "exists", "repair", name+".db", name+"-new.db")
+		if got := c.ok("repair", name+".db", name+"-json.db", "--json"); !strings.HasPrefix(got, `{"file":"`+name+`-json.db","keys":3000,"commit":`) {
+			t.Errorf("repair printed %q", got)
+		}
 		if after, err := os.ReadFile(name + ".db"); err != nil || string(after) != string(before) {
 			t.Error("repair changed the damaged file")
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -170,6 +171,9 @@ names the line, and importing the mended file again does no harm.`,
 			}
 			return withStore(cmd, args[0], creates, func(h *extlibs.Handle) error {
 				n, err := importFrom(cmd, h, in, size)
+				if wantsJSON(cmd) {
+					return errors.Join(err, json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]int{"imported": n}))
+				}
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s imported\n", plural(n, "entry", "entries"))
 				return err
 			})
