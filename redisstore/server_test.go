@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -18,7 +21,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/rueidis"
 	"github.com/scriptling-kv/extlibs"
-	_ "github.com/scriptling-kv/extlibs/redisstore"
+	"github.com/scriptling-kv/extlibs/redisstore"
 	"github.com/scriptling-kv/extlibs/storetest"
 )
 
@@ -179,6 +182,95 @@ func (s *testServer) ask(password string, words ...string) (m rueidis.RedisMessa
 	}
 	defer c.Close()
 	return c.Do(context.Background(), c.B().Arbitrary(words...).Build()).ToMessage()
+}
+
+// openBare opens the store that is below a Handle, whose own Store hides what this one
+// does not match.
+func openBare(t *testing.T, store string) extlibs.Store {
+	t.Helper()
+	u, err := url.Parse(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := redisstore.Open(context.Background(), extlibs.OpenConfig{
+		URL: u, MaxValueBytes: extlibs.DefaultMaxValueBytes, MaxOperationBytes: extlibs.DefaultMaxOperationBytes,
+		SweepInterval: extlibs.DefaultSweepInterval, Logger: slog.New(slog.DiscardHandler), Clock: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStoreWithoutAHandle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestStore runs the same tests with a Handle")
+	}
+	s := startServer(t)
+	if s.mini != nil {
+		t.Skip("the clock of the imitation is moved in another test")
+	}
+	storetest.Run(t, storetest.Config{Open: func(t *testing.T) extlibs.Store { return openBare(t, s.url(newName())) }})
+}
+
+// Whatever a pattern selects in memory, it selects on a server, in each call that takes one.
+func TestAPatternSelectsWhatItSelectsInMemory(t *testing.T) {
+	s := startServer(t)
+	remote := openHandle(t, s.url(newName()))
+	local := openHandle(t, ":memory:patterns")
+	stores := []*extlibs.Handle{local, remote}
+	for _, pattern := range []string{"*", "user:*", "user:1", "*:1", "*se*", "?", "[!a]", "{user,job}:?", "*[0-4]", "none*x"} {
+		var keys [][]string
+		var counts, deleted []int
+		for _, h := range stores {
+			values := map[string]any{"a": 1, "b": 2}
+			for i := range 30 {
+				values[fmt.Sprintf("user:%d", i)] = i
+				values[fmt.Sprintf("job:%d", i)] = i
+			}
+			if err := h.SetMany(t.Context(), values, 0); err != nil {
+				t.Fatal(err)
+			}
+			var found []string
+			for _, limit := range []int{0, 1, 3} {
+				k, err := h.Keys(t.Context(), extlibs.ListOptions{Pattern: pattern, Limit: limit})
+				if err != nil {
+					t.Fatal(err)
+				}
+				items, err := h.Items(t.Context(), extlibs.ListOptions{Pattern: pattern, Limit: limit})
+				if err != nil {
+					t.Fatal(err)
+				}
+				found = append(found, k...)
+				for _, item := range items {
+					found = append(found, item.Key)
+				}
+			}
+			for item, err := range h.All(t.Context(), extlibs.ListOptions{Pattern: pattern}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				found = append(found, item.Key)
+			}
+			n, err := h.Count(t.Context(), pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := h.DeleteMatching(t.Context(), pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, counts, deleted = append(keys, found), append(counts, n), append(deleted, d)
+		}
+		if !slices.Equal(keys[0], keys[1]) || counts[0] != counts[1] || deleted[0] != deleted[1] {
+			t.Errorf("%q: %q, counted %d, deleted %d in memory\n%q, counted %d, deleted %d on a server", pattern, keys[0], counts[0], deleted[0], keys[1], counts[1], deleted[1])
+		}
+	}
 }
 
 func TestStore(t *testing.T) {

@@ -350,7 +350,7 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 		lower = "(" + r.After
 	}
 	n := pageKeys
-	if r.Limit > 0 {
+	if r.Limit > 0 && r.Match == nil {
 		n = min(n, r.Limit)
 	}
 	payloads := "1"
@@ -390,6 +390,18 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 			return page, damaged()
 		}
 		before = key
+		if r.Match != nil {
+			if ctx.Err() != nil {
+				return extlibs.Page{}, ctx.Err()
+			}
+			if r.Limit > 0 && len(page.Entries) == r.Limit {
+				page.More, page.Next = true, page.Entries[r.Limit-1].Key
+				break
+			}
+			if !r.Match(key) {
+				continue
+			}
+		}
 		e, live := extlibs.Entry{Key: key}, true
 		if r.Need != 0 {
 			if e, live, err = entry(key, p, now); err != nil {

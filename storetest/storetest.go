@@ -54,7 +54,9 @@ import (
 // Config says how to get at the stores to be tested.
 type Config struct {
 	// Open returns an empty store that nobody else uses, and arranges that it
-	// is closed when t ends. A subtest may close it before.
+	// is closed when t ends. A subtest may close it before. It is the backend
+	// itself: what Handle.Store returns checks and matches on its own, which
+	// would hide a mistake below it.
 	Open func(t *testing.T) extlibs.Store
 
 	// Advance moves the clock of the stores that Open returned. If it is nil,
