@@ -5,7 +5,8 @@
 // It is a module of its own, so that nobody else links the client. The metrics
 // are those of [extlibs.Stats], with the name of the store as label store:
 //
-//	scriptling_kv_keys, scriptling_kv_bytes                   gauges
+//	scriptling_kv_keys, scriptling_kv_bytes,                  gauges
+//	scriptling_kv_buffered_bytes
 //	scriptling_kv_hits_total, scriptling_kv_misses_total      counters, from 0
 //	scriptling_kv_sets_total, scriptling_kv_deletes_total     again when a store
 //	scriptling_kv_expired_total, scriptling_kv_commits_total  is opened again
@@ -40,6 +41,7 @@ func newMetric(name, help string, kind prometheus.ValueType, backend bool, of fu
 var metrics = []metric{
 	newMetric("keys", "Live keys.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Keys }),
 	newMetric("bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Bytes }),
+	newMetric("buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Buffered }),
 	newMetric("hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Hits }),
 	newMetric("misses_total", "Reads of an absent key.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Misses }),
 	newMetric("sets_total", "Keys written.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Sets }),

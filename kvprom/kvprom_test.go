@@ -62,8 +62,9 @@ func TestAScrapeShowsEachOpenStore(t *testing.T) {
 				t.Errorf("%s of %s is %v (%v), want %v", metric, name, got, ok, n)
 			}
 		}
-		if shown["scriptling_kv_bytes "+name] <= 0 || (shown["scriptling_kv_commits_total "+name] > 0) != (i == 1) {
-			t.Errorf("bytes and commits of %s: %v", name, shown)
+		if shown["scriptling_kv_bytes "+name] <= 0 || (shown["scriptling_kv_commits_total "+name] > 0) != (i == 1) ||
+			(shown["scriptling_kv_buffered_bytes "+name] > 0) != (i == 1) {
+			t.Errorf("bytes, commits and buffered bytes of %s: %v", name, shown)
 		}
 	}
 	if err := file.Close(); err != nil {

@@ -30,7 +30,8 @@
 //
 // # Promises
 //
-// Every call is one script, or one command, on the server, so it is atomic.
+// Every call of the Store is one script, or one command, on the server, so it is
+// atomic.
 // How durable it is, is the server's configuration: see
 // docs/choosing-a-backend.md. An error that is [extlibs.ErrUnavailable] is
 // certainly not done; one that is [extlibs.ErrCommitUnknown] may be stored or may
