@@ -23,10 +23,11 @@ const pageSize = 4096
 
 var damageFlips = flag.Int("damage.flips", 4, "bytes to flip in each page, one at a time")
 
-// damageContent fills a store of about 1 MB with everything that a file can
-// hold: entries with and without deadlines, entries of several pages, a key that
-// the index of deadlines holds as a hash, branches, and free pages.
-func damageContent(t testing.TB, path string) {
+// damageFile makes a file of about 1 MB with everything that one can hold: entries
+// with and without deadlines, entries of several pages, a key that the index of
+// deadlines holds as a hash, branches, and free pages.
+func damageFile(t testing.TB) (path string) {
+	path = filepath.Join(memoryDir(t), "kv.db") // what a sync costs is not the question
 	r := extlibs.NewRegistry()
 	h := mustOpen(t, r, path)
 	set := func(ops []extlibs.Op) {
@@ -59,6 +60,7 @@ func damageContent(t testing.TB, path string) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return path
 }
 
 // damageValue is the value that a key must have: whoever reads another one has
@@ -285,10 +287,8 @@ func init() {
 }
 
 func testDamage(t *testing.T, kind string) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "kv.db")
-	damageContent(t, path)
-	lines := linesFrom(t, 2*time.Minute, command("damage", dir, kind, strconv.Itoa(*damageFlips), strconv.FormatBool(testing.Short())))
+	path := damageFile(t)
+	lines := linesFrom(t, 2*time.Minute, command("damage", filepath.Dir(path), kind, strconv.Itoa(*damageFlips), strconv.FormatBool(testing.Short())))
 	bad, lies := 0, 0
 	for _, line := range lines {
 		if kind == "large" && strings.Contains(line, errLie.Error()+": count") && !strings.Contains(line, errLie.Error()+": get") {
@@ -330,8 +330,7 @@ func TestADamagedLeafOfALargeFileNeitherCrashesNorHangsNorKeepsTheLock(t *testin
 }
 
 func TestAnIndexThatLacksADeadlineIsFoundWhenTheFileIsOpened(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "kv.db")
-	damageContent(t, path)
+	path := damageFile(t)
 	db, err := bolt.Open(path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -103,6 +103,16 @@ func newStore(t testing.TB, kind string) (r *extlibs.Registry, name string) {
 	return r, name
 }
 
+// memoryDir is a folder that is not on disk, where the system has one.
+func memoryDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "kv-robustness-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 func mustOpen(t testing.TB, r *extlibs.Registry, name string) *extlibs.Handle {
 	t.Helper()
 	h, err := r.Open(ctx, name)

@@ -24,9 +24,6 @@ var (
 	powercutSeed   = flag.Uint64("powercut.seed", 0, "chooses the states; 0: at random")
 )
 
-// quick is whether tests have to make do with a part of what they could try.
-func quick() bool { return testing.Short() || raceDetector }
-
 func statesOfTest(n int) int {
 	switch {
 	case testing.Short():
@@ -102,16 +99,6 @@ func newExamination(read reader) *examination {
 	return &examination{read: read, random: rand.New(rand.NewPCG(seed, 0))}
 }
 
-// memoryDir is a folder that is not on disk, where the system has one.
-func memoryDir(t testing.TB) string {
-	dir, err := os.MkdirTemp("/dev/shm", "kv-powercut-*")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 // events cuts the power before each event of a record that changes something,
 // and looks at about n states in all. It returns some of them.
 func (x *examination) events(t testing.TB, h *history, events []powercut.Event, from, n int) (some []job) {
@@ -146,8 +133,11 @@ func (x *examination) events(t testing.TB, h *history, events []powercut.Event, 
 			}
 			m := h.now(at)
 			done++
-			share := n*done/cuts - examined
-			for _, s := range disk.States(x.random, max(share, 2)) {
+			var states []powercut.State
+			if share := n*done/cuts - examined; share >= 2 || !testing.Short() { // else not every cut is looked at
+				states = disk.States(x.random, max(share, 2))
+			}
+			for _, s := range states {
 				sum := s.Hash()
 				if last, ok := x.seen[sum]; ok && last == notes {
 					continue
@@ -270,15 +260,15 @@ func (w *workload) cut(t testing.TB, n int) *examination {
 		some := x.events(t, newHistory(w.mayLose), r.Events, from, min(statesOfRun, n))
 		os.RemoveAll(dir)
 		for i := 0; w.again != nil && x.wrong == nil && i < min(livesOfRun, len(some)); i++ {
-			w.live(t, x, some[i])
+			w.live(t, x, some[i], min(statesOfRun, n)/livesOfRun)
 		}
 	}
 	t.Logf("%d states of %d runs", x.states, runs)
 	return x
 }
 
-// live goes on from a state that was found to be right.
-func (w *workload) live(t testing.TB, x *examination, j job) {
+// live goes on from a state that was found to be right, and looks at n states.
+func (w *workload) live(t testing.TB, x *examination, j job, n int) {
 	dir := memoryDir(t)
 	if err := fill(dir, j.state.Files); err != nil {
 		t.Fatal(err)
@@ -295,7 +285,7 @@ func (w *workload) live(t testing.TB, x *examination, j job) {
 	for name, worlds := range j.moment.allowed {
 		h.writers[name] = &timeline{steps: []step{{j.moment.at, worlds}}}
 	}
-	x.events(t, h, r.Events, from, statesOfRun/livesOfRun)
+	x.events(t, h, r.Events, from, n)
 	os.RemoveAll(dir)
 }
 

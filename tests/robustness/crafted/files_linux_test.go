@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,10 +23,31 @@ const largeKeys = 24_000 // more than a file has that is read before it is used
 // keyOf is one that fillMutable leaves in the file.
 func keyOf(i int) string { return fmt.Sprintf("key:%06d", i) }
 
-// baseFile makes a file to damage.
-func baseFile(t *testing.T, keys int) (path string, m *image) {
+// memoryDir is a folder that is not on disk, where the system has one: what a sync
+// costs is not the question here.
+func memoryDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "kv-crafted-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+var bases struct {
+	sync.Mutex
+	files map[int][]byte
+}
+
+// baseBytes returns a file of so many keys, which is made once.
+func baseBytes(t *testing.T, keys int) []byte {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "kv.db")
+	bases.Lock()
+	defer bases.Unlock()
+	if b := bases.files[keys]; b != nil {
+		return b
+	}
+	path := filepath.Join(memoryDir(t), "kv.db")
 	r := extlibs.NewRegistry()
 	h, err := r.Open(ctx, path)
 	if err == nil {
@@ -36,6 +58,21 @@ func baseFile(t *testing.T, keys int) (path string, m *image) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if bases.files == nil {
+		bases.files = map[int][]byte{}
+	}
+	bases.files[keys] = b
+	return b
+}
+
+// baseFile makes a file to damage.
+func baseFile(t *testing.T, keys int) (path string, m *image) {
+	t.Helper()
+	path = filepath.Join(memoryDir(t), "kv.db")
+	b := bytes.Clone(baseBytes(t, keys))
+	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path, newImage(b)

@@ -300,20 +300,7 @@ func init() {
 // testMutants tries mutants of a file of so many keys, in children: one that
 // dies is followed by another, which begins with the next mutant.
 func testMutants(t *testing.T, keys, n int) {
-	dir, err := os.MkdirTemp("/dev/shm", "kv-mutants-") // memory: what a sync costs is not the question
-	if err != nil {
-		dir = t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	base := filepath.Join(dir, "base.db")
-	r := extlibs.NewRegistry()
-	h, err := r.Open(ctx, base)
-	if err == nil {
-		err = errors.Join(fillMutable(h, keys), r.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	base, _ := baseFile(t, keys)
 	if testing.Short() {
 		n /= 3
 	}
@@ -363,11 +350,7 @@ func testMutants(t *testing.T, keys, n int) {
 	if bad > 20 {
 		t.Errorf("and %d more", bad-20)
 	}
-	info, err := os.Stat(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d bytes: %d refused, %d found later, %d harmless, %d bad", info.Size(), refused, found, harmless, bad)
+	t.Logf("%d bytes: %d refused, %d found later, %d harmless, %d bad", len(baseBytes(t, keys)), refused, found, harmless, bad)
 }
 
 func TestAMutantOfASmallFileIsRefusedOrRight(t *testing.T) {
