@@ -80,6 +80,7 @@
 //	        "log"    -> id of the log that the file needs (16 bytes), and the
 //	                    position in it up to which the file has it (int64);
 //	                    absent if the file is complete, as after Close
+//	        "closed" -> id of the last log that the file needed (16 bytes)
 //	data    key -> header, CRC-32C, value
 //	expiry  deadline, key -> nothing
 //

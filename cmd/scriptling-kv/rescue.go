@@ -154,6 +154,8 @@ func logOfWhole(path string, r *boltfile.Report) string {
 func tellOfLog(out io.Writer, path string, r *boltfile.Report) {
 	switch {
 	case !r.Log:
+	case exists(path+logSuffix) && r.Torn():
+		fmt.Fprintf(out, "if a power cut tore the header, the log %q has what is missing: scriptling-kv compact %q brings it into the file, or says that it cannot\n", path+logSuffix, path)
 	case exists(path+logSuffix) && len(r.Damage) > 0:
 		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both\n", path+logSuffix)
 	default:

@@ -363,6 +363,24 @@ func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
 	}
 }
 
+func TestATornHeaderIsMendedAsCheckAdvises(t *testing.T) {
+	c := newCLI(t)
+	c.crashed("b.db", 3)
+	c.change("b.db", "b.db", func(b []byte) []byte {
+		size := int(binary.LittleEndian.Uint32(b[24:]))
+		b[last(b, size)*size+16+40] ^= 1
+		return b
+	})
+	advice := `scriptling-kv compact "b.db"`
+	if got, _, status := c.try("", "check", "b.db"); status != exitDamaged || !strings.Contains(got, advice) {
+		t.Errorf("check printed %q, exit status %d", got, status)
+	}
+	c.ok("compact", "b.db")
+	if got := c.ok("check", "b.db"); !strings.HasPrefix(got, "whole: 5 keys") {
+		t.Errorf("check printed %q", got)
+	}
+}
+
 func TestAFileWhoseLogIsLostCanBeSalvaged(t *testing.T) {
 	c := newCLI(t)
 	c.crashed("b.db", 3)

@@ -30,19 +30,24 @@ func (d *Disk) checkpoint(last bool) error {
 			}
 		}
 		if last {
-			return t.setLog(nil)
+			return t.closeLog(d.log.ID())
 		}
 		return t.setLog(&logRef{d.log.ID(), l.end})
 	}
+	var unsynced error
+	if l != nil {
+		// If the header tears in this commit, or is damaged later, the log has to
+		// complete the commit before. A log that can't be synced any more has told
+		// those who wait for it, and the file is the better place then.
+		unsynced = d.log.Sync(context.Background(), l.end)
+	}
 	err := d.file.Update(write)
-	if errors.Is(DiskError(err), kverr.Full) && l != nil {
+	if errors.Is(DiskError(err), kverr.Full) && l != nil && unsynced == nil {
 		// The pages of what is deleted are free after a commit only. Until the
 		// file says otherwise the log has the word, so that the removals may come
-		// first; and so what they follow has to be in it for good.
-		if err = d.log.Sync(context.Background(), l.end); err == nil {
-			d.removeFirst(l)
-			err = d.file.Update(write)
-		}
+		// first.
+		d.removeFirst(l)
+		err = d.file.Update(write)
 	}
 	if err != nil {
 		err = DiskError(err)
@@ -136,7 +141,7 @@ func (d *Disk) failed(err error) {
 // kick starts a checkpoint in the background, unless one is on its way. plan is
 // locked.
 func (d *Disk) kick() {
-	if d.kicked || d.closed {
+	if d.kicked || d.closed.Load() {
 		return
 	}
 	d.kicked = true
@@ -153,7 +158,7 @@ func (d *Disk) kick() {
 // armQuiet sees to a checkpoint after a while without writes. plan is locked.
 func (d *Disk) armQuiet() {
 	d.wrote.Store(true)
-	if d.quiet != nil || d.closed {
+	if d.quiet != nil || d.closed.Load() {
 		return
 	}
 	d.wrote.Store(false)
@@ -161,7 +166,7 @@ func (d *Disk) armQuiet() {
 		d.plan.Lock()
 		defer d.plan.Unlock()
 		switch {
-		case d.closed || d.quiet == nil:
+		case d.closed.Load() || d.quiet == nil:
 		case d.wrote.Swap(false):
 			d.quiet.Reset(quietTime)
 		default:
@@ -237,11 +242,11 @@ func (d *Disk) Close() error {
 	} else if !d.plan.TryLock() { // who has it may wait for the engine for ever
 		return d.abandon()
 	}
-	if d.closed {
+	if d.closed.Load() {
 		d.plan.Unlock()
 		return d.closedBefore()
 	}
-	d.closed = true
+	d.closed.Store(true)
 	if d.quiet != nil {
 		d.quiet.Stop()
 		d.quiet = nil

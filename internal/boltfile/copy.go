@@ -242,6 +242,10 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 	})
 	if err == nil {
 		err = guard(func() error {
+			// The commit before the last one holds a part only: no header may lead there.
+			if err := next.Update(func(*bolt.Tx) error { return nil }); err != nil {
+				return err
+			}
 			if err := f.dir.SyncFile(tmp); err != nil {
 				return err
 			}

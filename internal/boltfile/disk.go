@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,9 +34,11 @@ type Disk struct {
 
 	checkpoints chan struct{} // holds one thing: the right to write to the file
 
-	plan      sync.Mutex // held while a call is planned and appended
-	log       *wal.Log   // nil: nothing was written yet, or there is no room for one
-	closed    bool
+	plan      sync.Mutex    // held while a call is planned and appended
+	large     chan struct{} // closed when the call that goes to the file directly has ended; nil: there is none
+	calls     uint64        // that changed something
+	log       *wal.Log      // nil: nothing was written yet, or there is no room for one
+	closed    atomic.Bool
 	closeErr  error
 	full      atomic.Int64 // when a checkpoint found no room, in nanoseconds since 1970; 0: the last one did
 	direct    int64        // a call whose record is larger goes to the file directly
@@ -90,7 +91,7 @@ func OpenDisk(loc access.Location, opts DiskOptions) (*Disk, error) {
 		opts.beside = min(opts.LogBytes, opts.MaxBytes-1)
 		opts.MaxBytes -= opts.beside
 	}
-	file, err := Open(loc, opts.Options)
+	file, err := open(loc, opts.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -136,12 +137,16 @@ func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) error {
 		return notDone(err)
 	}
 	for {
+		if err := d.turn(ctx); err != nil {
+			return err
+		}
 		p, how, err := d.append(plan)
+		d.plan.Unlock()
 		switch how {
 		case toLog:
 			return d.acknowledge(ctx, p, err)
 		case toFile:
-			return d.writeThrough(ctx, plan)
+			return d.writeThrough(ctx, p, plan)
 		}
 		// The log is full: it has room again after a checkpoint.
 		if err := d.makeRoom(ctx, p); err != nil {
@@ -161,10 +166,27 @@ const (
 	noRoom
 )
 
-// append plans a call and appends its record.
+// turn locks plan when no call is on its way to the file directly.
+func (d *Disk) turn(ctx context.Context) error {
+	for {
+		d.plan.Lock()
+		large := d.large
+		if large == nil {
+			return nil
+		}
+		d.plan.Unlock()
+		select {
+		case <-large:
+		case <-ctx.Done():
+			return notDone(ctx.Err())
+		case <-d.file.Broken(): // then it may wait for the engine for ever
+			return d.file.Err()
+		}
+	}
+}
+
+// append plans a call and appends its record. plan is locked.
 func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
-	d.plan.Lock()
-	defer d.plan.Unlock()
 	p, err = d.newPlan(plan)
 	if err != nil || len(p.call.changes) == 0 && !p.call.clear {
 		return p, toLog, err
@@ -178,9 +200,11 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 		}
 	}
 	p.log = d.log
+	if p.call.bytes() > d.direct {
+		return p, toFile, nil
+	}
 	b := p.batch()
-	n := b.Len()
-	if n > d.direct {
+	if b.Len() > d.direct {
 		return p, toFile, nil
 	}
 	reserve := int64(0)
@@ -195,6 +219,7 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 		return p, toLog, d.logError(err)
 	}
 	p.call.end, p.seen = end, end
+	d.calls++
 	d.stage(&p.call)
 	if !p.puts {
 		d.full.Store(0) // there may be room now
@@ -206,11 +231,11 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	return p, toLog, nil
 }
 
-// newPlan plans a call, or says why none can be. plan is locked.
+// newPlan plans a call, or says why none can be. No other call is planned meanwhile.
 func (d *Disk) newPlan(plan func(*Plan) error) (*Plan, error) {
-	p := &Plan{d: d, now: d.opts.Now()}
+	p := &Plan{d: d, now: d.opts.Now(), calls: d.calls}
 	p.Now = p.now.UnixNano()
-	if d.closed {
+	if d.closed.Load() {
 		return p, kverr.Closed
 	}
 	p.log = d.log
@@ -350,78 +375,6 @@ func (d *Disk) makeRoom(ctx context.Context, p *Plan) error {
 		}
 	}
 	return d.checkpoint(false)
-}
-
-// writeThrough carries out a call that the log can't take in a transaction of its
-// own, after all that came before.
-func (d *Disk) writeThrough(ctx context.Context, plan func(*Plan) error) error {
-	if err := d.lock(ctx); err != nil {
-		return notDone(err)
-	}
-	defer d.unlock()
-	if err := d.checkpoint(false); err != nil { // most of it, while others write
-		return err
-	}
-	d.plan.Lock()
-	defer d.plan.Unlock()
-	if d.log != nil {
-		if err := d.sync(context.Background(), d.log, d.log.Tail()); err != nil {
-			return d.logError(kverr.Errorf(kverr.Unavailable, "not done, because a write before it failed: %w", err))
-		}
-		if err := d.checkpoint(false); err != nil {
-			return err
-		}
-	}
-	p, err := d.newPlan(plan)
-	if err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return notDone(err)
-	}
-	// In the order of the file: in any other one the engine takes a time that
-	// grows faster than the square of their number.
-	slices.SortFunc(p.call.changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
-	var ref *logRef
-	if d.log != nil {
-		// A gap, so that no older file goes on with what the log gets after this.
-		ref = &logRef{d.log.ID(), d.log.Tail() + wal.Gap}
-	}
-	err = d.file.Update(func(t *Tx) error {
-		if p.call.clear {
-			if err := t.Clear(); err != nil {
-				return err
-			}
-		}
-		for i := range p.call.changes {
-			if err := t.become(p.call.changes[i].key, p.call.changes[i].next); err != nil {
-				return err
-			}
-		}
-		if ref == nil || !t.dirty {
-			return nil
-		}
-		return t.setLog(ref)
-	})
-	if err == ErrUnchanged {
-		return nil
-	}
-	if err != nil {
-		return DiskError(err)
-	}
-	d.commits.Add(1)
-	if d.log != nil {
-		d.log.Skip(ref.pos)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if p.call.clear {
-		d.epoch++
-	}
-	if ref != nil {
-		d.visible, d.filed = ref.pos, ref.pos
-	}
-	return nil
 }
 
 // lock waits for the right to write to the file.

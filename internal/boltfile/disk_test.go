@@ -2,8 +2,11 @@ package boltfile
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,4 +89,86 @@ func TestARecordThatIsDurableBeforeItIsStagedIsVisibleAndKept(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhoWaitsBehindALargeCallIsHeardWhenItsContextEnds(t *testing.T) {
+	d := openTestDisk(t, filepath.Join(t.TempDir(), "kv.db"))
+	defer d.Close()
+	put(t, d, "first", "1")
+
+	// Another call comes between the two times that the large one is planned.
+	d.lock(context.Background())
+	planned, held, gate := make(chan struct{}, 2), make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	plans := 0
+	go func() {
+		done <- d.Do(context.Background(), func(p *Plan) error {
+			planned <- struct{}{}
+			if plans++; plans == 2 {
+				close(held)
+				<-gate
+			}
+			was, err := p.State("large", false)
+			p.Change("large", was, State{Exists: true, Value: strings.Repeat("x", minLogBytes)})
+			return err
+		})
+	}()
+	<-planned
+	put(t, d, "between", "2")
+	d.unlock()
+	within(t, held)
+
+	parent, cancel := context.WithCancel(context.Background())
+	ctx := &waitedFor{Context: parent, waits: make(chan struct{})}
+	cancelled := make(chan error, 1)
+	go func() {
+		cancelled <- d.Do(ctx, func(p *Plan) error { t.Error("it was planned"); return nil })
+	}()
+	waits := make(chan error, 1)
+	go func() {
+		waits <- d.Do(context.Background(), func(p *Plan) error {
+			s, err := p.State("large", false)
+			if !s.Exists {
+				t.Error("a call that came later is ahead")
+			}
+			return err
+		})
+	}()
+	within(t, ctx.waits)
+	cancel()
+	if err := within(t, cancelled); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+	if s, err := d.Load(time.Now(), "between", true); s.Value != "2" || err != nil {
+		t.Errorf("a read meanwhile: %+v, %v", s, err)
+	}
+	close(gate)
+	for _, c := range []chan error{done, waits} {
+		if err := within(t, c); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// waitedFor tells when someone waits for it.
+type waitedFor struct {
+	context.Context
+	once  sync.Once
+	waits chan struct{}
+}
+
+func (w *waitedFor) Done() <-chan struct{} {
+	w.once.Do(func() { close(w.waits) })
+	return w.Context.Done()
+}
+
+// within ends the test where a channel has nothing for long.
+func within[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it hangs")
+	}
+	return v
 }

@@ -57,6 +57,7 @@ type File struct {
 	opts     Options
 	dir      *access.Dir // the folder, for as long as the file is open
 	readOnly bool
+	torn     bool // when it was opened a header was damaged; see Disk.recover
 
 	// engine is held shared by every use of db, and alone by Close and by
 	// Compact when it puts another file in its place.

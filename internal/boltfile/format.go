@@ -16,7 +16,8 @@ import (
 //	        "epoch" -> uint64: clears so far;
 //	        "log" -> the id of the log that the file needs (16 bytes), and the
 //	        position in it from which on the file lacks what it says (int64);
-//	        absent where the file is complete. It came with format 2.
+//	        absent where the file is complete. It came with format 2;
+//	        "closed" -> the id of the last log that the file needed.
 //	data    key -> record
 //	expiry  deadline (uint64) + key -> "", or, for a key over 32,760 bytes,
 //	        deadline + SHA-256 of the key -> key
@@ -35,6 +36,7 @@ var (
 	metaCount  = []byte("count")
 	metaEpoch  = []byte("epoch")
 	metaLog    = []byte("log")
+	metaClosed = []byte("closed")
 )
 
 const (

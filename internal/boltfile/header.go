@@ -23,10 +23,12 @@ const (
 	maxTx       = 1 << 62
 )
 
-// checkMeta reads the meta page that counts. The engine would make do with the
-// other one if it is damaged, and so take back a commit that was acknowledged.
-// No crash leaves half of a meta page behind, because it is within one sector.
-func checkMeta(file io.ReaderAt, size int64) (metaPage, error) {
+var errHeader = kverr.Errorf(kverr.Corrupt, "the file's header is damaged; restore it from a backup")
+
+// checkMeta reads the meta page that counts. Where one of the two is damaged, torn
+// is true, and the other one may be of the commit before: whoever goes on with that
+// has to make sure that nothing is missing. The engine would not.
+func checkMeta(file io.ReaderAt, size int64) (best metaPage, torn bool, err error) {
 	pageSize := int64(os.Getpagesize())
 	first, ours := readMeta(file, 0)
 	if first.valid {
@@ -34,26 +36,34 @@ func checkMeta(file io.ReaderAt, size int64) (metaPage, error) {
 	}
 	second, alsoOurs := readMeta(file, pageSize)
 	if !ours && !alsoOurs {
-		return metaPage{}, kverr.Errorf(kverr.Format, "the file is not a kv file; choose another path")
+		return best, false, kverr.Errorf(kverr.Format, "the file is not a kv file; choose another path")
 	}
 	if size < 2*pageSize {
-		return metaPage{}, kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, 2*pageSize)
+		return best, false, kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, 2*pageSize)
 	}
-	if !first.valid || !second.valid || first.pageSize != second.pageSize {
-		return metaPage{}, kverr.Errorf(kverr.Corrupt, "the file's header is damaged; restore it from a backup")
-	}
-	best := first
-	if second.tx > first.tx {
-		best = second
-	}
-	// The engine writes the headers by turns.
-	if first.tx+1 != second.tx && second.tx+1 != first.tx {
-		return metaPage{}, kverr.Errorf(kverr.Corrupt, "the file's headers do not belong together; restore it from a backup")
+	switch {
+	case first.valid && second.valid && first.pageSize == second.pageSize:
+		// The engine writes the headers by turns.
+		if best = first; second.tx > first.tx {
+			best = second
+		}
+		if first.tx+1 != second.tx && second.tx+1 != first.tx {
+			return best, false, kverr.Errorf(kverr.Corrupt, "the file's headers do not belong together; restore it from a backup")
+		}
+	case first.valid != second.valid:
+		if best = first; second.valid {
+			best = second
+		}
+		if torn = true; best.pageSize != pageSize {
+			return best, torn, errHeader
+		}
+	default:
+		return best, false, errHeader
 	}
 	if want := int64(best.pages) * best.pageSize; size < want {
-		return metaPage{}, kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
+		return best, torn, kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
 	}
-	return best, nil
+	return best, torn, nil
 }
 
 type metaPage struct {

@@ -3,6 +3,7 @@ package boltfile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -73,7 +74,7 @@ func (d *Disk) logName() string { return d.file.dir.Base() + logSuffix }
 
 // writableNow reports why nothing can be written, if that is so. plan is locked.
 func (d *Disk) writableNow() error {
-	if d.closed {
+	if d.closed.Load() {
 		return kverr.Closed
 	}
 	return d.file.stillThere()
@@ -103,7 +104,7 @@ func (d *Disk) startLog() error {
 	dir, name := d.file.dir, d.logName()
 	file, err := dir.Create(name)
 	if errors.Is(err, fs.ErrExist) {
-		if err = d.removeStale(); err == nil {
+		if err = d.freeName(); err == nil {
 			file, err = dir.Create(name)
 		}
 	}
@@ -131,6 +132,7 @@ func (d *Disk) startLog() error {
 		return access.DiskError(err)
 	}
 	d.adopt(f, log)
+	d.mendHeaders(&logRef{id: log.ID()}) // the one before names no log; what the log gets is safe without this
 	return nil
 }
 
@@ -146,32 +148,85 @@ func (d *Disk) adopt(f *logFile, log *wal.Log) {
 	d.direct = ring / 2
 }
 
-// removeStale takes away a log that no file needs any more: that of a store which
-// was closed in the very moment that its process died, or of a file that is gone.
-// What is not a log is not touched.
-func (d *Disk) removeStale() error {
+// freeName takes away what has the log's name: a log that is no more than left
+// over. One that another store may need gets another name: its file was moved away
+// after a crash, or deleted. What is not a log is not touched.
+func (d *Disk) freeName() error {
 	dir, name := d.file.dir, d.logName()
-	f, _, err := dir.Open(name, os.O_RDONLY)
+	left, id, err := d.leftOver()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return access.OpenError(err)
+		return err
 	}
-	defer f.Close()
-	_, err = wal.ReadID(f)
-	if errors.Is(err, kverr.Format) && !unmade(f) {
-		return kverr.Errorf(kverr.Format, "the store keeps its log in %s, but a file is there that is no log; move that away", name)
+	if left {
+		return dir.Remove(name)
 	}
-	return dir.Remove(name)
+	aside := fmt.Sprintf("%s-%x", name, id[:4])
+	if _, err := dir.Stat(aside); !errors.Is(err, fs.ErrNotExist) {
+		return kverr.Errorf(kverr.InUse, "the store keeps its log in %s, but the log of a store that was moved or deleted is there, and one like it in %s; move it away", name, aside)
+	}
+	if err := dir.Rename(name, aside); err != nil {
+		return err
+	}
+	d.opts.Logger.Warn("kv: a log lay in the place of the store's own, and has another name now; a file that was moved away without being closed needs it", "path", d.file.Path(), "log", aside)
+	return nil
 }
 
-// unmade reports whether a process died while it made the log, whose header comes
-// last.
-func unmade(f *os.File) bool {
-	b := make([]byte, wal.HeaderBytes)
-	n, err := f.ReadAt(b, 0)
-	return (err == nil || err == io.EOF) && bytes.Count(b[:n], []byte{0}) == n
+// leftOver looks at the log that has the name of the store's own. It is left over
+// where a process died while it made it, before it used it, or after it had closed
+// its store.
+func (d *Disk) leftOver() (left bool, id wal.ID, err error) {
+	f, info, err := d.file.dir.Open(d.logName(), os.O_RDONLY)
+	if err != nil {
+		return false, id, access.OpenError(err)
+	}
+	defer f.Close()
+	id, err = wal.ReadID(f)
+	switch {
+	case errors.Is(err, kverr.Format):
+		if left, err = onlyZeros(f, info.Size()); err == nil && !left {
+			err = kverr.Errorf(kverr.Format, "the store keeps its log in %s, but a file is there that is no log; move that away", d.logName())
+		}
+		return left, id, err
+	case errors.Is(err, kverr.Corrupt):
+		return false, id, nil
+	case err != nil:
+		return false, id, access.DiskError(err)
+	}
+	var closed wal.ID
+	if err := d.file.View(func(t *Tx) error { closed = t.snap.closed; return nil }); err != nil {
+		return false, id, err
+	}
+	if id == closed {
+		return true, id, nil
+	}
+	left, err = wal.Unused(f, info.Size())
+	if errors.Is(err, kverr.Corrupt) {
+		return false, id, nil
+	}
+	return left, id, err
+}
+
+// onlyZeros reports whether a file may be a log that was being made: its header
+// comes last.
+func onlyZeros(f *os.File, size int64) (bool, error) {
+	if size > wal.HeaderBytes+wal.MaxBytes {
+		return false, nil
+	}
+	b := make([]byte, 64<<10)
+	for at := int64(0); at < size; {
+		n, err := f.ReadAt(b[:min(int64(len(b)), size-at)], at)
+		if bytes.Count(b[:n], []byte{0}) != n {
+			return false, nil
+		}
+		if err != nil && err != io.EOF || n == 0 {
+			return false, err
+		}
+		at += int64(n)
+	}
+	return true, nil
 }
 
 // recover reads the log that the file needs, if it needs one.
@@ -181,9 +236,62 @@ func (d *Disk) recover() error {
 		ref, d.epoch = t.snap.log, t.Epoch()
 		return nil
 	})
-	if err != nil || ref == nil {
+	if err != nil {
 		return err
 	}
+	switch {
+	case ref != nil:
+		err = d.openLog(ref)
+	case d.file.torn:
+		err = d.tornAtStart()
+	case !d.file.ReadOnly():
+		if left, _, err := d.leftOver(); err == nil && left { // any other is for who needs the name
+			return d.freeName()
+		}
+	}
+	if !d.file.torn {
+		return err
+	}
+	if err != nil {
+		return kverr.Errorf(kverr.Corrupt, "the file's header is damaged, and no log completes the commit before it (%w); restore it from a backup", err)
+	}
+	d.opts.Logger.Warn("kv: the file's header was damaged, as by a power cut in the middle of a commit; the log has what the commit before it lacks", "path", d.file.Path())
+	return nil
+}
+
+// tornAtStart is about a file whose header is torn, and which needed no log in the
+// commit before. Nothing is missing where the commit that is lost did nothing but
+// name a new log, which nothing was written to.
+func (d *Disk) tornAtStart() error {
+	left, id, err := d.leftOver()
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("there is none")
+	}
+	if err == nil && (!left || id == wal.ID{}) {
+		err = errors.New("it needs none")
+	}
+	if err != nil || d.file.ReadOnly() {
+		return err
+	}
+	if err := d.mendHeaders(nil); err != nil {
+		return err
+	}
+	return d.freeName()
+}
+
+// mendHeaders makes one more commit, so that both headers of the file are whole and
+// name the same place in the log: the one before may have named a place that is no
+// longer in the log. A file that is full has to do without that.
+func (d *Disk) mendHeaders(ref *logRef) error {
+	err := DiskError(d.file.Update(func(t *Tx) error { return t.setLog(ref) }))
+	if errors.Is(err, kverr.Full) {
+		return nil
+	}
+	return err
+}
+
+// openLog opens and reads the log that the file needs.
+func (d *Disk) openLog(ref *logRef) error {
 	name := d.logName()
 	flag := os.O_RDWR
 	if d.file.ReadOnly() {
@@ -201,7 +309,10 @@ func (d *Disk) recover() error {
 		file.Close()
 		return kverr.Errorf(err, "the file's log %s: %w", name, err)
 	}
-	return nil
+	if d.file.ReadOnly() {
+		return nil
+	}
+	return d.mendHeaders(ref)
 }
 
 // replay fills the buffer from a log. What the last record of a key says counts.

@@ -44,9 +44,10 @@ type Options struct {
 	beside int64 // bytes by which a file may be larger than MaxBytes when it is opened
 }
 
-// Open opens the file at loc, and creates it if there is none. Where it
-// fails, it leaves no lock, and no file that was not there.
-func Open(loc access.Location, opts Options) (*File, error) {
+// open opens the file at loc, and creates it if there is none. Where it
+// fails, it leaves no lock, and no file that was not there. Of a file whose header is
+// torn it opens the commit before: whether that is all, the log knows.
+func open(loc access.Location, opts Options) (*File, error) {
 	dir, err := loc.OpenDir(opts.Hook)
 	if err != nil {
 		return nil, err
@@ -156,7 +157,9 @@ func tryOpen(dir *access.Dir, f openedFile, opts Options) (_ *File, err error) {
 		guard(db.Close)
 		return nil, DiskError(err)
 	}
-	return newFile(db, newGuardian(f.File, look), f, dir, opts), nil
+	file := newFile(db, newGuardian(f.File, look), f, dir, opts)
+	file.torn = look.torn
+	return file, nil
 }
 
 // examine looks at a file before the engine does.
@@ -175,7 +178,7 @@ func examine(f openedFile, opts Options) (found, error) {
 	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.beside:
 		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.beside)
 	}
-	look, err := verifyFile(f.File, VerifyAllBytes)
+	look, err := verifyTorn(f.File, VerifyAllBytes)
 	if err == nil && look.new && f.readOnly {
 		err = errEmpty
 	}

@@ -15,6 +15,14 @@ type call struct {
 	end     wal.Pos // of its record
 }
 
+// bytes is less than its record has.
+func (c *call) bytes() (n int64) {
+	for i := range c.changes {
+		n += int64(len(c.changes[i].key) + len(c.changes[i].next.Value))
+	}
+	return n
+}
+
 type change struct {
 	key       string
 	was, next State
@@ -24,12 +32,13 @@ type change struct {
 type Plan struct {
 	Now int64 // nanoseconds since 1970
 
-	d    *Disk
-	now  time.Time
-	log  *wal.Log
-	seen wal.Pos // what the plan depends on has to be durable up to here
-	call call
-	puts bool
+	d     *Disk
+	now   time.Time
+	log   *wal.Log
+	seen  wal.Pos // what the plan depends on has to be durable up to here
+	calls uint64  // Disk.calls when it was made
+	call  call
+	puts  bool
 }
 
 // State is the newest state of a key, also that of calls that are not durable yet.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -53,6 +54,7 @@ type roots struct {
 	meta, data, expiry root
 	count, epoch       uint64
 	log                *logRef // nil: the file is complete
+	closed             wal.ID  // the last log that the file needed
 }
 
 // root is where a tree begins: a page, or a place in the page of the buckets.
@@ -120,13 +122,17 @@ func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, err
 // headerNames reports whether the header of the snapshot is the one that r is
 // from. Once a later commit may be writing its own in that place, it says nothing.
 func (s *snapshot) headerNames(r *roots) bool {
+	other := false
 	for i := range uint64(2) {
 		meta := s.mem[i*s.pageSize+pageHeaderBytes:]
-		if order.Uint64(meta[48:]) == r.tx && order.Uint64(meta[16:]) != r.root {
-			return s.next.Load() >= r.tx+2
+		if order.Uint64(meta[48:]) == r.tx {
+			if order.Uint64(meta[16:]) == r.root {
+				return true
+			}
+			other = true // a torn header has fields of two commits
 		}
 	}
-	return true
+	return !other || s.next.Load() >= r.tx+2
 }
 
 // findRoots reads the page that names the buckets.
@@ -172,6 +178,10 @@ func (s *snapshot) findRoots(id uint64) (*roots, error) {
 	value, err := meta.get(metaLog)
 	if err == nil && value != nil {
 		r.log, err = parseLogRef(value)
+	}
+	if err == nil {
+		value, err = meta.get(metaClosed)
+		copy(r.closed[:], value)
 	}
 	return r, err
 }

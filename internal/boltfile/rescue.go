@@ -127,6 +127,9 @@ func (r *Report) Lost() (n int64, known bool) {
 	return max(0, r.Keys-r.Records-r.Stray), true
 }
 
+// Torn reports whether a damaged header is all that is wrong.
+func (r *Report) Torn() bool { return len(r.Damage) == 1 && r.Back.Only && r.Back.Whole }
+
 // Record is a record whose checksum holds. Its key and value are good until the
 // next one.
 type Record struct {

@@ -260,6 +260,15 @@ func (t *Tx) setLog(ref *logRef) error {
 	return failed(t.meta.Put(metaLog, ref.encode()))
 }
 
+// closeLog says that the file needs no log any more. The one that it needed is left
+// behind where the process dies before it is removed, and is known by that then.
+func (t *Tx) closeLog(id wal.ID) error {
+	if err := t.meta.Put(metaClosed, id[:]); err != nil {
+		return failed(err)
+	}
+	return t.setLog(nil)
+}
+
 // has reports whether the file has what the log says up to a position.
 func (t *Tx) has(pos wal.Pos) bool { return t.snap.log == nil || t.snap.log.pos >= pos }
 

@@ -37,21 +37,35 @@ var VerifyAllBytes int64 = 4 << 20
 type found struct {
 	meta metaPage
 	new  bool     // the engine made the file, and nobody has used it yet
+	torn bool     // one header is damaged, and may have been the newer one
 	set  *pageSet // nil: there is nothing that has not been read
 }
 
 // verifyFile checks a file that nothing writes. The leaves of one that is larger
 // than limit are not read.
 func verifyFile(file *os.File, limit int64) (found, error) {
+	f, err := verifyTorn(file, limit)
+	if err == nil && f.torn {
+		err = errHeader
+	}
+	return f, err
+}
+
+// verifyTorn is verifyFile for who knows what to do where a header is torn.
+func verifyTorn(file *os.File, limit int64) (found, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return found{}, err
 	}
-	meta, err := checkMeta(file, info.Size())
+	meta, torn, err := checkMeta(file, info.Size())
 	if err != nil {
 		return found{}, err
 	}
-	return verify(&filePages{file: file, size: int(meta.pageSize)}, meta, int64(meta.pages)*meta.pageSize <= limit)
+	f, err := verify(&filePages{file: file, size: int(meta.pageSize)}, meta, int64(meta.pages)*meta.pageSize <= limit)
+	if f.torn = torn; torn && f.new {
+		err = errHeader
+	}
+	return f, err
 }
 
 // pageSource gives the verifier the first n bytes of a page, which are good

@@ -115,9 +115,16 @@ func (r *ring) record(at, from Pos) (h head, whole bool, err error) {
 // checkHole looks for a record that was written when the log was durable beyond
 // the end that was found.
 func (r *ring) checkHole(end Pos) error {
-	salt := r.id[:saltBytes]
+	return r.wholeRecords(func(h head) bool { return h.durable > end && h.at >= end }, func(h head) error {
+		return kverr.Errorf(kverr.Corrupt, "the log lacks records between positions %d and %d that were on the disk: it is damaged; restore the store from a backup", end, h.durable)
+	})
+}
+
+// wholeRecords visits the records that are of interest and whole, wherever they are.
+func (r *ring) wholeRecords(interesting func(head) bool, visit func(head) error) error {
+	salt, buf := r.id[:saltBytes], make([]byte, len(r.buf))
 	for off := int64(0); off < r.size; {
-		n, err := r.readAt(r.buf, Pos(off))
+		n, err := r.readAt(buf, Pos(off))
 		if n -= n % recordAlign; n == 0 && err == nil {
 			err = io.ErrUnexpectedEOF
 		}
@@ -125,18 +132,20 @@ func (r *ring) checkHole(end Pos) error {
 			return err
 		}
 		for i := 0; ; {
-			next := bytes.Index(r.buf[i:n], salt)
+			next := bytes.Index(buf[i:n], salt)
 			if next < 0 {
 				break
 			}
 			i += next
 			if i%recordAlign == 0 && i+recordHead <= n {
-				h, ok := parseHead(r.id, r.buf[i:n])
-				if ok && h.durable > end && h.at >= end && int64(h.at)%r.size == off+int64(i) {
+				h, ok := parseHead(r.id, buf[i:n])
+				if ok && interesting(h) && int64(h.at)%r.size == off+int64(i) {
 					if _, whole, err := r.record(h.at, h.at); err != nil {
 						return err
 					} else if whole {
-						return kverr.Errorf(kverr.Corrupt, "the log lacks records between positions %d and %d that were on the disk: it is damaged; restore the store from a backup", end, h.durable)
+						if err := visit(h); err != nil {
+							return err
+						}
 					}
 				}
 			}
@@ -145,6 +154,25 @@ func (r *ring) checkHole(end Pos) error {
 		off += int64(n)
 	}
 	return nil
+}
+
+// errUsed ends a walk.
+var errUsed = errors.New("the log has a record")
+
+// Unused reports whether a log has no whole record at all.
+func Unused(f io.ReaderAt, size int64) (bool, error) {
+	id, err := ReadID(f)
+	if err != nil {
+		return false, err
+	}
+	r, err := newRing(f, size, id)
+	if err == nil {
+		err = r.wholeRecords(func(head) bool { return true }, func(head) error { return errUsed })
+	}
+	if err == errUsed {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // part reads n bytes from a position on.

@@ -8,7 +8,7 @@ import (
 )
 
 // Sizes of what a disk writes: a page as a whole, as far as nothing goes wrong,
-// a sector in any case.
+// else a sector, and the worst of them not even that.
 const (
 	pageBytes   = 4096
 	sectorBytes = 512
@@ -242,10 +242,11 @@ type pageOf struct {
 }
 
 // pageState is a number of versions that came true; torn pages have other
-// sectors of another one.
+// sectors of another one, or their beginning.
 type pageState struct {
 	version, other int
 	sectors        uint8 // one bit for each sector that is of other
+	bytes          int   // so many bytes at the beginning are of other
 }
 
 // Image is the content of a file.
@@ -348,8 +349,9 @@ func (d *Disk) image(n int, c *choice) *Image {
 			return zeroPage
 		}
 		p := pick(s.version)
-		if s.sectors != 0 {
+		if s.sectors != 0 || s.bytes > 0 {
 			torn, other := *p, pick(s.other)
+			copy(torn[:s.bytes], other[:])
 			for i := range pageSectors {
 				if s.sectors&(1<<i) != 0 {
 					copy(torn[i*sectorBytes:(i+1)*sectorBytes], other[i*sectorBytes:])

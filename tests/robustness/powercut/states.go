@@ -31,6 +31,10 @@ func (s *State) Hash() uint64 {
 	return sum
 }
 
+// headerEnd is where the engine's header ends in its page: tears before it are
+// those that matter most.
+const headerEnd = 80
+
 // States returns states that a power cut at this moment may leave, about n of
 // them: everything written or nothing of what was not synced; one page missing,
 // or there alone; torn pages; names lost; and as many at random as there is room
@@ -72,7 +76,14 @@ func (d *Disk) States(random *rand.Rand, n int) []State {
 		versions := len(d.files[p.file].later[p.page])
 		one := func(s pageState) map[pageOf]pageState { return map[pageOf]pageState{p: s} }
 		sectors := uint8(1)<<(1+random.IntN(pageSectors-1)) - 1 // the first ones
+		bytes := 1 + random.IntN(headerEnd)
 		more = append(more,
+			func() {
+				add(&choice{newest: true, pages: one(pageState{other: versions, bytes: bytes})}, "all, page %v torn: %d bytes new", p, bytes)
+			},
+			func() {
+				add(&choice{newest: true, pages: one(pageState{version: versions, bytes: bytes})}, "all, page %v torn: %d bytes old", p, bytes)
+			},
 			func() { add(&choice{newest: true, pages: one(pageState{})}, "all but page %v", p) },
 			func() {
 				add(&choice{names: all, sizes: d.allSizes(), pages: one(pageState{version: versions})}, "page %v alone", p)
@@ -140,8 +151,11 @@ func (d *Disk) random(random *rand.Rand, pages []pageOf) *choice {
 	for _, p := range pages {
 		versions := len(d.files[p.file].later[p.page])
 		s := pageState{version: random.IntN(versions + 1)}
-		if random.IntN(6) == 0 {
+		switch random.IntN(12) {
+		case 0, 1:
 			s.other, s.sectors = random.IntN(versions+1), uint8(random.Uint32())
+		case 2:
+			s.other, s.bytes = random.IntN(versions+1), 1+random.IntN(headerEnd)
 		}
 		c.pages[p] = s
 	}

@@ -1,0 +1,105 @@
+package boltfile
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
+)
+
+// writeThrough carries out a call that the log can't take in a transaction of its
+// own, after all that came before. Who wants to plan another one waits. p is what
+// was planned of it, by the state of that time.
+func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error) error {
+	if err := d.lock(ctx); err != nil {
+		return notDone(err)
+	}
+	defer d.unlock()
+	if err := d.checkpoint(false); err != nil { // most of it, while others write
+		return err
+	}
+	if err := d.turn(ctx); err != nil {
+		return err
+	}
+	d.large = make(chan struct{})
+	d.plan.Unlock()
+	defer func() {
+		d.plan.Lock()
+		defer d.plan.Unlock()
+		close(d.large)
+		d.large = nil
+	}()
+	if d.log != nil {
+		if err := d.sync(context.Background(), d.log, d.log.Tail()); err != nil {
+			return d.logError(kverr.Errorf(kverr.Unavailable, "not done, because a write before it failed: %w", err))
+		}
+		if err := d.checkpoint(false); err != nil {
+			return err
+		}
+	}
+	if p.calls != d.calls || d.closed.Load() { // else it is as it was
+		var err error
+		if p, err = d.newPlan(plan); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return notDone(err)
+	}
+	return d.commitCall(&p.call)
+}
+
+// commitCall commits a call to the file. Nothing else is under way.
+func (d *Disk) commitCall(c *call) error {
+	// In the order of the file: in any other one the engine takes a time that
+	// grows faster than the square of their number.
+	slices.SortFunc(c.changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
+	var ref *logRef
+	if d.log != nil {
+		// A gap, so that no older file goes on with what the log gets after this.
+		ref = &logRef{d.log.ID(), d.log.Tail() + wal.Gap}
+	}
+	err := d.file.Update(func(t *Tx) error {
+		if c.clear {
+			if err := t.Clear(); err != nil {
+				return err
+			}
+		}
+		for i := range c.changes {
+			if err := t.become(c.changes[i].key, c.changes[i].next); err != nil {
+				return err
+			}
+		}
+		if ref == nil || !t.dirty {
+			return nil
+		}
+		return t.setLog(ref)
+	})
+	if err == ErrUnchanged {
+		return nil
+	}
+	if err != nil {
+		return DiskError(err)
+	}
+	d.calls++
+	d.commits.Add(1)
+	if d.log != nil {
+		d.log.Skip(ref.pos)
+	}
+	d.mu.Lock()
+	if c.clear {
+		d.epoch++
+	}
+	if ref != nil {
+		d.visible, d.filed = ref.pos, ref.pos
+	}
+	d.mu.Unlock()
+	if ref != nil {
+		// What the header before names ends with the gap, and nothing behind that
+		// says that there is one. The call is stored whatever becomes of this.
+		d.mendHeaders(ref)
+	}
+	return nil
+}
