@@ -224,3 +224,51 @@ func TestTheLoggerHearsOfFailuresThatNoCallerCanBeTold(t *testing.T) {
 		}
 	}
 }
+
+func TestEachBackupOfAStoreThatGoesOnIsAStore(t *testing.T) {
+	path := onDisk.storeName(t)
+	r := onDisk.registry(t)
+	h := mustOpen(t, r, path)
+	backup := func(n int) {
+		t.Helper()
+		var b bytes.Buffer
+		if err := h.Backup(ctx, &b); err != nil {
+			t.Fatal(err)
+		}
+		streamed, named := onDisk.storeName(t), onDisk.storeName(t)
+		if err := os.WriteFile(streamed, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.BackupFile(ctx, named); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{streamed, named} {
+			copied := mustOpen(t, onDisk.registry(t), path)
+			for range 2 { // a copy is written to as any store
+				if err := copied.Set(ctx, "more", 1, 0); err != nil {
+					t.Fatal(err)
+				}
+				if err := copied.Close(); err != nil {
+					t.Fatal(err)
+				}
+				copied = mustOpen(t, onDisk.registry(t), path)
+			}
+			if keys, err := copied.Count(ctx, "*"); keys != n+1 || err != nil {
+				t.Errorf("the backup of %d keys has %d, %v", n, keys-1, err)
+			}
+		}
+	}
+	// The number of the commit decides where a file's newest header is.
+	for i := range 5 {
+		if err := h.Set(ctx, fmt.Sprint(i), i, 0); err != nil {
+			t.Fatal(err)
+		}
+		backup(i + 1)
+		backup(i + 1) // with nothing in between
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h = mustOpen(t, r, path)
+	backup(5)
+}

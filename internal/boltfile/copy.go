@@ -50,6 +50,9 @@ func (f *File) snapshot(ctx context.Context, tmp *os.File) (err error) {
 				if err == nil {
 					_, err = tx.WriteTo(&contextWriter{ctx, tmp})
 				}
+				if err == nil {
+					err = arrangeHeaders(tmp, uint64(tx.ID()))
+				}
 				return err
 			})
 		})
@@ -58,6 +61,21 @@ func (f *File) snapshot(ctx context.Context, tmp *os.File) (err error) {
 		return ctx.Err() // the engine keeps only its text
 	}
 	return DiskError(err)
+}
+
+// arrangeHeaders puts the headers of a copy where they belong. The engine writes the
+// newer one first, where the next commit may take its place.
+func arrangeHeaders(tmp *os.File, tx uint64) error {
+	b := make([]byte, pageHeaderBytes+metaBytes)
+	if _, err := tmp.ReadAt(b, 0); err != nil {
+		return err
+	}
+	m, _ := parseMeta(b)
+	if !m.valid || m.tx != tx {
+		return errOverwritten
+	}
+	_, err := tmp.WriteAt(bothHeaders(b[pageHeaderBytes:], tx, m.pageSize), 0)
+	return err
 }
 
 // BackupFile is Backup into a file, which gets its name when it is complete and

@@ -105,6 +105,21 @@ func parseMeta(b []byte) (m metaPage, ours bool) {
 	return m, true
 }
 
+// bothHeaders returns the first two pages of a file that holds a commit and nothing
+// before it: one header says what raw does, the other is made for the transaction
+// before, with the same content. Each is where the engine would have written it, so
+// that the next commit takes the place of the older one.
+func bothHeaders(raw []byte, tx uint64, pageSize int64) []byte {
+	b := make([]byte, 2*pageSize)
+	for _, tx := range []uint64{tx, tx - 1} {
+		p := b[int64(tx%2)*pageSize:]
+		order.PutUint64(p, tx%2)
+		order.PutUint16(p[8:], pageMeta)
+		putMeta(p[pageHeaderBytes:], raw, tx)
+	}
+	return b
+}
+
 // putMeta writes the header that raw is, for another transaction.
 func putMeta(b, raw []byte, tx uint64) {
 	copy(b[:metaBytes], raw)

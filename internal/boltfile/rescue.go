@@ -358,8 +358,7 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 
 var errExists = kverr.Errorf(fs.ErrExist, "the new file exists; choose another name, or move it away first")
 
-// copyCommit writes the pages of a commit, and both headers: one says what it
-// said, the other is made for the commit before, which has the same content.
+// copyCommit writes the pages of a commit, behind headers that both name it.
 func (d *Damaged) copyCommit(ctx context.Context, w *os.File, meta metaPage) error {
 	raw := make([]byte, metaBytes)
 	for _, at := range []int64{0, d.pageSize} {
@@ -369,13 +368,7 @@ func (d *Damaged) copyCommit(ctx context.Context, w *os.File, meta metaPage) err
 			}
 		}
 	}
-	headers := make([]byte, 2*d.pageSize)
-	for _, tx := range []uint64{meta.tx, meta.tx - 1} {
-		p := headers[int64(tx%2)*d.pageSize:]
-		order.PutUint64(p, tx%2)
-		order.PutUint16(p[8:], pageMeta)
-		putMeta(p[pageHeaderBytes:], raw, tx)
-	}
+	headers := bothHeaders(raw, meta.tx, d.pageSize)
 	if _, err := w.Write(headers); err != nil {
 		return err
 	}
