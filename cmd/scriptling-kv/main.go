@@ -10,7 +10,7 @@
 //
 // The exit status is 0 if all went well, 1 if the command failed, 2 if it was
 // given wrong arguments, 3 if the key is not there, 4 if check found damage or
-// no log where the file needs one, 5 if export --salvage may not have saved all,
+// no log of use where the file needs one, 5 if export --salvage may not have saved all,
 // and 130 if it was interrupted.
 package main
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,7 +55,8 @@ type report struct {
 	Lost     *int64   `json:"lost"` // null: unknown
 	Damage   []string `json:"damage"`
 	More     int      `json:"more"`
-	Log      bool     `json:"log"` // the file lacks what is in its log
+	Log      bool     `json:"log"`                // the file lacks what is in its log
+	LogLost  string   `json:"log_lost,omitempty"` // why that is of no use
 	Previous previous `json:"previous"`
 }
 
@@ -71,39 +73,74 @@ func checkCommand() *cobra.Command {
 		Short: "Read all of a file, and say what is damaged and what can be saved",
 		Long: `Reads all of the file of a store that no program has open, and changes nothing. It says what is damaged,
 how many records can be saved (export --salvage), and whether the commit before the last one is whole, so
-that repair can go back to it. Exit status 4 if there is damage, or if the log that the file needs is not there.`,
+that repair can go back to it. Exit status 4 if there is damage, or if the log that the file needs is not there
+or cannot be read.`,
 		Example: `  scriptling-kv check app.db
   scriptling-kv check app.db --json | jq .lost`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withDamaged(args[0], func(d *boltfile.Damaged) error {
-				r, err := d.Look(cmd.Context(), nil)
-				if err != nil {
-					return fmt.Errorf("%q: %w", args[0], err)
-				}
-				if wantsJSON(cmd) {
-					err = json.NewEncoder(cmd.OutOrStdout()).Encode(forPrograms(args[0], &r))
-				} else {
-					err = tell(cmd.OutOrStdout(), args[0], &r)
-				}
-				switch {
-				case err != nil:
-				case len(r.Damage) > 0:
-					err = &exitError{exitDamaged, fmt.Errorf("%q is damaged", args[0])}
-				case r.Log && !exists(args[0]+logSuffix):
-					err = &exitError{exitDamaged, fmt.Errorf("%q lacks its log", args[0])}
-				}
+			r, err := look(cmd, args[0])
+			if err != nil {
 				return err
-			})
+			}
+			lost, err := logTrouble(cmd.Context(), args[0], &r)
+			if err != nil {
+				return err
+			}
+			if wantsJSON(cmd) {
+				err = json.NewEncoder(cmd.OutOrStdout()).Encode(forPrograms(args[0], &r, lost))
+			} else {
+				err = tell(cmd.OutOrStdout(), args[0], &r, lost)
+			}
+			switch {
+			case err != nil:
+			case len(r.Damage) > 0:
+				err = &exitError{exitDamaged, fmt.Errorf("%q is damaged", args[0])}
+			case lost != nil:
+				err = &exitError{exitDamaged, fmt.Errorf("%q needs a log: %w", args[0], lost)}
+			}
+			return err
 		},
 	}
 }
 
-func forPrograms(path string, r *boltfile.Report) report {
+// look reads all of a file.
+func look(cmd *cobra.Command, path string) (r boltfile.Report, err error) {
+	err = withDamaged(path, func(d *boltfile.Damaged) error {
+		if r, err = d.Look(cmd.Context(), nil); err != nil {
+			return fmt.Errorf("%q: %w", path, err)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// logTrouble is why the log that a whole file needs is of no use.
+func logTrouble(ctx context.Context, path string, r *boltfile.Report) (lost, err error) {
+	log := path + logSuffix
+	switch {
+	case !r.Log || len(r.Damage) > 0:
+		return nil, nil
+	case !exists(log):
+		return fmt.Errorf("%q is not there", log), nil
+	}
+	stores := extlibs.NewRegistry(extlibs.ReadOnly())
+	_, err = stores.Open(ctx, path)
+	err = errors.Join(err, stores.Close())
+	if errors.Is(err, extlibs.ErrCorrupt) || errors.Is(err, extlibs.ErrFormat) {
+		return err, nil
+	}
+	return nil, err
+}
+
+func forPrograms(path string, r *boltfile.Report, logLost error) report {
 	out := report{
 		File: path, Whole: len(r.Damage) == 0, Bytes: r.Bytes, Readable: r.Records, Stray: r.Stray,
 		Damage: append([]string{}, r.Damage...), More: r.More, Log: r.Log,
 		Previous: previous{Whole: r.Back.Whole, Only: r.Back.Only, Keys: r.Back.Keys, Why: r.Back.Why},
+	}
+	if logLost != nil {
+		out.LogLost = logLost.Error()
 	}
 	if r.Keys >= 0 {
 		out.Keys = &r.Keys
@@ -115,11 +152,13 @@ func forPrograms(path string, r *boltfile.Report) report {
 }
 
 // tell writes a report for people.
-func tell(w io.Writer, path string, r *boltfile.Report) error {
+func tell(w io.Writer, path string, r *boltfile.Report, logLost error) error {
 	out := bufio.NewWriter(w)
 	if len(r.Damage) == 0 {
 		fmt.Fprintf(out, "whole: %s in %d bytes\n", plural(r.Records, "key", "keys"), r.Bytes)
-		tellOfLog(out, path, r)
+		if r.Log {
+			fmt.Fprintf(out, "the store was not closed in order; %s\n", logOfWhole(path, logLost))
+		}
 		return out.Flush()
 	}
 	fmt.Fprintln(out, "damage:")
@@ -135,32 +174,25 @@ func tell(w io.Writer, path string, r *boltfile.Report) error {
 	if r.Back.Whole {
 		fmt.Fprintf(out, "  scriptling-kv repair %q NEWFILE\n", path)
 	}
-	tellOfLog(out, path, r)
+	switch log := path + logSuffix; {
+	case !r.Log:
+	case !exists(log):
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks was in %q, which is not there\n", log)
+	case r.Torn():
+		fmt.Fprintf(out, "if a power cut tore the header, the log %q has what is missing: scriptling-kv compact %q brings it into the file, or says that it cannot\n", log, path)
+	default:
+		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both\n", log)
+	}
 	return out.Flush()
 }
 
-// logOfWhole is what repair adds to its refusal of a file that lacks what is in its log.
-func logOfWhole(path string, r *boltfile.Report) string {
-	switch {
-	case !r.Log:
-		return ""
-	case exists(path + logSuffix):
-		return fmt.Sprintf("; what it lacks is in %q: scriptling-kv compact %q brings it into the file", path+logSuffix, path)
+// logOfWhole says what becomes of what a whole file lacks.
+func logOfWhole(path string, lost error) string {
+	log := path + logSuffix
+	if lost == nil {
+		return fmt.Sprintf("what it lacks is in %q: scriptling-kv compact %q brings it into the file", log, path)
 	}
-	return fmt.Sprintf("; what it lacks was in %q, which is not there: bring it back, or do without: scriptling-kv export %q --salvage -o saved.jsonl", path+logSuffix, path)
-}
-
-// tellOfLog says where the rest of a store is that was not closed in order.
-func tellOfLog(out io.Writer, path string, r *boltfile.Report) {
-	switch {
-	case !r.Log:
-	case exists(path+logSuffix) && r.Torn():
-		fmt.Fprintf(out, "if a power cut tore the header, the log %q has what is missing: scriptling-kv compact %q brings it into the file, or says that it cannot\n", path+logSuffix, path)
-	case exists(path+logSuffix) && len(r.Damage) > 0:
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both\n", path+logSuffix)
-	default:
-		fmt.Fprintf(out, "the store was not closed in order%s\n", logOfWhole(path, r))
-	}
+	return fmt.Sprintf("what it lacks was in its log (%v); bring that back, or do without: scriptling-kv export %q --salvage -o saved.jsonl", lost, path)
 }
 
 func savable(r *boltfile.Report) string {
@@ -256,7 +288,11 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 					return fmt.Errorf("%q: %w", args[0], err)
 				}
 				if len(r.Damage) == 0 {
-					return fmt.Errorf("%q is whole: there is nothing to repair%s", args[0], logOfWhole(args[0], &r))
+					text := fmt.Sprintf("%q is whole: there is nothing to repair", args[0])
+					if r.Log {
+						text += fmt.Sprintf("; it lacks what is in its log: scriptling-kv check %q says more", args[0])
+					}
+					return errors.New(text)
 				}
 				if !r.Back.Whole {
 					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is not whole either (%s); save what can be read with export --salvage", args[0], r.Back.Why)}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -348,7 +349,17 @@ func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
 	if got := c.ok("check", "b.db"); !strings.Contains(got, "whole: 4 keys") || !strings.Contains(got, `scriptling-kv compact "b.db"`) {
 		t.Errorf("check printed %q", got)
 	}
-	c.fails(exitFailed, `scriptling-kv compact "b.db"`, "repair", "b.db", "new.db")
+	c.fails(exitFailed, `scriptling-kv check "b.db"`, "repair", "b.db", "new.db")
+	for name, damage := range map[string]func([]byte) []byte{
+		"cut":     func(b []byte) []byte { return b[:4096] },
+		"foreign": func(b []byte) []byte { return bytes.Repeat([]byte("text"), len(b)/4) },
+	} {
+		c.change("b.db", name+".db", func(b []byte) []byte { return b })
+		c.change("b.db-log", name+".db-log", damage)
+		if got, stderr, status := c.try("", "check", name+".db"); status != exitDamaged || !strings.Contains(got, "--salvage") || strings.Contains(got, "compact") {
+			t.Errorf("check with a log that is %s printed %q %q, exit status %d", name, got, stderr, status)
+		}
+	}
 	if n, stderr, status := c.try("", "export", "b.db", "--salvage"); status != exitIncomplete || !strings.Contains(stderr, "its log") {
 		t.Errorf("%q, %q, exit status %d", n, stderr, status)
 	}
@@ -388,10 +399,10 @@ func TestAFileWhoseLogIsLostCanBeSalvaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.fails(exitFailed, "b.db-log", "count", "b.db")
-	if got, stderr, status := c.try("", "check", "b.db"); status != exitDamaged || !strings.Contains(got, "is not there") || !strings.Contains(got, "--salvage") || !strings.Contains(stderr, "lacks its log") {
+	if got, stderr, status := c.try("", "check", "b.db"); status != exitDamaged || !strings.Contains(got, "is not there") || !strings.Contains(got, "--salvage") || !strings.Contains(stderr, "needs a log") {
 		t.Errorf("check printed %q %q, exit status %d", got, stderr, status)
 	}
-	c.fails(exitFailed, "is not there", "repair", "b.db", "new.db")
+	c.fails(exitFailed, "lacks what is in its log", "repair", "b.db", "new.db")
 	if _, stderr, status := c.try("", "export", "b.db", "--salvage", "-o", "saved.jsonl"); status != exitIncomplete {
 		t.Fatalf("exit status %d, %s", status, stderr)
 	}
