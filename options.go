@@ -212,8 +212,8 @@ func (o *options) now() time.Time {
 	return time.Now()
 }
 
-// Logger receives what no caller can be told: failures of background work, and
-// damage when it is found. Without it nothing is logged.
+// Logger receives what no caller can be told: failures of background work, scripts'
+// tasks included, and damage when it is found. Without it nothing is logged.
 // A nil l is no logger.
 func Logger(l *slog.Logger) Option {
 	return func(o *options) {

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -62,7 +63,9 @@ func (r *Registry) ready(opts ...Option) {
 		r.opts = newOptions(opts)
 		r.stores = map[string]*Handle{}
 		r.dialing = map[string]*dialing{}
-		r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks })
+		r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks }, func(task, exception string, line int) {
+			r.options().logger.Warn("a background task was ended by an exception", "task", task, "type", cmp.Or(exception, "Exception"), "line", line)
+		})
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -440,6 +441,39 @@ func TestATaskDoesNotOutliveTheTimeThatTheHostGaveItsScript(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestTheLoggerHearsOfTasksThatAnExceptionEnded(t *testing.T) {
+	var log bytes.Buffer
+	r := extlibs.NewRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))))
+	eval(t, interpreter(r, &bytes.Buffer{}), `
+import scriptling.runtime as runtime
+import scriptling.runtime.kv as kv
+import time
+kv.default.set("k", "secret")
+def raises():
+    raise ValueError(kv.default.get("k"))
+def fails():
+    return NOT_SEEN
+def fine():
+    return 1
+def endless():
+    while True:
+        time.sleep(0.001)
+for name in ["raises", "fails", "fine"]:
+    try:
+        runtime.background("task " + name, name).wait()
+    except Exception as e:
+        pass
+runtime.background("task endless", "endless")
+`)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := log.String()
+	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "task raises") || !strings.Contains(got, "ValueError") || !strings.Contains(got, "task fails") || strings.Contains(got, "secret") {
+		t.Errorf("the log has\n%s", got)
+	}
 }
 
 func TestAHostCanWaitForTheTasksOfItsScripts(t *testing.T) {

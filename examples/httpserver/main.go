@@ -17,6 +17,7 @@ import (
 	"errors"
 	"flag"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -54,7 +55,7 @@ func main() {
 // when ctx does: after the requests that are under way and the worker. The
 // store is closed last.
 func serve(ctx context.Context, addr, store string, period float64, listening func(net.Addr)) (err error) {
-	if err := extlibs.InitKVStore(store); err != nil {
+	if err := extlibs.InitKVStore(store, extlibs.Logger(slog.Default())); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, extlibs.CloseKVStore()) }()

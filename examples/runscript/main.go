@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/paularlott/scriptling"
@@ -59,7 +60,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			status = 1
 		}
 	}
-	if failed(extlibs.InitKVStore(*store)); status != 0 {
+	logger := extlibs.Logger(slog.New(slog.NewTextHandler(stderr, nil)))
+	if failed(extlibs.InitKVStore(*store, logger)); status != 0 {
 		return status
 	}
 	interpreter := func() *scriptling.Scriptling {

@@ -51,7 +51,7 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 			return errors.NewError("must be a string")
 		}
 	}
-	handler := args[1].(*object.String).StringValue()
+	name, handler := args[0].(*object.String).StringValue(), args[1].(*object.String).StringValue()
 	shared, errObj := kwargs.GetBool(sharedKeyword, false)
 	if errObj != nil {
 		return errObj
@@ -72,7 +72,7 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 	positional := append([]object.Object(nil), args[2:]...)
 	if shared && !dotted {
 		fn, _ := env.Get(handler)
-		return s.start(ctx, env, nil, func(ctx context.Context) object.Object {
+		return s.start(ctx, name, env, nil, func(ctx context.Context) object.Object {
 			return evaluator.ApplyFunctionGIL(ctx, fn, positional, keywords, env)
 		})
 	}
@@ -86,7 +86,7 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 		own.SetImportCallback(func(name string) error { return importer.LoadLibraryIntoEnv(name, own) })
 	}
 	if dotted {
-		return s.start(ctx, own, importer, func(ctx context.Context) object.Object {
+		return s.start(ctx, name, own, importer, func(ctx context.Context) object.Object {
 			fn, err := libraryFunction(importer, own, library, function)
 			if err != nil {
 				return err
@@ -102,7 +102,7 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 			return errors.NewError("function not found: %s", handler)
 		}
 	}
-	return s.start(ctx, own, importer, func(ctx context.Context) object.Object {
+	return s.start(ctx, name, own, importer, func(ctx context.Context) object.Object {
 		return evaluator.ApplyFunctionGIL(ctx, fn, positional, keywords, own)
 	})
 }
@@ -137,7 +137,7 @@ func libraryFunction(importer *scriptling.Scriptling, env *object.Environment, l
 }
 
 // start runs a task and returns its promise.
-func (s *starter) start(ctx context.Context, env *object.Environment, importer *scriptling.Scriptling, run func(context.Context) object.Object) object.Object {
+func (s *starter) start(ctx context.Context, name string, env *object.Environment, importer *scriptling.Scriptling, run func(context.Context) object.Object) object.Object {
 	t := &task{done: make(chan struct{})}
 	err := s.tasks.start(ctx, func(ctx context.Context) {
 		ctx = evaluator.SetEnvInContext(ctx, env)
@@ -147,6 +147,7 @@ func (s *starter) start(ctx context.Context, env *object.Environment, importer *
 			ctx = context.WithValue(ctx, importerKey{}, importer)
 		}
 		defer close(t.done)
+		defer func() { s.tasks.tell(ctx, name, t.result) }()
 		defer func() {
 			if p := recover(); p != nil {
 				t.result = errors.NewError("panic: %v", p)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/paularlott/scriptling/object"
 )
 
 // Tasks are the background tasks of one registry. They run until they end, until
@@ -12,7 +14,8 @@ import (
 //
 // Tasks is safe for concurrent use.
 type Tasks struct {
-	limit func() int // most that run at once; 0 or less: no limit
+	limit  func() int                             // most that run at once; 0 or less: no limit
+	failed func(task, exception string, line int) // is told of what perhaps no script asks for
 
 	mu      sync.Mutex
 	life    context.Context // of the tasks started since the last Open
@@ -21,9 +24,11 @@ type Tasks struct {
 	idle    chan struct{} // closed when none runs
 }
 
-// NewTasks returns Tasks that are open. Of them at most limit() run at once.
-func NewTasks(limit func() int) *Tasks {
-	t := &Tasks{limit: limit, idle: make(chan struct{})}
+// NewTasks returns Tasks that are open. Of them at most limit() run at once. failed is
+// called with the name that a script gave a task which an exception has ended, with the
+// type of that, "" if it has none, and its line, 0 if nobody knows.
+func NewTasks(limit func() int, failed func(task, exception string, line int)) *Tasks {
+	t := &Tasks{limit: limit, failed: failed, idle: make(chan struct{})}
 	close(t.idle)
 	t.Open()
 	return t
@@ -109,6 +114,25 @@ func (t *Tasks) start(ctx context.Context, run func(context.Context)) error {
 		run(own)
 	}()
 	return nil
+}
+
+// maxToldName bounds the name of a task that failed is called with.
+const maxToldName = 128
+
+// tell reports a task that an exception has ended, and not Close.
+func (t *Tasks) tell(ctx context.Context, name string, result object.Object) {
+	if ctx.Err() == context.Canceled {
+		return
+	}
+	name = name[:min(len(name), maxToldName)]
+	switch x := result.(type) {
+	case *object.Error:
+		t.failed(name, x.ExceptionType, x.Line)
+	case *object.Exception:
+		if !x.IsSystemExit() {
+			t.failed(name, x.ExceptionType, 0)
+		}
+	}
 }
 
 func withDeadline(ctx context.Context, outer context.CancelFunc, deadline time.Time) (context.Context, context.CancelFunc) {

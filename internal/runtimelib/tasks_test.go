@@ -9,7 +9,9 @@ import (
 	"time"
 )
 
-func limited(n int) *Tasks { return NewTasks(func() int { return n }) }
+func limited(n int) *Tasks {
+	return NewTasks(func() int { return n }, func(string, string, int) {})
+}
 
 func untilEnded(ctx context.Context) { <-ctx.Done() }
 
