@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	addCompletion(root)
+	addDefaults(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -103,8 +103,8 @@ func newRoot() *cobra.Command {
 A file that a program has open is in use: end the program first, or use backup from within it.
 Commands that only read open the file read-only, so that several may read at once.
 
-Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found damage,
-5 export --salvage may not have saved all, 130 interrupted. A command that is interrupted ends
+Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found damage or no log of
+use, 5 export --salvage may not have saved all, 130 interrupted. A command that is interrupted ends
 in order; a second Ctrl-C ends it at once.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -138,13 +138,22 @@ in order; a second Ctrl-C ends it at once.`,
 	return root
 }
 
-// addCompletion adds the command that cobra makes, which writes to the output that
-// root has now, and lets it refuse shells that it does not know.
-func addCompletion(root *cobra.Command) {
+// addDefaults adds the commands that cobra makes, which write to the output that root
+// has now, and lets them refuse what they do not know.
+func addDefaults(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
-		if cmd.Name() == "completion" {
-			cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				if topic, _, err := root.Find(args); len(args) > 0 && (err != nil || topic == root) {
+					return usageError("unknown command %.40q; scriptling-kv help lists the commands", args[0])
+				}
+				return nil
+			}
+		case "completion":
+			cmd.Args = func(_ *cobra.Command, args []string) error {
 				if len(args) > 0 {
 					return usageError("unknown shell %.40q; scriptling-kv completion --help lists the shells", args[0])
 				}

@@ -315,7 +315,7 @@ func TestWrongCommandsAreRefused(t *testing.T) {
 	for _, args := range [][]string{
 		{"nosuch"}, {"get"}, {"get", "app.db"}, {"get", "app.db", "a", "b"}, {"keys", "app.db", "--nosuch"}, {"set", "app.db", "a", "unquoted"},
 		{"set", "app.db", "a", "{", "--json"}, {"set", "app.db", "a", "1", "--text", "--json"}, {"get", ":memory:x", "a"}, {"get", "", "a"}, {"del", "app.db"},
-		{"set", "app.db", "", "1"}, {"set", "memory:x", "a", "1"}, {"completion", "nosuch"}, {"app.db", "keys"}, {"export", "app.db", "-o", "redis://host/0/x"},
+		{"set", "app.db", "", "1"}, {"set", "memory:x", "a", "1"}, {"completion", "nosuch"}, {"help", "nosuch"}, {"app.db", "keys"}, {"export", "app.db", "-o", "redis://host/0/x"},
 		{"backup", "redis://host/0/x", "b.db"}, {"restore", "redis://host/0/x", "b.db"}, {"compact", "redis://host/0/x"},
 	} {
 		c.fails(exitUsage, "scriptling-kv: ", args...)
@@ -390,5 +390,8 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	}
 	if got := c.ok("completion", "bash"); !strings.Contains(got, "scriptling-kv") {
 		t.Error("no completion for bash")
+	}
+	if got := c.ok("help", "keys"); got != c.ok("keys", "--help") {
+		t.Errorf("help keys prints %s", got)
 	}
 }
