@@ -14,13 +14,17 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// maxParams is the most parameters that a call has. Arguments travel in an array
-// so that a call allocates nothing for them.
-const maxParams = 4
+// arguments are a call's arguments in the order of its parameters. Where none has
+// a keyword they are the interpreter's own, which are ours until the call returns.
+type arguments []object.Object
 
-// arguments are a call's arguments in the order of its parameters; nil: not
-// given.
-type arguments [maxParams]object.Object
+// at returns an argument; nil: not given.
+func (a arguments) at(i int) object.Object {
+	if i < len(a) {
+		return a[i]
+	}
+	return nil
+}
 
 // param is a parameter of a call. Its default, where it has one, is given in the
 // script's own syntax and is what the call does when the argument is nil.
@@ -57,26 +61,28 @@ func (c *call) signature() string {
 }
 
 // bind sorts the arguments of a call into its parameters.
-func (c *call) bind(kwargs map[string]object.Object, args []object.Object) (bound arguments, err error) {
+func (c *call) bind(kwargs map[string]object.Object, args arguments) (arguments, error) {
 	if len(args) > len(c.params) {
-		return bound, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
+		return nil, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
 	}
-	copy(bound[:], args)
 	if len(kwargs) > 0 {
-		if err := c.bindKeywords(&bound, kwargs, len(args)); err != nil {
-			return bound, err
+		var err error
+		if args, err = c.bindKeywords(kwargs, args); err != nil {
+			return nil, err
 		}
 	}
-	for i, p := range c.params {
-		if bound[i] == nil && p.fallback == "" {
-			return bound, kverr.Errorf(ErrType, "missing argument '%s'; it is %s", p.name, c.signature())
+	for i := range c.params {
+		if args.at(i) == nil && c.params[i].fallback == "" {
+			return nil, kverr.Errorf(ErrType, "missing argument '%s'; it is %s", c.params[i].name, c.signature())
 		}
 	}
-	return bound, raiseIn(bound[:len(c.params)])
+	return args, raiseIn(args)
 }
 
-func (c *call) bindKeywords(bound *arguments, kwargs map[string]object.Object, positional int) error {
-	found := 0
+func (c *call) bindKeywords(kwargs map[string]object.Object, args arguments) (arguments, error) {
+	positional, found := len(args), 0
+	bound := make(arguments, len(c.params))
+	copy(bound, args)
 	for i := positional; i < len(c.params); i++ {
 		if arg, ok := kwargs[c.params[i].name]; ok {
 			bound[i] = arg
@@ -84,17 +90,17 @@ func (c *call) bindKeywords(bound *arguments, kwargs map[string]object.Object, p
 		}
 	}
 	if found == len(kwargs) {
-		return nil
+		return bound, nil
 	}
 	for name := range kwargs {
 		switch i := c.index(name); {
 		case i < 0:
-			return kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; it is %s", shorten(name), c.hint(name), c.signature())
+			return nil, kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; it is %s", shorten(name), c.hint(name), c.signature())
 		case i < positional:
-			return kverr.Errorf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
+			return nil, kverr.Errorf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
 		}
 	}
-	return nil
+	return bound, nil
 }
 
 // elsewhere are keywords of other stores, and the parameter or call that does
@@ -208,38 +214,38 @@ type reader struct {
 
 func (r *reader) key() (key string) {
 	if r.err == nil {
-		key, r.err = keyArg(r.a[0])
+		key, r.err = keyArg(r.a.at(0))
 	}
 	return key
 }
 
 func (r *reader) ttl(i int) (ttl time.Duration) {
 	if r.err == nil {
-		ttl, r.err = ttlArg(r.a[i])
+		ttl, r.err = ttlArg(r.a.at(i))
 	}
 	return ttl
 }
 
 func (r *reader) delta(i int) (delta Value) {
 	if r.err == nil {
-		delta, r.err = deltaArg(r.a[i])
+		delta, r.err = deltaArg(r.a.at(i))
 	}
 	return delta
 }
 
 func (r *reader) callable(i int) (fn object.Object) {
 	if r.err == nil {
-		fn, r.err = callableArg(r.a[i])
+		fn, r.err = callableArg(r.a.at(i))
 	}
 	return fn
 }
 
 // pageArgs takes pattern, limit and after.
 func pageArgs(a arguments) (p *glob.Pattern, limit int, after string, err error) {
-	if p, err = patternArg(a[0]); err != nil {
+	if p, err = patternArg(a.at(0)); err != nil {
 		return nil, 0, "", err
 	}
-	switch o := a[1].(type) {
+	switch o := a.at(1).(type) {
 	case nil:
 	case *object.Integer:
 		i := o.IntValue()
@@ -250,7 +256,7 @@ func pageArgs(a arguments) (p *glob.Pattern, limit int, after string, err error)
 	default:
 		return nil, 0, "", kverr.Errorf(ErrType, "limit must be an int, not %s", typeName(o))
 	}
-	after, err = textArg("after", a[2], "")
+	after, err = textArg("after", a.at(2), "")
 	return p, limit, after, err
 }
 

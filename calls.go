@@ -114,11 +114,11 @@ func storeArg(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result,
 		return Result{}, r.err
 	}
 	if kind == OpSet && h.memory != nil {
-		if done, err := h.setObject(key, a[1], ttl); done {
+		if done, err := h.setObject(key, a.at(1), ttl); done {
 			return Result{}, err
 		}
 	}
-	value, err := encodeObject(a[1], h.opts.maxValueBytes)
+	value, err := encodeObject(a.at(1), h.opts.maxValueBytes)
 	if err != nil {
 		return Result{}, err
 	}
@@ -126,7 +126,7 @@ func storeArg(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result,
 }
 
 func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	if key, ok := a[0].(*object.String); ok {
+	if key, ok := a.at(0).(*object.String); ok {
 		if r := h.record(key.StringValue()); r != nil {
 			if o := readyObject(r); o != nil {
 				return o, nil
@@ -136,7 +136,7 @@ func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	}
 	e, err := loadArg(ctx, h, a, NeedValue)
 	if err == ErrNotFound {
-		return fallback(a[1]), nil
+		return fallback(a.at(1)), nil
 	}
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 }
 
 func loadArg(ctx context.Context, h *Handle, a arguments, need Need) (Entry, error) {
-	key, err := keyArg(a[0])
+	key, err := keyArg(a.at(0))
 	if err != nil {
 		return Entry{}, err
 	}
@@ -170,7 +170,7 @@ func (h *Handle) object(key string, v Value) (object.Object, error) {
 }
 
 func callDelete(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
+	key, err := keyArg(a.at(0))
 	if err == nil {
 		_, err = h.apply(ctx, Op{Kind: OpDelete, Key: key})
 	}
@@ -178,7 +178,7 @@ func callDelete(ctx context.Context, h *Handle, a arguments) (object.Object, err
 }
 
 func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
+	key, err := keyArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 		return nil, err
 	}
 	if !r.Applied {
-		return fallback(a[1]), nil
+		return fallback(a.at(1)), nil
 	}
 	return h.object(key, r.Old)
 }
@@ -248,8 +248,9 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 	if r.err != nil {
 		return nil, r.err
 	}
+	initial := fallback(a.at(2))
 	value, err := h.update(ctx, key, func(old Value) (Value, error) {
-		current := fallback(a[2])
+		current := initial
 		if !old.IsZero() {
 			var err error
 			if current, err = h.object(key, old); err != nil {
@@ -324,7 +325,7 @@ func (h *Handle) list(ctx context.Context, a arguments, need Need, element func(
 }
 
 func callCount(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	p, err := patternArg(a[0])
+	p, err := patternArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
@@ -342,7 +343,7 @@ func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, erro
 }
 
 func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	keys, err := keysArg(a[0])
+	keys, err := keysArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
@@ -362,11 +363,11 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 }
 
 func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	dict, ok := a[0].(*object.Dict)
+	dict, ok := a.at(0).(*object.Dict)
 	if !ok {
-		return nil, kverr.Errorf(ErrType, "dict must be a dict, not %s", typeName(a[0]))
+		return nil, kverr.Errorf(ErrType, "dict must be a dict, not %s", typeName(a.at(0)))
 	}
-	ttl, err := ttlArg(a[1])
+	ttl, err := ttlArg(a.at(1))
 	if err != nil {
 		return nil, err
 	}
@@ -392,7 +393,7 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 }
 
 func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	keys, err := keysArg(a[0])
+	keys, err := keysArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
@@ -401,19 +402,19 @@ func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object,
 }
 
 func callCompareAndSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
+	key, err := keyArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
-	ttl, err := newTTLArg(a[3])
+	ttl, err := newTTLArg(a.at(3))
 	if err != nil {
 		return nil, err
 	}
-	old, err := encodeObject(a[1], h.opts.maxValueBytes)
+	old, err := encodeObject(a.at(1), h.opts.maxValueBytes)
 	if err != nil {
 		return nil, err
 	}
-	value, err := encodeObject(a[2], h.opts.maxValueBytes)
+	value, err := encodeObject(a.at(2), h.opts.maxValueBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -422,11 +423,11 @@ func callCompareAndSet(ctx context.Context, h *Handle, a arguments) (object.Obje
 }
 
 func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a[0])
+	key, err := keyArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
-	old, err := encodeObject(a[1], h.opts.maxValueBytes)
+	old, err := encodeObject(a.at(1), h.opts.maxValueBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -435,7 +436,7 @@ func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.O
 }
 
 func callDeleteMatching(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	p, err := patternArg(a[0])
+	p, err := patternArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
@@ -444,11 +445,11 @@ func callDeleteMatching(ctx context.Context, h *Handle, a arguments) (object.Obj
 }
 
 func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	fn, err := callableArg(a[0])
+	fn, err := callableArg(a.at(0))
 	if err != nil {
 		return nil, err
 	}
-	p, err := patternArg(a[1])
+	p, err := patternArg(a.at(1))
 	if err != nil {
 		return nil, err
 	}
@@ -467,7 +468,7 @@ func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error
 }
 
 func callSub(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	prefix, err := textArg("prefix", a[0], "")
+	prefix, err := textArg("prefix", a.at(0), "")
 	if err != nil {
 		return nil, err
 	}
