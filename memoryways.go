@@ -72,73 +72,52 @@ const (
 	maxSharedInt  = 10_000
 )
 
-// scalar is a text, an int or a float.
-type scalar struct {
-	kind cbor.Kind
-	text string
-	i    int64
-	f    float64
+// setText, setInt and setFloat store a scalar in an in-memory store, with one
+// allocation. They do nothing, and it is not done, where anything is out of the
+// ordinary.
+func (h *Handle) setText(key, text string, ttl time.Duration) (done bool, err error) {
+	w, ok := h.shortWrite(key, ttl)
+	var buf [maxHead]byte
+	head := cbor.AppendTextHead(buf[:0], len(text))
+	if !ok || len(head)+len(text) > h.opts.maxValueBytes || !utf8.ValidString(text) {
+		return false, nil
+	}
+	return h.put(w, key, memtable.NewText(key, head, text, w.deadline))
 }
 
-func goScalar(v any) (scalar, bool) {
+func (h *Handle) setInt(key string, i int64, ttl time.Duration) (done bool, err error) {
+	w, ok := h.shortWrite(key, ttl)
+	var buf [maxHead]byte
+	value := cbor.AppendInt(buf[:0], i)
+	if !ok || len(value) > h.opts.maxValueBytes {
+		return false, nil
+	}
+	return h.put(w, key, memtable.NewInt(key, value, i, w.deadline))
+}
+
+func (h *Handle) setFloat(key string, f float64, ttl time.Duration) (done bool, err error) {
+	w, ok := h.shortWrite(key, ttl)
+	var buf [maxHead]byte
+	value := cbor.AppendFloat(buf[:0], f)
+	if !ok || len(value) > h.opts.maxValueBytes {
+		return false, nil
+	}
+	return h.put(w, key, memtable.NewFloat(key, value, f, w.deadline))
+}
+
+const maxHead = 9 // bytes of an encoded number, or of what precedes a text
+
+// setGo stores a Go value as they do.
+func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err error) {
 	switch v := v.(type) {
 	case string:
-		return scalar{kind: cbor.Text, text: v}, true
+		return h.setText(key, v, ttl)
 	case int:
-		return scalar{kind: cbor.Int, i: int64(v)}, true
+		return h.setInt(key, int64(v), ttl)
 	case int64:
-		return scalar{kind: cbor.Int, i: v}, true
+		return h.setInt(key, v, ttl)
 	case float64:
-		return scalar{kind: cbor.Float, f: v}, true
-	}
-	return scalar{}, false
-}
-
-func scriptScalar(o object.Object) (scalar, bool) {
-	switch o := o.(type) {
-	case *object.String:
-		return scalar{kind: cbor.Text, text: o.StringValue()}, true
-	case *object.Integer:
-		return scalar{kind: cbor.Int, i: o.IntValue()}, true
-	case *object.Float:
-		return scalar{kind: cbor.Float, f: o.FloatValue()}, true
-	}
-	return scalar{}, false
-}
-
-// setScalar stores a scalar in an in-memory store, with one allocation. It does
-// nothing, and is not done, where anything is out of the ordinary.
-func (h *Handle) setScalar(key string, v scalar, ttl time.Duration) (done bool, err error) {
-	w, ok := h.shortWrite(key, ttl)
-	if !ok {
-		return false, nil
-	}
-	var buf [9]byte
-	var r *memtable.Record
-	switch v.kind {
-	case cbor.Text:
-		head := cbor.AppendTextHead(buf[:0], len(v.text))
-		if len(head)+len(v.text) > h.opts.maxValueBytes || !utf8.ValidString(v.text) {
-			return false, nil
-		}
-		r = memtable.NewText(key, head, v.text, w.deadline)
-	case cbor.Int:
-		r = memtable.NewInt(key, cbor.AppendInt(buf[:0], v.i), v.i, w.deadline)
-	default:
-		r = memtable.NewFloat(key, cbor.AppendFloat(buf[:0], v.f), v.f, w.deadline)
-	}
-	if len(r.Value()) > h.opts.maxValueBytes {
-		return false, nil
-	}
-	return h.put(w, key, r)
-}
-
-// setGo is setScalar for Go values.
-func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err error) {
-	if s, ok := goScalar(v); ok {
-		return h.setScalar(key, s, ttl)
-	}
-	switch v.(type) {
+		return h.setFloat(key, v, ttl)
 	case map[string]any, []any:
 	default:
 		return false, nil
@@ -151,12 +130,15 @@ func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err err
 	return h.setEncoded(key, e, ttl)
 }
 
-// setObject is setScalar for script objects.
+// setObject is setGo for script objects.
 func (h *Handle) setObject(key string, o object.Object, ttl time.Duration) (done bool, err error) {
-	if s, ok := scriptScalar(o); ok {
-		return h.setScalar(key, s, ttl)
-	}
-	switch o.(type) {
+	switch o := o.(type) {
+	case *object.String:
+		return h.setText(key, o.StringValue(), ttl)
+	case *object.Integer:
+		return h.setInt(key, o.IntValue(), ttl)
+	case *object.Float:
+		return h.setFloat(key, o.FloatValue(), ttl)
 	case *object.Dict, *object.List, *object.Tuple, *object.Set:
 	default:
 		return false, nil

@@ -36,15 +36,22 @@ var boxes = func() bool {
 	return true
 }()
 
-// Box returns *p as an interface value. Where it can it does not copy what p
-// points to, which must never change.
-func Box[T string | int64 | float64](p *T) any {
+// What the first word of a box is for each kind of value.
+var (
+	textKind  = kindOf("")
+	intKind   = kindOf(int64(0))
+	floatKind = kindOf(float64(0))
+)
+
+func kindOf(v any) unsafe.Pointer { return (*box)(unsafe.Pointer(&v)).kind }
+
+// boxed returns *p, which is of that kind, as an interface value. Where it can it
+// does not copy what p points to, which must never change.
+func boxed[T string | int64 | float64](kind unsafe.Pointer, p *T) (v any) {
 	if !boxes {
 		return *p
 	}
-	var zero T
-	v := any(zero)
-	(*box)(unsafe.Pointer(&v)).data = unsafe.Pointer(p)
+	*(*box)(unsafe.Pointer(&v)) = box{kind, unsafe.Pointer(p)}
 	return v
 }
 
@@ -77,11 +84,11 @@ func As[T, F any](p *F) *T { return (*T)(unsafe.Pointer(p)) }
 func (r *Record) Box() (v any, ok bool) {
 	switch {
 	case r.flags&flagText != 0:
-		return Box((*string)(r.at(headBytes))), true
+		return boxed(textKind, r.Text()), true
 	case r.flags&flagInt != 0:
-		return Box((*int64)(r.at(headBytes))), true
+		return boxed(intKind, r.Int()), true
 	case r.flags&flagFloat != 0:
-		return Box((*float64)(r.at(headBytes))), true
+		return boxed(floatKind, r.Float()), true
 	}
 	return nil, false
 }

@@ -272,13 +272,20 @@ func TestWhatIsReadyMadeStaysAsItWasWhenTheRecordIsGone(t *testing.T) {
 		value any
 		want  any
 	}
+	ready := func(r *Record) any {
+		v, ok := r.Box()
+		if !ok {
+			t.Fatalf("record %q has nothing ready-made", r.Value())
+		}
+		return v
+	}
 	var all []kept
 	for i := range 2000 {
 		text := fmt.Sprint("text ", i)
 		all = append(all,
-			kept{Box(NewText("key", []byte("head"), text, int64(i%2)).Text()), text},
-			kept{Box(NewInt("k", []byte("value"), int64(i)<<40, int64(i%3)).Int()), int64(i) << 40},
-			kept{Box(NewFloat("k", nil, float64(i)/3, 0).Float()), float64(i) / 3})
+			kept{ready(NewText("key", []byte("head"), text, int64(i%2))), text},
+			kept{ready(NewInt("k", []byte("value"), int64(i)<<40, int64(i%3))), int64(i) << 40},
+			kept{ready(NewFloat("k", nil, float64(i)/3, 0)), float64(i) / 3})
 		if i%500 == 0 {
 			runtime.GC()
 		}
