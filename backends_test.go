@@ -33,9 +33,11 @@ type backend struct {
 	pending    bool // and not before the store is closed
 }
 
+var onDisk = backend{name: "bolt", persistent: true}
+
 var backends = []backend{
 	{name: "memory"},
-	{name: "bolt", persistent: true},
+	onDisk,
 	{name: "interval", persistent: true, delayed: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(3 * time.Millisecond)), extlibs.LogBytes(1)}},
 	{name: "interval, all pending", persistent: true, delayed: true, pending: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(time.Hour))}},
 }

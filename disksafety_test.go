@@ -19,8 +19,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
-var onDisk = backend{name: "bolt", persistent: true}
-
 // names are those in a folder.
 func names(t *testing.T, dir string) (names []string) {
 	t.Helper()
