@@ -24,9 +24,9 @@ const (
 	DefaultSweepInterval     = 250 * time.Millisecond
 
 	MaxKeyBytes     = 32768                         // bytes of one key
-	MaxDepth        = codec.MaxDepth                // levels of nesting in one value
-	MaxPatternBytes = glob.MaxBytes                 // bytes of one pattern
-	MaxPatternWords = glob.MaxAlternatives          // alternatives of one pattern, braces multiplied out
+	MaxDepth        = codec.MaxDepth                // 500 levels of nesting in one value
+	MaxPatternBytes = glob.MaxBytes                 // 1,024 bytes of one pattern
+	MaxPatternWords = glob.MaxAlternatives          // 64 alternatives of one pattern, braces multiplied out
 	MinTTL          = 1 * time.Millisecond          // shortest time to live
 	MaxTTL          = 100 * 365.25 * 24 * time.Hour // longest time to live
 )
