@@ -79,6 +79,7 @@ func TestTheSuiteFindsEachFault(t *testing.T) {
 		{"scan shows expired keys", "all calls agree about an expired key"},
 		{"scan is in another order", "entries come in the order of their keys' bytes"},
 		{"after is included", "prefix, after, limit and match select together"},
+		{"match is ignored", "prefix, after, limit and match select together"},
 		{"goes beyond the limit", "a page may end before its limit but never goes beyond it"},
 		{"pages end early", "pages of thousands of keys are complete and without repeats"},
 		{"batch is not undone", "a batch that fails in its last operation changes nothing"},

@@ -221,7 +221,7 @@ func (s *toy) Scan(_ context.Context, r extlibs.Range) (extlibs.Page, error) {
 		if s.fault == "scan shows expired keys" && !ok {
 			e, ok = extlibs.Entry{Key: key, Value: s.keys[key].value, TTL: 1}, true
 		}
-		if ok && (r.Match == nil || r.Match(key)) {
+		if ok && (r.Match == nil || r.Match(key) || s.fault == "match is ignored") {
 			page.Entries = append(page.Entries, e)
 		}
 	}
