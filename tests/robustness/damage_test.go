@@ -169,7 +169,7 @@ func init() {
 		}
 		flips, _ := strconv.Atoi(args[1])
 		step, every := pageSize, 1
-		if args[2] == "true" { // go test -short
+		if args[2] == "true" {
 			step, every = 7*step, 3
 		}
 		whole, err := os.ReadFile(path)
@@ -288,7 +288,7 @@ func init() {
 
 func testDamage(t *testing.T, kind string) {
 	path := damageFile(t)
-	lines := linesFrom(t, 2*time.Minute, command("damage", filepath.Dir(path), kind, strconv.Itoa(*damageFlips), strconv.FormatBool(testing.Short())))
+	lines := linesFrom(t, 2*time.Minute, command("damage", filepath.Dir(path), kind, strconv.Itoa(*damageFlips), strconv.FormatBool(quick())))
 	bad, lies := 0, 0
 	for _, line := range lines {
 		if kind == "large" && strings.Contains(line, errLie.Error()+": count") && !strings.Contains(line, errLie.Error()+": get") {

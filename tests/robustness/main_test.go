@@ -113,6 +113,10 @@ func memoryDir(t testing.TB) string {
 	return dir
 }
 
+// quick is whether tests have to make do with a part of what they could try. The
+// race detector finds nothing in what one goroutine does.
+func quick() bool { return testing.Short() || raceDetector }
+
 func mustOpen(t testing.TB, r *extlibs.Registry, name string) *extlibs.Handle {
 	t.Helper()
 	h, err := r.Open(ctx, name)

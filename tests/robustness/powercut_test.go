@@ -134,7 +134,7 @@ func (x *examination) events(t testing.TB, h *history, events []powercut.Event, 
 			m := h.now(at)
 			done++
 			var states []powercut.State
-			if share := n*done/cuts - examined; share >= 2 || !testing.Short() { // else not every cut is looked at
+			if share := n*done/cuts - examined; share >= 2 || !quick() { // else not every cut is looked at
 				states = disk.States(x.random, max(share, 2))
 			}
 			for _, s := range states {
