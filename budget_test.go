@@ -47,20 +47,20 @@ result = str([len(some), len(some["k"]), store.delete_many(["k", "k"])])
 	})
 }
 
-const tooMuch = "it would hold more than 8388608 bytes of keys and values at once; take fewer keys at a time, or let the host raise MaxOperationBytes"
+const tooMuch = "it would hold more than 2097152 bytes of keys and values at once; take fewer keys at a time, or let the host raise MaxOperationBytes"
 
 func TestOneCallHoldsABoundedNumberOfBytes(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
-		p, h := scripted(t, b, extlibs.MaxOperationBytes(8<<20))
+		p, h := scripted(t, b, extlibs.MaxOperationBytes(2<<20))
 		eval(t, p, `
-big = "x" * 1000000
+big = "x" * 250000
 for i in range(12):
     store.set("key" + str(i), big)
-for i in range(0, 30000, 1000):
-    store.set_many({("k" * 250) + str(i + j): 1 for j in range(1000)})
+for i in range(0, 7500, 500):
+    store.set_many({("k" * 250) + str(i + j): 1 for j in range(500)})
 all = ["key" + str(i) for i in range(12)]
 shared = {"new" + str(i): big for i in range(2500)}
-names = ["n" * 1000 + str(i) for i in range(9000)]
+names = ["n" * 1000 + str(i) for i in range(2250)]
 `)
 		for _, statement := range []string{
 			`store.get_many(all)`, `store.items("key*")`, `store.items()`, `store.keys()`,
@@ -71,14 +71,14 @@ names = ["n" * 1000 + str(i) for i in range(9000)]
 			if clause != "ValueError" || !strings.HasPrefix(message, "kv.") || !strings.HasSuffix(message, tooMuch) {
 				t.Errorf("%s raised %s %q", statement, clause, message)
 			}
-			if took > 200<<20 {
+			if took > 50<<20 {
 				t.Errorf("%s took %d MB", statement, took>>20)
 			}
 		}
 		eval(t, p, `
 result = str([len(store.get_many(all[:7])), len(store.items("key*", limit=7)), len(store.keys("key*")), store.count(), len(store.keys(limit=1000))])
 `)
-		if got := text(t, p, "result"); got != "[7, 7, 12, 30012, 1000]" {
+		if got := text(t, p, "result"); got != "[7, 7, 12, 7512, 1000]" {
 			t.Errorf("within the limit: %s", got)
 		}
 		if n, err := h.Count(ctx, "new*"); n != 0 || err != nil {
@@ -92,7 +92,7 @@ func TestCallsOfManyKeysLookAtTheirContext(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, _ := scripted(t, b, extlibs.MaxOperationBytes(1<<30))
 		eval(t, p, `
-for i in range(0, 20000, 1000):
+for i in range(0, 5000, 1000):
     store.set_many({"key" + str(i + j): "x" * 100 for j in range(1000)})
 keys = store.keys()
 dict = {k: "y" * 100 for k in keys}
@@ -110,7 +110,7 @@ dict = {k: "y" * 100 for k in keys}
 			}
 		}
 		eval(t, p, "result = str([store.count(), store.get(\"key7\") == \"x\" * 100])")
-		if got := text(t, p, "result"); got != "[20000, true]" {
+		if got := text(t, p, "result"); got != "[5000, true]" {
 			t.Errorf("after the calls that were refused: %s", got)
 		}
 	})
@@ -118,8 +118,8 @@ dict = {k: "y" * 100 for k in keys}
 
 func TestTheLimitOfAnOperationHoldsForHostsToo(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
-		_, h := scripted(t, b, extlibs.MaxOperationBytes(8<<20))
-		big := strings.Repeat("x", 1_000_000)
+		_, h := scripted(t, b, extlibs.MaxOperationBytes(2<<20))
+		big := strings.Repeat("x", 250_000)
 		var keys, names []string
 		many, small := map[string]any{}, map[string]any{}
 		for i := range 12 {
@@ -127,10 +127,10 @@ func TestTheLimitOfAnOperationHoldsForHostsToo(t *testing.T) {
 			must(t, h.Set(ctx, keys[i], big, 0))
 			many[fmt.Sprint("new", i)] = big
 		}
-		for i := range 300 {
+		for i := range 75 {
 			names = append(names, fmt.Sprintf("%s%03d", strings.Repeat("n", 32000), i))
 			small[names[i]] = 1
-			if len(small) == 100 {
+			if len(small) == 25 {
 				must(t, h.SetMany(ctx, small, 0))
 				clear(small)
 			}
@@ -159,11 +159,11 @@ func TestTheLimitOfAnOperationHoldsForHostsToo(t *testing.T) {
 			if !errors.Is(err, extlibs.ErrTooLarge) || !strings.HasSuffix(fmt.Sprint(err), tooMuch) {
 				t.Errorf("%s: %.200v", name, err)
 			}
-			if took > 64<<20 {
+			if took > 32<<20 {
 				t.Errorf("%s took %d MB", name, took>>20)
 			}
 		}
-		if n, err := h.Count(ctx, "*"); n != 312 || err != nil {
+		if n, err := h.Count(ctx, "*"); n != 87 || err != nil {
 			t.Errorf("%d keys after the calls that were refused (%v)", n, err)
 		}
 
@@ -179,18 +179,18 @@ func TestTheLimitOfAnOperationHoldsForHostsToo(t *testing.T) {
 			must(t, err)
 			n++
 		}
-		if n != 312 {
+		if n != 87 {
 			t.Errorf("All gave %d items", n)
 		}
-		if n, err := h.DeleteMatching(ctx, "n*"); n != 300 || err != nil {
+		if n, err := h.DeleteMatching(ctx, "n*"); n != 75 || err != nil {
 			t.Errorf("DeleteMatching removed %d keys (%v)", n, err)
 		}
 	})
 }
 
 func TestACallThatIsTooLargeEndsBeforeTheFilesValuesAreCopied(t *testing.T) {
-	h := backends[1].open(t, extlibs.MaxOperationBytes(8<<20))
-	big := mustEncode(t, strings.Repeat("x", 1_000_000))
+	h := backends[1].open(t, extlibs.MaxOperationBytes(2<<20))
+	big := mustEncode(t, strings.Repeat("x", 250_000))
 	remove, read := make([]extlibs.Op, 100), make([]extlibs.Op, 100)
 	for i := range remove {
 		key := fmt.Sprint("key", i)
@@ -206,16 +206,16 @@ func TestACallThatIsTooLargeEndsBeforeTheFilesValuesAreCopied(t *testing.T) {
 	}
 	var err error
 	took := allocated(func() { _, err = h.GetMany(ctx, keys) })
-	if !errors.Is(err, extlibs.ErrTooLarge) || took > 32<<20 {
-		t.Errorf("GetMany of 100 MB: %v, after %d MB", err, took>>20)
+	if !errors.Is(err, extlibs.ErrTooLarge) || took > 8<<20 {
+		t.Errorf("GetMany of 25 MB: %v, after %d MB", err, took>>20)
 	}
 	took = allocated(func() { _, err = h.Store().ApplyMany(ctx, read) })
-	if !errors.Is(err, extlibs.ErrTooLarge) || took > 32<<20 {
-		t.Errorf("a batch that reads 100 MB: %v, after %d MB", err, took>>20)
+	if !errors.Is(err, extlibs.ErrTooLarge) || took > 8<<20 {
+		t.Errorf("a batch that reads 25 MB: %v, after %d MB", err, took>>20)
 	}
 	took = allocated(func() { _, err = h.Store().ApplyMany(ctx, remove) })
-	if err != nil || took > 32<<20 {
-		t.Errorf("a batch that removes 100 MB: %v, after %d MB", err, took>>20)
+	if err != nil || took > 8<<20 {
+		t.Errorf("a batch that removes 25 MB: %v, after %d MB", err, took>>20)
 	}
 	if n, err := h.Count(ctx, "*"); n != 0 || err != nil {
 		t.Errorf("%d keys are left (%v)", n, err)

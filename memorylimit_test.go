@@ -22,7 +22,7 @@ func heapBytes() uint64 {
 // values are: entries of each kind fill a store, and the heap grows by no more
 // than the limit and a quarter.
 func TestAStoreAtItsLimitOfMemoryTakesNoMoreOfTheProcess(t *testing.T) {
-	const limit = 32 << 20
+	const limit = 16 << 20
 	for _, size := range []struct{ key, value int }{{8, 1}, {8, 100}, {200, 1}, {16, 64 << 10}} {
 		t.Run(fmt.Sprintf("keys of %d, values of %d bytes", size.key, size.value), func(t *testing.T) {
 			before := heapBytes()

@@ -97,9 +97,13 @@ func TestOpensAndClosesOfOneNameMayMix(t *testing.T) {
 		r := b.registry(t)
 		name := b.storeName(t)
 		var wg sync.WaitGroup
+		rounds := 30
+		if testing.Short() {
+			rounds = 6
+		}
 		for range 8 {
 			wg.Go(func() {
-				for range 30 {
+				for range rounds {
 					h, err := r.Open(ctx, name)
 					if err != nil {
 						t.Errorf("Open: %v", err)

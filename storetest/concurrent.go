@@ -71,24 +71,26 @@ func (s *suite) tryMany(ops ...extlibs.Op) {
 }
 
 func concurrentIncr(s *suite) {
-	const workers, times = 8, 60
+	const workers = 8
+	calls := times(60)
 	var seen sync.Map
 	together(workers, func(int) {
-		for range times {
+		for range calls {
 			r := s.try(extlibs.Op{Kind: extlibs.OpIncr, Key: "n", Value: encode(1)})
 			if _, twice := seen.LoadOrStore(r.New, true); twice {
 				s.Errorf("two calls got %s", show(r.New))
 			}
 		}
 	})
-	s.want("n", workers*times)
+	s.want("n", workers*calls)
 }
 
 func concurrentSwap(s *suite) {
-	const workers, times = 4, 30
+	const workers = 4
+	calls := times(30)
 	s.set("n", 0, 0)
 	together(workers, func(int) {
-		for range times {
+		for range calls {
 			for {
 				e, err := s.store.Load(ctx, "n", extlibs.NeedAll)
 				if err != nil {
@@ -101,7 +103,7 @@ func concurrentSwap(s *suite) {
 			}
 		}
 	})
-	s.want("n", workers*times)
+	s.want("n", workers*calls)
 }
 
 func plusOne(v extlibs.Value) extlibs.Value { return encode(number(v) + 1) }
@@ -163,7 +165,7 @@ func concurrentBatches(s *suite) {
 		s.set(fmt.Sprint(i), 100, 0)
 	}
 	together(4, func(worker int) {
-		for i := range 40 {
+		for i := range times(40) {
 			from, to := (worker+i)%accounts, (worker+i*i+1)%accounts
 			s.tryMany(
 				extlibs.Op{Kind: extlibs.OpIncr, Key: fmt.Sprint(from), Value: encode(-i)},
@@ -235,7 +237,7 @@ func (s *suite) views() {
 
 func batchNeverHalf(s *suite) {
 	while(func() {
-		for i := range 150 {
+		for i := range times(150) {
 			s.tryMany(setAll(i)...)
 			if i%10 == 9 {
 				s.tryMany(deleteAll()...)
@@ -339,7 +341,7 @@ func clearNeverHalf(s *suite) {
 func writesAreSeen(s *suite) {
 	together(4, func(worker int) {
 		key := fmt.Sprint("key of ", worker)
-		for i := range 40 {
+		for i := range times(40) {
 			s.try(extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: encode(i)})
 			if e, err := s.store.Load(ctx, key, extlibs.NeedAll); err != nil || e.Value != encode(i) {
 				s.Errorf("after set of %d, Load found %s, %v", i, show(e.Value), err)
