@@ -190,7 +190,7 @@ func (m *memory) full(limit memtable.Limit) error {
 	case memtable.MaxBytes:
 		return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", m.opts.maxMemoryBytes)
 	case memtable.MaxKeys:
-		return kverr.Errorf(ErrFull, "it would hold more than its limit of %d keys; delete some, or let the host raise MaxKeys", m.opts.maxKeys)
+		return m.opts.errKeys()
 	}
 	return nil
 }

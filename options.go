@@ -154,9 +154,13 @@ func (o *options) admitKeys(alive int64, count func() (int64, error)) error {
 	}
 	n, err := count()
 	if err == nil && n+alive > limit {
-		err = kverr.Errorf(ErrFull, "it holds %d of its limit of %d keys; delete some, or let the host raise MaxKeys", n, limit)
+		err = o.errKeys()
 	}
 	return err
+}
+
+func (o *options) errKeys() error {
+	return kverr.Errorf(ErrFull, "it would hold more than its limit of %d keys; delete some, or let the host raise MaxKeys", o.maxKeys)
 }
 
 // LogBytes sets the size of the log in front of each store's file: how much may
