@@ -241,9 +241,9 @@ func TestAllKeysOfOneCallAreJudgedByOneReadingOfTheClock(t *testing.T) {
 	// The clock ticks at each look: two looks in one call would find two answers
 	// at one of these moments.
 	m := newTestMemory(t, steppedClock())
-	rounds := 20
+	rounds := 4
 	if testing.Short() {
-		rounds = 3
+		rounds = 1
 	}
 	for round := range rounds {
 		if _, err := m.ApplyMany(t.Context(), ops); err != nil {
@@ -393,7 +393,7 @@ func TestTheLimitOfBytesRefusesNothingThatFits(t *testing.T) {
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
-			for i := range 2000 {
+			for i := range 500 {
 				if w < 2 {
 					if _, err := m.Apply(context.Background(), Op{Kind: OpSet, Key: "large", Value: large}); !errors.Is(err, ErrFull) {
 						t.Errorf("the large value: %v", err)

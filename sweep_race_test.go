@@ -15,7 +15,7 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 	const batch = 1000
 	forEachBackend(t, func(t *testing.T, b backend) {
 		keys := 60_000
-		if testing.Short() && b.persistent {
+		if b.persistent {
 			keys = 20_000
 		}
 		clock := newClock()
