@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/paularlott/scriptling/object"
@@ -24,6 +25,19 @@ func (a arguments) at(i int) object.Object {
 		return a[i]
 	}
 	return nil
+}
+
+// maxParams is the most parameters that a call has.
+const maxParams = 4
+
+// room is where the arguments of a call with keywords are put in their order.
+type room [maxParams]object.Object
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
+func (r *room) release() {
+	clear(r[:])
+	rooms.Put(r)
 }
 
 // param is a parameter of a call. Its default, where it has one, is given in the
@@ -60,14 +74,15 @@ func (c *call) signature() string {
 	return c.name + "(" + strings.Join(parts, ", ") + ")"
 }
 
-// bind sorts the arguments of a call into its parameters.
-func (c *call) bind(kwargs map[string]object.Object, args arguments) (arguments, error) {
+// bind sorts the arguments of a call into its parameters. r is only used where
+// there are keywords.
+func (c *call) bind(r *room, kwargs map[string]object.Object, args arguments) (arguments, error) {
 	if len(args) > len(c.params) {
 		return nil, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
 	}
 	if len(kwargs) > 0 {
 		var err error
-		if args, err = c.bindKeywords(kwargs, args); err != nil {
+		if args, err = c.bindKeywords(r, kwargs, args); err != nil {
 			return nil, err
 		}
 	}
@@ -79,9 +94,9 @@ func (c *call) bind(kwargs map[string]object.Object, args arguments) (arguments,
 	return args, raiseIn(args)
 }
 
-func (c *call) bindKeywords(kwargs map[string]object.Object, args arguments) (arguments, error) {
+func (c *call) bindKeywords(r *room, kwargs map[string]object.Object, args arguments) (arguments, error) {
 	positional, found := len(args), 0
-	bound := make(arguments, len(c.params))
+	bound := arguments(r[:len(c.params)])
 	copy(bound, args)
 	for i := positional; i < len(c.params); i++ {
 		if arg, ok := kwargs[c.params[i].name]; ok {

@@ -412,6 +412,34 @@ def endless(old=None):
 	})
 }
 
+func TestCallsWithKeywordsInsideEachOtherKeepTheirArgumentsApart(t *testing.T) {
+	p := scriptling.New()
+	extlibs.NewRegistry().Register(p)
+	got, err := p.Eval(`
+import scriptling.runtime.kv as kv
+s = kv.default
+def again(old):
+    s.set(key="inner", value="other", ttl=60)
+    s.incr(key="n", delta=5)
+    return [old, s.get(key="absent", default="inner default"), s.update(key="m", fn=lambda v: [v], default="m default")]
+first = s.update(key="outer", fn=again, default="outer default")
+bad = 0
+for i in range(3):
+    try:
+        s.set(key="outer", value="lost", wrong=1)
+    except Exception:
+        bad += 1
+[first, s.get("outer"), s.get(key="gone"), s.pop("inner"), s.get("n"), s.ttl("outer"), bad]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer := "[outer default, inner default, [m default]]"
+	if want := "[" + outer + ", " + outer + ", None, other, 5, -1, 3]"; got.Inspect() != want {
+		t.Errorf("got %s, want %s", got.Inspect(), want)
+	}
+}
+
 func TestAViewOfTheDefaultStoreFollowsALaterInit(t *testing.T) {
 	r := backends[0].registry(t)
 	p := interpreter(r, &bytes.Buffer{})

@@ -27,7 +27,7 @@ int, float, str, bytes, list, tuple, set and dict; what a store returns is a cop
 // what a allows.
 func (r *Registry) newLibrary(a *access.List) *object.Library {
 	open := &object.Builtin{HelpText: openCall.helpText(), Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
-		bound, err := openCall.bind(kwargs.Kwargs, args)
+		bound, err := openCall.bind(new(room), kwargs.Kwargs, args)
 		if err != nil {
 			return toScript(openCall.name, err)
 		}
@@ -99,7 +99,12 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 	for i := range calls {
 		c := &calls[i]
 		methods[c.name] = &object.Builtin{HelpText: c.helpText(), Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
-			bound, err := c.bind(kwargs.Kwargs, args)
+			var r *room
+			if len(kwargs.Kwargs) > 0 {
+				r = rooms.Get().(*room)
+				defer r.release()
+			}
+			bound, err := c.bind(r, kwargs.Kwargs, args)
 			if err != nil {
 				return toScript(c.name, err)
 			}
