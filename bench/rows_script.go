@@ -43,12 +43,13 @@ const (
 	literalName = "a literal of the value in the script"
 )
 
-// noop is a library of the shape of ours whose calls do nothing.
+// noop is a library of the shape of ours whose calls do nothing. Its store has as
+// many of them, so that the interpreter takes as long to find one.
 func noop() *object.Library {
 	none := &object.Null{}
 	nothing := func(context.Context, object.Kwargs, ...object.Object) object.Object { return none }
 	methods := map[string]object.Object{}
-	for _, name := range []string{"set", "get"} {
+	for name := range scriptStore().Attributes {
 		methods[name] = &object.Builtin{Fn: nothing}
 	}
 	store := &object.Builtin{Fn: nothing, Attributes: methods}
@@ -93,12 +94,17 @@ type registrar struct{ library *object.Library }
 
 func (r *registrar) RegisterLibrary(l *object.Library) { r.library = l }
 
+// scriptStore is a default store of its own, as scripts see it.
+func scriptStore() *object.Builtin {
+	var reg registrar
+	extlibs.NewRegistry().Register(&reg)
+	return reg.library.Constants()["default"].(*object.Builtin)
+}
+
 // builtinCall is the call without the interpreter around it: what this library
 // itself takes, and allocates.
 func builtinCall(call, value string) func(n int) {
-	var reg registrar
-	extlibs.NewRegistry().Register(&reg)
-	store := reg.library.Constants()["default"].(*object.Builtin)
+	store := scriptStore()
 	set := store.Attributes["set"].(*object.Builtin).Fn
 	get := store.Attributes["get"].(*object.Builtin).Fn
 	v := must1(scriptling.New().Eval(value))
