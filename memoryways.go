@@ -76,36 +76,33 @@ const (
 // allocation. They do nothing, and it is not done, where anything is out of the
 // ordinary.
 func (h *Handle) setText(key, text string, ttl time.Duration) (done bool, err error) {
-	var w shortWrite
-	ok := h.begin(&w, key, ttl)
+	w, ok := h.shortWrite(key, ttl)
 	var buf [maxHead]byte
 	head := cbor.AppendTextHead(buf[:0], len(text))
 	if !ok || len(head)+len(text) > h.opts.maxValueBytes || !utf8.ValidString(text) {
 		return false, nil
 	}
-	return h.put(&w, key, memtable.NewText(key, head, text, w.deadline))
+	return h.put(w, key, memtable.NewText(key, head, text, w.deadline))
 }
 
 func (h *Handle) setInt(key string, i int64, ttl time.Duration) (done bool, err error) {
-	var w shortWrite
-	ok := h.begin(&w, key, ttl)
+	w, ok := h.shortWrite(key, ttl)
 	var buf [maxHead]byte
 	value := cbor.AppendInt(buf[:0], i)
 	if !ok || len(value) > h.opts.maxValueBytes {
 		return false, nil
 	}
-	return h.put(&w, key, memtable.NewInt(key, value, i, w.deadline))
+	return h.put(w, key, memtable.NewInt(key, value, i, w.deadline))
 }
 
 func (h *Handle) setFloat(key string, f float64, ttl time.Duration) (done bool, err error) {
-	var w shortWrite
-	ok := h.begin(&w, key, ttl)
+	w, ok := h.shortWrite(key, ttl)
 	var buf [maxHead]byte
 	value := cbor.AppendFloat(buf[:0], f)
 	if !ok || len(value) > h.opts.maxValueBytes {
 		return false, nil
 	}
-	return h.put(&w, key, memtable.NewFloat(key, value, f, w.deadline))
+	return h.put(w, key, memtable.NewFloat(key, value, f, w.deadline))
 }
 
 const maxHead = 9 // bytes of an encoded number, or of what precedes a text
@@ -125,16 +122,12 @@ func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err err
 	default:
 		return false, nil
 	}
-	var w shortWrite
-	if !h.begin(&w, key, ttl) {
-		return false, nil
-	}
 	e := codec.NewEncoder(h.opts.maxValueBytes)
 	defer e.Release()
 	if err := (goWalk{e}).value(v, 0); err != nil {
 		return true, err
 	}
-	return h.setEncoded(&w, key, e)
+	return h.setEncoded(key, e, ttl)
 }
 
 // setObject is setGo for script objects.
@@ -150,55 +143,52 @@ func (h *Handle) setObject(key string, o object.Object, ttl time.Duration) (done
 	default:
 		return false, nil
 	}
-	var w shortWrite
-	if !h.begin(&w, key, ttl) {
-		return false, nil
-	}
 	e := codec.NewEncoder(h.opts.maxValueBytes)
 	defer e.Release()
 	if err := walkObject(e, o); err != nil {
 		return true, err
 	}
-	return h.setEncoded(&w, key, e)
+	return h.setEncoded(key, e, ttl)
 }
 
 // setEncoded stores what an encoder has, a value with parts, with one allocation.
-func (h *Handle) setEncoded(w *shortWrite, key string, e *codec.Encoder) (done bool, err error) {
+func (h *Handle) setEncoded(key string, e *codec.Encoder, ttl time.Duration) (done bool, err error) {
 	encoded, err := e.Encoded()
 	if err != nil {
 		return true, err
+	}
+	w, ok := h.shortWrite(key, ttl)
+	if !ok {
+		return false, nil
 	}
 	return h.put(w, key, memtable.NewBytes(key, encoded, w.deadline))
 }
 
 // shortWrite is a write that nothing out of the ordinary has been found in so far.
-// Its slot is looked up first, so that it is on its way from memory while the
-// record is made.
 type shortWrite struct {
-	slot     memtable.Slot
+	st       *memoryState
 	deadline int64
 }
 
-func (h *Handle) begin(w *shortWrite, key string, ttl time.Duration) bool {
-	st := h.memory.state.Load()
-	if st == nil || len(key) == 0 || len(key) > MaxKeyBytes || ttl != 0 && (ttl < MinTTL || ttl > MaxTTL) {
-		return false
+func (h *Handle) shortWrite(key string, ttl time.Duration) (w shortWrite, ok bool) {
+	w.st = h.memory.state.Load()
+	if w.st == nil || len(key) == 0 || len(key) > MaxKeyBytes || ttl != 0 && (ttl < MinTTL || ttl > MaxTTL) {
+		return w, false
 	}
-	w.slot = st.Find(key)
 	if ttl != 0 {
 		w.deadline = h.memory.now() + int64(ttl)
 	}
-	return true
+	return w, true
 }
 
-func (h *Handle) put(w *shortWrite, key string, r *memtable.Record) (done bool, err error) {
-	w.slot.Lock(key)
-	if !w.slot.Exists() && !utf8.ValidString(key) {
-		w.slot.Unlock()
+func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, err error) {
+	s := w.st.Lock(key)
+	if !s.Exists() && !utf8.ValidString(key) {
+		s.Unlock()
 		return false, nil
 	}
-	limit := w.slot.Put(r)
-	w.slot.Unlock()
+	limit := s.Put(r)
+	s.Unlock()
 	if err := h.memory.full(limit); err != nil {
 		return true, h.inStore(key, err)
 	}

@@ -339,67 +339,6 @@ func TestOnlyAStructOfNothingButAValueWrapsIt(t *testing.T) {
 
 // Writers of all kinds, readers, pages, sweeps and tidying at once: each key's value
 // names the key, pairs of keys change together, and in the end all parts agree.
-func TestASlotThatChangedAfterItWasFoundIsLookedUpAgain(t *testing.T) {
-	for name, change := range map[string]func(table *Table){
-		"replaced": func(table *Table) { put(table, "key", "new") },
-		"removed":  func(table *Table) { remove(table, "key") },
-		"removed, and come again": func(table *Table) {
-			remove(table, "key")
-			put(table, "key", "new")
-		},
-		"moved": func(table *Table) {
-			for i := range 10_000 {
-				put(table, fmt.Sprint(i), "other")
-			}
-		},
-		"moved to and fro": func(table *Table) {
-			for i := range 10_000 {
-				put(table, fmt.Sprint(i), "other")
-			}
-			for i := range 10_000 {
-				remove(table, fmt.Sprint(i))
-			}
-		},
-		"unchanged": func(*Table) {},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, there := range []bool{true, false} {
-				table := NewTable(Config{Now: func() int64 { return 1 }})
-				if there {
-					put(table, "key", "old")
-				}
-				s := table.Find("key")
-				change(table)
-				s.Lock("key")
-				want := table.Get("key")
-				if got := s.Record(); got != want {
-					t.Errorf("the slot has %v, the table %v", got, want)
-				}
-				s.Put(New("key", "last", 0))
-				s.Unlock()
-				if r := table.Get("key"); r == nil || r.Value() != "last" {
-					t.Errorf("the table has %v", r)
-				}
-				if err := table.Check(); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-}
-
-func put(table *Table, key, value string) {
-	s := table.Lock(key)
-	defer s.Unlock()
-	s.Put(New(key, value, 0))
-}
-
-func remove(table *Table, key string) {
-	s := table.Lock(key)
-	defer s.Unlock()
-	s.Delete()
-}
-
 func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 	var clock atomic.Int64
 	clock.Store(1)

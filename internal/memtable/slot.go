@@ -10,43 +10,23 @@ const (
 	MaxKeys               // Config.MaxKeys
 )
 
-// Slot is the place of a key in a table. While it is locked, Put and Delete change
-// the table, the order of the keys, that of the deadlines and the counts in one
-// step.
+// Slot is the place of a key in a table, locked. Put and Delete change the table,
+// the order of the keys, that of the deadlines and the counts in one step.
 type Slot struct {
-	t      *Table
-	shard  *shard
-	groups *[]group // in which it was found
-	hash   uint64
-	at     place
-	now    int64
+	t     *Table
+	shard *shard
+	hash  uint64
+	at    place
+	now   int64
 }
 
-// Find looks for the slot of a key, which is to be locked. A caller that has
-// something left to do before can do it while the processor fetches the slot.
-func (t *Table) Find(key string) Slot {
+// Lock locks the slot of a key. Nobody else can write to the key, nor to those
+// that share its shard, until Unlock.
+func (t *Table) Lock(key string) Slot {
 	hash := t.hash(key)
 	s := t.shard(hash)
-	groups := s.groups.Load()
-	return Slot{t: t, shard: s, groups: groups, hash: hash, at: find(groups, hash, key)}
-}
-
-// Lock locks the slot of the key that Find was asked for. Nobody else can write to
-// it, nor to those that share its shard, until Unlock.
-func (s *Slot) Lock(key string) {
-	s.shard.mu.Lock()
-	groups := s.shard.groups.Load()
-	if groups == s.groups && s.at.record != nil && s.at.group.slots[s.at.slot].Load() == s.at.record {
-		return // as it was found: a record has one place in its groups
-	}
-	s.at = find(groups, s.hash, key)
-}
-
-// Lock finds and locks the slot of a key.
-func (t *Table) Lock(key string) Slot {
-	s := t.Find(key)
-	s.Lock(key)
-	return s
+	s.mu.Lock()
+	return Slot{t: t, shard: s, hash: hash, at: s.find(hash, key)}
 }
 
 // Unlock ends the use of the slot.

@@ -155,9 +155,8 @@ type place struct {
 }
 
 // find needs no lock, but only who holds the shard's may rely on the place.
-func (s *shard) find(hash uint64, key string) place { return find(s.groups.Load(), hash, key) }
-
-func find(groups *[]group, hash uint64, key string) place {
+func (s *shard) find(hash uint64, key string) place {
+	groups := s.groups.Load()
 	if groups == nil {
 		return place{}
 	}
