@@ -129,6 +129,9 @@ func openKilled(s *suite) {
 		path := filepath.Join(filepath.Dir(s.path("kv")), "kv")
 		for _, name := range []string{"", "-log"} {
 			must(os.WriteFile(path+name, must1(os.ReadFile(killed+name)), 0o600))
+			f := must1(os.Open(path + name)) // nobody kills before what is read has been written for long
+			must(f.Sync())
+			must(f.Close())
 		}
 		began := time.Now()
 		kv := openKV(path)

@@ -64,6 +64,18 @@ func (l *layer) put(key string, was, next State) {
 	l.entries.Set(key, e)
 }
 
+// append is put for keys that come in their order, behind all that are there.
+func (l *layer) append(key string, was, next State) {
+	below := State{Exists: was.Exists, Deadline: was.Deadline}
+	if !next.Exists && !below.Exists {
+		return
+	}
+	l.hidden.add(key, below)
+	l.own.add(key, next)
+	l.bytes += int64(len(key)+len(next.Value)) + entryOverhead
+	l.entries.Load(key, entry{next, below})
+}
+
 // clear makes everything go, also what is below.
 func (l *layer) clear() { *l = layer{cleared: true} }
 

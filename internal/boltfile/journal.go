@@ -347,7 +347,7 @@ func (d *Disk) replay(f *logFile, ref *logRef) error {
 			if !cleared {
 				_, was.Deadline, was.Exists, _ = t.Entry(key)
 			}
-			d.buffer.newest.put(key, was, s)
+			d.buffer.newest.append(key, was, s)
 			return true
 		})
 		return nil

@@ -161,9 +161,9 @@ var errOps = kverr.Errorf(kverr.Corrupt, "a record of the log is not one of this
 
 // payload is what decodeOps reads a record from.
 type payload interface {
-	io.Reader
 	io.ByteReader
 	Len() int64 // bytes that are left
+	Text(n int64) (string, error)
 }
 
 // decodeOps calls fn for each operation. No length is believed that is larger
@@ -174,9 +174,7 @@ func decodeOps(r payload, fn func(Op) error) error {
 		if err != nil || n > uint64(r.Len()) {
 			return "", errOps
 		}
-		b := make([]byte, n)
-		_, err = io.ReadFull(r, b)
-		return string(b), err
+		return r.Text(int64(n))
 	}
 	for r.Len() > 0 {
 		kind, err := r.ReadByte()

@@ -52,13 +52,19 @@ func Replay(f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end 
 	return end, nil
 }
 
-// ring reads a log.
+// ring reads a log, through a window, because most records are small.
 type ring struct {
-	f    io.ReaderAt
-	id   ID
-	size int64
-	buf  []byte
+	f      io.ReaderAt
+	id     ID
+	size   int64
+	window []byte
+	at     int64 // of the window, in the ring
+	n      int   // bytes in it
+	text   []byte
 }
+
+// windowBytes are read at once.
+const windowBytes = 256 << 10
 
 func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
 	found, ringBytes, err := readHeader(f)
@@ -71,20 +77,38 @@ func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
 	if size < headerBytes+ringBytes {
 		return nil, kverr.Errorf(kverr.Corrupt, "the log has been cut short: %d bytes of %d", size, headerBytes+ringBytes)
 	}
-	return &ring{f: f, id: id, size: ringBytes, buf: make([]byte, 64<<10)}, nil
+	return &ring{f: f, id: id, size: ringBytes, window: make([]byte, min(windowBytes, ringBytes))}, nil
 }
 
-// readAt reads at a position, up to the end of the ring or of b.
-func (r *ring) readAt(b []byte, at Pos) (int, error) {
+// bytes returns up to n bytes at a position, and at least one: what is left of the
+// ring or of the window. They are good until the next call.
+func (r *ring) bytes(at Pos, n int64) ([]byte, error) {
 	off := int64(at) % r.size
-	n, err := r.f.ReadAt(b[:min(int64(len(b)), r.size-off)], headerBytes+off)
-	if n > 0 || len(b) == 0 {
-		return n, nil
+	if off < r.at || off >= r.at+int64(r.n) {
+		got, err := r.f.ReadAt(r.window[:min(int64(len(r.window)), r.size-off)], headerBytes+off)
+		r.at, r.n = off, got
+		if got == 0 {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
 	}
-	if err == nil || err == io.EOF {
-		err = io.ErrUnexpectedEOF
+	b := r.window[off-r.at : r.n]
+	return b[:min(int64(len(b)), n)], nil
+}
+
+// readAt fills b from a position on, but for what is beyond the ring's end.
+func (r *ring) readAt(b []byte, at Pos) (n int, err error) {
+	b = b[:min(int64(len(b)), r.size-int64(at)%r.size)]
+	for n < len(b) {
+		part, err := r.bytes(at+Pos(n), int64(len(b)-n))
+		if err != nil {
+			return n, err
+		}
+		n += copy(b[n:], part)
 	}
-	return 0, err
+	return n, nil
 }
 
 // record reads the head of the record at a position and checks the whole of it.
@@ -94,20 +118,21 @@ func (r *ring) record(at, from Pos) (h head, whole bool, err error) {
 	if int64(at-from)+recordHead > r.size {
 		return h, false, nil
 	}
-	if _, err := io.ReadFull(r.part(at, recordHead), b[:]); err != nil {
+	if _, err := r.readAt(b[:], at); err != nil { // no head reaches over the ring's end
 		return h, false, err
 	}
 	h, ok := parseHead(r.id, b[:])
 	if !ok || h.at != at || int64(h.end()-from) > r.size {
 		return h, false, nil
 	}
-	sum, p := h.start, r.part(at+recordHead, h.length)
-	for p.Len() > 0 {
-		n, err := p.Read(r.buf)
+	sum := h.start
+	for at, left := at+recordHead, h.length; left > 0; {
+		b, err := r.bytes(at, left)
 		if err != nil {
 			return h, false, err
 		}
-		sum = crc32.Update(sum, castagnoli, r.buf[:n])
+		sum = crc32.Update(sum, castagnoli, b)
+		at, left = at+Pos(len(b)), left-int64(len(b))
 	}
 	return h, sum == h.sum, nil
 }
@@ -120,14 +145,17 @@ func (r *ring) checkHole(end Pos) error {
 	})
 }
 
+// maxOverlap is how often each byte of a log is looked at in the search for whole
+// records, in the mean. In a log that was written as one hardly any is looked at
+// twice; in a crafted one each could be a part of all.
+const maxOverlap = 8
+
 // wholeRecords visits the records that are of interest and whole, wherever they are.
 func (r *ring) wholeRecords(interesting func(head) bool, visit func(head) error) error {
-	salt, buf := r.id[:saltBytes], make([]byte, len(r.buf))
+	salt, buf := r.id[:saltBytes], make([]byte, len(r.window))
+	left := maxOverlap * r.size
 	for off := int64(0); off < r.size; {
 		n, err := r.readAt(buf, Pos(off))
-		if n -= n % recordAlign; n == 0 && err == nil {
-			err = io.ErrUnexpectedEOF
-		}
 		if err != nil {
 			return err
 		}
@@ -139,7 +167,10 @@ func (r *ring) wholeRecords(interesting func(head) bool, visit func(head) error)
 			i += next
 			if i%recordAlign == 0 && i+recordHead <= n {
 				h, ok := parseHead(r.id, buf[i:n])
-				if ok && interesting(h) && int64(h.at)%r.size == off+int64(i) {
+				if ok && interesting(h) && int64(h.at)%r.size == off+int64(i) && h.length <= r.size {
+					if left -= h.length; left < 0 {
+						return kverr.Errorf(kverr.Corrupt, "the log holds records that overlap, as none that was written here; restore the store from a backup")
+					}
 					if _, whole, err := r.record(h.at, h.at); err != nil {
 						return err
 					} else if whole {
@@ -176,53 +207,46 @@ func Unused(f io.ReaderAt, size int64) (bool, error) {
 }
 
 // part reads n bytes from a position on.
-func (r *ring) part(at Pos, n int64) *ringPart { return &ringPart{r: r, at: at, left: n} }
+func (r *ring) part(at Pos, n int64) *ringPart { return &ringPart{r, at, n} }
 
 type ringPart struct {
 	r    *ring
 	at   Pos
 	left int64
-	buf  [512]byte // read ahead, for the small pieces
-	i, n int
 }
 
 func (p *ringPart) Len() int64 { return p.left }
 
-func (p *ringPart) Read(b []byte) (int, error) {
+func (p *ringPart) ReadByte() (byte, error) {
 	if p.left == 0 {
 		return 0, io.EOF
 	}
-	b = b[:min(int64(len(b)), p.left)]
-	n := copy(b, p.buf[p.i:p.n])
-	p.i += n
-	if n == 0 && len(b) < len(p.buf) {
-		if err := p.ahead(); err != nil {
-			return 0, err
-		}
-		return p.Read(b)
+	b, err := p.r.bytes(p.at, 1)
+	if err != nil {
+		return 0, err
 	}
-	if n == 0 {
-		var err error
-		if n, err = p.r.readAt(b, p.at); err != nil {
-			return 0, err
-		}
-		p.at += Pos(n)
-	}
-	p.left -= int64(n)
-	return n, nil
+	p.at++
+	p.left--
+	return b[0], nil
 }
 
-func (p *ringPart) ahead() error {
-	n, err := p.r.readAt(p.buf[:min(int64(len(p.buf)), p.left)], p.at)
-	p.i, p.n = 0, n
-	p.at += Pos(n)
-	return err
-}
-
-func (p *ringPart) ReadByte() (byte, error) {
-	var b [1]byte
-	_, err := io.ReadFull(p, b[:])
-	return b[0], err
+// Text reads n bytes, which are there, as a string.
+func (p *ringPart) Text(n int64) (string, error) {
+	b := p.r.text[:0]
+	for n > 0 {
+		part, err := p.r.bytes(p.at, n)
+		if err != nil {
+			return "", err
+		}
+		p.at += Pos(len(part))
+		p.left -= int64(len(part))
+		if n -= int64(len(part)); n == 0 && len(b) == 0 {
+			return string(part), nil
+		}
+		b = append(b, part...)
+	}
+	p.r.text = b
+	return string(b), nil
 }
 
 // Resume goes on with a log after a crash, behind the records that Replay found.

@@ -356,6 +356,30 @@ func TestALengthIsNotBelieved(t *testing.T) {
 	}
 }
 
+func TestALogOfHeadsThatOverlapIsRefusedAtOnce(t *testing.T) {
+	const size = 4 << 20
+	d := &disk{}
+	l := create(t, d, headerBytes+size, Options{})
+	id := l.ID()
+	for at := int64(0); at < size; at += recordAlign {
+		h := d.data[headerBytes+at:][:recordHead]
+		copy(h, id[:saltBytes])
+		binary.BigEndian.PutUint64(h[8:], uint64(at))
+		binary.BigEndian.PutUint64(h[16:], uint64(at))
+		binary.BigEndian.PutUint32(h[24:], uint32(size-at-recordHead))
+	}
+	began := time.Now()
+	if _, _, err := replayed(d, id, 0); !errors.Is(err, kverr.Corrupt) {
+		t.Error(err)
+	}
+	if _, err := Unused(d, int64(len(d.data))); !errors.Is(err, kverr.Corrupt) {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Second { // reading each as a whole takes minutes
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestAFailedSyncLatches(t *testing.T) {
 	d := &disk{slow: time.Millisecond}
 	l := create(t, d, 16<<10, Options{})
