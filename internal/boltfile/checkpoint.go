@@ -127,14 +127,15 @@ func (d *Disk) removeFirst(l *layer) {
 	}
 }
 
-// failed notes that a checkpoint did, and tells the logger once for a time of it.
+// failed tells the logger that a checkpoint did, of a full file once for a time of
+// it, and then those who wait for room.
 func (d *Disk) failed(err error) {
-	before := int64(0)
-	if errors.Is(err, kverr.Full) {
-		before = d.full.Swap(time.Now().UnixNano())
-	}
-	if before == 0 && !errors.Is(err, kverr.Closed) {
+	full := errors.Is(err, kverr.Full)
+	if !errors.Is(err, kverr.Closed) && !(full && d.full.Load() != 0) {
 		d.opts.Logger.Error("kv: what is in the log could not be written to the file, so it stays there until it can", "path", d.file.Path(), "error", err)
+	}
+	if full {
+		d.full.Store(time.Now().UnixNano())
 	}
 }
 
