@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -138,22 +139,21 @@ func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	read := slices.ContainsFunc(ops, func(op Op) bool { return op.readsValue() })
 	err := s.write(ctx, func(w *boltfile.Plan) (err error) {
+		plans, byKey := plansOf(ops)
 		held := newBudget(ctx, s.opts.maxOperationBytes)
-		byKey := make(map[string]*plan, len(ops))
-		plans := make([]*plan, 0, len(ops))
+		err = w.States(len(plans), func(i int) string { return plans[i].key }, read, func(i int, state boltfile.State, err error) error {
+			if err := plans[i].begin(state, err, read); err != nil || !read || len(ops) == 1 {
+				return err
+			}
+			return held.take(plans[i].was.value.Len())
+		})
+		if err != nil {
+			return err
+		}
 		for i := range ops {
-			p := byKey[ops[i].Key]
-			if p == nil {
-				if p, err = planOf(w, &ops[i], read); err != nil {
-					return err
-				}
-				if read && len(ops) > 1 {
-					if err := held.take(p.was.value.Len()); err != nil {
-						return err
-					}
-				}
-				byKey[p.key] = p
-				plans = append(plans, p)
+			p := plans[0]
+			if len(plans) > 1 {
+				p = byKey[ops[i].Key]
 			}
 			if results[i], err = p.step(&ops[i], w.Now); err != nil {
 				return err
@@ -189,11 +189,30 @@ func (s *boltStore) expectExpiry(op *Op) {
 // unread stands for the value of an entry where no operation asks what it is.
 var unread = Value{"unread"}
 
-// planOf starts the plan for the key of op. read is whether operations on the
-// key, which may be several, ask for its value.
-func planOf(w *boltfile.Plan, op *Op, read bool) (*plan, error) {
-	state, err := w.State(op.Key, read)
-	p := &plan{key: op.Key, existed: state.Exists, was: keyState{deadline: state.Deadline}}
+// plansOf returns a plan for each key of ops, in the order of the keys, which is that
+// of the file and of what waits to be written to it.
+func plansOf(ops []Op) (plans []*plan, byKey map[string]*plan) {
+	if len(ops) == 1 {
+		return []*plan{{key: ops[0].Key, first: ops[0].Kind}}, nil
+	}
+	all := make([]plan, len(ops))
+	plans, byKey = make([]*plan, 0, len(ops)), make(map[string]*plan, len(ops))
+	for i := range ops {
+		if byKey[ops[i].Key] == nil {
+			p := &all[i]
+			p.key, p.first = ops[i].Key, ops[i].Kind
+			byKey[p.key] = p
+			plans = append(plans, p)
+		}
+	}
+	slices.SortFunc(plans, func(a, b *plan) int { return strings.Compare(a.key, b.key) })
+	return plans, byKey
+}
+
+// begin starts a plan with what is stored under its key. read is whether operations
+// on the key, which may be several, ask for its value.
+func (p *plan) begin(state boltfile.State, err error, read bool) error {
+	p.existed, p.was = state.Exists, keyState{deadline: state.Deadline}
 	switch {
 	case read:
 		p.was.value = Value{state.Value}
@@ -204,13 +223,13 @@ func planOf(w *boltfile.Plan, op *Op, read bool) (*plan, error) {
 	case err == nil:
 		p.next = p.was
 	case !state.Exists: // nobody knows whether there is one
-		return nil, err
-	case op.Kind == OpDelete: // removing a damaged entry mends it
+		return err
+	case p.first == OpDelete: // removing a damaged entry mends it
 		p.changed = true
-	case op.Kind != OpSet: // and so does replacing it
-		return nil, err
+	case p.first != OpSet: // and so does replacing it
+		return err
 	}
-	return p, nil
+	return nil
 }
 
 // admit checks the limit of keys for plans that are to be carried out.

@@ -6,6 +6,7 @@ package extlibs
 // sees a key in a state between two operations.
 type plan struct {
 	key     string
+	first   OpKind   // of the operations on it
 	existed bool     // in the store, expired, damaged or not
 	was     keyState // as the store holds it
 	next    keyState
