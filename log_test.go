@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -377,6 +378,27 @@ func TestAFileThatNoLogCanStandBesideIsWrittenDirectly(t *testing.T) {
 	write(t, copied, file)
 	if n, err := prefix(t, copied); n != 5 || err != nil {
 		t.Errorf("what is in the file: %d keys, %v", n, err)
+	}
+}
+
+func TestAFullDiskIsNotAskedForALogAtEachWrite(t *testing.T) {
+	tries := 0
+	r := onDisk.registry(t, extlibs.DiskHook(func(act access.Act, name string) error {
+		if act == access.ActCreate && filepath.Base(name) == "store.db-log" {
+			tries++
+			return &fs.PathError{Op: "open", Path: name, Err: syscall.ENOSPC}
+		}
+		return nil
+	}))
+	h := mustOpen(t, r, onDisk.storeName(t))
+	began, sets := time.Now(), 0
+	for ; sets < 20; sets++ {
+		if err := h.Set(ctx, fmt.Sprintf("%03d", sets), sets, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most := 1 + int(time.Since(began)/(100*time.Millisecond)); tries < 1 || tries > most {
+		t.Errorf("%d tries for %d sets, want 1 to %d", tries, sets, most)
 	}
 }
 

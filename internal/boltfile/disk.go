@@ -38,6 +38,7 @@ type Disk struct {
 	large     chan struct{} // closed when the call that goes to the file directly has ended; nil: there is none
 	calls     uint64        // that changed something
 	log       *wal.Log      // nil: nothing was written yet, or there is no room for one
+	noRoom    time.Time     // when there was none
 	closed    atomic.Bool
 	closeErr  error
 	full      atomic.Int64 // when a checkpoint found no room, in nanoseconds since 1970; 0: the last one did
@@ -99,6 +100,9 @@ func OpenDisk(loc access.Location, opts DiskOptions) (*Disk, error) {
 	d.buffer.newest = &layer{}
 	d.direct = opts.LogBytes / 2
 	if err := d.recover(); err != nil {
+		if f := d.logFile.Load(); f != nil {
+			f.Close()
+		}
 		file.Close()
 		return nil, err
 	}

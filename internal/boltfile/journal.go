@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -80,7 +81,8 @@ func (d *Disk) writableNow() error {
 	return d.file.stillThere()
 }
 
-// errBusy is why there is no log yet where somebody writes to the file.
+// errBusy is why there is no log yet where somebody writes to the file, or there was
+// no room for one just now.
 var errBusy = errors.New("the file is being written")
 
 // noLog reports whether the file has to do without a log for now: somebody writes
@@ -95,12 +97,23 @@ func (d *Disk) startLog() error {
 	if err := d.writableNow(); err != nil {
 		return err
 	}
+	if time.Since(d.noRoom) < fullPause {
+		return errBusy
+	}
 	select {
 	case d.checkpoints <- struct{}{}:
 		defer d.unlock()
 	default:
 		return errBusy
 	}
+	err := d.makeLog()
+	if errors.Is(err, kverr.Full) {
+		d.noRoom = time.Now()
+	}
+	return err
+}
+
+func (d *Disk) makeLog() error {
 	dir, name := d.file.dir, d.logName()
 	file, err := dir.Create(name)
 	if errors.Is(err, fs.ErrExist) {

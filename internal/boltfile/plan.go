@@ -66,7 +66,7 @@ func (p *Plan) buffered(key string) (s State, found bool) {
 
 // statesAtOnce is how many keys are looked up while nobody else's call becomes
 // visible.
-const statesAtOnce = 256
+const statesAtOnce = 64
 
 // States is State for n keys, which it is quick with if they come in their order.
 // visit gets what State returns.
