@@ -591,3 +591,50 @@ func TestAFileWithinItsLimitIsOpenedAlthoughThereIsALogToCount(t *testing.T) {
 		t.Error("a key is missing")
 	}
 }
+
+// Whatever fails, and when: what was acknowledged is there, and what was said not to
+// be done is not.
+func TestNoFailureOfTheDiskIsTakenForAnother(t *testing.T) {
+	for _, act := range []access.Act{access.ActCommit, access.ActSyncHeader, access.ActSyncLog, access.ActSyncDir, access.ActSync, access.ActCreate, access.ActRemove, access.ActRename} {
+		for n := range 12 {
+			t.Run(fmt.Sprintf("%s, number %d", act, n+1), func(t *testing.T) {
+				left := n + 1
+				path := onDisk.storeName(t)
+				r := extlibs.NewRegistry(extlibs.LogBytes(1), extlibs.DiskHook(func(a access.Act, name string) error {
+					if a == act {
+						if left--; left == 0 {
+							return &fs.PathError{Op: string(a), Path: name, Err: syscall.EIO}
+						}
+					}
+					return nil
+				}))
+				h, err := r.Open(ctx, path)
+				if err != nil {
+					h, err = r.Open(ctx, path)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				results := map[string]error{}
+				for i, size := range []int{1, 1, 1, 20_000, 1, 5000, 5000, 1} { // some go to the file directly
+					key := fmt.Sprint(i)
+					results[key] = h.Set(ctx, key, string(make([]byte, size)), 0)
+					if i == 5 {
+						h.Compact(ctx)
+					}
+				}
+				r.Close()
+				h = mustOpen(t, onDisk.registry(t), path)
+				for key, err := range results {
+					there := has(t, h, key)
+					switch {
+					case err == nil && !there:
+						t.Errorf("%s was acknowledged and is not there", key)
+					case err != nil && !errors.Is(err, extlibs.ErrCommitUnknown) && there:
+						t.Errorf("%s is there, although it failed with %v", key, err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -163,7 +164,8 @@ func TestATornHeaderWithoutALogThatCompletesItIsRefused(t *testing.T) {
 	closed := read(t, path)
 	_, other := crashed(t, 20)
 	for what, b := range torn(closed) {
-		for with, log := range map[string][]byte{"no log": nil, "another store's log": other} {
+		// The log of the time before may be there again after a power cut.
+		for with, log := range map[string][]byte{"no log": nil, "another store's log": other, "zeros": make([]byte, 5000)} {
 			write(t, path, b)
 			os.Remove(path + "-log")
 			if log != nil {
@@ -177,6 +179,37 @@ func TestATornHeaderWithoutALogThatCompletesItIsRefused(t *testing.T) {
 			if now := read(t, path); string(now) != string(b) && log == nil {
 				t.Errorf("%s, %s: the file was changed", what, with)
 			}
+		}
+	}
+}
+
+// A write that did without a log is only in the commit that is lost.
+func TestATornHeaderBesideTheLogOfTheTimeBeforeIsRefused(t *testing.T) {
+	file, log := crashed(t, 20)
+	path := onDisk.storeName(t)
+	write(t, path, file)
+	write(t, path+"-log", log)
+	if n, err := prefix(t, path); n != 20 || err != nil {
+		t.Fatal(n, err)
+	}
+	r := extlibs.NewRegistry(extlibs.DiskHook(func(act access.Act, name string) error {
+		if act == access.ActCreate && filepath.Base(name) == "store.db-log" {
+			return &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+		}
+		return nil
+	}))
+	h := mustOpen(t, r, path)
+	if err := h.Set(ctx, "020", 20, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for what, b := range torn(read(t, path)) {
+		write(t, path, b)
+		write(t, path+"-log", log)
+		if n, err := prefix(t, path); !errors.Is(err, extlibs.ErrCorrupt) {
+			t.Errorf("%s: %d keys, %v", what, n, err)
 		}
 	}
 }

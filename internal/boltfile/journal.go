@@ -28,12 +28,13 @@ type logFile struct {
 }
 
 // Sync makes the log durable. It fails where the log, or the file that it is for,
-// has lost its name: what is written then is written nowhere.
+// has lost its name: what is written then is written nowhere. That the file takes no
+// commit any more is no reason: the next open has what is in the log.
 func (f *logFile) Sync() error {
 	if err := f.d.file.dir.SyncLog(f.File); err != nil {
 		return access.DiskError(err)
 	}
-	if err := f.d.file.stillThere(); err != nil {
+	if err := f.d.file.stillThere(); errors.Is(err, kverr.Replaced) {
 		return err
 	}
 	here, err := f.d.file.dir.Stat(f.name)
@@ -161,19 +162,27 @@ func (d *Disk) adopt(f *logFile, log *wal.Log) {
 	d.direct = ring / 2
 }
 
-// freeName takes away what has the log's name: a log that is no more than left
-// over. One that another store may need gets another name: its file was moved away
-// after a crash, or deleted. What is not a log is not touched.
+// remains says what a log is that has the name of the store's own.
+type remains int
+
+const (
+	foreign remains = iota // another store may need it: its file was moved away after a crash, or deleted
+	unmade                 // a process died while it made it,
+	unused                 // before it wrote to it,
+	done                   // or after it had closed the store
+)
+
+// freeName takes away what has the log's name: one that is no more than left over is
+// removed, any other gets another name. What is not a log is not touched.
 func (d *Disk) freeName() error {
 	dir, name := d.file.dir, d.logName()
-	left, id, err := d.leftOver()
-	if errors.Is(err, fs.ErrNotExist) {
+	what, id, err := d.leftOver()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if left {
+	case what != foreign:
 		return dir.Remove(name)
 	}
 	aside := fmt.Sprintf("%s-%x", name, id[:4])
@@ -187,39 +196,41 @@ func (d *Disk) freeName() error {
 	return nil
 }
 
-// leftOver looks at the log that has the name of the store's own. It is left over
-// where a process died while it made it, before it used it, or after it had closed
-// its store.
-func (d *Disk) leftOver() (left bool, id wal.ID, err error) {
+// leftOver looks at the log that has the name of the store's own.
+func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
 	f, info, err := d.file.dir.Open(d.logName(), os.O_RDONLY)
 	if err != nil {
-		return false, id, access.OpenError(err)
+		return foreign, id, access.OpenError(err)
 	}
 	defer f.Close()
 	id, err = wal.ReadID(f)
 	switch {
 	case errors.Is(err, kverr.Format):
-		if left, err = onlyZeros(f, info.Size()); err == nil && !left {
+		zeros, err := onlyZeros(f, info.Size())
+		if err == nil && !zeros {
 			err = kverr.Errorf(kverr.Format, "the store keeps its log in %s, but a file is there that is no log; move that away", d.logName())
 		}
-		return left, id, err
+		return unmade, id, err
 	case errors.Is(err, kverr.Corrupt):
-		return false, id, nil
+		return foreign, id, nil
 	case err != nil:
-		return false, id, access.DiskError(err)
+		return foreign, id, access.DiskError(err)
 	}
 	var closed wal.ID
 	if err := d.file.View(func(t *Tx) error { closed = t.snap.closed; return nil }); err != nil {
-		return false, id, err
+		return foreign, id, err
 	}
 	if id == closed {
-		return true, id, nil
+		return done, id, nil
 	}
-	left, err = wal.Unused(f, info.Size())
-	if errors.Is(err, kverr.Corrupt) {
-		return false, id, nil
+	empty, err := wal.Unused(f, info.Size())
+	switch {
+	case errors.Is(err, kverr.Corrupt):
+		return foreign, id, nil
+	case err != nil || !empty:
+		return foreign, id, err
 	}
-	return left, id, err
+	return unused, id, nil
 }
 
 // onlyZeros reports whether a file may be a log that was being made: its header
@@ -258,7 +269,7 @@ func (d *Disk) recover() error {
 	case d.file.torn:
 		err = d.tornAtStart()
 	case !d.file.ReadOnly():
-		if left, _, err := d.leftOver(); err == nil && left { // any other is for who needs the name
+		if what, _, err := d.leftOver(); err == nil && what != foreign { // any other is for who needs the name
 			return d.freeName()
 		}
 	}
@@ -276,11 +287,11 @@ func (d *Disk) recover() error {
 // commit before. Nothing is missing where the commit that is lost did nothing but
 // name a new log, which nothing was written to.
 func (d *Disk) tornAtStart() error {
-	left, id, err := d.leftOver()
+	what, _, err := d.leftOver()
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("there is none")
 	}
-	if err == nil && (!left || id == wal.ID{}) {
+	if err == nil && what != unused {
 		err = errors.New("it needs none")
 	}
 	if err != nil || d.file.ReadOnly() {
