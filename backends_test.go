@@ -53,7 +53,11 @@ func (b backend) storeName(t testing.TB) string {
 // registry returns a registry of the test's own.
 func (b backend) registry(t testing.TB, opts ...extlibs.Option) *extlibs.Registry {
 	t.TempDir() // folders go after the stores in them: a store says if its file is lost
-	r := extlibs.NewRegistry(append(append([]extlibs.Option{}, b.options...), opts...)...)
+	var all []extlibs.Option
+	if testing.Short() { // a log of the size that hosts get is most of what a small store costs
+		all = append(all, extlibs.LogBytes(256<<10))
+	}
+	r := extlibs.NewRegistry(append(append(all, b.options...), opts...)...)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Errorf("Registry.Close: %v", err)

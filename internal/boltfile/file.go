@@ -252,7 +252,10 @@ func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 		return err
 	}
 	count := t.Count
-	switch err := change(t); {
+	if err = change(t); err == nil {
+		err = t.writeIndex()
+	}
+	switch {
 	case err != nil:
 		return err
 	case !t.dirty:

@@ -2,6 +2,7 @@ package boltfile
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -19,24 +20,11 @@ type Tx struct {
 
 	// Of a transaction that writes:
 	meta, data, expiry *bolt.Bucket
+	index              []indexChange       // of the deadlines; see writeIndex
 	seen               map[uint64]struct{} // pages that have been looked at
 	expired            int64               // entries added to the index of deadlines that are over, less those removed
 	cleared            bool
 	dirty              bool // this transaction changed something
-}
-
-// TxError is a failure of the engine in the middle of a change. What the
-// transaction did so far has to go with it.
-type TxError struct{ err error }
-
-func (e *TxError) Error() string { return e.err.Error() }
-func (e *TxError) Unwrap() error { return e.err }
-
-func failed(err error) error {
-	if err != nil {
-		return &TxError{err}
-	}
-	return nil
 }
 
 // errNoBucket is about a file that prepare did not see.
@@ -114,10 +102,6 @@ func (t *Tx) Left(deadline int64) time.Duration {
 
 // Put stores a value under a key that had oldDeadline, if it existed.
 func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, value string) error {
-	return failed(t.put(key, oldDeadline, existed, deadline, value))
-}
-
-func (t *Tx) put(key string, oldDeadline int64, existed bool, deadline int64, value string) error {
 	t.dirty = true
 	if oldDeadline != deadline {
 		if oldDeadline != 0 {
@@ -127,12 +111,7 @@ func (t *Tx) put(key string, oldDeadline int64, existed bool, deadline int64, va
 		}
 		if deadline != 0 {
 			k, v := expiryEntry(deadline, key)
-			if err := t.judge(t.snap.expiryTree(), k); err != nil {
-				return err
-			}
-			if err := t.expiry.Put(k, v); err != nil {
-				return err
-			}
+			t.index = append(t.index, indexChange{k: k, v: v})
 			if deadline <= t.Now {
 				t.expired++
 			}
@@ -168,15 +147,34 @@ func (t *Tx) forgetDeadline(key string, deadline int64) error {
 	if deadline <= t.Now {
 		t.expired--
 	}
-	return t.forget(k)
+	t.index = append(t.index, indexChange{k: k, remove: true})
+	return nil
 }
 
-// forget removes an entry of the index.
-func (t *Tx) forget(k []byte) error {
-	if err := t.judge(t.snap.expiryTree(), k); err != nil {
-		return err
+// indexChange is what becomes of an entry of the index.
+type indexChange struct {
+	k, v   []byte
+	remove bool
+}
+
+// writeIndex changes the index of deadlines, in its order: in that of the keys the
+// engine would take a time that grows with the square of their number.
+func (t *Tx) writeIndex() error {
+	slices.SortStableFunc(t.index, func(a, b indexChange) int { return bytes.Compare(a.k, b.k) })
+	for _, c := range t.index {
+		err := t.judge(t.snap.expiryTree(), c.k)
+		switch {
+		case err != nil:
+		case c.remove:
+			err = t.expiry.Delete(c.k)
+		default:
+			err = t.expiry.Put(c.k, c.v)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return t.expiry.Delete(k)
+	return nil
 }
 
 // deadlines visits the index as it was when the transaction began, until visit
@@ -189,9 +187,7 @@ func (t *Tx) deadlines(visit func(k, v []byte) (more bool, err error)) error {
 }
 
 // Remove takes a key that exists out of the file.
-func (t *Tx) Remove(key string, deadline int64) error { return failed(t.remove(key, deadline)) }
-
-func (t *Tx) remove(key string, deadline int64) error {
+func (t *Tx) Remove(key string, deadline int64) error {
 	t.dirty = true
 	if deadline != 0 {
 		if err := t.forgetDeadline(key, deadline); err != nil {
@@ -230,21 +226,22 @@ func (t *Tx) Clear() error {
 	if !t.cleared { // the engine looks at all pages, to find buckets in them
 		for _, tree := range []tree{t.snap.dataTree(), t.snap.expiryTree()} {
 			if err := tree.judgeAll(t.seen); err != nil {
-				return &TxError{err}
+				return err
 			}
 		}
 	}
 	for _, name := range [][]byte{bucketData, bucketExpiry} {
 		if err := tx.DeleteBucket(name); err != nil {
-			return &TxError{err}
+			return err
 		}
 		if _, err := tx.CreateBucket(name); err != nil {
-			return &TxError{err}
+			return err
 		}
 	}
+	t.index = nil
 	t.data, t.expiry, t.Count = tx.Bucket(bucketData), tx.Bucket(bucketExpiry), 0
 	t.cleared, t.expired = true, 0
-	return failed(setMetaNumber(t.meta, metaEpoch, metaNumber(t.meta, metaEpoch)+1))
+	return setMetaNumber(t.meta, metaEpoch, metaNumber(t.meta, metaEpoch)+1)
 }
 
 // setLog says which log the file needs from now on, nil for none, in the format
@@ -252,19 +249,19 @@ func (t *Tx) Clear() error {
 func (t *Tx) setLog(ref *logRef) error {
 	t.dirty = true
 	if ref == nil {
-		return failed(t.meta.Delete(metaLog))
+		return t.meta.Delete(metaLog)
 	}
 	if err := t.meta.Put(metaFormat, []byte{formatVersion}); err != nil {
-		return failed(err)
+		return err
 	}
-	return failed(t.meta.Put(metaLog, ref.encode()))
+	return t.meta.Put(metaLog, ref.encode())
 }
 
 // closeLog says that the file needs no log any more. The one that it needed is left
 // behind where the process dies before it is removed, and is known by that then.
 func (t *Tx) closeLog(id wal.ID) error {
 	if err := t.meta.Put(metaClosed, id[:]); err != nil {
-		return failed(err)
+		return err
 	}
 	return t.setLog(nil)
 }
