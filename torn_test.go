@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -179,6 +181,28 @@ func TestATornHeaderWithoutALogThatCompletesItIsRefused(t *testing.T) {
 			if now := read(t, path); string(now) != string(b) && log == nil {
 				t.Errorf("%s, %s: the file was changed", what, with)
 			}
+		}
+	}
+}
+
+// Behind a first header that is torn the engine looks for another one of any page size.
+func TestAHeaderInAnotherPlaceIsNotFollowed(t *testing.T) {
+	file, log := crashed(t, 20)
+	size := int(binary.LittleEndian.Uint32(file[24:]))
+	other := append([]byte(nil), file[size+16:size+80]...)
+	clear(file[:size])
+	const small = 1024
+	binary.LittleEndian.PutUint32(other[8:], small)
+	sum := fnv.New64a()
+	sum.Write(other[:56])
+	binary.LittleEndian.PutUint64(other[56:], sum.Sum64())
+	copy(file[small+16:], other)
+	path := onDisk.storeName(t)
+	write(t, path, file)
+	write(t, path+"-log", log)
+	for _, o := range [][]extlibs.Option{{extlibs.ReadOnly()}, nil} {
+		if n, err := prefix(t, path, o...); !errors.Is(err, extlibs.ErrCorrupt) || !strings.Contains(err.Error(), "header is damaged") {
+			t.Errorf("%d keys, %v", n, err)
 		}
 	}
 }

@@ -50,11 +50,19 @@ func checkMeta(file io.ReaderAt, size int64) (best metaPage, torn bool, err erro
 		if first.tx+1 != second.tx && second.tx+1 != first.tx {
 			return best, false, kverr.Errorf(kverr.Corrupt, "the file's headers do not belong together; restore it from a backup")
 		}
-	case first.valid != second.valid:
+	case first.valid && !second.believed, second.valid && !first.believed:
 		if best = first; second.valid {
 			best = second
 		}
-		if torn = true; best.pageSize != pageSize {
+		torn = true
+		// Behind a first header that is torn the engine goes by the first one that it
+		// finds at the beginning of a page of any size.
+		for at := int64(minPageSize); at < pageSize && second.valid; at *= 2 {
+			if other, _ := readMeta(file, at); other.believed {
+				return best, torn, errHeader
+			}
+		}
+		if best.pageSize != pageSize {
 			return best, torn, errHeader
 		}
 	default:
@@ -68,6 +76,7 @@ func checkMeta(file io.ReaderAt, size int64) (best metaPage, torn bool, err erro
 
 type metaPage struct {
 	valid          bool
+	believed       bool // by the engine, which asks for nothing but the checksum
 	pageSize       int64
 	root, freelist uint64
 	pages, tx      uint64
@@ -97,8 +106,8 @@ func parseMeta(b []byte) (m metaPage, ours bool) {
 	m.pageSize = int64(order.Uint32(meta[8:]))
 	m.root, m.freelist = order.Uint64(meta[16:]), order.Uint64(meta[32:])
 	m.pages, m.tx = order.Uint64(meta[40:]), order.Uint64(meta[48:])
-	m.valid = order.Uint32(meta[4:]) == metaVersion &&
-		order.Uint64(meta[56:]) == sum.Sum64() &&
+	m.believed = order.Uint32(meta[4:]) == metaVersion && order.Uint64(meta[56:]) == sum.Sum64()
+	m.valid = m.believed &&
 		m.pageSize >= minPageSize && m.pageSize <= maxPageSize && m.pageSize&(m.pageSize-1) == 0 &&
 		m.pages <= maxPages && m.tx < maxTx &&
 		m.root < m.pages && (m.freelist < m.pages || m.freelist == noFreelist)
