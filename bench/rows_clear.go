@@ -126,5 +126,5 @@ func clearDisk(s *suite) {
 			return func() { must(db.DropAll()) }, db.close
 		}},
 	)
-	s.atMost("clear of a million on bolt", 30e6, lines[oursBolt].stat.median, duration)
+	s.atMost("clear of a million on bolt", 10e6, lines[oursBolt].stat.median, duration)
 }
