@@ -186,7 +186,7 @@ func examine(f openedFile, opts Options) (found, error) {
 }
 
 func errInUse(opts Options) error {
-	return kverr.Errorf(kverr.InUse, "the file is in use by another process; it was not released within %v", opts.LockTimeout)
+	return kverr.Errorf(kverr.InUse, "the file is in use, by another process or another registry of this one; it was not released within %v", opts.LockTimeout)
 }
 
 func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err error) {
