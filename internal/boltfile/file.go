@@ -16,8 +16,16 @@
 // synced. A file that names a log is not opened without it; an orderly close makes a
 // last checkpoint that names none, and removes the log.
 //
+// The file has two headers, of its last two commits. Where one is damaged the file
+// opens as of the other, if that names the log: both do from the first write on, and
+// of what the log had at either place nothing is missing, or a record behind it shows
+// that something is. So whatever leaves a place behind that the log cannot go on from
+// (a call that is not in it, a log that is cleaned after a crash, a compaction) makes
+// one more commit: see mendHeaders.
+//
 //	disk.go        Disk: the way of a write, from plan to acknowledgement
 //	plan.go        Plan: what one call makes of its keys
+//	direct.go      the way of a call that is too large for the log
 //	read.go        what is visible: the buffer over the file
 //	buffer.go      the write-back buffer, in layers with tombstones
 //	checkpoint.go  the way of the buffer into the file, compaction, copies, the end
