@@ -226,6 +226,7 @@ func TestTheLoggerHearsOfFailuresThatNoCallerCanBeTold(t *testing.T) {
 }
 
 func TestEachBackupOfAStoreThatGoesOnIsAStore(t *testing.T) {
+	t.Parallel()
 	path := onDisk.storeName(t)
 	r := onDisk.registry(t)
 	h := mustOpen(t, r, path)

@@ -156,6 +156,7 @@ func read(t *testing.T, path string) []byte {
 }
 
 func TestATornHeaderWithoutALogThatCompletesItIsRefused(t *testing.T) {
+	t.Parallel()
 	file, log := crashed(t, 20)
 	path := onDisk.storeName(t)
 	write(t, path, file)
@@ -240,6 +241,7 @@ func TestATornHeaderBesideTheLogOfTheTimeBeforeIsRefused(t *testing.T) {
 
 // The first commit that names a log may be the one that tears.
 func TestAHeaderThatTearsWhenTheLogBeginsLosesNothing(t *testing.T) {
+	t.Parallel()
 	var files, logs [][]byte
 	path := onDisk.storeName(t)
 	r := extlibs.NewRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
@@ -280,6 +282,7 @@ func TestAHeaderThatTearsWhenTheLogBeginsLosesNothing(t *testing.T) {
 
 // A checkpoint of interval mode may be ahead of the log's last sync.
 func TestInIntervalModeTheLogOnDiskCompletesATornHeader(t *testing.T) {
+	t.Parallel()
 	var synced atomic.Pointer[[]byte] // the log, as the disk has it
 	path := onDisk.storeName(t)
 	r := extlibs.NewRegistry(extlibs.Durability(extlibs.Interval(time.Hour)), extlibs.DiskHook(func(act access.Act, _ string) error {
@@ -332,6 +335,7 @@ func TestTheLogOfAFileThatWasMovedAwayIsKept(t *testing.T) {
 }
 
 func TestALogThatIsLeftOverIsRemoved(t *testing.T) {
+	t.Parallel()
 	for name, log := range map[string]func(closed, unused []byte) []byte{
 		"of a store that was closed": func(closed, unused []byte) []byte { return closed },
 		"that was never written to":  func(closed, unused []byte) []byte { return unused },
