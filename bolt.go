@@ -138,8 +138,8 @@ func (s *boltStore) Apply(ctx context.Context, op Op) (Result, error) {
 func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	read := slices.ContainsFunc(ops, func(op Op) bool { return op.readsValue() })
+	plans, byKey := plansOf(ops) // not in the plan: nobody else plans meanwhile
 	err := s.write(ctx, func(w *boltfile.Plan) (err error) {
-		plans, byKey := plansOf(ops)
 		held := newBudget(ctx, s.opts.maxOperationBytes)
 		err = w.States(len(plans), func(i int) string { return plans[i].key }, read, func(i int, state boltfile.State, err error) error {
 			if err := plans[i].begin(state, err, read); err != nil || !read || len(ops) == 1 {
@@ -209,10 +209,10 @@ func plansOf(ops []Op) (plans []*plan, byKey map[string]*plan) {
 	return plans, byKey
 }
 
-// begin starts a plan with what is stored under its key. read is whether operations
-// on the key, which may be several, ask for its value.
+// begin starts a plan, or starts it again, with what is stored under its key. read is
+// whether operations on the key, which may be several, ask for its value.
 func (p *plan) begin(state boltfile.State, err error, read bool) error {
-	p.existed, p.was = state.Exists, keyState{deadline: state.Deadline}
+	*p = plan{key: p.key, first: p.first, existed: state.Exists, was: keyState{deadline: state.Deadline}}
 	switch {
 	case read:
 		p.was.value = Value{state.Value}

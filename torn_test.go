@@ -332,6 +332,17 @@ func TestTheLogOfAFileThatWasMovedAwayIsKept(t *testing.T) {
 	if n, err := prefix(t, moved); n != 20 || err != nil {
 		t.Errorf("together again: %d keys, %v", n, err)
 	}
+
+	path = onDisk.storeName(t)
+	write(t, path+"-log", log)
+	write(t, path+filepath.Base(kept[0])[len("store.db"):], log) // and a copy of it
+	h = mustOpen(t, r, path)
+	if err := h.Set(ctx, "another", 1, 0); !errors.Is(err, extlibs.ErrInUse) || !strings.Contains(err.Error(), "store.db-log") {
+		t.Errorf("a set where the log has no name to go to: %v", err)
+	}
+	if got := read(t, path+"-log"); !bytes.Equal(got, log) {
+		t.Error("the log was changed")
+	}
 }
 
 func TestALogThatIsLeftOverIsRemoved(t *testing.T) {

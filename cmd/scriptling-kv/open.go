@@ -29,7 +29,7 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
 	case isURL(name):
 	case a == creates && !exists(name):
-		if err := isFreeForStore(name); err != nil { // a log would be lost with the first write
+		if err := isFreeForStore(name); err != nil { // its log would need another name
 			return err
 		}
 	case a != creates:

@@ -223,7 +223,7 @@ func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
 	if id == closed {
 		return done, id, nil
 	}
-	empty, err := wal.Unused(f, info.Size())
+	empty, err := wal.Unused(f, info.Size(), id)
 	switch {
 	case errors.Is(err, kverr.Corrupt):
 		return foreign, id, nil
@@ -270,7 +270,7 @@ func (d *Disk) recover() error {
 		err = d.tornAtStart()
 	case !d.file.ReadOnly():
 		if what, _, err := d.leftOver(); err == nil && what != foreign { // any other is for who needs the name
-			return d.freeName()
+			return d.file.dir.Remove(d.logName())
 		}
 	}
 	if !d.file.torn {
@@ -300,7 +300,7 @@ func (d *Disk) tornAtStart() error {
 	if err := d.mendHeaders(nil); err != nil {
 		return err
 	}
-	return d.freeName()
+	return d.file.dir.Remove(d.logName())
 }
 
 // mendHeaders makes one more commit, so that both headers of the file are whole and

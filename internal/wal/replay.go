@@ -191,11 +191,7 @@ func (r *ring) wholeRecords(interesting func(head) bool, visit func(head) error)
 var errUsed = errors.New("the log has a record")
 
 // Unused reports whether a log has no whole record at all.
-func Unused(f io.ReaderAt, size int64) (bool, error) {
-	id, err := ReadID(f)
-	if err != nil {
-		return false, err
-	}
+func Unused(f io.ReaderAt, size int64, id ID) (bool, error) {
 	r, err := newRing(f, size, id)
 	if err == nil {
 		err = r.wholeRecords(func(head) bool { return true }, func(head) error { return errUsed })

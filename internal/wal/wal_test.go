@@ -372,7 +372,7 @@ func TestALogOfHeadsThatOverlapIsRefusedAtOnce(t *testing.T) {
 	if _, _, err := replayed(d, id, 0); !errors.Is(err, kverr.Corrupt) {
 		t.Error(err)
 	}
-	if _, err := Unused(d, int64(len(d.data))); !errors.Is(err, kverr.Corrupt) {
+	if _, err := Unused(d, int64(len(d.data)), id); !errors.Is(err, kverr.Corrupt) {
 		t.Error(err)
 	}
 	if took := time.Since(began); took > 10*time.Second { // reading each as a whole takes minutes
