@@ -215,9 +215,9 @@ func goingBack(r *boltfile.Report) string {
 	case !r.Back.Whole:
 		return "none; the one before the last is not whole: " + r.Back.Why
 	case r.Back.Only:
-		return fmt.Sprintf("whole, %d keys; its header is the only one left, so it may be the last one, or the one before", r.Back.Keys)
+		return fmt.Sprintf("whole, %s; its header is the only one left, so it may be the last one, or the one before", plural(r.Back.Keys, "key", "keys"))
 	}
-	return fmt.Sprintf("the one before the last is whole, %d keys", r.Back.Keys)
+	return fmt.Sprintf("the one before the last is whole, %s", plural(r.Back.Keys, "key", "keys"))
 }
 
 // salvage writes what can be read of a damaged file, and reports whether that is
@@ -317,7 +317,7 @@ type repaired struct {
 }
 
 func givenUp(path string, r *boltfile.Report) string {
-	text := fmt.Sprintf("%q has the %d keys of commit %d. ", path, r.Back.Keys, r.Back.Number)
+	text := fmt.Sprintf("%q has the %s of commit %d. ", path, plural(r.Back.Keys, "key", "keys"), r.Back.Number)
 	if r.Log {
 		text += "Nothing of what is in the log of the damaged file. "
 	}
@@ -325,7 +325,7 @@ func givenUp(path string, r *boltfile.Report) string {
 	case r.Back.Only:
 		return text + "Given up: the commit after it, if there was one; its header is damaged, so nobody knows."
 	case r.Keys >= 0:
-		return text + fmt.Sprintf("Given up: what commit %d, the last one, stored and removed; it had %d keys.", r.Commit, r.Keys)
+		return text + fmt.Sprintf("Given up: what commit %d, the last one, stored and removed; it had %s.", r.Commit, plural(r.Keys, "key", "keys"))
 	}
 	return text + fmt.Sprintf("Given up: what commit %d, the last one, stored and removed.", r.Commit)
 }
