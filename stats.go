@@ -33,12 +33,14 @@ func (s *Stats) add(t Stats) {
 }
 
 // counters counts the calls on a store. Calls on different keys count in different
-// lines of memory, so that they do not slow each other down.
+// lines of memory, and so do reads and writes, which then do not slow each other down.
 type counters [8]counterLine
 
 type counterLine struct {
-	hits, misses, sets, deletes atomic.Int64
-	_                           [32]byte
+	hits, misses  atomic.Int64
+	_             [48]byte
+	sets, deletes atomic.Int64
+	_             [48]byte
 }
 
 func (c *counters) of(key string) *counterLine {

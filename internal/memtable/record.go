@@ -28,7 +28,6 @@ const (
 	headBytes   = int(unsafe.Sizeof(Record{}))
 	textBytes   = int(unsafe.Sizeof(""))
 	numberBytes = 8
-	wordBytes   = 8 // of the memory that a block is made of
 
 	flagDeadline = 1 << iota
 	flagText

@@ -6,6 +6,7 @@
 //	record.go     one key with its value and deadline
 //	box.go        values that are handed out without being copied
 //	table.go      the hash table, which reads look up without a lock
+//	hash.go       hashes of keys
 //	slot.go       writes: one key, or several at once
 //	names.go      keys in their order, packed
 //	deadlines.go  keys in the order of their deadlines, by hash
@@ -18,10 +19,10 @@
 package memtable
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Config is what a table is made with.
@@ -39,16 +40,23 @@ type Config struct {
 // they are written to finds a key that is there all the time, and one that holds
 // on to groups that were replaced sees the shard as it was at that moment.
 type Table struct {
-	config   Config
-	seed     maphash.Seed
-	batching atomic.Int32 // batches that are half done: reads wait for their shard
-	bytes    atomic.Int64
-	shards   [shardCount]shard
+	common
+	// What every call looks at is in no line of the processor's cache that writes
+	// change, and the shards begin with a line.
+	_      [lineBytes - unsafe.Sizeof(common{})%lineBytes]byte
+	shards [shardCount]shard
 
 	mu    sync.RWMutex // after all shards' locks
 	keys  int          // records in the table, expired ones included
 	names names
 	due   deadlines
+	bytes atomic.Int64
+}
+
+type common struct {
+	config   Config
+	hasher   hasher
+	batching atomic.Int32 // batches that are half done: reads wait for their shard
 }
 
 const (
@@ -56,6 +64,7 @@ const (
 	shardCount = 1 << shardBits
 
 	groupSlots = 7
+	lineBytes  = 64 // of the processor's cache
 
 	// A shard doubles at 3/4 of its slots, and halves at 2/5 of those.
 	growNumerator, growDenominator     = 3, 4
@@ -83,10 +92,10 @@ type group struct {
 
 // NewTable makes an empty table.
 func NewTable(c Config) *Table {
-	return &Table{config: c, seed: maphash.MakeSeed(), due: deadlines{soonest: never}}
+	return &Table{common: common{config: c, hasher: newHasher()}, due: deadlines{soonest: never}}
 }
 
-func (t *Table) hash(key string) uint64 { return maphash.String(t.seed, key) }
+func (t *Table) hash(key string) uint64 { return t.hasher.hash(key) }
 
 func shardOf(hash uint64) int { return int(hash >> (64 - shardBits)) }
 
