@@ -351,15 +351,15 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	if err != nil {
 		return nil, err
 	}
-	dict := objectDict{Pairs: make(map[string]object.DictPair, len(entries))}
+	pairs := make(map[string]object.DictPair, len(entries))
 	for _, e := range entries {
 		value, err := h.object(e.Key, e.Value)
 		if err != nil {
 			return nil, err
 		}
-		dict.PutText(e.Key, false, value)
+		pairs[object.DictStringKey(e.Key)] = object.DictPair{Key: object.NewString(e.Key), Value: value}
 	}
-	return dict.Done(), nil
+	return &object.Dict{Pairs: pairs}, nil
 }
 
 func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {

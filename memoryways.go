@@ -79,7 +79,7 @@ func (h *Handle) setText(key, text string, ttl time.Duration) (done bool, err er
 	w, ok := h.shortWrite(key, ttl)
 	var buf [maxHead]byte
 	head := cbor.AppendTextHead(buf[:0], len(text))
-	if !ok || len(head)+len(text) > h.opts.maxValueBytes || !utf8.ValidString(text) {
+	if !ok || len(head)+len(text) > h.opts.maxValueBytes || !codec.ValidText(text) {
 		return false, nil
 	}
 	return h.put(w, key, memtable.NewText(key, head, text, w.deadline))
@@ -122,12 +122,10 @@ func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err err
 	default:
 		return false, nil
 	}
-	e := codec.NewEncoder(h.opts.maxValueBytes)
-	defer e.Release()
-	if err := (goWalk{e}).value(v, 0); err != nil {
-		return true, err
-	}
-	return h.setEncoded(key, e, ttl)
+	buf := codec.NewBuffer()
+	defer buf.Release()
+	raw, err := writeGo(buf, v, h.opts.maxValueBytes)
+	return h.setEncoded(key, raw, ttl, err)
 }
 
 // setObject is setGo for script objects.
@@ -143,17 +141,15 @@ func (h *Handle) setObject(key string, o object.Object, ttl time.Duration) (done
 	default:
 		return false, nil
 	}
-	e := codec.NewEncoder(h.opts.maxValueBytes)
-	defer e.Release()
-	if err := walkObject(e, o); err != nil {
-		return true, err
-	}
-	return h.setEncoded(key, e, ttl)
+	buf := codec.NewBuffer()
+	defer buf.Release()
+	raw, err := writeObject(buf, o, h.opts.maxValueBytes)
+	return h.setEncoded(key, raw, ttl, err)
 }
 
-// setEncoded stores what an encoder has, a value with parts, with one allocation.
-func (h *Handle) setEncoded(key string, e *codec.Encoder, ttl time.Duration) (done bool, err error) {
-	encoded, err := e.Encoded()
+// setEncoded stores an encoded value with parts, with one allocation, unless err
+// says that it could not be encoded.
+func (h *Handle) setEncoded(key string, raw []byte, ttl time.Duration, err error) (bool, error) {
 	if err != nil {
 		return true, err
 	}
@@ -161,7 +157,7 @@ func (h *Handle) setEncoded(key string, e *codec.Encoder, ttl time.Duration) (do
 	if !ok {
 		return false, nil
 	}
-	return h.put(w, key, memtable.NewBytes(key, encoded, w.deadline))
+	return h.put(w, key, memtable.NewBytes(key, raw, w.deadline))
 }
 
 // shortWrite is a write that nothing out of the ordinary has been found in so far.

@@ -1,13 +1,14 @@
 package extlibs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
-	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // encodeObject encodes a script's object. It reads the object's tree and keeps
@@ -23,64 +24,68 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 	case *object.Boolean:
 		return encodeBool(o.BoolValue()), nil
 	}
-	e := codec.NewEncoder(limit)
-	defer e.Release()
-	if err := walkObject(e, o); err != nil {
+	buf := codec.NewBuffer()
+	defer buf.Release()
+	raw, err := writeObject(buf, o, limit)
+	if err != nil {
 		return Value{}, err
 	}
-	return finished(e.Value())
+	return Value{string(raw)}, nil
 }
 
-// walkObject is encodeObject into an encoder.
-func walkObject(e *codec.Encoder, o object.Object) error {
-	err := scriptWalk{e}.value(o, 0)
+// writeObject encodes a script's object into a buffer.
+func writeObject(buf *codec.Buffer, o object.Object, limit int) (raw []byte, err error) {
+	buf.Bytes, err = objectWriter{codec.NewEncoder(limit)}.value(buf.Bytes, o, 0)
 	// Only a structure that is too deep can be one without an end, and only
 	// then is it worth following.
 	if p, ok := err.(*codec.PathError); ok && p.Depth {
 		if steps, found := findCycle(o); found {
-			return codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s"), steps)
+			err = codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s"), steps)
 		}
 	}
-	return err
+	return buf.Bytes, err
 }
 
-// scriptWalk encodes script objects.
-type scriptWalk struct{ *codec.Encoder }
+// objectWriter encodes script objects. Its methods append to b, as append does.
+type objectWriter struct{ codec.Encoder }
 
-func (w scriptWalk) value(o object.Object, depth int) error {
+func (w objectWriter) value(b []byte, o object.Object, depth int) ([]byte, error) {
 	switch o := o.(type) {
 	case *object.Null:
-		w.Null()
+		b = cbor.AppendNull(b)
 	case *object.Boolean:
-		w.Bool(o.BoolValue())
+		b = cbor.AppendBool(b, o.BoolValue())
 	case *object.Integer:
-		w.Int(o.IntValue())
+		b = cbor.AppendInt(b, o.IntValue())
 	case *object.Float:
-		w.Float(o.FloatValue())
+		b = cbor.AppendFloat(b, o.FloatValue())
 	case *object.String:
-		w.Text(o.StringValue())
+		return w.Text(b, o.StringValue())
 	case *object.Bytes:
-		w.Bytes(o.BytesValue())
-	case *object.List:
-		if err := w.List(len(o.Elements), depth); err != nil {
-			return err
-		}
-		return w.elements(o.Elements, depth)
-	case *object.Tuple:
-		if err := w.Tuple(len(o.Elements), depth); err != nil {
-			return err
-		}
-		return w.elements(o.Elements, depth)
+		return w.Bytes(b, o.BytesValue())
 	case *object.Dict:
-		return w.dict(o, depth)
+		return w.dict(b, o, depth)
+	case *object.List:
+		b, err := w.List(b, len(o.Elements), depth)
+		return w.elements(b, o.Elements, depth, err)
+	case *object.Tuple:
+		b, err := w.Tuple(b, len(o.Elements), depth)
+		return w.elements(b, o.Elements, depth, err)
 	case *object.Set:
-		return w.set(o, depth)
+		b, err := w.Set(b, len(o.Elements), depth)
+		for _, el := range o.Elements {
+			if err != nil {
+				break
+			}
+			b, err = w.value(b, el, depth+1)
+		}
+		return b, err
 	case *object.Instance:
-		return codec.Errorf(ErrType, "cannot store a %s at %%s; store a dict or str of what it holds", typeName(o))
+		return b, codec.Errorf(ErrType, "cannot store a %s at %%s; store a dict or str of what it holds", typeName(o))
 	default:
-		return codec.Errorf(ErrType, "cannot store a %s at %%s", typeName(o))
+		return b, codec.Errorf(ErrType, "cannot store a %s at %%s", typeName(o))
 	}
-	return w.Check()
+	return b, w.Check(b)
 }
 
 // typeName also names what a careless Go function may hand to a script.
@@ -97,64 +102,50 @@ func isNone(o object.Object) bool {
 	return null || o == nil
 }
 
-func (w scriptWalk) elements(elems []object.Object, depth int) error {
-	for i, el := range elems {
-		if err := w.value(el, depth+1); err != nil {
-			return codec.At(err, codec.IndexStep(i))
+// elements goes on with a container that is begun, unless that is an error.
+func (w objectWriter) elements(b []byte, elems []object.Object, depth int, err error) ([]byte, error) {
+	for i := 0; i < len(elems) && err == nil; i++ {
+		if b, err = w.value(b, elems[i], depth+1); err != nil {
+			err = codec.At(err, codec.IndexStep(i))
 		}
 	}
-	return nil
+	return b, err
 }
 
-func (w scriptWalk) set(s *object.Set, depth int) error {
-	if err := w.Set(len(s.Elements), depth); err != nil {
-		return err
-	}
-	for _, el := range s.Elements {
-		if err := w.value(el, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w scriptWalk) dict(d *object.Dict, depth int) error {
-	if err := w.Dict(len(d.Pairs), depth); err != nil {
-		return err
+func (w objectWriter) dict(b []byte, d *object.Dict, depth int) ([]byte, error) {
+	b, err := w.Dict(b, len(d.Pairs), depth)
+	if err != nil {
+		return b, err
 	}
 	for _, p := range d.Pairs {
-		err := error(nil)
 		if name, ok := p.Key.(*object.String); ok { // most are names of fields
-			w.Text(name.StringValue())
-			err = w.Check()
+			b, err = w.Text(b, name.StringValue())
 		} else {
-			err = w.key(p.Key, depth)
+			b, err = w.key(b, p.Key, depth)
 		}
 		if err != nil {
-			return err
+			return b, err
 		}
-		if err := w.value(p.Value, depth+1); err != nil {
-			return codec.At(err, objectStep(p.Key))
+		if b, err = w.value(b, p.Value, depth+1); err != nil {
+			return b, codec.At(err, objectStep(p.Key))
 		}
 	}
-	return nil
+	return b, nil
 }
 
 // key encodes a key of a dict at a depth.
-func (w scriptWalk) key(key object.Object, depth int) error {
+func (w objectWriter) key(b []byte, key object.Object, depth int) ([]byte, error) {
 	// A tuple may be a graph that is much larger than what it is made of: only
 	// once it is encoded is its size known to be bounded.
 	_, isTuple := key.(*object.Tuple)
 	if !isTuple && !storableKey(key, depth) {
-		return unstorableKey(key)
+		return b, unstorableKey(key)
 	}
-	if err := w.value(key, depth+1); err != nil {
-		return err
+	b, err := w.value(b, key, depth+1)
+	if err == nil && isTuple && !storableKey(key, depth) {
+		err = unstorableKey(key)
 	}
-	if isTuple && !storableKey(key, depth) {
-		return unstorableKey(key)
-	}
-	return nil
+	return b, err
 }
 
 // objectStep names a key as a script would write it. What is no key of a value,
@@ -253,63 +244,129 @@ func (l *level) step() string {
 
 // decodeObject makes a script's object of a value.
 func decodeObject(v Value) (object.Object, error) {
-	if item, ok := codec.Scalar(v.data); ok {
-		switch item.Kind {
-		case cbor.Text:
-			return object.NewString(item.Text), nil
-		case cbor.Int:
-			return object.NewInteger(item.Int), nil
-		}
+	r := objectReader{Bounds: codec.BoundsOf(v.data)}
+	o, rest, err := r.value(v.data, 0, 0)
+	if err := r.End(rest, err); err != nil {
+		return nil, err
 	}
-	return codec.Decode(v.data, objectBuilder{})
+	return o, nil
 }
-
-// objectBuilder makes script objects.
-type objectBuilder struct{}
 
 var none = &object.Null{}
 
-func (objectBuilder) Null() object.Object           { return none }
-func (objectBuilder) Bool(v bool) object.Object     { return object.NewBoolean(v) }
-func (objectBuilder) Int(v int64) object.Object     { return object.NewInteger(v) }
-func (objectBuilder) Float(v float64) object.Object { return object.NewFloat(v) }
-func (objectBuilder) Text(v string) object.Object   { return object.NewString(v) }
-func (objectBuilder) Bytes(v string) object.Object  { return object.NewBytesFromString(v) }
+// objectReader makes script objects of what it reads.
+type objectReader struct {
+	codec.Bounds
+	room memtable.Room
+}
 
-func (objectBuilder) List(v []object.Object) object.Object  { return &object.List{Elements: v} }
-func (objectBuilder) Tuple(v []object.Object) object.Object { return &object.Tuple{Elements: v} }
+// The interpreter shares some objects, which its scripts can tell from others.
 
-func (objectBuilder) Set(v []object.Object) (object.Object, error) {
+func (r *objectReader) text(s string, more int) object.Object {
+	if stringIsText && len(s) > maxSharedText {
+		return memtable.As[object.String](r.room.Text(r.Own(s), more))
+	}
+	return object.NewString(r.Own(s))
+}
+
+func (r *objectReader) int(i int64, more int) object.Object {
+	if integerIsInt && (i < minSharedInt || i > maxSharedInt) {
+		return memtable.As[object.Integer](r.room.Int(i, more))
+	}
+	return object.NewInteger(i)
+}
+
+func (r *objectReader) float(f float64, more int) object.Object {
+	if floatIsFloat {
+		return memtable.As[object.Float](r.room.Float(f, more))
+	}
+	return object.NewFloat(f)
+}
+
+// value makes the object that s begins with, and returns what follows it. The
+// object stands at a depth, 0 for the whole, and about so many more like it will
+// come.
+func (r *objectReader) value(s string, depth, more int) (object.Object, string, error) {
+	if text, rest, ok := cbor.ShortText(s); ok {
+		return r.text(text, more), rest, nil
+	}
+	item, rest, err := cbor.Read(s)
+	if err != nil {
+		return nil, rest, err
+	}
+	switch item.Kind {
+	case cbor.Null:
+		return none, rest, nil
+	case cbor.Bool:
+		return object.NewBoolean(item.Int == 1), rest, nil
+	case cbor.Int:
+		return r.int(item.Int, more), rest, nil
+	case cbor.Float:
+		return r.float(item.Float, more), rest, nil
+	case cbor.Text:
+		return r.text(item.Text, more), rest, nil
+	case cbor.Bytes:
+		return object.NewBytesFromString(item.Text), rest, nil
+	}
+	if item, rest, err = r.Enter(item, rest, depth); err != nil {
+		return nil, rest, err
+	}
+	switch item.Kind {
+	case cbor.Text:
+		return r.text(item.Text, more), rest, nil
+	case cbor.Map:
+		return r.dict(int(item.Int), rest, depth+1)
+	}
+	elems := make([]object.Object, item.Int)
+	for i := range elems {
+		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
+			return nil, rest, err
+		}
+	}
+	switch item.Kind {
+	case codec.Tuple:
+		return &object.Tuple{Elements: elems}, rest, nil
+	case codec.Set:
+		set, err := setOf(elems)
+		return set, rest, err
+	}
+	return &object.List{Elements: elems}, rest, nil
+}
+
+func setOf(elems []object.Object) (object.Object, error) {
 	s := object.NewSet()
-	for _, el := range v {
+	for _, el := range elems {
 		if !object.IsHashable(el) {
-			return nil, kverr.Errorf(ErrCorrupt, "set element of type %s", typeName(el))
+			return nil, fmt.Errorf("set element of type %s", typeName(el))
 		}
 		s.AddKeyed(object.DictKey(el), el)
 	}
 	return s, nil
 }
 
-func (objectBuilder) Dict(n int) codec.DictBuilder[object.Object] {
-	return (*objectDict)(&object.Dict{Pairs: make(map[string]object.DictPair, n)})
-}
-
-// objectDict builds a dict.
-type objectDict object.Dict
-
-func (d *objectDict) PutText(key string, borrowed bool, value object.Object) {
-	if borrowed {
-		key = strings.Clone(key)
+// dict makes a dict of n keys with values. A key that comes twice has the later
+// value.
+func (r *objectReader) dict(n int, s string, depth int) (object.Object, string, error) {
+	pairs := make(map[string]object.DictPair, n)
+	for i := range n {
+		more := n - i - 1
+		key, rest, err := r.value(s, depth, more+(more+1)/2)
+		if err != nil {
+			return nil, s, err
+		}
+		value, rest, err := r.value(rest, depth, more/2)
+		if err != nil {
+			return nil, s, err
+		}
+		name := ""
+		if text, ok := key.(*object.String); ok { // most are names of fields
+			name = object.DictStringKey(text.StringValue())
+		} else if storableKey(key, 0) {
+			name = object.DictKey(key)
+		} else {
+			return nil, s, fmt.Errorf("dict key of type %s", typeName(key))
+		}
+		pairs[name], s = object.DictPair{Key: key, Value: value}, rest
 	}
-	d.Pairs[object.DictStringKey(key)] = object.DictPair{Key: object.NewString(key), Value: value}
+	return &object.Dict{Pairs: pairs}, s, nil
 }
-
-func (d *objectDict) Put(key, value object.Object) (codec.DictBuilder[object.Object], error) {
-	if !storableKey(key, 0) {
-		return nil, kverr.Errorf(ErrCorrupt, "dict key of type %s", typeName(key))
-	}
-	d.Pairs[object.DictKey(key)] = object.DictPair{Key: key, Value: value}
-	return d, nil
-}
-
-func (d *objectDict) Done() object.Object { return (*object.Dict)(d) }

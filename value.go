@@ -5,11 +5,11 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // Value is one encoded value: a CBOR item (RFC 8949), immutable. The zero Value
@@ -85,150 +85,143 @@ func encodeGo(v any, limit int) (Value, error) {
 	case bool:
 		return encodeBool(v), nil
 	}
-	e := codec.NewEncoder(limit)
-	defer e.Release()
-	if err := (goWalk{e}).value(v, 0); err != nil {
+	buf := codec.NewBuffer()
+	defer buf.Release()
+	raw, err := writeGo(buf, v, limit)
+	if err != nil {
 		return Value{}, err
 	}
-	return finished(e.Value())
+	return Value{string(raw)}, nil
+}
+
+// writeGo encodes a Go value into a buffer.
+func writeGo(buf *codec.Buffer, v any, limit int) (raw []byte, err error) {
+	buf.Bytes, err = goWriter{codec.NewEncoder(limit)}.value(buf.Bytes, v, 0)
+	return buf.Bytes, err
 }
 
 // finished makes a Value of what an encoder returns.
 func finished(raw string, err error) (Value, error) { return Value{raw}, err }
 
-// goWalk encodes Go values.
-type goWalk struct{ *codec.Encoder }
+// goWriter encodes Go values. Its methods append to b, as append does.
+type goWriter struct{ codec.Encoder }
 
-func (w goWalk) value(v any, depth int) error {
+func (w goWriter) value(b []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
-		w.Null()
+		b = cbor.AppendNull(b)
 	case bool:
-		w.Bool(v)
+		b = cbor.AppendBool(b, v)
 	case int:
-		w.Int(int64(v))
+		b = cbor.AppendInt(b, int64(v))
 	case int64:
-		w.Int(v)
+		b = cbor.AppendInt(b, v)
 	case float64:
-		w.Float(v)
+		b = cbor.AppendFloat(b, v)
 	case string:
-		w.Text(v)
+		return w.Text(b, v)
 	case []byte:
-		w.Bytes(v)
-	case []any:
-		if err := w.List(len(v), depth); err != nil {
-			return err
-		}
-		return w.elements(v, depth)
-	case Tuple:
-		if err := w.Tuple(len(v), depth); err != nil {
-			return err
-		}
-		return w.elements(v, depth)
-	case Set:
-		if err := w.Set(len(v), depth); err != nil {
-			return err
-		}
-		if err := w.elements(v, depth); err != nil {
-			return err
-		}
-		if i := slices.IndexFunc(v, unhashable); i >= 0 {
-			return codec.At(codec.Errorf(ErrType, "cannot store a set with a %T in it at %%s", v[i]), codec.IndexStep(i))
-		}
-		return nil
+		return w.Bytes(b, v)
 	case map[string]any:
-		if err := w.Dict(len(v), depth); err != nil {
-			return err
+		b, err := w.Dict(b, len(v), depth)
+		if err != nil {
+			return b, err
 		}
 		for k, el := range v {
-			w.Text(k)
-			if err := w.value(el, depth+1); err != nil {
-				return codec.At(err, codec.KeyStep(k))
+			if b, err = w.Text(b, k); err != nil {
+				return b, err
+			}
+			if b, err = w.value(b, el, depth+1); err != nil {
+				return b, codec.At(err, codec.KeyStep(k))
 			}
 		}
+		return b, nil
+	case []any:
+		b, err := w.List(b, len(v), depth)
+		return w.elements(b, v, depth, err)
+	case Tuple:
+		b, err := w.Tuple(b, len(v), depth)
+		return w.elements(b, v, depth, err)
+	case Set:
+		b, err := w.Set(b, len(v), depth)
+		if b, err = w.elements(b, v, depth, err); err != nil {
+			return b, err
+		}
+		if i := slices.IndexFunc(v, unhashable); i >= 0 {
+			return b, codec.At(codec.Errorf(ErrType, "cannot store a set with a %T in it at %%s", v[i]), codec.IndexStep(i))
+		}
+		return b, nil
 	case Dict:
-		return w.dict(v, depth)
+		b, err := w.Dict(b, len(v), depth)
+		for i := 0; i < len(v) && err == nil; i++ {
+			b, err = w.pair(b, v[i], depth)
+		}
+		return b, err
 	default:
-		return w.reflected(reflect.ValueOf(v), depth)
+		return w.reflected(b, reflect.ValueOf(v), depth)
 	}
-	return w.Check()
+	return b, w.Check(b)
 }
 
-func (w goWalk) elements(list []any, depth int) error {
-	for i, el := range list {
-		if err := w.value(el, depth+1); err != nil {
-			return codec.At(err, codec.IndexStep(i))
+// elements goes on with a container that is begun, unless that is an error.
+func (w goWriter) elements(b []byte, list []any, depth int, err error) ([]byte, error) {
+	for i := 0; i < len(list) && err == nil; i++ {
+		if b, err = w.value(b, list[i], depth+1); err != nil {
+			err = codec.At(err, codec.IndexStep(i))
 		}
 	}
-	return nil
+	return b, err
 }
 
-func (w goWalk) dict(d Dict, depth int) error {
-	if err := w.Dict(len(d), depth); err != nil {
-		return err
-	}
-	for _, p := range d {
-		if err := w.pair(p, depth); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w goWalk) pair(p Pair, depth int) error {
-	if err := w.value(p.Key, depth+1); err != nil {
-		return err
+func (w goWriter) pair(b []byte, p Pair, depth int) ([]byte, error) {
+	b, err := w.value(b, p.Key, depth+1)
+	if err != nil {
+		return b, err
 	}
 	if unhashable(p.Key) {
-		return codec.Errorf(ErrType, "cannot store a dict with a %T as key at %%s", p.Key)
+		return b, codec.Errorf(ErrType, "cannot store a dict with a %T as key at %%s", p.Key)
 	}
-	if err := w.value(p.Value, depth+1); err != nil {
-		return codec.At(err, codec.KeyStep(p.Key))
+	if b, err = w.value(b, p.Value, depth+1); err != nil {
+		return b, codec.At(err, codec.KeyStep(p.Key))
 	}
-	return nil
+	return b, nil
 }
 
 // reflected takes the types that are another spelling of a documented one.
-func (w goWalk) reflected(v reflect.Value, depth int) error {
+func (w goWriter) reflected(b []byte, v reflect.Value, depth int) ([]byte, error) {
 	switch v.Kind() {
 	case reflect.Bool:
-		return w.value(v.Bool(), depth)
+		return w.value(b, v.Bool(), depth)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return w.value(v.Int(), depth)
+		return w.value(b, v.Int(), depth)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		if v.Uint() > math.MaxInt64 {
-			return codec.Errorf(ErrInvalid, "an unsigned integer at %%s is beyond a 64-bit int")
+			return b, codec.Errorf(ErrInvalid, "an unsigned integer at %%s is beyond a 64-bit int")
 		}
-		return w.value(int64(v.Uint()), depth)
+		return w.value(b, int64(v.Uint()), depth)
 	case reflect.Float32, reflect.Float64:
-		return w.value(v.Float(), depth)
+		return w.value(b, v.Float(), depth)
 	case reflect.String:
-		return w.value(v.String(), depth)
+		return w.value(b, v.String(), depth)
 	case reflect.Slice, reflect.Array:
 		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
-			return w.value(v.Bytes(), depth)
+			return w.value(b, v.Bytes(), depth)
 		}
-		if err := w.List(v.Len(), depth); err != nil {
-			return err
-		}
-		for i := range v.Len() {
-			if err := w.value(v.Index(i).Interface(), depth+1); err != nil {
-				return codec.At(err, codec.IndexStep(i))
+		b, err := w.List(b, v.Len(), depth)
+		for i := 0; i < v.Len() && err == nil; i++ {
+			if b, err = w.value(b, v.Index(i).Interface(), depth+1); err != nil {
+				err = codec.At(err, codec.IndexStep(i))
 			}
 		}
-		return nil
+		return b, err
 	case reflect.Map:
-		if err := w.Encoder.Dict(v.Len(), depth); err != nil {
-			return err
+		b, err := w.Dict(b, v.Len(), depth)
+		for it := v.MapRange(); err == nil && it.Next(); {
+			b, err = w.pair(b, Pair{it.Key().Interface(), it.Value().Interface()}, depth)
 		}
-		for it := v.MapRange(); it.Next(); {
-			if err := w.pair(Pair{it.Key().Interface(), it.Value().Interface()}, depth); err != nil {
-				return err
-			}
-		}
-		return nil
+		return b, err
 	}
-	return codec.Errorf(ErrType, "cannot store a %s at %%s; use SetAs for structs, or the types that Encode documents", v.Type())
+	return b, codec.Errorf(ErrType, "cannot store a %s at %%s; use SetAs for structs, or the types that Encode documents", v.Type())
 }
 
 // unhashable reports whether scripts refuse v as an element of a set or as the
@@ -253,81 +246,135 @@ func unhashable(v any) bool {
 // Decode returns the value as a Go value of its own, of the types that Encode
 // lists. What is not the encoding of a value is an error that is ErrCorrupt.
 func (v Value) Decode() (any, error) {
-	if item, ok := codec.Scalar(v.data); ok {
-		switch item.Kind {
-		case cbor.Text:
-			return item.Text, nil
-		case cbor.Int:
-			return item.Int, nil
+	r := goReader{Bounds: codec.BoundsOf(v.data)}
+	out, rest, err := r.value(v.data, 0, 0)
+	if err := r.End(rest, err); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// goReader makes Go values of what it reads.
+type goReader struct {
+	codec.Bounds
+	room memtable.Room
+}
+
+func (r *goReader) text(s string, more int) any {
+	return memtable.BoxText(r.room.Text(r.Own(s), more))
+}
+
+func (r *goReader) int(i int64, more int) any {
+	if i >= 0 && i <= maxSharedGoInt {
+		return i
+	}
+	return memtable.BoxInt(r.room.Int(i, more))
+}
+
+const maxSharedGoInt = 255 // that Go makes a value of without taking memory
+
+// value makes the value that s begins with, and returns what follows it. The value
+// stands at a depth, 0 for the whole, and about so many more like it will come.
+func (r *goReader) value(s string, depth, more int) (any, string, error) {
+	if text, rest, ok := cbor.ShortText(s); ok {
+		return r.text(text, more), rest, nil
+	}
+	item, rest, err := cbor.Read(s)
+	if err != nil {
+		return nil, rest, err
+	}
+	switch item.Kind {
+	case cbor.Null:
+		return nil, rest, nil
+	case cbor.Bool:
+		return item.Int == 1, rest, nil
+	case cbor.Int:
+		return r.int(item.Int, more), rest, nil
+	case cbor.Float:
+		return memtable.BoxFloat(r.room.Float(item.Float, more)), rest, nil
+	case cbor.Text:
+		return r.text(item.Text, more), rest, nil
+	case cbor.Bytes:
+		return []byte(item.Text), rest, nil
+	}
+	if item, rest, err = r.Enter(item, rest, depth); err != nil {
+		return nil, rest, err
+	}
+	switch item.Kind {
+	case cbor.Text:
+		return r.text(item.Text, more), rest, nil
+	case cbor.Map:
+		return r.dict(int(item.Int), rest, depth+1)
+	}
+	elems := make([]any, item.Int)
+	for i := range elems {
+		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
+			return nil, rest, err
 		}
 	}
-	return codec.Decode(v.data, goBuilder{})
+	switch item.Kind {
+	case codec.Tuple:
+		return Tuple(elems), rest, nil
+	case codec.Set:
+		if i := slices.IndexFunc(elems, unhashable); i >= 0 {
+			return nil, rest, fmt.Errorf("set element of type %T", elems[i])
+		}
+		return Set(elems), rest, nil
+	}
+	return elems, rest, nil
 }
 
-// goBuilder makes Go values.
-type goBuilder struct{}
-
-func (goBuilder) Null() any           { return nil }
-func (goBuilder) Bool(v bool) any     { return v }
-func (goBuilder) Int(v int64) any     { return v }
-func (goBuilder) Float(v float64) any { return v }
-func (goBuilder) Text(v string) any   { return v }
-func (goBuilder) Bytes(v string) any  { return []byte(v) }
-func (goBuilder) List(v []any) any    { return v }
-func (goBuilder) Tuple(v []any) any   { return Tuple(v) }
-
-func (goBuilder) Set(v []any) (any, error) {
-	if i := slices.IndexFunc(v, unhashable); i >= 0 {
-		return nil, fmt.Errorf("set element of type %T", v[i])
+// dict makes a dict of n keys with values. A key that comes twice has the later
+// value.
+func (r *goReader) dict(n int, s string, depth int) (any, string, error) {
+	m := make(map[string]any, n)
+	for i := range n {
+		name, rest, ok := cbor.ShortText(s)
+		if ok {
+			name = r.Own(name)
+		} else {
+			key, after, err := r.value(s, depth, 0)
+			if err != nil {
+				return nil, s, err
+			}
+			if name, ok = key.(string); !ok {
+				return r.pairs(m, key, n-i, after, depth)
+			}
+			rest = after
+		}
+		value, rest, err := r.value(rest, depth, (n-i-1)/2)
+		if err != nil {
+			return nil, s, err
+		}
+		m[name], s = value, rest
 	}
-	return Set(v), nil
+	return m, s, nil
 }
 
-func (goBuilder) Dict(n int) codec.DictBuilder[any] { return make(goMap, n) }
-
-// goMap builds a dict until a key turns up that is not a string.
-type goMap map[string]any
-
-func (m goMap) PutText(key string, borrowed bool, value any) {
-	if borrowed {
-		key = strings.Clone(key)
-	}
-	m[key] = value
-}
-
-func (m goMap) Put(key, value any) (codec.DictBuilder[any], error) {
-	if name, isString := key.(string); isString { // one that is not valid UTF-8
-		m[name] = value
-		return m, nil
-	}
-	d := goDict{pairs: make(Dict, 0, len(m)+1)}
+// pairs makes the rest of a dict, n keys with values, where key is the first one
+// that is not a string.
+func (r *goReader) pairs(m map[string]any, key any, n int, s string, depth int) (any, string, error) {
+	d := make(Dict, 0, len(m)+n)
 	for k, v := range m {
-		d.pairs = append(d.pairs, Pair{k, v})
+		d = append(d, Pair{k, v})
 	}
-	return d.Put(key, value)
-}
-
-func (m goMap) Done() any { return map[string]any(m) }
-
-// goDict builds a dict with any keys.
-type goDict struct{ pairs Dict }
-
-func (d *goDict) PutText(key string, borrowed bool, value any) {
-	if borrowed {
-		key = strings.Clone(key)
+	for {
+		if unhashable(key) {
+			return nil, s, fmt.Errorf("dict key of type %T", key)
+		}
+		value, rest, err := r.value(s, depth, 0)
+		if err != nil {
+			return nil, s, err
+		}
+		d = append(d, Pair{key, value})
+		if n--; n == 0 {
+			return d, rest, nil
+		}
+		if key, s, err = r.value(rest, depth, 0); err != nil {
+			return nil, s, err
+		}
 	}
-	d.pairs = append(d.pairs, Pair{key, value})
 }
-
-func (d *goDict) Put(key, value any) (codec.DictBuilder[any], error) {
-	if unhashable(key) {
-		return nil, fmt.Errorf("dict key of type %T", key)
-	}
-	d.pairs = append(d.pairs, Pair{key, value})
-	return d, nil
-}
-
-func (d *goDict) Done() any { return d.pairs }
 
 func (v Value) number() (codec.Number, error) { return codec.ParseNumber(v.data) }
 

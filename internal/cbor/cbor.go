@@ -13,7 +13,7 @@ import (
 // Kind is the kind of an item.
 type Kind byte
 
-// The kinds of items that Reader.Next tells apart.
+// The kinds of items that Read tells apart.
 const (
 	Null  Kind = iota + 1
 	Bool       // Item.Int is 0 or 1
@@ -113,7 +113,7 @@ func AppendMap(b []byte, n int) []byte { return appendHead(b, majorMap, uint64(n
 // AppendTag appends a tag; the item it marks is to follow.
 func AppendTag(b []byte, number uint64) []byte { return appendHead(b, majorTag, number) }
 
-// Item is one item as Reader.Next found it.
+// Item is one item as Read found it.
 type Item struct {
 	Kind  Kind
 	Int   int64
@@ -121,149 +121,102 @@ type Item struct {
 	Text  string
 }
 
-// Errors of Reader.Next. None of them holds a byte of what was read.
+// Errors of Read. None of them holds a byte of what was read.
 var (
 	ErrTruncated   = errors.New("cbor: value is cut short")
 	ErrUnsupported = errors.New("cbor: item of an unsupported kind")
 	ErrRange       = errors.New("cbor: number out of range")
 )
 
-// Reader reads items from an encoded value. Texts and byte strings it returns
-// are parts of that value, not copies.
-type Reader struct {
-	rest string
-}
-
-// NewReader returns a reader of s.
-func NewReader(s string) Reader { return Reader{rest: s} }
-
-// Len returns how many bytes are left.
-func (r *Reader) Len() int { return len(r.rest) }
-
-// Next reads the next item. A length that goes past the end of the input is an
-// error here, before anyone reserves memory for it.
-func (r *Reader) Next() (Item, error) {
-	if len(r.rest) == 0 {
-		return Item{}, ErrTruncated
+// Read reads the item that s begins with, and returns what follows it. A text is a
+// part of s, not a copy. A length that goes past the end of s is an error here,
+// before anyone reserves memory for it.
+func Read(s string) (item Item, rest string, err error) {
+	if len(s) == 0 {
+		return item, s, ErrTruncated
 	}
-	first := r.rest[0]
-	if first&maskMajor == majorSimple {
-		return r.simple(first)
-	}
-	n, err := r.argument(first & maskInfo)
-	if err != nil {
-		return Item{}, err
-	}
-	switch first & maskMajor {
-	case majorUint:
-		if n > math.MaxInt64 {
-			return Item{}, ErrRange
+	head := s[0]
+	number, rest := uint64(head&maskInfo), s[1:]
+	if number >= 24 {
+		switch { // each is one load
+		case number > 27: // reserved, or an indefinite length
+			return item, s, ErrUnsupported
+		case len(rest) < 1<<(number-24):
+			return item, s, ErrTruncated
+		case number == 24:
+			number, rest = uint64(rest[0]), rest[1:]
+		case number == 25:
+			number, rest = uint64(rest[1])|uint64(rest[0])<<8, rest[2:]
+		case number == 26:
+			number, rest = uint64(rest[3])|uint64(rest[2])<<8|uint64(rest[1])<<16|uint64(rest[0])<<24, rest[4:]
+		default:
+			number, rest = uint64(rest[7])|uint64(rest[6])<<8|uint64(rest[5])<<16|uint64(rest[4])<<24|
+				uint64(rest[3])<<32|uint64(rest[2])<<40|uint64(rest[1])<<48|uint64(rest[0])<<56, rest[8:]
 		}
-		return Item{Kind: Int, Int: int64(n)}, nil
-	case majorNegInt:
-		if n > math.MaxInt64 {
-			return Item{}, ErrRange
-		}
-		return Item{Kind: Int, Int: ^int64(n)}, nil
-	case majorBytes:
-		return r.text(Bytes, n)
+	}
+	switch head & maskMajor {
 	case majorText:
-		return r.text(Text, n)
-	case majorArray:
-		return r.container(Array, n, 1)
-	case majorMap:
-		return r.container(Map, n, 2)
-	default:
-		if n > math.MaxInt64 {
-			return Item{}, ErrRange
+		if number > uint64(len(rest)) {
+			return item, s, ErrTruncated
 		}
-		return Item{Kind: Tag, Int: int64(n)}, nil
-	}
-}
-
-// ShortText reads a text whose length is in its first byte, as most names and
-// many values are. Anything else it leaves to Next.
-func (r *Reader) ShortText() (text string, ok bool) {
-	if len(r.rest) == 0 {
-		return "", false
-	}
-	n := int(r.rest[0]) - majorText
-	if uint(n) >= 24 || n >= len(r.rest) {
-		return "", false
-	}
-	text = r.rest[1 : 1+n]
-	r.rest = r.rest[1+n:]
-	return text, true
-}
-
-func (r *Reader) text(kind Kind, n uint64) (Item, error) {
-	if n > uint64(len(r.rest)) {
-		return Item{}, ErrTruncated
-	}
-	s := r.rest[:n]
-	r.rest = r.rest[n:]
-	return Item{Kind: kind, Text: s}, nil
-}
-
-// container checks that n elements of at least size bytes can be in what is left.
-func (r *Reader) container(kind Kind, n uint64, size int) (Item, error) {
-	if n > uint64(len(r.rest)/size) {
-		return Item{}, ErrTruncated
-	}
-	return Item{Kind: kind, Int: int64(n)}, nil
-}
-
-func (r *Reader) simple(first byte) (Item, error) {
-	switch first {
-	case headFalse, headTrue:
-		r.rest = r.rest[1:]
-		return Item{Kind: Bool, Int: int64(first - headFalse)}, nil
-	case headNull:
-		r.rest = r.rest[1:]
-		return Item{Kind: Null}, nil
-	case headFloat16, headFloat32, headFloat64:
-		bits, err := r.argument(first & maskInfo)
-		if err != nil {
-			return Item{}, err
+		return Item{Kind: Text, Text: rest[:number]}, rest[number:], nil
+	case majorUint:
+		if number > math.MaxInt64 {
+			return item, s, ErrRange
 		}
-		switch first {
+		return Item{Kind: Int, Int: int64(number)}, rest, nil
+	case majorNegInt:
+		if number > math.MaxInt64 {
+			return item, s, ErrRange
+		}
+		return Item{Kind: Int, Int: ^int64(number)}, rest, nil
+	case majorSimple:
+		switch head {
+		case headFalse, headTrue:
+			return Item{Kind: Bool, Int: int64(head - headFalse)}, rest, nil
+		case headNull:
+			return Item{Kind: Null}, rest, nil
 		case headFloat16:
-			return Item{Kind: Float, Float: float16(uint16(bits))}, nil
+			return Item{Kind: Float, Float: float16(uint16(number))}, rest, nil
 		case headFloat32:
-			return Item{Kind: Float, Float: float64(math.Float32frombits(uint32(bits)))}, nil
+			return Item{Kind: Float, Float: float64(math.Float32frombits(uint32(number)))}, rest, nil
+		case headFloat64:
+			return Item{Kind: Float, Float: math.Float64frombits(number)}, rest, nil
 		}
-		return Item{Kind: Float, Float: math.Float64frombits(bits)}, nil
+		return item, s, ErrUnsupported
+	case majorBytes:
+		if number > uint64(len(rest)) {
+			return item, s, ErrTruncated
+		}
+		return Item{Kind: Bytes, Text: rest[:number]}, rest[number:], nil
+	case majorArray:
+		if number > uint64(len(rest)) { // an element has a byte at least
+			return item, s, ErrTruncated
+		}
+		return Item{Kind: Array, Int: int64(number)}, rest, nil
+	case majorMap:
+		if number > uint64(len(rest)/2) {
+			return item, s, ErrTruncated
+		}
+		return Item{Kind: Map, Int: int64(number)}, rest, nil
 	}
-	return Item{}, ErrUnsupported
+	if number > math.MaxInt64 {
+		return item, s, ErrRange
+	}
+	return Item{Kind: Tag, Int: int64(number)}, rest, nil
 }
 
-// argument reads the head whose first byte carries info, and the bytes of its
-// number.
-func (r *Reader) argument(info byte) (uint64, error) {
-	if info < 24 {
-		r.rest = r.rest[1:]
-		return uint64(info), nil
+// ShortText is Read for a text whose length is in its first byte, as most names and
+// many values are. Anything else is not ok.
+func ShortText(s string) (text, rest string, ok bool) {
+	if len(s) == 0 {
+		return "", s, false
 	}
-	if info > 27 {
-		return 0, ErrUnsupported // reserved, or an indefinite length
+	n := int(s[0]) - majorText
+	if uint(n) >= 24 || n >= len(s) {
+		return "", s, false
 	}
-	size := 1 << (info - 24)
-	if len(r.rest) < 1+size {
-		return 0, ErrTruncated
-	}
-	s := r.rest[1 : 1+size]
-	r.rest = r.rest[1+size:]
-	switch len(s) { // each is one load
-	case 1:
-		return uint64(s[0]), nil
-	case 2:
-		return uint64(s[1]) | uint64(s[0])<<8, nil
-	case 4:
-		return uint64(s[3]) | uint64(s[2])<<8 | uint64(s[1])<<16 | uint64(s[0])<<24, nil
-	default:
-		return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 |
-			uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56, nil
-	}
+	return s[1 : 1+n], s[1+n:], true
 }
 
 // float16 widens a half-precision float. This package writes none, but other

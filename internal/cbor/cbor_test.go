@@ -50,13 +50,14 @@ func TestItemsAreWrittenAndReadAsInTheStandard(t *testing.T) {
 		if got := hex.EncodeToString(tt.written); got != tt.hex {
 			t.Errorf("%+v is written as %s, want %s", tt.want, got, tt.hex)
 		}
-		r := NewReader(string(tt.written))
-		if got, err := r.Next(); got != tt.want || err != nil || r.Len() != 0 {
-			t.Errorf("%s is read as %+v, %v with %d bytes left; want %+v", tt.hex, got, err, r.Len(), tt.want)
+		if got, rest, err := Read(string(tt.written)); got != tt.want || err != nil || rest != "" {
+			t.Errorf("%s is read as %+v, %v with %d bytes left; want %+v", tt.hex, got, err, len(rest), tt.want)
+		}
+		if got, rest, err := Read(string(tt.written) + "\x01\x02"); got != tt.want || err != nil || rest != "\x01\x02" {
+			t.Errorf("%s before two bytes is read as %+v, %v with %q left; want %+v", tt.hex, got, err, rest, tt.want)
 		}
 		for cut := range tt.written {
-			r := NewReader(string(tt.written[:cut]))
-			if got, err := r.Next(); err != ErrTruncated {
+			if got, _, err := Read(string(tt.written[:cut])); err != ErrTruncated {
 				t.Errorf("%s cut after %d bytes is %+v, %v; want ErrTruncated", tt.hex, cut, got, err)
 			}
 		}
@@ -72,15 +73,13 @@ func TestShorterFloatsOfOthersAreRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := NewReader(string(data))
-		if got, err := r.Next(); got.Kind != Float || got.Float != want || err != nil {
+		if got, _, err := Read(string(data)); got.Kind != Float || got.Float != want || err != nil {
 			t.Errorf("%s is read as %+v, %v; want %v", text, got, err, want)
 		}
 	}
 	for text, want := range map[string]uint64{"f98000": 1 << 63, "f97e00": 0x7ff8 << 48, "fa7fc00000": 0x7ff8 << 48} {
 		data, _ := hex.DecodeString(text)
-		r := NewReader(string(data))
-		if got, err := r.Next(); math.Float64bits(got.Float) != want || err != nil {
+		if got, _, err := Read(string(data)); math.Float64bits(got.Float) != want || err != nil {
 			t.Errorf("%s is read as %x, %v; want %x", text, math.Float64bits(got.Float), err, want)
 		}
 	}
@@ -114,8 +113,7 @@ func TestWhatIsNotSupportedIsAnErrorAndNotALength(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := NewReader(string(data))
-		if got, err := r.Next(); err != want {
+		if got, _, err := Read(string(data)); err != want {
 			t.Errorf("%s is read as %+v, %v; want %v", text, got, err, want)
 		}
 	}
@@ -125,8 +123,7 @@ func TestTextsAreReadWithoutCopies(t *testing.T) {
 	text := strings.Repeat("x", 1000)
 	data := string(AppendText(nil, text))
 	allocs := testing.AllocsPerRun(10, func() {
-		r := NewReader(data)
-		if item, err := r.Next(); err != nil || len(item.Text) != len(text) {
+		if item, _, err := Read(data); err != nil || len(item.Text) != len(text) {
 			t.Fatal(err)
 		}
 	})
@@ -135,7 +132,7 @@ func TestTextsAreReadWithoutCopies(t *testing.T) {
 	}
 }
 
-func TestShortTextReadsWhatNextWouldOrNothing(t *testing.T) {
+func TestShortTextReadsWhatReadWouldOrNothing(t *testing.T) {
 	for data, want := range map[string]bool{
 		"": false, "\x60": true, "\x61a": true, "\x61ab": true, "\x77" + strings.Repeat("x", 23): true,
 		"\x61": false, "\x77" + strings.Repeat("x", 22): false, "\x78\x01a": false, "\x5f": false, "\x41a": false, "\x7fa\xff": false, "\x80": false,
@@ -146,40 +143,41 @@ func TestShortTextReadsWhatNextWouldOrNothing(t *testing.T) {
 	}
 }
 
-// shortText holds ShortText against Next.
+// shortText holds ShortText against Read.
 func shortText(t *testing.T, data string) bool {
-	short, next := NewReader(data), NewReader(data)
-	text, ok := short.ShortText()
-	item, err := next.Next()
+	text, rest, ok := ShortText(data)
+	item, after, err := Read(data)
 	switch {
-	case ok && (err != nil || item != Item{Kind: Text, Text: text} || short.Len() != next.Len()):
-		t.Fatalf("ShortText of %q is %q and leaves %d bytes, Next is %+v, %v and leaves %d", data, text, short.Len(), item, err, next.Len())
-	case !ok && (text != "" || short.Len() != len(data)):
-		t.Fatalf("ShortText of %q is nothing, and yet %q with %d bytes left", data, text, short.Len())
+	case ok && (err != nil || item != Item{Kind: Text, Text: text} || rest != after):
+		t.Fatalf("ShortText of %q is %q and leaves %q, Read is %+v, %v and leaves %q", data, text, rest, item, err, after)
+	case !ok && (text != "" || rest != data):
+		t.Fatalf("ShortText of %q is nothing, and yet %q with %q left", data, text, rest)
 	}
 	return ok
 }
 
-// FuzzReader reads items to the end: each takes at least a byte, and no text is
+// FuzzRead reads items to the end: each takes at least a byte, and no text is
 // longer than the input.
-func FuzzReader(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	f.Add("\x82\x01\x61a")
 	f.Add("\xd9\xea\x61\x80\xa1\xf6\xfb")
 	f.Fuzz(func(t *testing.T, data string) {
-		r := NewReader(data)
-		for r.Len() > 0 {
-			before := r.Len()
-			shortText(t, data[len(data)-before:])
-			item, err := r.Next()
+		for data != "" {
+			shortText(t, data)
+			item, rest, err := Read(data)
 			if err != nil {
+				if rest != data {
+					t.Fatalf("%v, and %d bytes of %d are left", err, len(rest), len(data))
+				}
 				return
 			}
-			if r.Len() >= before || len(item.Text) > before {
-				t.Fatalf("%+v took %d bytes of %d", item, before-r.Len(), before)
+			if len(rest) >= len(data) || !strings.HasSuffix(data, rest) || len(item.Text) > len(data) {
+				t.Fatalf("%+v took %d bytes of %d", item, len(data)-len(rest), len(data))
 			}
-			if (item.Kind == Array || item.Kind == Map) && (item.Int < 0 || item.Int > int64(r.Len())) {
-				t.Fatalf("%+v before %d bytes", item, r.Len())
+			if (item.Kind == Array || item.Kind == Map) && (item.Int < 0 || item.Int > int64(len(rest))) {
+				t.Fatalf("%+v before %d bytes", item, len(rest))
 			}
+			data = rest
 		}
 	})
 }

@@ -1,12 +1,13 @@
-// Package codec turns values into CBOR (RFC 8949) and back. It does not know
-// what a value is made of: a front end walks its own kind of tree, script
-// objects or Go values, and calls an [Encoder] for each part; [Decode] calls the
-// front end's [Builder] for each part it finds.
+// Package codec turns values into CBOR (RFC 8949) and keeps those who read them
+// within bounds. It does not know what a value is made of: a front end walks its own
+// kind of tree, script objects or Go values, and calls an [Encoder] for each part;
+// one that makes such a tree reads items of CBOR and asks its [Bounds].
 //
 //	codec.go    the format and its limits
 //	encoder.go  Encoder, and the values that need none
 //	path.go     errors that say where in a value something is wrong
-//	decode.go   Decode
+//	decode.go   Bounds
+//	text.go     what is a text
 //	digest.go   comparison of values
 //	number.go   arithmetic of encoded numbers
 //

@@ -17,7 +17,7 @@ type Sum [sha256.Size]byte
 // sets and dicts, and the width of their floats. It takes time in proportion to
 // the value.
 func Digest(raw string) (sum Sum, err error) {
-	d := digester{r: cbor.NewReader(raw)}
+	d := digester{rest: raw}
 	h := sha256.New()
 	if err := d.item(h, 0); err != nil {
 		return sum, kverr.Errorf(kverr.Corrupt, "value cannot be compared: %w", err)
@@ -26,8 +26,13 @@ func Digest(raw string) (sum Sum, err error) {
 }
 
 type digester struct {
-	r   cbor.Reader
-	buf []byte
+	rest string // of the value
+	buf  []byte
+}
+
+func (d *digester) next() (item cbor.Item, err error) {
+	item, d.rest, err = cbor.Read(d.rest)
+	return item, err
 }
 
 // item writes the next item to h.
@@ -35,7 +40,7 @@ func (d *digester) item(h hash.Hash, depth int) error {
 	if depth > MaxDepth {
 		return kverr.Errorf(kverr.TooLarge, "it is nested more than %d levels", MaxDepth)
 	}
-	i, err := d.r.Next()
+	i, err := d.next()
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func (d *digester) item(h hash.Hash, depth int) error {
 
 // tagged writes what a tag marks. A text is the same text with and without its tag.
 func (d *digester) tagged(h hash.Hash, tag int64, depth int) error {
-	i, err := d.r.Next()
+	i, err := d.next()
 	switch {
 	case err != nil:
 		return err

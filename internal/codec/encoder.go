@@ -3,59 +3,26 @@ package codec
 import (
 	"fmt"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Encoder appends the parts of one value to a buffer. The buffer never holds
-// more than a few bytes over the limit: what is longer is refused before it is
-// copied. A front end looks at Check after each scalar, so that it ends its walk
-// where the value is too large; a container looks by itself.
+// Encoder appends the parts of one value to the bytes that its caller holds, which
+// never are more than a few over the limit: what is longer is refused before it is
+// copied. A front end looks at Check after each part without a size of its own, so
+// that it ends its walk where the value is too large; the others look by
+// themselves.
 type Encoder struct {
-	buf   []byte
-	limit int
-	room  int // limit, or -1 once something did not fit
+	limit int // bytes of the value
 }
-
-// encoders holds encoders with a buffer that is not large.
-var encoders = sync.Pool{New: func() any { return &Encoder{buf: make([]byte, 0, 256)} }}
-
-const maxKeptBuffer = 64 << 10
 
 // NewEncoder returns an encoder of one value of at most limit bytes.
-func NewEncoder(limit int) *Encoder {
-	e := encoders.Get().(*Encoder)
-	e.buf, e.limit, e.room = e.buf[:0], limit, limit
-	return e
-}
-
-// Release gives back the encoder. What Value returned is a copy and stays, what
-// Encoded returned does not.
-func (e *Encoder) Release() {
-	if cap(e.buf) <= maxKeptBuffer {
-		encoders.Put(e)
-	}
-}
-
-// Value returns the encoding.
-func (e *Encoder) Value() (string, error) {
-	b, err := e.Encoded()
-	return string(b), err
-}
-
-// Encoded returns the encoding where it is, which is the caller's until Release.
-func (e *Encoder) Encoded() ([]byte, error) {
-	if err := e.Check(); err != nil {
-		return nil, err
-	}
-	return e.buf, nil
-}
+func NewEncoder(limit int) Encoder { return Encoder{limit} }
 
 // Check returns an error once the value is larger than its limit.
-func (e *Encoder) Check() error {
-	if len(e.buf) > e.room {
+func (e Encoder) Check(b []byte) error {
+	if len(b) > e.limit {
 		return tooLarge(e.limit)
 	}
 	return nil
@@ -68,91 +35,85 @@ func tooLarge(limit int) error {
 	return Errorf(kverr.TooLarge, "value is larger than %d bytes; split it over several keys (at %%s)", limit)
 }
 
-// fits reports whether n more bytes are within the limit, and remembers where
-// they are not.
-func (e *Encoder) fits(n int) bool {
-	if n > e.room-len(e.buf) {
-		e.room = -1
-		return false
-	}
-	return true
-}
-
-// Null appends a null.
-func (e *Encoder) Null() { e.buf = cbor.AppendNull(e.buf) }
-
-// Bool appends true or false.
-func (e *Encoder) Bool(v bool) { e.buf = cbor.AppendBool(e.buf, v) }
-
-// Int appends an integer.
-func (e *Encoder) Int(v int64) { e.buf = cbor.AppendInt(e.buf, v) }
-
-// Float appends a float.
-func (e *Encoder) Float(v float64) { e.buf = cbor.AppendFloat(e.buf, v) }
-
 // Text appends a string, marking one that CBOR's text cannot hold.
-func (e *Encoder) Text(s string) {
+func (e Encoder) Text(b []byte, s string) ([]byte, error) {
 	switch {
-	case !e.fits(len(s)):
-	case utf8.ValidString(s):
-		e.buf = cbor.AppendText(e.buf, s)
+	case len(s) > e.limit-len(b):
+		return b, tooLarge(e.limit)
+	case ValidText(s):
+		b = cbor.AppendText(b, s)
 	default:
-		e.buf = cbor.AppendBytes(cbor.AppendTag(e.buf, tagRawText), s)
+		b = cbor.AppendBytes(cbor.AppendTag(b, tagRawText), s)
 	}
+	return b, e.Check(b)
 }
 
 // Bytes appends a byte string.
-func (e *Encoder) Bytes(s []byte) {
-	if e.fits(len(s)) {
-		e.buf = cbor.AppendBytes(e.buf, s)
+func (e Encoder) Bytes(b, s []byte) ([]byte, error) {
+	if len(s) > e.limit-len(b) {
+		return b, tooLarge(e.limit)
 	}
+	b = cbor.AppendBytes(b, s)
+	return b, e.Check(b)
 }
 
 // List begins a list at a depth, 0 for the value itself; its n elements follow.
-func (e *Encoder) List(n, depth int) error {
-	if err := e.enter(n, depth); err != nil {
-		return err
-	}
-	e.buf = cbor.AppendArray(e.buf, n)
-	return nil
+func (e Encoder) List(b []byte, n, depth int) ([]byte, error) {
+	return cbor.AppendArray(b, n), e.enter(b, n, depth)
 }
 
 // Tuple begins a tuple, as List does.
-func (e *Encoder) Tuple(n, depth int) error { return e.tagged(tagTuple, n, depth) }
+func (e Encoder) Tuple(b []byte, n, depth int) ([]byte, error) {
+	return cbor.AppendArray(cbor.AppendTag(b, tagTuple), n), e.enter(b, n, depth)
+}
 
 // Set begins a set, as List does.
-func (e *Encoder) Set(n, depth int) error { return e.tagged(tagSet, n, depth) }
-
-func (e *Encoder) tagged(tag uint64, n, depth int) error {
-	if err := e.enter(n, depth); err != nil {
-		return err
-	}
-	e.buf = cbor.AppendArray(cbor.AppendTag(e.buf, tag), n)
-	return nil
+func (e Encoder) Set(b []byte, n, depth int) ([]byte, error) {
+	return cbor.AppendArray(cbor.AppendTag(b, tagSet), n), e.enter(b, n, depth)
 }
 
 // Dict begins a dict, as List does; its n keys follow, each with its value
 // behind it.
-func (e *Encoder) Dict(n, depth int) error {
-	if err := e.enter(2*n, depth); err != nil {
-		return err
-	}
-	e.buf = cbor.AppendMap(e.buf, n)
-	return nil
+func (e Encoder) Dict(b []byte, n, depth int) ([]byte, error) {
+	return cbor.AppendMap(b, n), e.enter(b, 2*n, depth)
 }
 
 // enter checks the limits before the n items of a container. Its head and each of
 // them take a byte at least.
-func (e *Encoder) enter(n, depth int) error {
-	if depth >= MaxDepth {
+func (e Encoder) enter(b []byte, n, depth int) error {
+	switch {
+	case depth >= MaxDepth:
 		return tooDeep()
+	case n >= e.limit-len(b):
+		return tooLarge(e.limit)
 	}
-	e.fits(1 + n)
-	return e.Check()
+	return nil
 }
 
 func tooDeep() error {
 	return &PathError{Kind: kverr.TooLarge, Depth: true, format: fmt.Sprintf("value is nested more than %d levels; store its parts under several keys (at %%s)", MaxDepth)}
+}
+
+// Buffer is memory to encode into, which is used again.
+type Buffer struct {
+	Bytes []byte // empty at first
+}
+
+var buffers = sync.Pool{New: func() any { return &Buffer{make([]byte, 0, newBuffer)} }}
+
+const (
+	newBuffer     = 256 // bytes
+	maxKeptBuffer = 64 << 10
+)
+
+// NewBuffer returns a buffer.
+func NewBuffer() *Buffer { return buffers.Get().(*Buffer) }
+
+// Release gives back the buffer and what is in it.
+func (b *Buffer) Release() {
+	if b.Bytes = b.Bytes[:0]; cap(b.Bytes) <= maxKeptBuffer {
+		buffers.Put(b)
+	}
 }
 
 // Int is an encoded integer.
@@ -182,10 +143,12 @@ func Text(s string, limit int) (string, error) {
 	switch {
 	case len(s) > limit-len(head):
 		return "", tooLarge(limit)
-	case !utf8.ValidString(s):
-		e := Encoder{limit: limit, room: limit}
-		e.Text(s)
-		return e.Value()
+	case !ValidText(s):
+		raw, err := Encoder{limit}.Text(nil, s)
+		if err != nil {
+			return "", err
+		}
+		return string(raw), nil
 	}
 	return string(head) + s, nil
 }

@@ -6,32 +6,60 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// one encodes a single part.
-func one(limit int, part func(e *Encoder) error) (string, error) {
-	e := NewEncoder(limit)
-	defer e.Release()
-	if err := part(e); err != nil {
+// part appends some parts and checks them.
+type part func(e Encoder, b []byte) ([]byte, error)
+
+// scalar appends a part that has no size of its own.
+func scalar(raw []byte) part {
+	return func(e Encoder, b []byte) ([]byte, error) {
+		b = append(b, raw...)
+		return b, e.Check(b)
+	}
+}
+
+// around appends what begin does and a null, as a container of one does.
+func around(begin part) part {
+	return func(e Encoder, b []byte) ([]byte, error) {
+		b, err := begin(e, b)
+		if err != nil {
+			return b, err
+		}
+		return scalar(cbor.AppendNull(nil))(e, b)
+	}
+}
+
+// one encodes a part.
+func one(limit int, p part) (string, error) {
+	b, err := p(NewEncoder(limit), nil)
+	if err != nil {
 		return "", err
 	}
-	return e.Value()
+	return string(b), nil
 }
 
 func TestALimitIsExactForEveryKindOfPart(t *testing.T) {
-	for name, part := range map[string]func(e *Encoder) error{
-		"null":     func(e *Encoder) error { e.Null(); return nil },
-		"bool":     func(e *Encoder) error { e.Bool(true); return nil },
-		"int":      func(e *Encoder) error { e.Int(1 << 40); return nil },
-		"float":    func(e *Encoder) error { e.Float(1.5); return nil },
-		"text":     func(e *Encoder) error { e.Text(strings.Repeat("x", 300)); return nil },
-		"raw text": func(e *Encoder) error { e.Text(strings.Repeat("\xff", 300)); return nil },
-		"bytes":    func(e *Encoder) error { e.Bytes(make([]byte, 300)); return nil },
-		"list":     func(e *Encoder) error { err := e.List(1, 0); e.Null(); return err },
-		"tuple":    func(e *Encoder) error { err := e.Tuple(1, 0); e.Null(); return err },
-		"set":      func(e *Encoder) error { err := e.Set(1, 0); e.Null(); return err },
-		"dict":     func(e *Encoder) error { err := e.Dict(1, 0); e.Null(); e.Int(100); return err },
+	for name, part := range map[string]part{
+		"null":     scalar(cbor.AppendNull(nil)),
+		"bool":     scalar(cbor.AppendBool(nil, true)),
+		"int":      scalar(cbor.AppendInt(nil, 1<<40)),
+		"float":    scalar(cbor.AppendFloat(nil, 1.5)),
+		"text":     func(e Encoder, b []byte) ([]byte, error) { return e.Text(b, strings.Repeat("x", 300)) },
+		"raw text": func(e Encoder, b []byte) ([]byte, error) { return e.Text(b, strings.Repeat("\xff", 300)) },
+		"bytes":    func(e Encoder, b []byte) ([]byte, error) { return e.Bytes(b, make([]byte, 300)) },
+		"list":     around(func(e Encoder, b []byte) ([]byte, error) { return e.List(b, 1, 0) }),
+		"tuple":    around(func(e Encoder, b []byte) ([]byte, error) { return e.Tuple(b, 1, 0) }),
+		"set":      around(func(e Encoder, b []byte) ([]byte, error) { return e.Set(b, 1, 0) }),
+		"dict": around(func(e Encoder, b []byte) ([]byte, error) {
+			b, err := e.Dict(b, 1, 0)
+			if err != nil {
+				return b, err
+			}
+			return e.Text(b, "name")
+		}),
 	} {
 		raw, err := one(1<<20, part)
 		if err != nil {
@@ -65,26 +93,17 @@ func TestWhatIsOverTheLimitIsRefusedBeforeItIsCopied(t *testing.T) {
 	large := strings.Repeat("x", 64<<20)
 	bytes := []byte(large)
 	for name, encode := range map[string]func() error{
-		"text": func() error {
-			_, err := one(limit, func(e *Encoder) error { e.Text(large); return e.Check() })
-			return err
-		},
-		"bytes": func() error {
-			_, err := one(limit, func(e *Encoder) error { e.Bytes(bytes); return e.Check() })
-			return err
-		},
+		"text":     func() error { _, err := NewEncoder(limit).Text(nil, large); return err },
+		"bytes":    func() error { _, err := NewEncoder(limit).Bytes(nil, bytes); return err },
 		"one text": func() error { _, err := Text(large, limit); return err },
-		"list":     func() error { _, err := one(limit, func(e *Encoder) error { return e.List(limit, 0) }); return err },
-		"dict":     func() error { _, err := one(limit, func(e *Encoder) error { return e.Dict(limit/2, 0) }); return err },
-		"ints": func() error {
-			_, err := one(limit, func(e *Encoder) error {
-				for {
-					e.Int(1 << 40)
-					if err := e.Check(); err != nil {
-						return err
-					}
-				}
-			})
+		"list":     func() error { _, err := NewEncoder(limit).List(nil, limit, 0); return err },
+		"dict":     func() error { _, err := NewEncoder(limit).Dict(nil, limit/2, 0); return err },
+		"ints": func() (err error) {
+			e, b := NewEncoder(limit), []byte(nil)
+			for err == nil {
+				b = cbor.AppendInt(b, 1<<40)
+				err = e.Check(b)
+			}
 			return err
 		},
 	} {

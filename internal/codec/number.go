@@ -16,9 +16,8 @@ type Number struct {
 
 // ParseNumber reads an encoded number.
 func ParseNumber(raw string) (Number, error) {
-	r := cbor.NewReader(raw)
-	item, err := r.Next()
-	if err == nil && r.Len() == 0 {
+	item, rest, err := cbor.Read(raw)
+	if err == nil && rest == "" {
 		switch item.Kind {
 		case cbor.Int:
 			return Number{Int: item.Int, Float: float64(item.Int)}, nil

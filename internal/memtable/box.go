@@ -1,6 +1,7 @@
 package memtable
 
 import (
+	"math"
 	"reflect"
 	"unsafe"
 )
@@ -84,11 +85,59 @@ func As[T, F any](p *F) *T { return (*T)(unsafe.Pointer(p)) }
 func (r *Record) Box() (v any, ok bool) {
 	switch {
 	case r.flags&flagText != 0:
-		return boxed(textKind, r.Text()), true
+		return BoxText(r.Text()), true
 	case r.flags&flagInt != 0:
-		return boxed(intKind, r.Int()), true
+		return BoxInt(r.Int()), true
 	case r.flags&flagFloat != 0:
-		return boxed(floatKind, r.Float()), true
+		return BoxFloat(r.Float()), true
 	}
 	return nil, false
+}
+
+// BoxText returns a text that never changes as a Go value.
+func BoxText(p *string) any { return boxed(textKind, p) }
+
+// BoxInt is BoxText for ints.
+func BoxInt(p *int64) any { return boxed(intKind, p) }
+
+// BoxFloat is BoxText for floats.
+func BoxFloat(p *float64) any { return boxed(floatKind, p) }
+
+// Room is memory for the values of one dict or list, which are handed out without
+// being copied: a piece for several of them takes less time than one for each. A
+// piece stays as long as one of its values. The zero Room is empty.
+type Room struct {
+	texts   []string
+	numbers []uint64
+}
+
+const maxPiece = 16 // values
+
+// Text puts a text into the room, where about so many more will follow.
+func (r *Room) Text(s string, more int) *string {
+	if len(r.texts) == 0 {
+		r.texts = make([]string, min(1+more, maxPiece))
+	}
+	p := &r.texts[0]
+	*p, r.texts = s, r.texts[1:]
+	return p
+}
+
+// Int is Text for ints.
+func (r *Room) Int(i int64, more int) *int64 {
+	return (*int64)(r.number(uint64(i), more))
+}
+
+// Float is Text for floats.
+func (r *Room) Float(f float64, more int) *float64 {
+	return (*float64)(r.number(math.Float64bits(f), more))
+}
+
+func (r *Room) number(bits uint64, more int) unsafe.Pointer {
+	if len(r.numbers) == 0 {
+		r.numbers = make([]uint64, min(1+more, maxPiece))
+	}
+	p := &r.numbers[0]
+	*p, r.numbers = bits, r.numbers[1:]
+	return unsafe.Pointer(p)
 }
