@@ -100,15 +100,20 @@ func clearMemory(s *suite) {
 
 func clearDisk(s *suite) {
 	files := newMillionFiles(s)
+	clear := func(open func(path string) kvDisk, inUse bool) func() (func(), func()) {
+		return func() (func(), func()) {
+			kv := open(files.copyOf(s, oursBolt))
+			if inUse {
+				kv.set("beside", 0) // the first write makes the log
+			}
+			return func() { must(kv.h.Clear(background)) }, kv.close
+		}
+	}
+	durable := func(path string) kvDisk { return openKV(path) }
 	lines := s.onceEach(oursBolt,
-		once{oursBolt, func() (func(), func()) {
-			kv := openKV(files.copyOf(s, oursBolt))
-			return func() { must(kv.h.Clear(background)) }, kv.close
-		}},
-		once{oursInterval, func() (func(), func()) {
-			kv := openKVInterval(files.copyOf(s, oursBolt))
-			return func() { must(kv.h.Clear(background)) }, kv.close
-		}},
+		once{oursBolt, clear(durable, true)},
+		once{oursBolt + ", the first write since it was opened", clear(durable, false)},
+		once{oursInterval, clear(openKVInterval, true)},
 		once{rawBolt, func() (func(), func()) {
 			db := openBolt(files.copyOf(s, rawBolt))
 			return func() {
