@@ -10,14 +10,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-func callNames() string {
-	names := make([]string, len(calls))
-	for i := range calls {
-		names[i] = calls[i].name
-	}
-	return strings.Join(names, ", ")
-}
-
 var openCall = call{
 	name:    "open",
 	params:  []param{{name: "name"}},
@@ -38,10 +30,13 @@ var (
 	pKeys    = param{name: "keys"}
 )
 
-// calls are the methods of every store.
-var calls []call
+var (
+	calls     []call   // the methods of every store
+	callHelp  []string // what help prints of each of them,
+	storeHelp string   // and of a store
+)
 
-func init() { // not in the declaration, because the help of a store lists its calls
+func init() { // not in the declarations, because the help of a store lists its calls
 	calls = []call{
 		{"set", []param{pKey, pValue, pTTL}, "None",
 			"Stores a value and replaces what was there, its expiry included; ttl is in seconds, 0 for no expiry.", callSet},
@@ -92,6 +87,14 @@ func init() { // not in the declaration, because the help of a store lists its c
 		{"sub", []param{{name: "prefix"}}, "store",
 			"Returns a store of the keys that start with prefix, which its calls neither take nor return; close does nothing on it.", callSub},
 	}
+	var names []string
+	for i := range calls {
+		names = append(names, calls[i].name)
+		callHelp = append(callHelp, calls[i].helpText())
+	}
+	storeHelp = "a key-value store; its calls are " + strings.Join(names, ", ") + `
+It is not a dict: instead of key in store, store[key], store[key] = value, del store[key] and len(store),
+write store.exists(key), store.get(key), store.set(key, value), store.delete(key) and store.count().`
 }
 
 func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {

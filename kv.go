@@ -95,10 +95,11 @@ func (r *Registry) openFromScript(ctx context.Context, name string, a *access.Li
 // gave it. Each of its calls asks store for the handle, so that kv.default follows a
 // later Init.
 func newStoreObject(name string, store func() *Handle) *object.Builtin {
-	methods := make(map[string]object.Object, len(calls))
+	builtins, methods := make([]object.Builtin, len(calls)), make(map[string]object.Object, len(calls))
 	for i := range calls {
 		c := &calls[i]
-		methods[c.name] = &object.Builtin{HelpText: c.helpText(), Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
+		methods[c.name] = &builtins[i]
+		builtins[i] = object.Builtin{HelpText: callHelp[i], Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
 			var r *room
 			if len(kwargs.Kwargs) > 0 {
 				r = rooms.Get().(*room)
@@ -125,9 +126,7 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 		}}
 	}
 	return &object.Builtin{
-		HelpText: "a key-value store; its calls are " + callNames() + `
-It is not a dict: instead of key in store, store[key], store[key] = value, del store[key] and len(store),
-write store.exists(key), store.get(key), store.set(key, value), store.delete(key) and store.count().`,
+		HelpText:   storeHelp,
 		Attributes: methods,
 		Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
 			return toScript("store", kverr.Errorf(ErrType, "a store cannot be called; use its methods, such as get(key)"))
