@@ -186,6 +186,9 @@ func (r *Registry) openFile(name string, a *access.List, o options) (*Handle, er
 		if p, ok := err.(*fs.PathError); ok { // the path is the name, or what it stands for
 			err = fmt.Errorf("%s: %w", p.Op, p.Err)
 		}
+		if errors.Is(err, ErrCorrupt) {
+			err = fmt.Errorf("%w; the command scriptling-kv check says what can be saved", err)
+		}
 		return nil, fmt.Errorf("store %q: %w", shorten(name), err)
 	}
 	return r.newHandle(loc.Path, s, o), nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -116,6 +117,8 @@ func TestAWrongFileIsRefusedAndLeftAsItIs(t *testing.T) {
 			for range 2 {
 				if h, err := r.Open(ctx, path); !errors.Is(err, tt.kind) || h != nil {
 					t.Errorf("Open: %v, want an error that is %q", err, tt.kind)
+				} else if hint := "scriptling-kv check"; strings.Contains(err.Error(), hint) != (tt.kind == extlibs.ErrCorrupt) {
+					t.Errorf("Open: %v, which names %s or not", err, hint)
 				}
 			}
 			if err := r.Init(path); !errors.Is(err, tt.kind) {

@@ -51,8 +51,6 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 	switch {
 	case errors.Is(err, extlibs.ErrInUse):
 		return fmt.Errorf("%w; a program has the store open: end it first, or let it make a backup", err)
-	case errors.Is(err, extlibs.ErrCorrupt) && !isURL(name):
-		return fmt.Errorf("%w; scriptling-kv check %q says what can be saved", err, name)
 	case err != nil:
 		return err
 	}
