@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 		"", "a", "é", "ab", strings.Repeat("x", 23), strings.Repeat("x", 24), strings.Repeat("é", 200), strings.Repeat("x", 4000), "bad \xff",
 		int64(0), int64(-5), int64(-6), int64(10_000), int64(10_001), int64(math.MinInt64), int64(math.MaxInt64),
 		0.0, math.Copysign(0, -1), 1.5, math.Inf(-1), math.MaxFloat64, true, nil, []any{int64(1), "x"},
+		[]any{int64(-6), int64(-5), int64(10_000), int64(10_001), int64(255), int64(256), "", "a", "ab", map[string]any{"a": int64(7)}},
 		[]any{}, map[string]any{}, map[string]any{"a:b": "é"}, map[string]any{"a": map[string]any{"bad \xff": []any{nil, true}}},
 		map[string]any{strings.Repeat("k", 40): 2.5}, Dict{{int64(1), "x"}}, Tuple{"x", int64(1)}, Set{"x"}, []byte("bytes"),
 	} {
@@ -51,16 +53,8 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 			if o.Type() != plain.Type() || o.Inspect() != plain.Inspect() {
 				t.Errorf("a script gets %s, want %s", o.Inspect(), plain.Inspect())
 			}
-			// What scripts see as one object stays one.
-			if s, ok := plain.(*object.String); ok && len(s.StringValue()) <= 1 && o != object.NewString(s.StringValue()) {
-				t.Errorf("%q is not the shared object", s.StringValue())
-			}
-			if n, ok := plain.(*object.Integer); ok {
-				one, other := object.NewInteger(n.IntValue()), object.NewInteger(n.IntValue())
-				if one == other && o != one {
-					t.Errorf("%d is not the shared object", n.IntValue())
-				}
-			}
+			sharesObjects(t, o)
+			sharesObjects(t, plain)
 			set(t.Context(), object.Kwargs{}, object.NewString("copy"), o)
 			if e, err := h.Store().Load(t.Context(), "copy", NeedValue); err != nil || e.Value != want {
 				t.Errorf("a script stores %.20q as %q, %v", v, e.Value.Raw(), err)
@@ -109,6 +103,31 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 	}
 }
 
+// sharesObjects checks that what scripts see as one object stays one.
+func sharesObjects(t *testing.T, o object.Object) {
+	t.Helper()
+	switch o := o.(type) {
+	case *object.String:
+		if s := o.StringValue(); len(s) <= 1 && o != object.NewString(s) {
+			t.Errorf("%q is not the shared object", s)
+		}
+	case *object.Integer:
+		n := o.IntValue()
+		if one, other := object.NewInteger(n), object.NewInteger(n); one == other && o != one {
+			t.Errorf("%d is not the shared object", n)
+		}
+	case *object.List:
+		for _, el := range o.Elements {
+			sharesObjects(t, el)
+		}
+	case *object.Dict:
+		for _, p := range o.Pairs {
+			sharesObjects(t, p.Key)
+			sharesObjects(t, p.Value)
+		}
+	}
+}
+
 func TestHitsAreExactWhileTheyAreFewAndNearlySoWhenTheyAreMany(t *testing.T) {
 	t.Parallel()
 	r := NewRegistry()
@@ -146,24 +165,37 @@ func TestGetAndSetInMemoryTakeFewAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	dict := map[string]any{"id": int64(1) << 40, "name": "a name", "score": 2.5}
+	large, small, texts := make([]any, 16), make([]any, 16), make([]any, 16)
+	for i := range large {
+		large[i], small[i], texts[i] = int64(i)<<40-1, int64(16*i), fmt.Sprint("text ", i)
+	}
 	for _, c := range []struct {
 		value any
 		get   float64
+		bytes uint64
 	}{
-		{"value-0000000001", 0}, {int64(1) << 40, 0}, {2.5, 0},
-		{dict, 5}, // the map, which is two, and what is in it
+		{"value-0000000001", 0, 0}, {int64(1) << 40, 0, 0}, {2.5, 0, 0},
+		{dict, 5, 400},  // the map, which is two, a piece for texts, and one or two for numbers
+		{large, 3, 450}, // the list, which is two, and a piece for the numbers
+		{small, 2, 300}, // Go has these numbers already
+		{texts, 3, 550},
 	} {
 		if n := testing.AllocsPerRun(100, func() { h.Set(t.Context(), "k", c.value, 0) }); n > 1 {
 			t.Errorf("set of %v takes %v allocations", c.value, n)
 		}
-		if n := testing.AllocsPerRun(100, func() { h.Get(t.Context(), "k") }); n > c.get {
+		get := func() { h.Get(t.Context(), "k") }
+		if n := testing.AllocsPerRun(100, get); n > c.get {
 			t.Errorf("get of %v takes %v allocations", c.value, n)
+		}
+		if n := bytesPerRun(100, get); n > c.bytes {
+			t.Errorf("get of %v takes %d bytes", c.value, n)
 		}
 		if n := testing.AllocsPerRun(100, func() { h.Set(t.Context(), "k", c.value, time.Hour) }); n > 1 {
 			t.Errorf("set of %v with a ttl takes %v allocations", c.value, n)
 		}
 	}
-	// A script's dict is one more, and so are its three keys, which are objects.
+	// A script's dict is one more; its keys, which are objects, are in the piece of texts.
+	h.Set(t.Context(), "k", dict, 0)
 	call := func(name string, args []object.Object) object.Object {
 		return h.scriptObject().Attributes[name].(*object.Builtin).Fn(t.Context(), object.Kwargs{}, args...)
 	}
@@ -172,7 +204,24 @@ func TestGetAndSetInMemoryTakeFewAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { call("set", args) }); n > 1 {
 		t.Errorf("set of a dict from a script takes %v allocations", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { call("get", args[:1]) }); n > 9 {
+	get := func() { call("get", args[:1]) }
+	if n := testing.AllocsPerRun(100, get); n > 6 {
 		t.Errorf("get of a dict from a script takes %v allocations", n)
 	}
+	if n := bytesPerRun(100, get); n > 600 {
+		t.Errorf("get of a dict from a script takes %d bytes", n)
+	}
+}
+
+// bytesPerRun is testing.AllocsPerRun for bytes.
+func bytesPerRun(runs uint64, f func()) uint64 {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	f()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return (after.TotalAlloc - before.TotalAlloc) / runs
 }
