@@ -352,6 +352,9 @@ func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	h = h.whole
 	s := h.counters.sum()
+	if h.memory != nil {
+		s.Sets += h.memory.sets()
+	}
 	n, err := h.len(ctx)
 	if err != nil {
 		return s, inCall("stats", err)

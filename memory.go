@@ -35,6 +35,9 @@ type memory struct {
 	expired atomic.Int64
 	tidied  string                      // how far the sweep has tidied up; its own
 	state   atomic.Pointer[memoryState] // nil: closed
+
+	replacing sync.Mutex // held while another state, or none, takes the place of one
+	counted   int64      // sets that states counted which are no more
 }
 
 // memoryState is what Clear replaces in one step. A write that still goes into
@@ -352,21 +355,38 @@ func (m *memory) Len(context.Context) (int, error) {
 }
 
 func (m *memory) Clear(context.Context) error {
-	for {
-		st, err := m.open()
-		if err != nil {
-			return err
-		}
-		if m.state.CompareAndSwap(st, m.newState(st.epoch+1)) {
-			return nil
-		}
-	}
+	return m.replace(func(st *memoryState) *memoryState { return m.newState(st.epoch + 1) })
 }
 
 func (m *memory) Close() error {
-	m.state.Store(nil)
+	m.replace(func(*memoryState) *memoryState { return nil })
 	m.sweep.close()
 	return nil
+}
+
+// replace puts the next state in the place of the last one, unless that is closed.
+func (m *memory) replace(next func(last *memoryState) *memoryState) error {
+	m.replacing.Lock()
+	defer m.replacing.Unlock()
+	last, err := m.open()
+	if err != nil {
+		return err
+	}
+	m.state.Store(next(last))
+	m.counted += last.Retire()
+	return nil
+}
+
+// sets is how many the short ways have counted: in the tables, where that takes
+// least.
+func (m *memory) sets() int64 {
+	m.replacing.Lock()
+	defer m.replacing.Unlock()
+	n := m.counted
+	if st := m.state.Load(); st != nil {
+		n += st.Counted()
+	}
+	return n
 }
 
 // Stats implements StatsReporter.

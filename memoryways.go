@@ -184,10 +184,13 @@ func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, e
 		return false, nil
 	}
 	limit := s.Put(r)
+	counted := limit != memtable.None || s.Count()
 	s.Unlock()
 	if err := h.memory.full(limit); err != nil {
 		return true, h.inStore(key, err)
 	}
-	h.counters.of(key).sets.Add(1)
+	if !counted {
+		h.counters.of(key).sets.Add(1)
+	}
 	return true, nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -224,4 +225,50 @@ func bytesPerRun(runs uint64, f func()) uint64 {
 	}
 	runtime.ReadMemStats(&after)
 	return (after.TotalAlloc - before.TotalAlloc) / runs
+}
+
+func TestSetsAreCountedExactlyBesideClearAndAfterClose(t *testing.T) {
+	t.Parallel()
+	r := NewRegistry()
+	defer r.Close()
+	ctx := t.Context()
+	h, err := r.Open(ctx, ":memory:counted")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const writers, sets = 4, 2000
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range sets {
+				if err := h.Set(ctx, fmt.Sprint(w, i%50), i, 0); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	cleared := make(chan struct{})
+	go func() {
+		defer close(cleared)
+		for range 300 {
+			if err := h.Clear(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for last := int64(0); last < writers*sets && !t.Failed(); {
+		s, err := h.Stats(ctx)
+		if err != nil || s.Sets < last || s.Sets > writers*sets {
+			t.Fatalf("%d sets, %v, after %d", s.Sets, err, last)
+		}
+		last = s.Sets
+	}
+	wg.Wait()
+	<-cleared
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := h.Stats(ctx); !errors.Is(err, ErrClosed) || s.Sets != writers*sets {
+		t.Errorf("%d sets of %d after Close, %v", s.Sets, writers*sets, err)
+	}
 }

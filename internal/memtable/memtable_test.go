@@ -439,3 +439,31 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestARetiredTableLeavesItToOthersToCount(t *testing.T) {
+	table := NewTable(Config{Now: func() int64 { return 1 }})
+	count := func(key string) bool {
+		s := table.Lock(key)
+		defer s.Unlock()
+		return s.Count()
+	}
+	for i := range 100 {
+		if !count(fmt.Sprint(i)) {
+			t.Fatal("a write is not counted")
+		}
+	}
+	if n := table.Counted(); n != 100 {
+		t.Errorf("%d writes are counted, want 100", n)
+	}
+	if n := table.Retire(); n != 100 {
+		t.Errorf("%d writes were counted, want 100", n)
+	}
+	for i := range 100 {
+		if count(fmt.Sprint(i)) {
+			t.Fatal("a write is counted in a table that is retired")
+		}
+	}
+	if n := table.Counted() + table.Retire(); n != 0 {
+		t.Errorf("%d writes are counted twice", n)
+	}
+}

@@ -76,6 +76,16 @@ func (s *Slot) Put(r *Record) Limit {
 	return None
 }
 
+// Count counts a write, under the lock that it has anyway. It reports false where the
+// table is retired: the write is one to be counted elsewhere.
+func (s *Slot) Count() bool {
+	if s.shard.retired {
+		return false
+	}
+	s.shard.counted++
+	return true
+}
+
 // Delete removes the record of the key, live or not.
 func (s *Slot) Delete() {
 	if s.at.record != nil {

@@ -80,8 +80,10 @@ type shard struct {
 	mu       sync.Mutex
 	groups   atomic.Pointer[[]group] // its length is a power of two; nil: empty
 	live     int
-	overflow int // groups with overflowFlag
-	_        [32]byte
+	overflow int   // groups with overflowFlag
+	counted  int64 // writes, by Count
+	retired  bool
+	_        [16]byte
 }
 
 // group is 64 bytes. A slot's tag is in the byte of tags of the same number.
@@ -155,6 +157,29 @@ func (t *Table) Live() int {
 // Bytes is what the records count: their keys twice, their values, and Overhead
 // for each of them.
 func (t *Table) Bytes() int64 { return t.bytes.Load() }
+
+// Counted is how many writes were counted. It is 0 once the table is retired.
+func (t *Table) Counted() (n int64) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		n += s.counted
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// Retire returns how many writes were counted, and has no more of them counted here.
+func (t *Table) Retire() (n int64) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		n += s.counted
+		s.counted, s.retired = 0, true
+		s.mu.Unlock()
+	}
+	return n
+}
 
 // place is where a record is; the zero value: nowhere.
 type place struct {
