@@ -272,3 +272,31 @@ func TestSetsAreCountedExactlyBesideClearAndAfterClose(t *testing.T) {
 		t.Errorf("%d sets of %d after Close, %v", s.Sets, writers*sets, err)
 	}
 }
+
+// A part of a value that is kept keeps little else: no text that was beside it.
+func TestAShortTextOfAValueDoesNotKeepALongOne(t *testing.T) {
+	const values, long = 64, 1 << 20
+	raw := encodeGoMust(t, map[string]any{"title": "a title", "body": strings.Repeat("x", long), "more": []any{"a text", strings.Repeat("y", long)}})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var kept []any
+	for range values {
+		v, err := raw.Decode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := decodeObject(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, pairs := v.(map[string]any), o.(*object.Dict).Pairs
+		kept = append(kept, m["title"], m["more"].([]any)[0], pairs["title"].Key, pairs["title"].Value, pairs["more"].Value.(*object.List).Elements[0])
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if n := int64(after.HeapAlloc) - int64(before.HeapAlloc); n > values*long/2 {
+		t.Errorf("%d texts keep %d bytes alive", len(kept), n)
+	}
+	runtime.KeepAlive(kept)
+}

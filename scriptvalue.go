@@ -263,10 +263,11 @@ type objectReader struct {
 // The interpreter shares some objects, which its scripts can tell from others.
 
 func (r *objectReader) text(s string, more int) object.Object {
-	if stringIsText && len(s) > maxSharedText {
-		return memtable.As[object.String](r.room.Text(r.Own(s), more))
+	s, small := r.Own(s)
+	if small && stringIsText && len(s) > maxSharedText {
+		return memtable.As[object.String](r.room.Text(s, more))
 	}
-	return object.NewString(r.Own(s))
+	return object.NewString(s)
 }
 
 func (r *objectReader) int(i int64, more int) object.Object {

@@ -261,7 +261,11 @@ type goReader struct {
 }
 
 func (r *goReader) text(s string, more int) any {
-	return memtable.BoxText(r.room.Text(r.Own(s), more))
+	s, small := r.Own(s)
+	if !small {
+		return s
+	}
+	return memtable.BoxText(r.room.Text(s, more))
 }
 
 func (r *goReader) int(i int64, more int) any {
@@ -331,7 +335,7 @@ func (r *goReader) dict(n int, s string, depth int) (any, string, error) {
 	for i := range n {
 		name, rest, ok := cbor.ShortText(s)
 		if ok {
-			name = r.Own(name)
+			name, _ = r.Own(name)
 		} else {
 			key, after, err := r.value(s, depth, 0)
 			if err != nil {

@@ -39,16 +39,21 @@ func (b *Bounds) End(rest string, err error) error {
 	return nil
 }
 
-// aliasBytes is the size up to which a value may be kept alive by any text in it.
-const aliasBytes = 1024
+// Bounds of what a text may keep alive beside itself, in bytes: a value of so many,
+// or texts of so many each that lie in one piece of memory.
+const (
+	aliasBytes = 1024
+	smallText  = 64
+)
 
-// Own returns a text of the value for someone to keep. Whoever keeps a short text
-// must not keep a large value with it.
-func (b *Bounds) Own(s string) string {
+// Own returns a text of the value for someone to keep, who must not keep a large
+// value with it. small says that others may keep the text in turn, with one of
+// their own.
+func (b *Bounds) Own(s string) (text string, small bool) {
 	if b.size <= aliasBytes {
-		return s
+		return s, true
 	}
-	return b.own(s)
+	return b.own(s), len(s) <= smallText
 }
 
 func (b *Bounds) own(s string) string {
