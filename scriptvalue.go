@@ -1,14 +1,12 @@
 package extlibs
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
-	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // encodeObject encodes a script's object. It reads the object's tree and keeps
@@ -240,134 +238,4 @@ func (l *level) step() string {
 		return objectStep(l.keys[l.next-1])
 	}
 	return codec.IndexStep(l.next - 1)
-}
-
-// decodeObject makes a script's object of a value.
-func decodeObject(v Value) (object.Object, error) {
-	r := objectReader{Bounds: codec.BoundsOf(v.data)}
-	o, rest, err := r.value(v.data, 0, 0)
-	if err := r.End(rest, err); err != nil {
-		return nil, err
-	}
-	return o, nil
-}
-
-var none = &object.Null{}
-
-// objectReader makes script objects of what it reads.
-type objectReader struct {
-	codec.Bounds
-	room memtable.Room
-}
-
-// The interpreter shares some objects, which its scripts can tell from others.
-
-func (r *objectReader) text(s string, more int) object.Object {
-	s, small := r.Own(s)
-	if small && stringIsText && len(s) > maxSharedText {
-		return memtable.As[object.String](r.room.Text(s, more))
-	}
-	return object.NewString(s)
-}
-
-func (r *objectReader) int(i int64, more int) object.Object {
-	if integerIsInt && (i < minSharedInt || i > maxSharedInt) {
-		return memtable.As[object.Integer](r.room.Int(i, more))
-	}
-	return object.NewInteger(i)
-}
-
-func (r *objectReader) float(f float64, more int) object.Object {
-	if floatIsFloat {
-		return memtable.As[object.Float](r.room.Float(f, more))
-	}
-	return object.NewFloat(f)
-}
-
-// value makes the object that s begins with, and returns what follows it. The
-// object stands at a depth, 0 for the whole, and about so many more like it will
-// come.
-func (r *objectReader) value(s string, depth, more int) (object.Object, string, error) {
-	if text, rest, ok := cbor.ShortText(s); ok {
-		return r.text(text, more), rest, nil
-	}
-	item, rest, err := cbor.Read(s)
-	if err != nil {
-		return nil, rest, err
-	}
-	switch item.Kind {
-	case cbor.Null:
-		return none, rest, nil
-	case cbor.Bool:
-		return object.NewBoolean(item.Int == 1), rest, nil
-	case cbor.Int:
-		return r.int(item.Int, more), rest, nil
-	case cbor.Float:
-		return r.float(item.Float, more), rest, nil
-	case cbor.Text:
-		return r.text(item.Text, more), rest, nil
-	case cbor.Bytes:
-		return object.NewBytesFromString(item.Text), rest, nil
-	}
-	if item, rest, err = r.Enter(item, rest, depth); err != nil {
-		return nil, rest, err
-	}
-	switch item.Kind {
-	case cbor.Text:
-		return r.text(item.Text, more), rest, nil
-	case cbor.Map:
-		return r.dict(int(item.Int), rest, depth+1)
-	}
-	elems := make([]object.Object, item.Int)
-	for i := range elems {
-		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
-			return nil, rest, err
-		}
-	}
-	switch item.Kind {
-	case codec.Tuple:
-		return &object.Tuple{Elements: elems}, rest, nil
-	case codec.Set:
-		set, err := setOf(elems)
-		return set, rest, err
-	}
-	return &object.List{Elements: elems}, rest, nil
-}
-
-func setOf(elems []object.Object) (object.Object, error) {
-	s := object.NewSet()
-	for _, el := range elems {
-		if !object.IsHashable(el) {
-			return nil, fmt.Errorf("set element of type %s", typeName(el))
-		}
-		s.AddKeyed(object.DictKey(el), el)
-	}
-	return s, nil
-}
-
-// dict makes a dict of n keys with values. A key that comes twice has the later
-// value.
-func (r *objectReader) dict(n int, s string, depth int) (object.Object, string, error) {
-	pairs := make(map[string]object.DictPair, n)
-	for i := range n {
-		more := n - i - 1
-		key, rest, err := r.value(s, depth, more+(more+1)/2)
-		if err != nil {
-			return nil, s, err
-		}
-		value, rest, err := r.value(rest, depth, more/2)
-		if err != nil {
-			return nil, s, err
-		}
-		name := ""
-		if text, ok := key.(*object.String); ok { // most are names of fields
-			name = object.DictStringKey(text.StringValue())
-		} else if storableKey(key, 0) {
-			name = object.DictKey(key)
-		} else {
-			return nil, s, fmt.Errorf("dict key of type %s", typeName(key))
-		}
-		pairs[name], s = object.DictPair{Key: key, Value: value}, rest
-	}
-	return &object.Dict{Pairs: pairs}, s, nil
 }

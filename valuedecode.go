@@ -1,0 +1,147 @@
+package extlibs
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/memtable"
+)
+
+// Decode returns the value as a Go value of its own, of the types that Encode
+// lists. What is not the encoding of a value is an error that is ErrCorrupt.
+func (v Value) Decode() (any, error) {
+	r := goReader{Bounds: codec.BoundsOf(v.data)}
+	out, rest, err := r.value(v.data, 0, 0)
+	if err := r.End(rest, err); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// goReader makes Go values of what it reads.
+type goReader struct {
+	codec.Bounds
+	room memtable.Room
+}
+
+func (r *goReader) text(s string, more int) any {
+	s, small := r.Own(s)
+	if !small {
+		return s
+	}
+	return memtable.BoxText(r.room.Text(s, more))
+}
+
+func (r *goReader) int(i int64, more int) any {
+	if i >= 0 && i <= maxSharedGoInt {
+		return i
+	}
+	return memtable.BoxInt(r.room.Int(i, more))
+}
+
+const maxSharedGoInt = 255 // that Go makes a value of without taking memory
+
+// value makes the value that s begins with, and returns what follows it. The value
+// stands at a depth, 0 for the whole, and about so many more like it will come.
+func (r *goReader) value(s string, depth, more int) (any, string, error) {
+	if text, rest, ok := cbor.ShortText(s); ok {
+		return r.text(text, more), rest, nil
+	}
+	item, rest, err := cbor.Read(s)
+	if err != nil {
+		return nil, rest, err
+	}
+	switch item.Kind {
+	case cbor.Null:
+		return nil, rest, nil
+	case cbor.Bool:
+		return item.Int == 1, rest, nil
+	case cbor.Int:
+		return r.int(item.Int, more), rest, nil
+	case cbor.Float:
+		return memtable.BoxFloat(r.room.Float(item.Float, more)), rest, nil
+	case cbor.Text:
+		return r.text(item.Text, more), rest, nil
+	case cbor.Bytes:
+		return []byte(item.Text), rest, nil
+	}
+	if item, rest, err = r.Enter(item, rest, depth); err != nil {
+		return nil, rest, err
+	}
+	switch item.Kind {
+	case cbor.Text:
+		return r.text(item.Text, more), rest, nil
+	case cbor.Map:
+		return r.dict(int(item.Int), rest, depth+1)
+	}
+	elems := make([]any, item.Int)
+	for i := range elems {
+		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
+			return nil, rest, err
+		}
+	}
+	switch item.Kind {
+	case codec.Tuple:
+		return Tuple(elems), rest, nil
+	case codec.Set:
+		if i := slices.IndexFunc(elems, unhashable); i >= 0 {
+			return nil, rest, fmt.Errorf("set element of type %T", elems[i])
+		}
+		return Set(elems), rest, nil
+	}
+	return elems, rest, nil
+}
+
+// dict makes a dict of n keys with values. A key that comes twice has the later
+// value.
+func (r *goReader) dict(n int, s string, depth int) (any, string, error) {
+	m := make(map[string]any, n)
+	for i := range n {
+		name, rest, ok := cbor.ShortText(s)
+		if ok {
+			name, _ = r.Own(name)
+		} else {
+			key, after, err := r.value(s, depth, 0)
+			if err != nil {
+				return nil, s, err
+			}
+			if name, ok = key.(string); !ok {
+				return r.pairs(m, key, n-i, after, depth)
+			}
+			rest = after
+		}
+		value, rest, err := r.value(rest, depth, (n-i-1)/2)
+		if err != nil {
+			return nil, s, err
+		}
+		m[name], s = value, rest
+	}
+	return m, s, nil
+}
+
+// pairs makes the rest of a dict, n keys with values, where key is the first one
+// that is not a string.
+func (r *goReader) pairs(m map[string]any, key any, n int, s string, depth int) (any, string, error) {
+	d := make(Dict, 0, len(m)+n)
+	for k, v := range m {
+		d = append(d, Pair{k, v})
+	}
+	for {
+		if unhashable(key) {
+			return nil, s, fmt.Errorf("dict key of type %T", key)
+		}
+		value, rest, err := r.value(s, depth, 0)
+		if err != nil {
+			return nil, s, err
+		}
+		d = append(d, Pair{key, value})
+		if n--; n == 0 {
+			return d, rest, nil
+		}
+		if key, s, err = r.value(rest, depth, 0); err != nil {
+			return nil, s, err
+		}
+	}
+}
