@@ -159,7 +159,8 @@ func (m *memory) Apply(_ context.Context, op Op) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	s := st.Lock(op.Key)
+	var s memtable.Slot
+	s.Lock(st.Table, op.Key)
 	defer s.Unlock()
 	was, now := stateOf(s.Record()), int64(0)
 	if was.deadline != 0 || op.TTL != 0 { // else nothing asks for the time

@@ -178,7 +178,8 @@ func (h *Handle) shortWrite(key string, ttl time.Duration) (w shortWrite, ok boo
 }
 
 func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, err error) {
-	s := w.st.Lock(key)
+	var s memtable.Slot
+	s.Lock(w.st.Table, key)
 	if !s.Exists() && !utf8.ValidString(key) {
 		s.Unlock()
 		return false, nil

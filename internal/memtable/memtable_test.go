@@ -135,7 +135,8 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 				case op < 45:
 					key := randomKey(r)
 					value, deadline := next()
-					s := table.Lock(key)
+					var s Slot
+					s.Lock(table, key)
 					if got := s.Record(); (got != nil) != m.isLive(key, now) {
 						t.Fatalf("step %d: key %q has record %v", step, key, got)
 					}
@@ -149,7 +150,8 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 					s.Unlock()
 				case op < 70:
 					key := randomKey(r)
-					s := table.Lock(key)
+					var s Slot
+					s.Lock(table, key)
 					s.Delete()
 					s.Unlock()
 					delete(m.entries, key)
@@ -360,7 +362,8 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 				}
 				switch r.IntN(5) {
 				case 0:
-					s := table.Lock(key)
+					var s Slot
+					s.Lock(table, key)
 					s.Delete()
 					s.Unlock()
 				case 1:
@@ -371,7 +374,8 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 					batch.Commit([]Change{{a, New(a, v, deadline)}, {b, New(b, v, deadline)}})
 					batch.Unlock()
 				default:
-					s := table.Lock(key)
+					var s Slot
+					s.Lock(table, key)
 					s.Put(NewText(key, []byte("h"), key+strings.Repeat("x", r.IntN(40)), deadline))
 					s.Unlock()
 				}
@@ -443,7 +447,8 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 func TestARetiredTableLeavesItToOthersToCount(t *testing.T) {
 	table := NewTable(Config{Now: func() int64 { return 1 }})
 	count := func(key string) bool {
-		s := table.Lock(key)
+		var s Slot
+		s.Lock(table, key)
 		defer s.Unlock()
 		return s.Count()
 	}
