@@ -22,6 +22,16 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
+// leastAllocated is the least of up to three runs of f, because what a checkpoint in
+// the background allocates counts as well. It ends at one that is within a limit.
+func leastAllocated(limit uint64, f func()) uint64 {
+	least := allocated(f)
+	for n := 1; n < 3 && least > limit; n++ {
+		least = min(least, allocated(f))
+	}
+	return least
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -67,11 +77,12 @@ names = ["n" * 1000 + str(i) for i in range(2250)]
 			`store.set_many(shared)`, `store.get_many(names)`, `store.delete_many(names)`,
 		} {
 			var clause, message string
-			took := allocated(func() { clause, message = caught(t, p, statement) })
+			const limit = 50 << 20
+			took := leastAllocated(limit, func() { clause, message = caught(t, p, statement) })
 			if clause != "ValueError" || !strings.HasPrefix(message, "kv.") || !strings.HasSuffix(message, tooMuch) {
 				t.Errorf("%s raised %s %q", statement, clause, message)
 			}
-			if took > 50<<20 {
+			if took > limit {
 				t.Errorf("%s took %d MB", statement, took>>20)
 			}
 		}
@@ -155,11 +166,12 @@ func TestTheLimitOfAnOperationHoldsForHostsToo(t *testing.T) {
 			},
 		} {
 			var err error
-			took := allocated(func() { err = call() })
+			const limit = 32 << 20
+			took := leastAllocated(limit, func() { err = call() })
 			if !errors.Is(err, extlibs.ErrTooLarge) || !strings.HasSuffix(fmt.Sprint(err), tooMuch) {
 				t.Errorf("%s: %.200v", name, err)
 			}
-			if took > 32<<20 {
+			if took > limit {
 				t.Errorf("%s took %d MB", name, took>>20)
 			}
 		}
