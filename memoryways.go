@@ -36,41 +36,27 @@ func (h *Handle) record(key string) *memtable.Record {
 }
 
 // readyObject returns what is ready-made in a record as a script's object, or nil.
-// The interpreter shares some objects, which its scripts can tell from others.
 func readyObject(r *memtable.Record) object.Object {
 	if s := r.Text(); s != nil {
-		if stringIsText && len(*s) > maxSharedText {
-			return memtable.As[object.String](s)
+		if copiesText(*s) {
+			return object.NewString(*s)
 		}
-		return object.NewString(*s)
+		return memtable.As[object.String](s)
 	}
 	if i := r.Int(); i != nil {
-		if integerIsInt && (*i < minSharedInt || *i > maxSharedInt) {
-			return memtable.As[object.Integer](i)
+		if copiesInt(*i) {
+			return object.NewInteger(*i)
 		}
-		return object.NewInteger(*i)
+		return memtable.As[object.Integer](i)
 	}
 	if f := r.Float(); f != nil {
-		if floatIsFloat {
-			return memtable.As[object.Float](f)
+		if !floatIsFloat {
+			return object.NewFloat(*f)
 		}
-		return object.NewFloat(*f)
+		return memtable.As[object.Float](f)
 	}
 	return nil
 }
-
-// What the interpreter's objects are made of, and which of them it may share.
-var (
-	stringIsText = memtable.Wraps[object.String, string]()
-	integerIsInt = memtable.Wraps[object.Integer, int64]()
-	floatIsFloat = memtable.Wraps[object.Float, float64]()
-)
-
-const (
-	maxSharedText = 1 // bytes
-	minSharedInt  = -5
-	maxSharedInt  = 10_000
-)
 
 // setText, setInt and setFloat store a scalar in an in-memory store, with one
 // allocation. They do nothing, and it is not done, where anything is out of the

@@ -27,29 +27,49 @@ type objectReader struct {
 	room memtable.Room
 }
 
-// The interpreter shares some objects, which its scripts can tell from others.
-
 func (r *objectReader) text(s string, more int) object.Object {
 	s, small := r.Own(s)
-	if small && stringIsText && len(s) > maxSharedText {
-		return memtable.As[object.String](r.room.Text(s, more))
+	if !small || copiesText(s) {
+		return object.NewString(s)
 	}
-	return object.NewString(s)
+	return memtable.As[object.String](r.room.Text(s, more))
 }
 
 func (r *objectReader) int(i int64, more int) object.Object {
-	if integerIsInt && (i < minSharedInt || i > maxSharedInt) {
-		return memtable.As[object.Integer](r.room.Int(i, more))
+	if copiesInt(i) {
+		return object.NewInteger(i)
 	}
-	return object.NewInteger(i)
+	return memtable.As[object.Integer](r.room.Int(i, more))
 }
 
 func (r *objectReader) float(f float64, more int) object.Object {
-	if floatIsFloat {
-		return memtable.As[object.Float](r.room.Float(f, more))
+	if !floatIsFloat {
+		return object.NewFloat(f)
 	}
-	return object.NewFloat(f)
+	return memtable.As[object.Float](r.room.Float(f, more))
 }
+
+// What the interpreter's objects are made of.
+var (
+	stringIsText = memtable.Wraps[object.String, string]()
+	integerIsInt = memtable.Wraps[object.Integer, int64]()
+	floatIsFloat = memtable.Wraps[object.Float, float64]()
+)
+
+// Objects that the interpreter may share, so that its scripts can tell them from
+// others.
+const (
+	maxSharedText = 1 // bytes
+	minSharedInt  = -5
+	maxSharedInt  = 10_000
+)
+
+// copiesText and copiesInt tell which values only the interpreter may make objects
+// of. Of the others memory that holds them can be handed out as objects.
+
+func copiesText(s string) bool { return !stringIsText || len(s) <= maxSharedText }
+
+func copiesInt(i int64) bool { return !integerIsInt || i >= minSharedInt && i <= maxSharedInt }
 
 // value makes the object that s begins with, and returns what follows it. The
 // object stands at a depth, 0 for the whole, and about so many more like it will
@@ -118,6 +138,7 @@ func (r *objectReader) dict(n int, s string, depth int) (object.Object, string, 
 	pairs := make(map[string]object.DictPair, n)
 	for i := range n {
 		more := n - i - 1
+		// Behind a name come the others, and texts: about half of the values.
 		key, rest, err := r.value(s, depth, more+(more+1)/2)
 		if err != nil {
 			return nil, s, err

@@ -112,7 +112,7 @@ func (r *goReader) dict(n int, s string, depth int) (any, string, error) {
 			}
 			rest = after
 		}
-		value, rest, err := r.value(rest, depth, (n-i-1)/2)
+		value, rest, err := r.value(rest, depth, (n-i-1)/2) // half are texts, say, and half numbers
 		if err != nil {
 			return nil, s, err
 		}
