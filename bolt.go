@@ -34,8 +34,8 @@ type boltStore struct {
 }
 
 // openBolt opens the file at loc, and creates it if there is none.
-func openBolt(loc access.Location, opts options) (*boltStore, error) {
-	disk, err := boltfile.OpenDisk(loc, boltfile.DiskOptions{
+func openBolt(ctx context.Context, loc access.Location, opts options) (*boltStore, error) {
+	disk, err := boltfile.OpenDisk(ctx, loc, boltfile.DiskOptions{
 		Options: boltfile.Options{
 			MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: opts.now, Logger: opts.logger,
 			ReadOnly: opts.readOnly, Hook: opts.diskHook,

@@ -51,7 +51,7 @@ func (r *Registry) Init(path string, opts ...Option) error {
 		return inCall("init", kverr.Errorf(ErrInvalid, `the default store has no name of its own in memory; use ""`))
 	default:
 		var err error
-		if h, err = r.openDefault(path, o); err != nil {
+		if h, err = r.openDefault(ctx, path, o); err != nil {
 			return inCall("init", err)
 		}
 	}
@@ -67,7 +67,7 @@ func (r *Registry) Init(path string, opts ...Option) error {
 }
 
 // openDefault opens a file that is to be the default one.
-func (r *Registry) openDefault(name string, o options) (*Handle, error) {
+func (r *Registry) openDefault(ctx context.Context, name string, o options) (*Handle, error) {
 	h, key, err := r.find(name, nil)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (r *Registry) openDefault(name string, o options) (*Handle, error) {
 			return nil, err
 		}
 	}
-	return r.openFile(name, nil, o)
+	return r.openFile(ctx, name, nil, o)
 }
 
 // Open opens the store of a name, or returns it if it is open: ":memory:NAME", the
@@ -140,7 +140,7 @@ func (r *Registry) openPath(ctx context.Context, name string, a *access.List, sc
 	if err != nil {
 		return nil, err
 	}
-	h, err = r.openFile(name, a, o)
+	h, err = r.openFile(ctx, name, a, o)
 	r.mu.Lock()
 	r.reserved--
 	if err != nil {
@@ -176,12 +176,12 @@ func (r *Registry) openMemory(name string) (*Handle, error) {
 }
 
 // openFile opens a file that is not open yet.
-func (r *Registry) openFile(name string, a *access.List, o options) (*Handle, error) {
+func (r *Registry) openFile(ctx context.Context, name string, a *access.List, o options) (*Handle, error) {
 	loc, err := a.Locate(name)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openBolt(loc, o)
+	s, err := openBolt(ctx, loc, o)
 	if err != nil {
 		if p, ok := err.(*fs.PathError); ok { // the path is the name, or what it stands for
 			err = fmt.Errorf("%s: %w", p.Op, p.Err)

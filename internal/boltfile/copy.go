@@ -144,7 +144,7 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, extra *layer) (done f
 	}
 	done = func() { guard(db.Close) }
 	copied := &File{opts: opts, dir: dir, db: db, broken: make(chan struct{})}
-	look, err := verifyFile(tmp, 0)
+	look, err := verifyFile(context.Background(), tmp, 0)
 	if err == nil {
 		copied.pages = newGuardian(tmp, look)
 		err = copied.use(func(db *bolt.DB) error {

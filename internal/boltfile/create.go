@@ -1,6 +1,7 @@
 package boltfile
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -112,8 +113,8 @@ func (n *newStore) copyTo(dir *access.Dir) error {
 
 // replaceEmpty puts a store in the place of a file without content. f stays
 // locked until the caller closes it.
-func replaceEmpty(dir *access.Dir, f openedFile, opts Options) (*File, error) {
-	if locked, err := lock(f.File, false, opts.LockTimeout); err != nil {
+func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (*File, error) {
+	if locked, err := lock(ctx, f.File, false, opts.LockTimeout); err != nil {
 		return nil, access.OpenError(err)
 	} else if !locked {
 		return nil, errInUse(opts)

@@ -84,22 +84,24 @@ const (
 const logSuffix = "-log"
 
 // OpenDisk opens the store at loc, and creates it if there is none. Where a crash
-// left a log, what is in it is read.
-func OpenDisk(loc access.Location, opts DiskOptions) (*Disk, error) {
+// left a log, OpenDisk replays it. It obeys ctx while it waits for the file's lock,
+// reads the file and replays the log; a call that ctx ended leaves a store that the
+// next one opens. The store itself does not depend on ctx.
+func OpenDisk(ctx context.Context, loc access.Location, opts DiskOptions) (*Disk, error) {
 	opts.LogBytes = min(max(opts.LogBytes, minLogBytes), wal.MaxBytes)
 	if opts.MaxBytes > 0 { // the limit is for both files
 		opts.LogBytes = max(min(opts.LogBytes, opts.MaxBytes/logShare), minLogBytes)
 		opts.beside = min(opts.LogBytes, opts.MaxBytes-1)
 		opts.MaxBytes -= opts.beside
 	}
-	file, err := open(loc, opts.Options)
+	file, err := open(ctx, loc, opts.Options)
 	if err != nil {
 		return nil, err
 	}
 	d := &Disk{file: file, opts: opts, checkpoints: make(chan struct{}, 1), planned: map[string]State{}, ended: make(chan struct{})}
 	d.buffer.newest = &layer{}
 	d.direct = opts.LogBytes / 2
-	if err := d.recover(); err != nil {
+	if err := d.recover(ctx); err != nil {
 		if f := d.logFile.Load(); f != nil {
 			f.Close()
 		}

@@ -19,7 +19,7 @@ func openTestDisk(t *testing.T, path string) *Disk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := OpenDisk(loc, DiskOptions{Options: Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
+	d, err := OpenDisk(t.Context(), loc, DiskOptions{Options: Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
 	}

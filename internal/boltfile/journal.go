@@ -2,6 +2,7 @@ package boltfile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -254,7 +255,7 @@ func onlyZeros(f *os.File, size int64) (bool, error) {
 }
 
 // recover reads the log that the file needs, if it needs one.
-func (d *Disk) recover() error {
+func (d *Disk) recover(ctx context.Context) error {
 	var ref *logRef
 	err := d.file.View(func(t *Tx) error {
 		ref, d.epoch = t.snap.log, t.Epoch()
@@ -265,7 +266,7 @@ func (d *Disk) recover() error {
 	}
 	switch {
 	case ref != nil:
-		err = d.openLog(ref)
+		err = d.openLog(ctx, ref)
 	case d.file.torn:
 		err = d.tornAtStart()
 	case !d.file.ReadOnly():
@@ -315,7 +316,7 @@ func (d *Disk) mendHeaders(ref *logRef) error {
 }
 
 // openLog opens and reads the log that the file needs.
-func (d *Disk) openLog(ref *logRef) error {
+func (d *Disk) openLog(ctx context.Context, ref *logRef) error {
 	name := d.logName()
 	flag := os.O_RDWR
 	if d.file.ReadOnly() {
@@ -329,7 +330,7 @@ func (d *Disk) openLog(ref *logRef) error {
 		return access.OpenError(err)
 	}
 	f := &logFile{File: file, d: d, name: name, info: info, size: info.Size()}
-	if err := d.replay(f, ref); err != nil {
+	if err := d.replay(ctx, f, ref); err != nil {
 		file.Close()
 		return kverr.Errorf(err, "the file's log %s: %w", name, err)
 	}
@@ -340,10 +341,10 @@ func (d *Disk) openLog(ref *logRef) error {
 }
 
 // replay fills the buffer from a log. What the last record of a key says counts.
-func (d *Disk) replay(f *logFile, ref *logRef) error {
+func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 	var states btree.Map[string, State]
 	cleared := false
-	end, err := wal.Replay(f, f.size, ref.id, ref.pos, func(op wal.Op) error {
+	end, err := wal.Replay(ctx, f, f.size, ref.id, ref.pos, func(op wal.Op) error {
 		if op.Kind != wal.Clear && (op.Key == "" || len(op.Key) > bolt.MaxKeySize) || op.Kind == wal.Put && op.Value == "" {
 			return kverr.Errorf(kverr.Corrupt, "a record stores what no store holds; restore the store from a backup")
 		}

@@ -3,22 +3,21 @@
 package boltfile
 
 import (
+	"context"
 	"errors"
 	"os"
 	"syscall"
 	"time"
 )
 
-// lockPause is the time between two tries.
-const lockPause = 20 * time.Millisecond
-
 // lockFirst is whether lock locks the file before the engine does.
 const lockFirst = true
 
 // lock takes the lock that the engine takes, which then has it already, and
-// reports false if another process did not give it up in time. So what is looked
+// reports false if another process did not give it up in time. The error is that of
+// ctx where it ended the wait. So what is looked
 // at before the engine opens the file is what the engine finds.
-func lock(f *os.File, shared bool, timeout time.Duration) (bool, error) {
+func lock(ctx context.Context, f *os.File, shared bool, timeout time.Duration) (bool, error) {
 	how := syscall.LOCK_EX
 	if shared {
 		how = syscall.LOCK_SH
@@ -36,7 +35,11 @@ func lock(f *os.File, shared bool, timeout time.Duration) (bool, error) {
 		if left <= 0 {
 			return false, nil
 		}
-		time.Sleep(min(left, lockPause))
+		select {
+		case <-time.After(min(left, lockPause)):
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package boltfile
 
 import (
+	"context"
 	"os"
 	"time"
 )
@@ -12,7 +13,7 @@ const lockFirst = false
 
 // lock does nothing where a process can't take the engine's lock for it. The
 // file is looked at again when the engine has it.
-func lock(*os.File, bool, time.Duration) (bool, error) { return true, nil }
+func lock(context.Context, *os.File, bool, time.Duration) (bool, error) { return true, nil }
 
 // unlock does nothing where closing the file gives up the engine's lock.
 func unlock(*os.File) {}

@@ -1,6 +1,7 @@
 package boltfile
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -47,14 +48,14 @@ type Options struct {
 // open opens the file at loc, and creates it if there is none. Where it
 // fails, it leaves no lock, and no file that was not there. Of a file whose header is
 // torn it opens the commit before: whether that is all, the log knows.
-func open(loc access.Location, opts Options) (*File, error) {
+func open(ctx context.Context, loc access.Location, opts Options) (*File, error) {
 	dir, err := loc.OpenDir(opts.Hook)
 	if err != nil {
 		return nil, err
 	}
 	var f *File
 	if err = storeName(dir); err == nil {
-		f, err = openIn(dir, opts)
+		f, err = openIn(ctx, dir, opts)
 	}
 	if err != nil {
 		dir.Close()
@@ -72,7 +73,7 @@ func storeName(dir *access.Dir) error {
 	return nil
 }
 
-func openIn(dir *access.Dir, opts Options) (*File, error) {
+func openIn(ctx context.Context, dir *access.Dir, opts Options) (*File, error) {
 	f, err := openFile(dir, opts)
 	if errors.Is(err, fs.ErrNotExist) && !opts.ReadOnly {
 		var made *File
@@ -86,12 +87,12 @@ func openIn(dir *access.Dir, opts Options) (*File, error) {
 	}
 	if err == nil && f.info.Size() == 0 && !f.readOnly && lockFirst {
 		defer f.Close() // closing it unlocks it: until then nobody else replaces it
-		return replaceEmpty(dir, f, opts)
+		return replaceEmpty(ctx, dir, f, opts)
 	}
 	if err != nil {
 		return nil, access.OpenError(err)
 	}
-	return tryOpen(dir, f, opts)
+	return tryOpen(ctx, dir, f, opts)
 }
 
 // openedFile is a file that the engine may use.
@@ -114,7 +115,7 @@ func openFile(dir *access.Dir, opts Options) (f openedFile, err error) {
 }
 
 // tryOpen opens a file that exists. It closes f where it fails.
-func tryOpen(dir *access.Dir, f openedFile, opts Options) (_ *File, err error) {
+func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (_ *File, err error) {
 	defer func() {
 		if err != nil {
 			if errors.Is(err, kverr.Corrupt) {
@@ -123,22 +124,24 @@ func tryOpen(dir *access.Dir, f openedFile, opts Options) (_ *File, err error) {
 			f.Close()
 		}
 	}()
-	if locked, err := lock(f.File, f.readOnly, opts.LockTimeout); err != nil {
+	if locked, err := lock(ctx, f.File, f.readOnly, opts.LockTimeout); err != nil {
 		return nil, DiskError(err)
 	} else if !locked {
 		return nil, errInUse(opts)
 	}
-	look, err := examine(f, opts)
+	look, err := examine(ctx, f, opts)
 	if err != nil {
 		return nil, err
 	}
-	db, err := startEngine(f.File, f.readOnly, opts)
+	waits := opts
+	waits.LockTimeout = lockTimeout(ctx, opts.LockTimeout)
+	db, err := startEngine(f.File, f.readOnly, waits)
 	if err != nil {
 		return nil, err
 	}
 	err = guard(func() (err error) {
 		if !lockFirst {
-			if look, err = examine(f, opts); err != nil {
+			if look, err = examine(ctx, f, opts); err != nil {
 				return err
 			}
 		}
@@ -163,7 +166,7 @@ func tryOpen(dir *access.Dir, f openedFile, opts Options) (_ *File, err error) {
 }
 
 // examine looks at a file before the engine does.
-func examine(f openedFile, opts Options) (found, error) {
+func examine(ctx context.Context, f openedFile, opts Options) (found, error) {
 	errEmpty := kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
 	info, err := f.Stat()
 	if err != nil {
@@ -178,7 +181,7 @@ func examine(f openedFile, opts Options) (found, error) {
 	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.beside:
 		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.beside)
 	}
-	look, err := verifyTorn(f.File, VerifyAllBytes)
+	look, err := verifyTorn(ctx, f.File, VerifyAllBytes)
 	if err == nil && look.new && f.readOnly {
 		err = errEmpty
 	}
@@ -254,6 +257,18 @@ func (o *Options) engine(f *os.File, readOnly bool) *bolt.Options {
 		ReadOnly:     readOnly,
 		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return f, nil },
 	}
+}
+
+// lockPause is the time between two tries to lock a file.
+const lockPause = 20 * time.Millisecond
+
+// lockTimeout is how long the engine may wait for a lock that lock could not take.
+// It cannot be interrupted, so that only the deadline of ctx counts.
+func lockTimeout(ctx context.Context, timeout time.Duration) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, max(time.Until(end), lockPause))
+	}
+	return timeout
 }
 
 func isEngineFormat(err error) bool {

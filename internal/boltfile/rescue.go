@@ -46,7 +46,7 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 		return nil, access.OpenError(err)
 	}
 	d := &Damaged{file: f, size: info.Size()}
-	if locked, err := lock(f, true, timeout); err != nil {
+	if locked, err := lock(context.Background(), f, true, timeout); err != nil {
 		return nil, errors.Join(DiskError(err), d.Close())
 	} else if !locked {
 		return nil, errors.Join(errInUse(Options{LockTimeout: timeout}), d.Close())
@@ -329,7 +329,7 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 	if err := d.copyCommit(ctx, tmp, meta); err != nil {
 		return DiskError(err)
 	}
-	if _, err := verifyFile(tmp, math.MaxInt64); err != nil {
+	if _, err := verifyFile(ctx, tmp, math.MaxInt64); err != nil {
 		return err
 	}
 	done, err := complete(dir, Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, tmp, nil)

@@ -14,19 +14,13 @@ import (
 const maxRunBytes = 512 << 20
 
 // boundedPages are the pages of a file that may claim anything.
-type boundedPages struct {
-	ctx context.Context
-	filePages
-}
+type boundedPages struct{ filePages }
 
 func (d *Damaged) source(ctx context.Context) *boundedPages {
-	return &boundedPages{ctx, filePages{file: d.file, size: int(d.pageSize)}}
+	return &boundedPages{filePages{ctx: ctx, file: d.file, size: int(d.pageSize)}}
 }
 
 func (b *boundedPages) read(id, n uint64, depth int) ([]byte, error) {
-	if err := b.ctx.Err(); err != nil {
-		return nil, err
-	}
 	if n > maxRunBytes {
 		return nil, errPage(id, "claims to be longer than any record")
 	}

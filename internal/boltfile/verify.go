@@ -2,6 +2,7 @@ package boltfile
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"hash/maphash"
 	"io"
@@ -43,8 +44,8 @@ type found struct {
 
 // verifyFile checks a file that nothing writes. The leaves of one that is larger
 // than limit are not read.
-func verifyFile(file *os.File, limit int64) (found, error) {
-	f, err := verifyTorn(file, limit)
+func verifyFile(ctx context.Context, file *os.File, limit int64) (found, error) {
+	f, err := verifyTorn(ctx, file, limit)
 	if err == nil && f.torn {
 		err = errHeader
 	}
@@ -52,7 +53,7 @@ func verifyFile(file *os.File, limit int64) (found, error) {
 }
 
 // verifyTorn is verifyFile for who knows what to do where a header is torn.
-func verifyTorn(file *os.File, limit int64) (found, error) {
+func verifyTorn(ctx context.Context, file *os.File, limit int64) (found, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return found{}, err
@@ -61,7 +62,7 @@ func verifyTorn(file *os.File, limit int64) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	f, err := verify(&filePages{file: file, size: int(meta.pageSize)}, meta, int64(meta.pages)*meta.pageSize <= limit)
+	f, err := verify(&filePages{ctx: ctx, file: file, size: int(meta.pageSize)}, meta, int64(meta.pages)*meta.pageSize <= limit)
 	if f.torn = torn; torn && f.new {
 		err = errHeader
 	}
@@ -77,12 +78,16 @@ type pageSource interface {
 // filePages reads pages from a file. A page of many is read as a whole only
 // where its own table of elements adds up to that.
 type filePages struct {
+	ctx    context.Context
 	file   io.ReaderAt
 	size   int
 	levels [maxTreeDepth][]byte
 }
 
 func (f *filePages) read(id, n uint64, depth int) ([]byte, error) {
+	if err := f.ctx.Err(); err != nil {
+		return nil, err
+	}
 	b := f.levels[depth]
 	if uint64(cap(b)) < n {
 		b = make([]byte, n)

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -15,7 +16,7 @@ import (
 // bounded by the largest key and value.
 //
 // The error is kverr.Corrupt where something is lost that was durable once.
-func Replay(f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end Pos, err error) {
+func Replay(ctx context.Context, f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end Pos, err error) {
 	r, err := newRing(f, size, id)
 	if err != nil {
 		return 0, err
@@ -23,6 +24,7 @@ func Replay(f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end 
 	if from < 0 || from > maxPos || from%recordAlign != 0 {
 		return 0, kverr.Errorf(kverr.Corrupt, "the file names a place in the log where no record can be; restore the store from a backup")
 	}
+	r.ctx = ctx
 	for end = from; ; {
 		h, whole, err := r.record(end, from)
 		if err != nil {
@@ -54,6 +56,7 @@ func Replay(f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end 
 
 // ring reads a log, through a window, because most records are small.
 type ring struct {
+	ctx    context.Context // nil: nothing ends the reading early
 	f      io.ReaderAt
 	id     ID
 	size   int64
@@ -85,6 +88,9 @@ func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
 func (r *ring) bytes(at Pos, n int64) ([]byte, error) {
 	off := int64(at) % r.size
 	if off < r.at || off >= r.at+int64(r.n) {
+		if r.ctx != nil && r.ctx.Err() != nil {
+			return nil, r.ctx.Err()
+		}
 		got, err := r.f.ReadAt(r.window[:min(int64(len(r.window)), r.size-off)], headerBytes+off)
 		r.at, r.n = off, got
 		if got == 0 {

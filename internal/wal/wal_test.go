@@ -143,7 +143,7 @@ func sync1(t testing.TB, l *Log, to Pos) {
 // replayed lists what a replay sees, as "key=value", "-key" and "clear".
 func replayed(d *disk, id ID, from Pos) ([]string, Pos, error) {
 	var got []string
-	end, err := Replay(d, d.size(), id, from, func(op Op) error {
+	end, err := Replay(context.Background(), d, d.size(), id, from, func(op Op) error {
 		switch op.Kind {
 		case Put:
 			got = append(got, op.Key+"="+op.Value)
@@ -187,7 +187,7 @@ func TestReplayReturnsWhatWasAppendedInItsOrder(t *testing.T) {
 	}
 	end := set(t, l, "d", "2")
 	var deadlines []int64
-	_, err := Replay(d, d.size(), l.ID(), 0, func(op Op) error { deadlines = append(deadlines, op.Deadline); return nil })
+	_, err := Replay(context.Background(), d, d.size(), l.ID(), 0, func(op Op) error { deadlines = append(deadlines, op.Deadline); return nil })
 	if err != nil || !slices.Equal(deadlines, []int64{0, 17, 0, 0, 1 << 62, 0}) {
 		t.Fatal(deadlines, err)
 	}
@@ -320,7 +320,7 @@ func TestOtherFilesAreRefused(t *testing.T) {
 		{"shorter than it says", func() []byte { return whole[:headerBytes+100] }, int64(len(whole)), io.ErrUnexpectedEOF},
 	}
 	for _, c := range cases {
-		_, err := Replay(&disk{data: c.make()}, c.size, l.ID(), 0, func(Op) error { return nil })
+		_, err := Replay(context.Background(), &disk{data: c.make()}, c.size, l.ID(), 0, func(Op) error { return nil })
 		if !errors.Is(err, c.kind) {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -671,7 +671,7 @@ func FuzzReplay(f *testing.F) {
 		}
 		file := &disk{data: data}
 		total := 0
-		end, err := Replay(file, file.size(), l.id, Pos(from), func(op Op) error { total += len(op.Key) + len(op.Value); return nil })
+		end, err := Replay(context.Background(), file, file.size(), l.id, Pos(from), func(op Op) error { total += len(op.Key) + len(op.Value); return nil })
 		if total > len(data) {
 			t.Fatal("more than the log holds")
 		}
@@ -686,7 +686,7 @@ func FuzzReplay(f *testing.F) {
 			t.Fatal(err)
 		}
 		again := 0
-		at, err := Replay(file, file.size(), l.id, Pos(from), func(op Op) error { again += len(op.Key) + len(op.Value); return nil })
+		at, err := Replay(context.Background(), file, file.size(), l.id, Pos(from), func(op Op) error { again += len(op.Key) + len(op.Value); return nil })
 		if err != nil || at != end || again != total || resumed.Tail() != end {
 			t.Fatal(at, end, err)
 		}
