@@ -15,7 +15,5 @@ require (
 
 require (
 	github.com/x448/float16 v0.8.4 // indirect
-	golang.org/x/sys v0.45.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
-
-replace github.com/paularlott/scriptling => ./standin/scriptling

@@ -2,17 +2,13 @@ module github.com/scriptling-kv/extlibs/bench
 
 go 1.26.1
 
-replace github.com/scriptling-kv/extlibs => ../
-
-replace github.com/paularlott/scriptling => ../standin/scriptling
-
 require (
 	github.com/dgraph-io/badger/v4 v4.9.6
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/patrickmn/go-cache v2.1.0+incompatible
 	github.com/paularlott/scriptling v0.20.1
 	github.com/puzpuzpuz/xsync/v4 v4.5.0
-	github.com/scriptling-kv/extlibs v0.0.0
+	github.com/scriptling-kv/extlibs v0.1.0
 	github.com/tidwall/buntdb v1.3.0
 	github.com/vmihailenco/msgpack/v5 v5.4.1
 	go.etcd.io/bbolt v1.5.0
@@ -41,7 +37,7 @@ require (
 	github.com/google/flatbuffers v25.2.10+incompatible // indirect
 	github.com/klauspost/compress v1.18.0 // indirect
 	github.com/redis/rueidis v1.0.79
-	github.com/scriptling-kv/extlibs/redisstore v0.0.0-00010101000000-000000000000
+	github.com/scriptling-kv/extlibs/redisstore v0.1.0
 	github.com/tidwall/btree v1.8.2 // indirect
 	github.com/tidwall/gjson v1.14.3 // indirect
 	github.com/tidwall/grect v0.1.4 // indirect
@@ -55,8 +51,6 @@ require (
 	go.opentelemetry.io/otel v1.41.0 // indirect
 	go.opentelemetry.io/otel/metric v1.41.0 // indirect
 	go.opentelemetry.io/otel/trace v1.41.0 // indirect
-	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.7 // indirect
 )
-
-replace github.com/scriptling-kv/extlibs/redisstore => ../redisstore

@@ -4,7 +4,7 @@ go 1.26.1
 
 require (
 	github.com/prometheus/client_golang v1.25.0
-	github.com/scriptling-kv/extlibs v0.0.0
+	github.com/scriptling-kv/extlibs v0.1.0
 )
 
 require (
@@ -20,11 +20,6 @@ require (
 	github.com/tidwall/btree v1.8.2 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	go.etcd.io/bbolt v1.5.0 // indirect
-	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
-)
-
-replace (
-	github.com/paularlott/scriptling => ../standin/scriptling
-	github.com/scriptling-kv/extlibs => ..
 )

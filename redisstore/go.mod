@@ -7,7 +7,7 @@ require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/paularlott/scriptling v0.20.1
 	github.com/redis/rueidis v1.0.79
-	github.com/scriptling-kv/extlibs v0.0.0
+	github.com/scriptling-kv/extlibs v0.1.0
 )
 
 require (
@@ -17,10 +17,5 @@ require (
 	github.com/x448/float16 v0.8.4 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.etcd.io/bbolt v1.5.0 // indirect
-	golang.org/x/sys v0.47.0 // indirect
-)
-
-replace (
-	github.com/paularlott/scriptling => ../standin/scriptling
-	github.com/scriptling-kv/extlibs => ../
+	golang.org/x/sys v0.49.0 // indirect
 )

@@ -6,8 +6,8 @@ require (
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/paularlott/scriptling v0.20.1
 	github.com/schollz/progressbar/v3 v3.19.1
-	github.com/scriptling-kv/extlibs v0.0.0
-	github.com/scriptling-kv/extlibs/redisstore v0.0.0
+	github.com/scriptling-kv/extlibs v0.1.0
+	github.com/scriptling-kv/extlibs/redisstore v0.1.0
 	github.com/spf13/cobra v1.10.2
 	go.etcd.io/bbolt v1.5.0
 	golang.org/x/term v0.47.0
@@ -25,10 +25,4 @@ require (
 	github.com/x448/float16 v0.8.4 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-)
-
-replace (
-	github.com/paularlott/scriptling => ../../standin/scriptling
-	github.com/scriptling-kv/extlibs => ../..
-	github.com/scriptling-kv/extlibs/redisstore => ../../redisstore
 )

@@ -96,8 +96,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "scriptling-kv",
-		Short: "Looks after key-value stores of scripts",
+		Use:     "scriptling-kv",
+		Version: version(),
+		Short:   "Looks after key-value stores of scripts",
 		Long: `Looks after key-value stores of scripts: the file of a store, or the URL of a server.
 
 A file that a program has open is in use: end the program first, or use backup from within it.
