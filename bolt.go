@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -47,7 +48,7 @@ func openBolt(ctx context.Context, loc access.Location, opts options) (*boltStor
 	}
 	s := &boltStore{opts: opts, disk: disk}
 	if !disk.File().ReadOnly() {
-		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, jumps: true, step: s.sweepStep}
+		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, jumps: true, step: s.sweepStep, failed: s.sweepFailed}
 		s.sweep.expect(0) // the file may hold keys that expired while it was closed
 	}
 	return s, nil
@@ -352,6 +353,13 @@ func (s *boltStore) Compact(ctx context.Context) error {
 		return s.errReadOnly()
 	}
 	return s.disk.Compact(ctx)
+}
+
+// sweepFailed reports a panic of the sweeper, a bug. Expired keys stay in the file then,
+// invisible as ever.
+func (s *boltStore) sweepFailed(p any) {
+	s.opts.logger.Error("kv: expired keys were not removed", "path", s.disk.File().Path(),
+		"error", kverr.Panicked("the sweeper", p), "stack", string(debug.Stack()))
 }
 
 // sweepStep removes some expired keys as any other call would, if there are any.

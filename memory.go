@@ -34,7 +34,8 @@ type memory struct {
 	sweep   sweeper
 	expired atomic.Int64
 	tidied  string                      // how far the sweep has tidied up; its own
-	state   atomic.Pointer[memoryState] // nil: closed
+	state   atomic.Pointer[memoryState] // nil: closed, or failed
+	failure atomic.Pointer[memoryFailure]
 
 	replacing sync.Mutex // held while another state, or none, takes the place of one
 	counted   int64      // sets that states counted which are no more
@@ -49,7 +50,11 @@ type memoryState struct {
 
 func newMemory(opts options) *memory {
 	m := &memory{opts: opts, base: opts.now()}
-	m.sweep = sweeper{interval: opts.sweepInterval, jumps: opts.clock != nil, step: m.sweepStep}
+	m.sweep = sweeper{interval: opts.sweepInterval, jumps: opts.clock != nil, step: m.sweepStep, failed: func(p any) {
+		if st := m.state.Load(); st != nil {
+			m.fail(st, p)
+		}
+	}}
 	m.state.Store(m.newState(1))
 	return m
 }
@@ -77,6 +82,9 @@ func (m *memory) now() int64 {
 func (m *memory) open() (*memoryState, error) {
 	if st := m.state.Load(); st != nil {
 		return st, nil
+	}
+	if f := m.failure.Load(); f != nil {
+		return nil, f.err
 	}
 	return nil, ErrClosed
 }
@@ -137,14 +145,15 @@ func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
 	return Entry{Key: key, Value: RawValue(r.Value()), TTL: left}, nil
 }
 
-func (m *memory) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry, error) {
+func (m *memory) LoadMany(_ context.Context, keys []string, _ Need) (entries []Entry, err error) {
 	st, err := m.open()
 	if err != nil {
 		return nil, err
 	}
+	defer m.guard(st, &err)
 	batch := st.LockAll(len(keys), func(i int) string { return keys[i] })
 	defer batch.Unlock()
-	entries := make([]Entry, 0, len(keys))
+	entries = make([]Entry, 0, len(keys))
 	for _, key := range keys {
 		if r := batch.Record(key); r != nil {
 			e, _ := entryOf(key, r, batch.Now())
@@ -154,11 +163,29 @@ func (m *memory) LoadMany(_ context.Context, keys []string, _ Need) ([]Entry, er
 	return entries, nil
 }
 
-func (m *memory) Apply(_ context.Context, op Op) (Result, error) {
-	st, err := m.open()
-	if err != nil {
-		return Result{}, err
+func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
+	for {
+		st, err := m.open()
+		if err != nil {
+			return Result{}, err
+		}
+		result, limit, err := m.apply(st, op)
+		if limit == memtable.MaxBytes && m.reclaim(ctx, st) {
+			continue
+		}
+		if err == nil {
+			err = m.full(limit)
+		}
+		if err != nil {
+			return Result{}, err
+		}
+		return result, nil
 	}
+}
+
+// apply is Apply where no limit is in the way.
+func (m *memory) apply(st *memoryState, op Op) (result Result, limit memtable.Limit, err error) {
+	defer m.guard(st, &err)
 	var s memtable.Slot
 	s.Lock(st.Table, op.Key)
 	defer s.Unlock()
@@ -168,16 +195,25 @@ func (m *memory) Apply(_ context.Context, op Op) (Result, error) {
 	}
 	next, result, changed, err := op.transition(was, now)
 	if err != nil || !changed {
-		return result, err
+		return result, memtable.None, err
 	}
 	if next.value.IsZero() {
 		s.Delete()
-		return result, nil
+		return result, memtable.None, nil
 	}
-	if err := m.full(s.Put(newRecord(op.Key, next.value, next.deadline))); err != nil {
-		return Result{}, err
+	return result, s.Put(newRecord(op.Key, next.value, next.deadline)), nil
+}
+
+// reclaim removes some of what expired keys still hold, for a write that the limit of
+// bytes refuses, and reports whether it did.
+func (m *memory) reclaim(ctx context.Context, st *memoryState) bool {
+	now := m.now()
+	if ctx.Err() != nil || !st.Wasted(now) {
+		return false
 	}
-	return result, nil
+	m.expired.Add(int64(st.Sweep(now)))
+	st.Tidy("", true)
+	return true
 }
 
 // stateOf is what a record holds; of no record nothing.
@@ -199,14 +235,32 @@ func (m *memory) full(limit memtable.Limit) error {
 	return nil
 }
 
-func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
-	st, err := m.open()
-	if err != nil {
-		return nil, err
+func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	for {
+		st, err := m.open()
+		if err != nil {
+			return nil, err
+		}
+		results, limit, err := m.applyMany(st, ops)
+		if limit == memtable.MaxBytes && m.reclaim(ctx, st) {
+			continue
+		}
+		if err == nil {
+			err = m.full(limit)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return results, nil
 	}
+}
+
+// applyMany is ApplyMany where no limit is in the way.
+func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit memtable.Limit, err error) {
+	defer m.guard(st, &err)
 	batch := st.LockAll(len(ops), func(i int) string { return ops[i].Key })
 	defer batch.Unlock()
-	results := make([]Result, len(ops))
+	results = make([]Result, len(ops))
 	plans := make([]*plan, 0, len(ops))
 	byKey := make(map[string]*plan, len(ops))
 	for i := range ops {
@@ -218,7 +272,7 @@ func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
 			plans = append(plans, p)
 		}
 		if results[i], err = p.step(&ops[i], batch.Now()); err != nil {
-			return nil, err
+			return nil, memtable.None, err
 		}
 	}
 	changes := make([]memtable.Change, 0, len(plans))
@@ -231,24 +285,22 @@ func (m *memory) ApplyMany(_ context.Context, ops []Op) ([]Result, error) {
 			changes = append(changes, memtable.Change{Key: p.key})
 		}
 	}
-	if err := m.full(batch.Commit(changes)); err != nil {
-		return nil, err
-	}
-	return results, nil
+	return results, batch.Commit(changes), nil
 }
 
 // Scan takes what it needs out of the table in one step, and does the rest of the
 // work, the matching above all, when others can write again.
-func (m *memory) Scan(ctx context.Context, r Range) (Page, error) {
+func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 	st, err := m.open()
 	if err != nil {
 		return Page{}, err
 	}
+	defer m.guard(st, &err)
 	view := memtable.View{Prefix: r.Prefix, After: r.After, Values: r.Need != 0, Limit: memoryScanStep}
 	if view.Values {
 		view.Limit = memoryValuesStep
 	}
-	page := Page{Epoch: st.epoch}
+	page = Page{Epoch: st.epoch}
 	now := int64(0)
 	live := func(record *memtable.Record) bool {
 		if record == nil || record.Deadline() == 0 {
@@ -347,11 +399,12 @@ func (c *keyCopies) add(key string) string {
 	return c.String()[begin:]
 }
 
-func (m *memory) Len(context.Context) (int, error) {
+func (m *memory) Len(context.Context) (n int, err error) {
 	st, err := m.open()
 	if err != nil {
 		return 0, err
 	}
+	defer m.guard(st, &err)
 	return st.Live(), nil
 }
 
@@ -370,6 +423,11 @@ func (m *memory) replace(next func(last *memoryState) *memoryState) error {
 	m.replacing.Lock()
 	defer m.replacing.Unlock()
 	last, err := m.open()
+	if f := m.failure.Load(); f != nil { // a new table works again
+		m.state.Store(next(&memoryState{epoch: f.epoch}))
+		m.failure.Store(nil)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -406,12 +464,11 @@ func (m *memory) sweepStep() time.Duration {
 		return -1
 	}
 	now := m.now()
-	if n := st.Sweep(now); n > 0 {
-		m.expired.Add(int64(n))
-		return 0
-	}
+	n := st.Sweep(now)
+	m.expired.Add(int64(n))
+	// Keys that come and expire without end must not keep it from tidying up.
 	var more bool
-	if m.tidied, more = st.Tidy(m.tidied); more {
+	if m.tidied, more = st.Tidy(m.tidied, false); more || n > 0 {
 		return 0
 	}
 	if deadline, ok := st.Soonest(); ok {

@@ -164,20 +164,25 @@ func (h *Handle) shortWrite(key string, ttl time.Duration) (w shortWrite, ok boo
 }
 
 func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, err error) {
-	var s memtable.Slot
-	s.Lock(w.st.Table, key)
-	if !s.Exists() && !utf8.ValidString(key) {
-		s.Unlock()
-		return false, nil
-	}
-	limit := s.Put(r)
-	counted := limit != memtable.None || s.Count()
-	s.Unlock()
-	if err := h.memory.full(limit); err != nil {
+	done, counted, err := h.memory.put(w.st, key, r)
+	switch {
+	case err != nil:
 		return true, h.inStore(key, err)
-	}
-	if !counted {
+	case done && !counted:
 		h.counters.of(key).sets.Add(1)
 	}
-	return true, nil
+	return done, nil
+}
+
+// put stores a record. Where a limit refuses it, or the key is invalid, it is not done,
+// and counted is whether the table counts the write.
+func (m *memory) put(st *memoryState, key string, r *memtable.Record) (done, counted bool, err error) {
+	defer m.guard(st, &err)
+	var s memtable.Slot
+	s.Lock(st.Table, key)
+	defer s.Unlock()
+	if !s.Exists() && !utf8.ValidString(key) || s.Put(r) != memtable.None {
+		return false, false, nil
+	}
+	return true, s.Count(), nil
 }

@@ -18,6 +18,9 @@ type sweeper struct {
 	// nothing will expire.
 	step func() time.Duration
 
+	// failed is told what step panicked with.
+	failed func(p any)
+
 	soonest  atomic.Int64 // fires in nanoseconds since 1970, for a look without mu; 0: not set
 	mu       sync.Mutex
 	timer    *time.Timer
@@ -87,7 +90,7 @@ func (s *sweeper) run() {
 	s.sweeping = true
 	for !s.closed {
 		s.mu.Unlock()
-		next := s.step()
+		next := s.guardedStep()
 		if next == 0 {
 			time.Sleep(s.pause)
 		}
@@ -106,6 +109,17 @@ func (s *sweeper) run() {
 	}
 	s.wanted = time.Time{}
 	s.mu.Unlock()
+}
+
+// guardedStep is step. Where it panics, nothing will expire.
+func (s *sweeper) guardedStep() (next time.Duration) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.failed(p)
+			next = -1
+		}
+	}()
+	return s.step()
 }
 
 // close stops the sweeper and waits for a step that is running.

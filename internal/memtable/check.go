@@ -65,6 +65,7 @@ func (t *Table) Check() error {
 	for _, b := range t.due.buckets {
 		inBuckets += len(b)
 	}
+	bytes += t.names.deadBytes
 	if keys != t.keys || bytes != t.bytes.Load() || deadlines != t.due.n || inBuckets != deadlines {
 		return fmt.Errorf("counts are %d keys, %d bytes, %d deadlines (%d in buckets); there are %d, %d, %d",
 			t.keys, t.bytes.Load(), t.due.n, inBuckets, keys, bytes, deadlines)
@@ -72,12 +73,22 @@ func (t *Table) Check() error {
 	return t.checkNames(names)
 }
 
+// leafSlack is what a leaf may have beyond twice its content: what append adds to a
+// small slice.
+const leafSlack = 256
+
 func (t *Table) checkNames(want []string) error {
 	slices.Sort(want)
-	n, last := 0, ""
+	n, last, deadBytes := 0, "", int64(0)
 	for _, l := range t.names.leaves {
 		if len(l.begins) == 0 || len(l.begins) > leafKeys {
 			return fmt.Errorf("a leaf has %d names", len(l.begins))
+		}
+		if len(l.data) > leafBytes && len(l.begins) > 1 {
+			return fmt.Errorf("a leaf of %d names has %d bytes", len(l.begins), len(l.data))
+		}
+		if cap(l.data) > 2*len(l.data)+leafSlack || cap(l.begins) > 2*len(l.begins)+leafSlack {
+			return fmt.Errorf("a leaf has memory for %d bytes and %d names, and has %d and %d", cap(l.data), cap(l.begins), len(l.data), len(l.begins))
 		}
 		for i := range l.begins {
 			name := l.key(i)
@@ -88,11 +99,16 @@ func (t *Table) checkNames(want []string) error {
 			n++
 			if len(want) > 0 && want[0] == name {
 				want = want[1:]
+			} else {
+				deadBytes += deadSize(name)
 			}
 		}
 	}
 	if len(want) > 0 {
 		return fmt.Errorf("key %q has no name", want[0])
+	}
+	if deadBytes != t.names.deadBytes {
+		return fmt.Errorf("dead names count %d bytes, and are said to count %d", deadBytes, t.names.deadBytes)
 	}
 	if n != t.names.n || n-t.names.dead != t.keys {
 		return fmt.Errorf("%d names, of which %d are dead, are said to be %d for %d keys", n, t.names.dead, t.names.n, t.keys)

@@ -46,8 +46,8 @@ func (m *model) count(now int64) (live int, bytes int64) {
 	return live, bytes
 }
 
-// limit tells what a change of several keys meets.
-func (m *model) limit(changes map[string]*modelEntry, now int64) Limit {
+// limit tells what a change of several keys meets, where dead names count so many bytes.
+func (m *model) limit(changes map[string]*modelEntry, now, dead int64) Limit {
 	if m.maxKeys == 0 && m.maxBytes == 0 {
 		for k, e := range changes {
 			if delete(m.entries, k); e != nil {
@@ -68,7 +68,7 @@ func (m *model) limit(changes map[string]*modelEntry, now int64) Limit {
 	switch after, bytes := next.count(now); {
 	case m.maxKeys > 0 && after > before && after > m.maxKeys:
 		return MaxKeys
-	case m.maxBytes > 0 && bytes > bytesBefore && bytes > m.maxBytes:
+	case m.maxBytes > 0 && bytes > bytesBefore && bytes+dead > m.maxBytes:
 		return MaxBytes
 	}
 	m.entries = next.entries
@@ -143,7 +143,7 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 					if s.Record() != nil && r.IntN(2) == 0 {
 						deadline = s.Record().Deadline()
 					}
-					want := m.limit(map[string]*modelEntry{key: {value, deadline}}, now)
+					want := m.limit(map[string]*modelEntry{key: {value, deadline}}, now, table.names.deadBytes)
 					if got := s.Put(record(r, key, value, deadline)); got != want {
 						t.Fatalf("step %d: put of %q meets limit %d, want %d", step, key, got, want)
 					}
@@ -173,7 +173,7 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 						}
 						list = append(list, c)
 					}
-					want := m.limit(changes, now)
+					want := m.limit(changes, now, table.names.deadBytes)
 					if got := b.Commit(list); got != want {
 						t.Fatalf("step %d: a batch meets limit %d, want %d", step, got, want)
 					}
@@ -193,15 +193,15 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 						t.Fatalf("step %d: a sweep says it removed %d, it were %d", step, removed, gone)
 					}
 				case op < 96:
-					tidied, _ = table.Tidy(tidied)
+					tidied, _ = table.Tidy(tidied, r.IntN(2) == 0)
 				default:
 					checkPage(t, r, table, &m, now)
 				}
 				if step%10 > 0 && step > 1000 {
 					continue
 				}
-				if live, bytes := m.count(now); table.Live() != live || table.Bytes() != bytes {
-					t.Fatalf("step %d: %d keys and %d bytes, want %d and %d", step, table.Live(), table.Bytes(), live, bytes)
+				if live, bytes := m.count(now); table.Live() != live || table.Bytes() != bytes+table.names.deadBytes {
+					t.Fatalf("step %d: %d keys and %d bytes, want %d and %d", step, table.Live(), table.Bytes(), live, bytes+table.names.deadBytes)
 				}
 				if step%500 == 0 {
 					if err := table.Check(); err != nil {
@@ -213,7 +213,7 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 			for table.Sweep(now) > 0 {
 			}
 			for more := true; more; {
-				tidied, more = table.Tidy(tidied)
+				tidied, more = table.Tidy(tidied, true)
 			}
 			live, _ := m.count(now)
 			if err := table.Check(); err != nil || table.Held() != live {
@@ -410,7 +410,7 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 		tidied := ""
 		for !done.Load() {
 			if table.Sweep(clock.Load()) == 0 {
-				tidied, _ = table.Tidy(tidied)
+				tidied, _ = table.Tidy(tidied, true)
 			}
 		}
 	})

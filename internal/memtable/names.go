@@ -8,23 +8,28 @@ import (
 )
 
 // names is the set of the keys in the order of their bytes: a sorted list of
-// leaves, each of which holds its keys packed one behind the other. Names of
-// records that a sweep has removed stay until compact comes by.
+// leaves, each of which holds its keys packed one after the other. Short names of
+// records that a sweep has removed are dead, and stay until compact removes them.
 type names struct {
-	leaves []*leaf
-	n      int    // names, dead ones included
-	dead   int    // names without a record
-	added  uint64 // names that have ever come
+	leaves    []*leaf
+	n         int    // names, dead ones included
+	dead      int    // names without a record
+	deadBytes int64  // what the dead names count, see deadSize
+	added     uint64 // names that have ever come
 }
 
-// Bounds of a leaf. It is split above either.
+// Limits of a leaf: it has at most leafKeys keys, and at most leafBytes bytes unless
+// it has only one key. So each of its keys begins at most leafBytes after its first
+// byte, however long the keys are.
 const (
 	leafKeys  = 128
 	leafBytes = 8 << 10
 )
 
-// leaf holds at least one key. It may exceed leafBytes by one key: two of the
-// longest ones still begin where a uint16 can say.
+// A key's offset in its leaf is a uint16.
+const _ = uint16(leafBytes)
+
+// leaf holds at least one key.
 type leaf struct {
 	begins []uint16 // of the keys in data
 	data   []byte
@@ -55,6 +60,12 @@ func (l *leaf) search(key string) (i int, found bool) {
 	})
 }
 
+// fits reports whether the leaf has room for one more key.
+func (l *leaf) fits(key string) bool {
+	return len(l.begins) < leafKeys && len(l.data)+len(key) <= leafBytes
+}
+
+// insert adds a key that fits.
 func (l *leaf) insert(i int, key string) {
 	begin := len(l.data)
 	if i < len(l.begins) {
@@ -72,18 +83,25 @@ func (l *leaf) insert(i int, key string) {
 
 func (l *leaf) remove(i int) {
 	begin, end := int(l.begins[i]), l.end(i)
-	l.data = slices.Delete(l.data, begin, end)
-	l.begins = slices.Delete(l.begins, i, i+1)
+	l.data = trim(slices.Delete(l.data, begin, end))
+	l.begins = trim(slices.Delete(l.begins, i, i+1))
 	for j := i; j < len(l.begins); j++ {
 		l.begins[j] -= uint16(end - begin)
 	}
 }
 
-func (l *leaf) full() bool {
-	return len(l.begins) > leafKeys || len(l.data) > leafBytes && len(l.begins) > 1
+// trimmed is how many unused elements a slice may always keep.
+const trimmed = 32
+
+// trim gives back the memory of a slice that has less than half of its capacity in use.
+func trim[E any](s []E) []E {
+	if cap(s) <= 2*len(s)+trimmed {
+		return s
+	}
+	return append(make([]E, 0, len(s)+len(s)/4), s...)
 }
 
-// part copies keys i to j into a leaf of their own size.
+// part copies keys i to j into a leaf of their size.
 func (l *leaf) part(i, j int) *leaf {
 	from, to := int(l.begins[i]), l.end(j-1)
 	p := &leaf{slices.Clone(l.begins[i:j]), slices.Clone(l.data[from:to])}
@@ -106,32 +124,59 @@ func (x *names) find(key string) int {
 func (x *names) add(key string) {
 	at := x.find(key)
 	if at < 0 {
-		x.leaves = append(x.leaves, &leaf{})
-		at = 0
+		x.n++
+		x.added++
+		x.leaves = append(x.leaves, newLeaf(key))
+		return
 	}
 	l := x.leaves[at]
 	i, found := l.search(key)
 	if found { // a dead one comes back
 		x.dead--
+		x.deadBytes -= deadSize(key)
 		return
 	}
 	x.n++
 	x.added++
-	l.insert(i, key)
-	if !l.full() {
+	if l.fits(key) {
+		l.insert(i, key)
 		return
 	}
-	// Keys that come in their order leave full leaves behind, others half full ones.
+	// Keys that come in their order leave full leaves, others half full ones.
 	n := len(l.begins)
-	cut := n / 2
-	switch i {
-	case n - 1:
-		cut = n - 1
-	case 0:
-		cut = 1
+	switch {
+	case i == n:
+		x.leaves[at] = l.part(0, n)
+		x.leaves = slices.Insert(x.leaves, at+1, newLeaf(key))
+		return
+	case i == 0:
+		x.leaves = slices.Insert(x.leaves, at, newLeaf(key))
+		return
 	}
-	x.leaves[at] = l.part(0, cut)
-	x.leaves = slices.Insert(x.leaves, at+1, l.part(cut, n))
+	cut := l.middle()
+	left, right := l.part(0, cut), l.part(cut, n)
+	switch {
+	case i <= cut && left.fits(key):
+		left.insert(i, key)
+	case i >= cut && right.fits(key):
+		right.insert(i-cut, key)
+	default: // the key needs a leaf between its neighbors
+		x.leaves[at] = l.part(0, i)
+		x.leaves = slices.Insert(x.leaves, at+1, newLeaf(key), l.part(i, n))
+		return
+	}
+	x.leaves[at] = left
+	x.leaves = slices.Insert(x.leaves, at+1, right)
+}
+
+func newLeaf(key string) *leaf { return &leaf{[]uint16{0}, []byte(key)} }
+
+// middle returns where a leaf of at least two keys is split: the number of keys that
+// have half of its bytes, at least one and not all.
+func (l *leaf) middle() int {
+	n := len(l.begins)
+	half := sort.Search(n, func(i int) bool { return int(l.begins[i]) >= len(l.data)/2 })
+	return min(max(half, 1), n-1)
 }
 
 // remove forgets the name of a record.
@@ -146,19 +191,21 @@ func (x *names) remove(key string) {
 		return
 	}
 	x.n--
-	l.remove(i)
-	if len(l.begins) <= leafKeys/4 {
+	if len(l.begins) > 1 {
+		l.remove(i)
+		if len(l.begins) <= leafKeys/4 {
+			x.merge(at)
+		}
+		return
+	}
+	x.leaves = trim(slices.Delete(x.leaves, at, at+1))
+	if at < len(x.leaves) { // its neighbors are neighbors now
 		x.merge(at)
 	}
 }
 
-// merge joins a leaf that has few keys with a neighbour, if there is room.
+// merge joins a leaf that has few keys with a neighbor, if there is room.
 func (x *names) merge(at int) {
-	l := x.leaves[at]
-	if len(l.begins) == 0 {
-		x.leaves = slices.Delete(x.leaves, at, at+1)
-		return
-	}
 	for _, first := range []int{at - 1, at} {
 		if first < 0 || first+1 >= len(x.leaves) {
 			continue
@@ -168,7 +215,7 @@ func (x *names) merge(at int) {
 			p := packer{}
 			p.addAll(a)
 			p.addAll(b)
-			x.leaves = slices.Replace(x.leaves, first, first+2, p.leaves()...)
+			x.leaves = trim(slices.Replace(x.leaves, first, first+2, p.leaves()...))
 			return
 		}
 	}
@@ -221,16 +268,44 @@ func (x *names) compact(from string, leaves int, live func(l *leaf, each func(ke
 	if end < len(x.leaves) {
 		next = strings.Clone(x.leaves[end].key(0))
 	}
-	p, kept, had := packer{}, 0, 0
+	p, dropped, droppedBytes := packer{}, 0, int64(0)
 	for _, l := range x.leaves[first:end] {
-		had += len(l.begins)
-		live(l, func(key string) { kept++; p.add(key) })
+		dropped += len(l.begins)
+		droppedBytes += int64(len(l.data))
+		live(l, func(key string) {
+			dropped--
+			droppedBytes -= int64(len(key))
+			p.add(key)
+		})
 	}
-	x.leaves = slices.Replace(x.leaves, first, end, p.leaves()...)
-	x.n -= had - kept
-	x.dead -= had - kept
-	if next == "" {
-		x.leaves = slices.Clip(x.leaves)
-	}
+	x.leaves = trim(slices.Replace(x.leaves, first, end, p.leaves()...))
+	x.n -= dropped
+	x.dead -= dropped
+	x.deadBytes -= droppedBytes + int64(dropped)*deadOverhead
 	return next
 }
+
+// A name of at most shortName bytes stays in its leaf when a sweep removes its record:
+// removing it then takes longer than the rest of the sweep. It counts deadSize bytes
+// of the table's limit until it is removed.
+const (
+	shortName    = 64
+	deadOverhead = 8
+)
+
+func deadSize(name string) int64 { return int64(len(name)) + deadOverhead }
+
+// die notes that a sweep removed the record of a name.
+func (x *names) die(key string) {
+	if len(key) > shortName {
+		x.remove(key)
+		return
+	}
+	x.dead++
+	x.deadBytes += deadSize(key)
+}
+
+// untidy reports whether more names are dead than may stay.
+func (x *names) untidy() bool { return x.dead > x.n/maxDead }
+
+const maxDead = 8 // the part of the names that may stay dead

@@ -157,8 +157,19 @@ func (r *Record) size() int64 {
 	if r == nil {
 		return 0
 	}
-	return int64(2*int(r.keyLen) + int(r.valueLen) + Overhead)
+	n := int64(2*int(r.keyLen) + int(r.valueLen) + Overhead)
+	if block := int(r.key) + int(r.keyLen) + int(r.valueLen); block > maxSmall {
+		n += int64(-block & (pageBytes - 1)) // it has whole pages
+	}
+	return n
 }
+
+// Go's allocator gives a block of more than maxSmall bytes whole pages. The size
+// classes of smaller ones add at most an eighth, or less than Overhead has to spare.
+const (
+	maxSmall  = 32 << 10
+	pageBytes = 8 << 10
+)
 
 // Overhead is what an entry counts beside its key, which is there twice, and its
 // value: the head and the deadline of its record, what rounds its block up, its

@@ -242,7 +242,10 @@ func (t *Table) carryOut(c *change) {
 		s.store(c.hash, c.at, c.next)
 		if old == nil {
 			t.keys++
-			t.names.add(c.next.Key())
+			deadBytes := t.names.deadBytes
+			if t.names.add(c.next.Key()); t.names.deadBytes != deadBytes {
+				t.bytes.Add(t.names.deadBytes - deadBytes)
+			}
 		}
 	case old != nil:
 		s.remove(c.at)

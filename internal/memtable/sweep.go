@@ -11,7 +11,7 @@ func (t *Table) Sweep(now int64) int {
 	defer t.unlockAll()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	removed := 0
+	removed, deadBytes := 0, t.names.deadBytes
 	var f fetcher
 	for hashes := t.due.take(t, now); len(hashes) > 0; {
 		n := min(len(hashes), fetched)
@@ -25,13 +25,14 @@ func (t *Table) Sweep(now int64) int {
 			if at.record != nil {
 				t.bytes.Add(-at.record.size())
 				t.shard(hash).remove(at)
+				t.names.die(at.record.Key())
 				removed++
 			}
 		}
 		hashes = hashes[n:]
 	}
 	t.keys -= removed
-	t.names.dead += removed
+	t.bytes.Add(t.names.deadBytes - deadBytes)
 	return removed
 }
 
@@ -42,10 +43,10 @@ func (t *Table) Soonest() (deadline int64, ok bool) {
 	return t.due.soonest, t.due.n > 0
 }
 
-// Tidy gives back some of the memory that sweeps have left unused, and tells
-// whether it did. A quarter of the names may stay dead; removing them one by one
-// would take longer than all the rest of a sweep.
-func (t *Table) Tidy(from string) (next string, more bool) {
+// Tidy gives back some of the memory that sweeps have left unused, and reports
+// whether there is more. A part of the names may stay dead; removing them one by one
+// would take longer than all the rest of a sweep. all: none may.
+func (t *Table) Tidy(from string, all bool) (next string, more bool) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
@@ -57,11 +58,20 @@ func (t *Table) Tidy(from string) (next string, more bool) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if from == "" && t.names.dead <= t.names.n/4 {
+	if from == "" && !t.names.untidy() && !(all && t.names.dead > 0) {
 		return "", false
 	}
+	deadBytes := t.names.deadBytes
 	next = t.names.compact(from, compactLeaves, t.present)
+	t.bytes.Add(t.names.deadBytes - deadBytes)
 	return next, next != ""
+}
+
+// Wasted reports whether expired records or dead names take room.
+func (t *Table) Wasted(now int64) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.names.dead > 0 || t.due.n > 0 && t.due.soonest <= now
 }
 
 // present calls each for the names of a leaf that have a record.
