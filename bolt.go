@@ -30,15 +30,17 @@ const (
 type boltStore struct {
 	opts    options
 	disk    *boltfile.Disk
+	now     func() time.Time // readings that the file can hold
 	sweep   sweeper
 	expired atomic.Int64
 }
 
 // openBolt opens the file at loc, and creates it if there is none.
 func openBolt(ctx context.Context, loc access.Location, opts options) (*boltStore, error) {
+	now := boltfile.Clock(opts.now)
 	disk, err := boltfile.OpenDisk(ctx, loc, boltfile.DiskOptions{
 		Options: boltfile.Options{
-			MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: opts.now, Logger: opts.logger,
+			MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
 			ReadOnly: opts.readOnly, Hook: opts.diskHook,
 		},
 		Interval: opts.mode.interval, LogBytes: opts.logBytes,
@@ -46,7 +48,7 @@ func openBolt(ctx context.Context, loc access.Location, opts options) (*boltStor
 	if err != nil {
 		return nil, err
 	}
-	s := &boltStore{opts: opts, disk: disk}
+	s := &boltStore{opts: opts, disk: disk, now: now}
 	if !disk.File().ReadOnly() {
 		s.sweep = sweeper{interval: opts.sweepInterval, pause: boltSweepPause, jumps: true, step: s.sweepStep, failed: s.sweepFailed}
 		s.sweep.expect(0) // the file may hold keys that expired while it was closed
@@ -94,7 +96,7 @@ func liveAt(now time.Time, e keyState) (Value, time.Duration) {
 }
 
 func (s *boltStore) Load(_ context.Context, key string, need Need) (Entry, error) {
-	now := s.opts.now()
+	now := s.now()
 	state, err := s.disk.Load(now, key, need&NeedValue != 0)
 	if err != nil {
 		return Entry{}, err
@@ -107,7 +109,7 @@ func (s *boltStore) Load(_ context.Context, key string, need Need) (Entry, error
 func (s *boltStore) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
 	entries := make([]Entry, 0, len(keys))
 	held := newBudget(ctx, s.opts.maxOperationBytes)
-	now := s.opts.now()
+	now := s.now()
 	err := s.disk.View(now, func(v *boltfile.View) error {
 		for _, key := range keys {
 			state, err := v.State(key, need&NeedValue != 0)
@@ -280,7 +282,7 @@ func scanThenMatch(ctx context.Context, r Range, scan func(Range) (Page, error))
 // scan reads a page of a range without a pattern.
 func (s *boltStore) scan(r Range) (Page, error) {
 	var page Page
-	now := s.opts.now()
+	now := s.now()
 	err := s.disk.View(now, func(v *boltfile.View) error {
 		page.Epoch = v.Epoch()
 		size, looked := 0, 0
@@ -311,7 +313,7 @@ func (s *boltStore) scan(r Range) (Page, error) {
 }
 
 func (s *boltStore) Len(context.Context) (int, error) {
-	n, err := s.disk.Len(s.opts.now())
+	n, err := s.disk.Len(s.now())
 	return int(n), err
 }
 
@@ -364,7 +366,7 @@ func (s *boltStore) sweepFailed(p any) {
 
 // sweepStep removes some expired keys as any other call would, if there are any.
 func (s *boltStore) sweepStep() time.Duration {
-	keys, next, err := s.disk.Due(s.opts.now(), boltSweepKeys)
+	keys, next, err := s.disk.Due(s.now(), boltSweepKeys)
 	if err == nil && len(keys) > 0 {
 		removed := int64(0)
 		err = s.write(context.Background(), func(w *boltfile.Plan) error {

@@ -69,14 +69,13 @@ func (m *memory) newState(epoch uint64) *memoryState {
 }
 
 // now is more than 0, so that 0 can mean no deadline, and so much more that a
-// clock may be set back. A deadline of MaxTTL after any of its times is no
-// overflow.
+// clock may be set back. It ends before lastDeadline.
 func (m *memory) now() int64 {
 	if m.opts.clock == nil {
 		return memoryBase + int64(time.Since(m.base))
 	}
 	since := int64(m.opts.clock().Sub(m.base))
-	return memoryBase + min(max(since, 1-memoryBase), memoryBase)
+	return memoryBase + min(max(since, 1-memoryBase), lastDeadline-1-memoryBase)
 }
 
 func (m *memory) open() (*memoryState, error) {

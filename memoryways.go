@@ -158,7 +158,7 @@ func (h *Handle) shortWrite(key string, ttl time.Duration) (w shortWrite, ok boo
 		return w, false
 	}
 	if ttl != 0 {
-		w.deadline = h.memory.now() + int64(ttl)
+		w.deadline = deadlineAfter(h.memory.now(), ttl)
 	}
 	return w, true
 }

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"math"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -142,6 +143,18 @@ func (e keyState) live(now int64) Value {
 	return e.value
 }
 
+// lastDeadline is the latest deadline. The clocks of the backends end before it, so
+// that a key with this deadline does not expire.
+const lastDeadline = math.MaxInt64 - 1
+
+// deadlineAfter is the deadline of a ttl that begins at now, which is not negative.
+func deadlineAfter(now int64, ttl time.Duration) int64 {
+	if deadline := now + int64(ttl); deadline > 0 && deadline < lastDeadline {
+		return deadline
+	}
+	return lastDeadline
+}
+
 // transition says what op makes of the entry that a backend holds, expired or
 // not: what it shall hold next, and whether that is a change. It is Next for
 // backends with deadlines.
@@ -161,7 +174,7 @@ func (op *Op) transition(was keyState, now int64) (next keyState, r Result, chan
 		next.value = live
 	}
 	if op.TTL != 0 {
-		next.deadline = now + int64(op.TTL)
+		next.deadline = deadlineAfter(now, op.TTL)
 	}
 	return next, r, true, nil
 }

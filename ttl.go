@@ -34,7 +34,7 @@ type sweeper struct {
 
 // expect makes sure that a sweep happens soon after in has passed.
 func (s *sweeper) expect(in time.Duration) {
-	at := time.Now().Add(max(in, 0))
+	at := time.Now().Add(within(in))
 	if soonest := s.soonest.Load(); soonest != 0 && at.UnixNano() >= soonest {
 		return
 	}
@@ -48,6 +48,10 @@ func (s *sweeper) expect(in time.Duration) {
 		s.arm(at)
 	}
 }
+
+// within limits the time until a sweep, so that no time of a timer overflows. A
+// deadline may be further away.
+func within(in time.Duration) time.Duration { return min(max(in, 0), MaxTTL) }
 
 // notBefore keeps the interval to the last sweep.
 func (s *sweeper) notBefore(at time.Time) time.Time {
@@ -97,7 +101,7 @@ func (s *sweeper) run() {
 		s.mu.Lock()
 		if next != 0 {
 			if next > 0 {
-				s.wanted = earlier(s.wanted, time.Now().Add(next))
+				s.wanted = earlier(s.wanted, time.Now().Add(within(next)))
 			}
 			break
 		}

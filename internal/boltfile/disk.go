@@ -88,6 +88,7 @@ const logSuffix = "-log"
 // reads the file and replays the log; a call that ctx ended leaves a store that the
 // next one opens. The store itself does not depend on ctx.
 func OpenDisk(ctx context.Context, loc access.Location, opts DiskOptions) (*Disk, error) {
+	opts.Now = Clock(opts.Now)
 	opts.LogBytes = min(max(opts.LogBytes, minLogBytes), wal.MaxBytes)
 	if opts.MaxBytes > 0 { // the limit is for both files
 		opts.LogBytes = max(min(opts.LogBytes, opts.MaxBytes/logShare), minLogBytes)
@@ -251,7 +252,10 @@ func (d *Disk) newPlan(plan func(*Plan) error) (*Plan, error) {
 	if why := d.file.refused.Load(); why != nil {
 		return p, why
 	}
-	return p, plan(p)
+	if err := plan(p); err != nil {
+		return p, err
+	}
+	return p, p.call.check()
 }
 
 // stage puts a call behind those that were appended before.

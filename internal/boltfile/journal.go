@@ -15,7 +15,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	"github.com/tidwall/btree"
-	bolt "go.etcd.io/bbolt"
 )
 
 // logFile is the file of a log, beside that of its store and under its lock.
@@ -345,19 +344,17 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 	var states btree.Map[string, State]
 	cleared := false
 	end, err := wal.Replay(ctx, f, f.size, ref.id, ref.pos, func(op wal.Op) error {
-		if op.Kind != wal.Clear && (op.Key == "" || len(op.Key) > bolt.MaxKeySize) || op.Kind == wal.Put && op.Value == "" {
-			return kverr.Errorf(kverr.Corrupt, "a record stores what no store holds; restore the store from a backup")
-		}
-		switch op.Kind {
-		case wal.Put:
-			states.Set(op.Key, State{true, op.Deadline, op.Value})
-		case wal.Delete:
-			states.Set(op.Key, State{})
-		case wal.Clear:
+		if op.Kind == wal.Clear {
 			states.Clear()
 			cleared = true
 			d.epoch++
+			return nil
 		}
+		s := State{op.Kind == wal.Put, op.Deadline, op.Value}
+		if err := checkState(op.Key, s); err != nil {
+			return kverr.Errorf(kverr.Corrupt, "a record stores what no store holds (%w); restore the store from a backup", err)
+		}
+		states.Set(op.Key, s)
 		return nil
 	})
 	if err != nil {

@@ -140,6 +140,9 @@ func (l *Log) Append(b *Batch, reserve int64) (Pos, error) {
 	if len(b.b) > MaxRecordBytes {
 		return 0, kverr.Errorf(kverr.TooLarge, "the changes of one call have %d bytes, they can have %d", len(b.b), MaxRecordBytes)
 	}
+	if b.err != nil {
+		return 0, b.err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -149,6 +152,9 @@ func (l *Log) Append(b *Batch, reserve int64) (Pos, error) {
 		return 0, ErrNoRoom
 	}
 	rec := b.seal(l.id, l.tail, l.durable)
+	if _, ok := parseHead(l.id, rec); !ok { // a replay would end before it
+		return 0, l.fail(kverr.Errorf(kverr.Unavailable, "no record can be at position %d of the log", l.tail))
+	}
 	if err := l.write(rec, l.tail); err != nil {
 		if errors.Is(err, kverr.Full) { // the part of a record that is there is not whole
 			return 0, err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -37,6 +38,7 @@ const (
 	recordHead  = 32
 	crcBytes    = 4
 	maxPos      = 1 << 62
+	maxFrom     = 1 << 61 // of a replay: no log is ever so far, and Append never reaches maxPos from there
 
 	// MaxRecordBytes bounds the payload of a record.
 	MaxRecordBytes = 1 << 30
@@ -76,7 +78,10 @@ type Op struct {
 }
 
 // Batch gathers the operations of one record. The zero value is empty.
-type Batch struct{ b []byte }
+type Batch struct {
+	b   []byte
+	err error // about an operation that no replay would accept
+}
 
 func (b *Batch) start() {
 	if len(b.b) == 0 {
@@ -84,8 +89,12 @@ func (b *Batch) start() {
 	}
 }
 
-// Put adds the storing of a value. A deadline of 0 is none; it is never negative.
+// Put adds the storing of a value. A deadline of 0 is none. With a negative one, which
+// a replay refuses, the batch can't be appended.
 func (b *Batch) Put(key, value string, deadline int64) {
+	if !validDeadline(uint64(deadline)) {
+		b.err = kverr.Errorf(kverr.Invalid, "a deadline is negative")
+	}
 	b.op(Put, key)
 	b.b = binary.AppendUvarint(b.b, uint64(deadline))
 	b.b = append(binary.AppendUvarint(b.b, uint64(len(value))), value...)
@@ -105,11 +114,14 @@ func (b *Batch) op(kind Kind, key string) {
 	b.b = append(binary.AppendUvarint(append(b.b, byte(kind)), uint64(len(key))), key...)
 }
 
+// validDeadline is the check of deadlines that are appended or replayed.
+func validDeadline(deadline uint64) bool { return deadline <= math.MaxInt64 }
+
 // Len is the number of bytes that the record will take in the log.
 func (b *Batch) Len() int64 { return align(int64(max(len(b.b), recordHead))) }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.b = b.b[:0] }
+func (b *Batch) Reset() { b.b, b.err = b.b[:0], nil }
 
 func align(n int64) int64 { return (n + recordAlign - 1) &^ (recordAlign - 1) }
 
@@ -191,7 +203,7 @@ func decodeOps(r payload, fn func(Op) error) error {
 				break
 			}
 			deadline, err := binary.ReadUvarint(r)
-			if err != nil || int64(deadline) < 0 {
+			if err != nil || !validDeadline(deadline) {
 				return errOps
 			}
 			op.Deadline = int64(deadline)

@@ -21,7 +21,7 @@ func Replay(ctx context.Context, f io.ReaderAt, size int64, id ID, from Pos, fn 
 	if err != nil {
 		return 0, err
 	}
-	if from < 0 || from > maxPos || from%recordAlign != 0 {
+	if from < 0 || from > maxFrom || from%recordAlign != 0 {
 		return 0, kverr.Errorf(kverr.Corrupt, "the file names a place in the log where no record can be; restore the store from a backup")
 	}
 	r.ctx = ctx

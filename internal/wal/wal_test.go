@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -691,4 +692,51 @@ func FuzzReplay(f *testing.F) {
 			t.Fatal(at, end, err)
 		}
 	})
+}
+
+// What Append takes, Replay reads: a record that it would refuse is not appended.
+func TestNothingIsAppendedThatAReplayRefuses(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 1))
+	starts := []Pos{0, recordAlign, maxFrom - recordAlign, maxFrom, maxFrom + recordAlign, maxPos - 2*recordAlign, maxPos - recordAlign, maxPos, math.MaxInt64 &^ (recordAlign - 1)}
+	for range 20 {
+		starts = append(starts, Pos(r.Int64())&^(recordAlign-1))
+	}
+	for _, from := range starts {
+		d := &disk{}
+		l := create(t, d, 16<<10, Options{})
+		if _, _, err := replayed(d, l.ID(), from); err != nil { // no log goes on there
+			continue
+		}
+		l.Skip(from)
+		var want []string
+		for i, deadline := range []int64{0, 1, math.MaxInt64, -1, math.MinInt64, r.Int64() | math.MinInt64, r.Int64()} {
+			var b Batch
+			key := fmt.Sprint("k", i)
+			b.Put(key, "v", deadline)
+			if _, err := l.Append(&b, 0); err == nil {
+				want = append(want, key+"=v")
+			} else if l.Err() != nil {
+				t.Fatalf("seed %d: from %d: %v", seed, from, err)
+			}
+		}
+		if len(want) < 4 {
+			t.Errorf("seed %d: from %d: %v", seed, from, want)
+		}
+		mustReplay(t, d, l.ID(), from, want...)
+	}
+}
+
+func TestALogDoesNotGoOnWhereNoReplayFollows(t *testing.T) {
+	d := &disk{}
+	l := create(t, d, 16<<10, Options{})
+	before := bytes.Clone(d.data)
+	l.Skip(maxPos + recordAlign)
+	var b Batch
+	b.Put("k", "v", 0)
+	for range 3 {
+		if _, err := l.Append(&b, 0); !errors.Is(err, kverr.Unavailable) || !bytes.Equal(d.data, before) {
+			t.Fatal(err, "or the log was written")
+		}
+	}
 }
