@@ -439,7 +439,11 @@ func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.O
 }
 
 func callDeleteMatching(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	p, err := patternArg(a.at(0))
+	pattern, err := textArg("pattern", a.at(0), "")
+	if err != nil {
+		return nil, err
+	}
+	p, err := removalPattern(pattern)
 	if err != nil {
 		return nil, err
 	}

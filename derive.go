@@ -228,6 +228,15 @@ func (h *Handle) walk(ctx context.Context, p *glob.Pattern, limit int, after str
 	}
 }
 
+// removalPattern compiles a pattern whose keys are removed. An empty one selects
+// every key in some calls and none in others, so it is refused.
+func removalPattern(pattern string) (*glob.Pattern, error) {
+	if pattern == "" {
+		return nil, kverr.Errorf(ErrType, `pattern is empty; use "*" to remove every key, or a pattern such as "user:*"`)
+	}
+	return glob.Compile(pattern)
+}
+
 // deleteMatching removes the keys that a pattern selects, page by page.
 func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted int, err error) {
 	if p.Exact {

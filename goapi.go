@@ -279,9 +279,9 @@ func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] 
 
 // DeleteMatching removes the keys that pattern selects and returns how many it
 // removed, also where it fails. It goes page by page: keys that are set meanwhile
-// may stay.
+// may stay. "*" is all keys; an empty pattern is ErrType and removes none.
 func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error) {
-	p, err := ListOptions{Pattern: pattern}.compile()
+	p, err := removalPattern(pattern)
 	if err != nil {
 		return 0, inCall("delete_matching", err)
 	}

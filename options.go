@@ -66,7 +66,7 @@ func newOptions(opts []Option) options {
 		logBytes:          DefaultLogBytes,
 		lockTimeout:       DefaultLockTimeout,
 		sweepInterval:     DefaultSweepInterval,
-		logger:            slog.New(slog.DiscardHandler),
+		logger:            newDefaultLogger(),
 	}
 	o.apply(opts)
 	return o
@@ -217,8 +217,9 @@ func (o *options) now() time.Time {
 }
 
 // Logger receives what no caller can be told: failures of background work, scripts'
-// tasks included, and damage when it is found. Without it nothing is logged.
-// A nil l is no logger.
+// tasks included, and damage when it is found. All of it is warnings and errors.
+// Without this option they go to slog.Default(), which is looked up for each of
+// them. A nil l discards them.
 func Logger(l *slog.Logger) Option {
 	return func(o *options) {
 		if l == nil {
