@@ -85,7 +85,7 @@ func compactCommand() *cobra.Command {
 			if err := hasNoFile(args[0]); err != nil {
 				return err
 			}
-			err := withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
+			err := withStore(cmd, args[0], rewrites, func(h *extlibs.Handle) error {
 				if err := h.Compact(cmd.Context()); err != nil {
 					return err
 				}

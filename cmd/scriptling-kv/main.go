@@ -23,7 +23,6 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/scriptling-kv/extlibs"
 	_ "github.com/scriptling-kv/extlibs/redisstore" // redis:// and its sisters
@@ -56,7 +55,7 @@ func usageError(format string, args ...any) error {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -121,6 +120,7 @@ in order; a second Ctrl-C ends it at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().Bool("json", false, "write JSON, for programs, instead of what a script would write")
+	root.PersistentFlags().Int(maxValueFlag, extlibs.DefaultMaxValueBytes, "largest value, in bytes, of a store whose host sets MaxValueBytes")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		hint := ""
 		if strings.HasPrefix(err.Error(), "unknown ") {

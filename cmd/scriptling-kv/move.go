@@ -61,7 +61,7 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 			return err
 		}
 		for _, e := range missing {
-			if err := w.set(ctx, e); err != nil {
+			if err := w.set(ctx, e, 0); err != nil {
 				return err
 			}
 		}

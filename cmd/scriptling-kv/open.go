@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/spf13/cobra"
@@ -15,9 +16,10 @@ import (
 type access int
 
 const (
-	reads   access = iota // the store has to be there, and others may read it too
-	changes               // the store has to be there
-	creates               // the store is made if it is not there
+	reads    access = iota // the store has to be there, and others may read it too
+	changes                // the store has to be there
+	creates                // the store is made if it is not there
+	rewrites               // the store has to be there, and its file has to have all of it afterwards
 )
 
 // withStore runs fn on the store that a path or URL names.
@@ -41,12 +43,23 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 			return fmt.Errorf("%q is an empty file, which becomes a store when set, import or move writes to it", name)
 		}
 	}
-	var opts []extlibs.Option
+	limit, err := maxValueBytes(cmd)
+	if err != nil {
+		return err
+	}
+	opts := []extlibs.Option{extlibs.MaxValueBytes(limit), extlibs.MaxOperationBytes(max(limit, extlibs.DefaultMaxOperationBytes))}
 	if a == reads {
 		opts = append(opts, extlibs.ReadOnly())
 	}
 	r := extlibs.NewRegistry(opts...)
-	defer func() { err = errors.Join(err, r.Close()) }()
+	defer func() {
+		closeErr := r.Close()
+		if err == nil && closeErr != nil && (a == changes || a == creates) {
+			warn(cmd, "the change is stored, but closing the store failed: %v", closeErr)
+			return
+		}
+		err = errors.Join(err, closeErr)
+	}()
 	h, err := r.Open(cmd.Context(), name)
 	switch {
 	case errors.Is(err, extlibs.ErrInUse):
@@ -55,6 +68,17 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 		return err
 	}
 	return fn(h)
+}
+
+// maxValueFlag is the flag for stores whose host has raised MaxValueBytes.
+const maxValueFlag = "max-value-bytes"
+
+func maxValueBytes(cmd *cobra.Command) (int, error) {
+	n, err := cmd.Flags().GetInt(maxValueFlag)
+	if err == nil && n <= 0 {
+		err = usageError("--%s is %d; use a number of bytes", maxValueFlag, n)
+	}
+	return n, err
 }
 
 func isURL(name string) bool { return strings.Contains(name, "://") }
@@ -84,6 +108,11 @@ func (s *selection) flags(cmd *cobra.Command, paged bool) {
 		}
 		if s.limit < 0 {
 			return usageError("--limit is %d; use 0 (all) or more", s.limit)
+		}
+		for flag, text := range map[string]string{"pattern": s.pattern, "prefix": s.prefix, "after": s.after} {
+			if !utf8.ValidString(text) {
+				return usageError("--%s is not valid UTF-8, as every key is", flag)
+			}
 		}
 		return nil
 	}

@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 )
-
-// temporary is what the file of an export is called until it is complete.
-const temporary = ".kv-export-*"
 
 // toOutput gives write the command's output, or a new file. The file has its
 // name once it is complete and synced: whatever ends the command before, also a
@@ -29,27 +25,27 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	if err := isFree(path); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), temporary)
+	removeLeftOvers(filepath.Dir(path))
+	f, err := createTemporary(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // its other name stays
 	err = write(f)
 	if err == nil {
+		err = cmd.Context().Err() // also where write looked at it for the last time before
+	}
+	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := publish(f, path); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
-		return isFree(path)
-	} else if err == nil {
-		return nil
-	}
-	if err := isFree(path); err != nil { // a file system without links
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	syncFolder(filepath.Dir(path))
+	return nil
 }
 
 // logSuffix is what the name of a store's log has behind that of its file.
@@ -74,6 +70,12 @@ func printResult(cmd *cobra.Command, result any, text string) error {
 	}
 	_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
 	return err
+}
+
+// warn tells the user something that does not make the command fail.
+func warn(cmd *cobra.Command, format string, args ...any) {
+	text := userinfo.ReplaceAllString(fmt.Sprintf(format, args...), "://***@")
+	fmt.Fprintln(cmd.ErrOrStderr(), "scriptling-kv: warning:", text)
 }
 
 // plural is n with the word that fits it.

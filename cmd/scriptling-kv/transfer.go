@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
@@ -159,7 +158,7 @@ names the line, and importing the mended file again does no harm.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, size := cmd.InOrStdin(), int64(-1)
 			if len(args) == 2 && args[1] != "-" {
-				f, err := os.Open(args[1])
+				f, err := openInput(cmd.Context(), args[1])
 				if err != nil {
 					return err
 				}
@@ -186,7 +185,11 @@ names the line, and importing the mended file again does no harm.`,
 func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64) (stored int, err error) {
 	bar := bytesMeter(cmd, size, "import")
 	defer func() { bar.end(err) }()
-	lines := jsonl.NewReader(metered{&interruptible{ctx: cmd.Context(), r: in}, bar})
+	limit, err := maxValueBytes(cmd)
+	if err != nil {
+		return 0, err
+	}
+	lines := jsonl.NewReader(metered{&interruptible{ctx: cmd.Context(), r: in}, bar}, limit)
 	w := writer{h: h}
 	for {
 		e, err := lines.Next()
@@ -196,97 +199,25 @@ func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64)
 		if err != nil {
 			return w.flushed(cmd.Context(), err)
 		}
-		v, err := encoded(e)
+		v, err := encoded(e, limit)
 		if err != nil {
 			return w.flushed(cmd.Context(), fmt.Errorf("line %d: %w", lines.Line(), err))
 		}
-		if err := w.set(cmd.Context(), extlibs.Entry{Key: e.Key, Value: v, TTL: e.TTL}); err != nil {
-			return w.stored, fmt.Errorf("up to line %d: %w", lines.Line(), err)
+		if err := w.set(cmd.Context(), extlibs.Entry{Key: e.Key, Value: v, TTL: e.TTL}, lines.Line()); err != nil {
+			return w.stored, err
 		}
 	}
 }
 
 // encoded is the value of an entry, if a store takes both. A store that refuses one
 // entry takes none of its batch, and does not know the line.
-func encoded(e jsonl.Entry) (extlibs.Value, error) {
+func encoded(e jsonl.Entry, limit int) (extlibs.Value, error) {
 	if n := len(e.Key); n == 0 || n > extlibs.MaxKeyBytes {
 		return extlibs.Value{}, fmt.Errorf("the key has %d bytes; use 1 to %d", n, extlibs.MaxKeyBytes)
 	}
 	v, err := extlibs.Encode(e.Value)
-	if n := len(v.Raw()); err == nil && n > extlibs.DefaultMaxValueBytes {
-		err = fmt.Errorf("the value has %d bytes; a store takes %d", n, extlibs.DefaultMaxValueBytes)
+	if n := len(v.Raw()); err == nil && n > limit {
+		err = fmt.Errorf("the value has %d bytes, more than %d; raise --%s if the store's host raises MaxValueBytes", n, limit, maxValueFlag)
 	}
 	return v, err
-}
-
-// interruptible is a reader whose reads end with a context: one of a terminal or
-// a pipe may never end by itself.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-	buf []byte
-}
-
-func (i *interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	if len(i.buf) < len(p) {
-		i.buf = make([]byte, len(p))
-	}
-	type result struct {
-		n   int
-		err error
-	}
-	done := make(chan result, 1)
-	buf := i.buf[:len(p)]
-	go func() {
-		n, err := i.r.Read(buf)
-		done <- result{n, err}
-	}()
-	select {
-	case r := <-done:
-		return copy(p, buf[:r.n]), r.err
-	case <-i.ctx.Done():
-		i.buf = nil // the read that goes on has it
-		return 0, i.ctx.Err()
-	}
-}
-
-// writer stores entries in batches.
-type writer struct {
-	h      *extlibs.Handle
-	ops    []extlibs.Op
-	bytes  int
-	stored int
-}
-
-func (w *writer) set(ctx context.Context, e extlibs.Entry) error {
-	w.ops = append(w.ops, extlibs.Op{Kind: extlibs.OpSet, Key: e.Key, Value: e.Value, TTL: e.TTL})
-	w.bytes += len(e.Key) + len(e.Value.Raw())
-	if len(w.ops) < batchKeys && w.bytes < batchBytes {
-		return nil
-	}
-	return w.flush(ctx)
-}
-
-func (w *writer) flush(ctx context.Context) error {
-	if len(w.ops) == 0 {
-		return nil
-	}
-	if _, err := w.h.Store().ApplyMany(ctx, w.ops); err != nil {
-		return err
-	}
-	w.stored += len(w.ops)
-	w.ops, w.bytes = w.ops[:0], 0
-	return nil
-}
-
-// flushed stores what is left, also where err has ended the work, unless that is the
-// end of ctx.
-func (w *writer) flushed(ctx context.Context, err error) (int, error) {
-	if ctx.Err() == nil {
-		err = errors.Join(err, w.flush(ctx))
-	}
-	return w.stored, err
 }

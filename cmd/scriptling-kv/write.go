@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
@@ -33,7 +34,8 @@ The key takes the new ttl, or none.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			source := args[2]
 			if source == "-" {
-				b, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxInputBytes+1))
+				stdin := &interruptible{ctx: cmd.Context(), r: cmd.InOrStdin()}
+				b, err := io.ReadAll(io.LimitReader(stdin, maxInputBytes+1))
 				if err != nil {
 					return err
 				}
@@ -47,6 +49,8 @@ The key takes the new ttl, or none.`,
 			switch {
 			case text && wantsJSON(cmd):
 				return usageError("--text and --json exclude each other")
+			case text && !utf8.ValidString(source):
+				return usageError(`VALUE is not valid UTF-8; for a text of other bytes leave out --text and write "\xNN" for each of them`)
 			case wantsJSON(cmd):
 				value, err = jsonl.ParseValue([]byte(source))
 			case !text:
@@ -72,18 +76,20 @@ The key takes the new ttl, or none.`,
 // maxInputBytes bounds a value on standard input: stores take less.
 const maxInputBytes = 64 << 20
 
-// parseTTL takes seconds, as scripts do, or a duration.
+// parseTTL takes seconds, as scripts do, or a duration. As for scripts, the shortest
+// time is a millisecond, and only 0 is no expiry.
 func parseTTL(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if seconds, numErr := strconv.ParseFloat(s, 64); numErr == nil {
-		if d, err = time.Duration(seconds*float64(time.Second)), nil; !(seconds >= 0 && seconds <= extlibs.MaxTTL.Seconds()) {
-			d = -1
-		}
+	if d, ok := jsonl.ParseSeconds(s); ok {
+		return d, nil
 	}
+	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > extlibs.MaxTTL {
 		return 0, usageError("ttl is %.40q; use a time such as 90s or 24h, or seconds, from 0 (no expiry) up to 100 years", s)
 	}
-	return d, nil
+	if d == 0 && strings.ContainsAny(s, "123456789") { // less than a nanosecond
+		return extlibs.MinTTL, nil
+	}
+	return jsonl.Storable(d), nil
 }
 
 func delCommand() *cobra.Command {

@@ -50,6 +50,9 @@ const (
 
 // Append appends the line of an entry, with its end, to b.
 func Append(b []byte, e Entry) ([]byte, error) {
+	if !utf8.ValidString(e.Key) {
+		return nil, errors.New("the key is not valid UTF-8")
+	}
 	b = append(b, `{"key":`...)
 	b = appendString(b, e.Key)
 	b = append(b, `,"value":`...)
@@ -59,7 +62,7 @@ func Append(b []byte, e Entry) ([]byte, error) {
 	}
 	if e.TTL > 0 {
 		b = append(b, `,"ttl":`...)
-		b = strconv.AppendFloat(b, e.TTL.Seconds(), 'f', -1, 64)
+		b = strconv.AppendFloat(b, Storable(e.TTL).Seconds(), 'f', -1, 64)
 	}
 	return append(b, "}\n"...), nil
 }
@@ -167,9 +170,9 @@ func appendMap(b []byte, m map[string]any) (_ []byte, err error) {
 	return append(b, '}'), nil
 }
 
-// maxLineBytes bounds a line: a value of the largest size, in base64 and with
-// the marks of JSON.
-const maxLineBytes = 256 << 20
+// lineFactor times the largest value limits a line: a value in base64 or with the
+// escapes of JSON, six bytes for one, and the key.
+const lineFactor = 16
 
 // byteOrderMark is what some editors and shells put before a text in UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
@@ -180,10 +183,11 @@ type Reader struct {
 	line  int
 }
 
-// NewReader returns a Reader of r.
-func NewReader(r io.Reader) *Reader {
+// NewReader returns a Reader of r, for entries whose values have at most maxValueBytes
+// in a store.
+func NewReader(r io.Reader, maxValueBytes int) *Reader {
 	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 64<<10), maxLineBytes)
+	s.Buffer(make([]byte, 64<<10), int(min(lineFactor*max(int64(maxValueBytes), 1<<20), math.MaxInt)))
 	return &Reader{lines: s}
 }
 
@@ -221,8 +225,8 @@ func (r *Reader) Line() int { return r.line }
 var errLine = errors.New(`not an entry; a line is {"key": "...", "value": ..., "ttl": seconds}, and ttl may be left out`)
 
 func parse(text []byte) (Entry, error) {
-	if !utf8.Valid(text) {
-		return Entry{}, errors.New("not valid UTF-8")
+	if err := checkText(text); err != nil {
+		return Entry{}, err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -238,23 +242,29 @@ func parse(text []byte) (Entry, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return Entry{}, errLine
 	}
-	v, err := ParseValue(raw.Value)
+	v, err := parseValue(raw.Value)
 	if err != nil {
 		return Entry{}, err
 	}
 	e := Entry{Key: *raw.Key, Value: v}
 	if raw.TTL != "" {
-		seconds, err := raw.TTL.Float64()
-		if err != nil || !(seconds >= 0 && seconds <= extlibs.MaxTTL.Seconds()) {
+		var ok bool
+		if e.TTL, ok = ParseSeconds(string(raw.TTL)); !ok {
 			return Entry{}, errors.New("ttl is not a number of seconds from 0 (no expiry) up to 100 years")
 		}
-		e.TTL = min(time.Duration(math.Ceil(seconds*float64(time.Second))), extlibs.MaxTTL)
 	}
 	return e, nil
 }
 
 // ParseValue returns the value of a JSON text.
 func ParseValue(text []byte) (any, error) {
+	if err := checkText(text); err != nil {
+		return nil, err
+	}
+	return parseValue(text)
+}
+
+func parseValue(text []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var raw any

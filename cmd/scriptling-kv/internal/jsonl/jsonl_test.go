@@ -63,7 +63,7 @@ func TestALineKeepsTheTimeLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := NewReader(strings.NewReader(string(b))).Next()
+		e, err := NewReader(strings.NewReader(string(b)), extlibs.DefaultMaxValueBytes).Next()
 		if err != nil || e.Key != "k" || (e.TTL-ttl).Abs() > time.Microsecond {
 			t.Errorf("%s came back as %v, %v", b, e, err)
 		}
@@ -77,7 +77,7 @@ func TestWhatIsNoEntryIsRefusedWithItsLine(t *testing.T) {
 		`{"key":"k","value":{"$set":1}}`, `{"key":"k","value":{"$nosuch":[]}}`, `{"key":"k","value":{"$dict":[[1]]}}`,
 		`{"key":"k","value":` + strings.Repeat("[", 502) + strings.Repeat("]", 502) + `}`, "{\"key\":\"\xff\",\"value\":1}",
 	} {
-		r := NewReader(strings.NewReader("\n" + text + "\n"))
+		r := NewReader(strings.NewReader("\n"+text+"\n"), extlibs.DefaultMaxValueBytes)
 		if e, err := r.Next(); err == nil || err == io.EOF || !strings.HasPrefix(err.Error(), "line 2: ") {
 			t.Errorf("%.80s: %v, %v", text, e, err)
 		}
@@ -86,7 +86,7 @@ func TestWhatIsNoEntryIsRefusedWithItsLine(t *testing.T) {
 
 func TestALineThatCouldNotBeReadIsNoWrongLine(t *testing.T) {
 	broken := errors.New("the disk is gone")
-	r := NewReader(io.MultiReader(strings.NewReader("{\"key\":\"a\",\"value\":1}\n{\"key\":\"b"), iotest.ErrReader(broken)))
+	r := NewReader(io.MultiReader(strings.NewReader("{\"key\":\"a\",\"value\":1}\n{\"key\":\"b"), iotest.ErrReader(broken)), extlibs.DefaultMaxValueBytes)
 	if e, err := r.Next(); err != nil || e.Key != "a" {
 		t.Fatalf("%v, %v", e, err)
 	}
@@ -116,4 +116,28 @@ func FuzzValueRoundTrip(f *testing.F) {
 			t.Errorf("%s became %s (%v)", b, c, err)
 		}
 	})
+}
+
+// Only a text that has U+FFFD itself, as such or as an escape, is read as one that has it.
+func FuzzTextIsKeptOrRefused(f *testing.F) {
+	for _, text := range []string{`"\ud800"`, `{"\udc00":1}`, `["\ud83d\ude00","\ud83d"]`, "\"\xff\"", `"\\ud800"`, `"\uFFFD"`, `{"a":{"\ud800\ud800":[]}}`, `"\ud83d\\ude00"`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := ParseValue([]byte(text))
+		if err != nil || strings.Contains(text, "\ufffd") || strings.Contains(strings.ToLower(text), `\ufffd`) || strings.Contains(text, "$") {
+			return
+		}
+		if b, err := AppendValue(nil, v); err != nil || strings.Contains(string(b), "\ufffd") {
+			t.Errorf("%q became %q (%v)", text, b, err)
+		}
+	})
+}
+
+func TestAKeyThatIsNoTextIsNotExportedAsAnother(t *testing.T) {
+	for _, key := range []string{"\xff", "a\xc3", "\xed\xa0\x80"} {
+		if b, err := Append(nil, Entry{key, int64(1), 0}); err == nil {
+			t.Errorf("%q is exported as %s", key, b)
+		}
+	}
 }

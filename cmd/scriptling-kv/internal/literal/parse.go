@@ -2,10 +2,13 @@ package literal
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
 )
@@ -16,6 +19,9 @@ const maxDepth = extlibs.MaxDepth
 // Parse returns the value of a text that Format may have made. It is data, not
 // a program: nothing of it is run.
 func Parse(text string) (any, error) {
+	if !utf8.ValidString(text) {
+		return nil, errors.New(`it is not valid UTF-8; write \xNN for each byte of a text that is no character`)
+	}
 	p := &parser{rest: text, size: len(text)}
 	v, err := p.value(0)
 	if err == nil {
@@ -256,9 +262,13 @@ func (p *parser) text() (any, error) {
 				s = s[1:]
 				continue
 			}
-			if digits == 2 {
+			switch {
+			case digits == 2:
 				b.WriteByte(byte(n))
-			} else {
+			case utf16.IsSurrogate(rune(n)): // which WriteRune would replace
+				p.rest = s
+				return nil, p.fail(`half of a surrogate pair, which is no character (use \U0001f600 for one beyond \uffff),`)
+			default:
 				b.WriteRune(rune(n))
 			}
 			s = s[1+digits:]
