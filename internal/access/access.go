@@ -169,6 +169,9 @@ func OpenError(err error) error {
 	case errors.Is(err, syscall.EROFS):
 		return kverr.Errorf(kverr.ReadOnly, "the file system is read-only; choose another path")
 	case errors.Is(err, fs.ErrPermission):
+		if _, said := errors.AsType[*kverr.Error](err); said {
+			return err
+		}
 		return kverr.Errorf(fs.ErrPermission, "no permission; let the host's user read and write the file and its directory")
 	}
 	return DiskError(err)

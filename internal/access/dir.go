@@ -142,23 +142,6 @@ func (d *Dir) Base() string { return d.base }
 // Close gives up the folder, but not what was opened through it.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Stat describes what has a name in the folder. It follows no symlink.
-func (d *Dir) Stat(name string) (os.FileInfo, error) { return d.root.Lstat(name) }
-
-// Holds reports whether the folder has the file of info under its name, and the
-// file's path still leads there.
-func (d *Dir) Holds(info os.FileInfo) bool {
-	here, err := d.root.Lstat(d.base)
-	if err != nil || !os.SameFile(here, info) {
-		return false
-	}
-	there, err := os.Stat(d.path)
-	if err != nil { // where others took away the right to look, nobody knows better
-		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
-	}
-	return os.SameFile(there, info)
-}
-
 // Open opens an ordinary file that exists, and waits for nothing.
 func (d *Dir) Open(name string, flag int) (*os.File, os.FileInfo, error) {
 	if err := d.hook(ActOpen, name); err != nil {
@@ -297,14 +280,16 @@ func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 		// Until it is locked, another process may take it for a dead one's.
 		locked, err := TryLock(f)
 		if err == nil && locked {
-			info, e := f.Stat()
-			here, e2 := d.root.Lstat(name)
-			if e == nil && e2 == nil && os.SameFile(info, here) {
+			var info os.FileInfo
+			if info, err = f.Stat(); err == nil {
+				_, err = d.Names(name, info)
+			}
+			if err == nil {
 				return f, name, nil
 			}
 		}
 		f.Close()
-		if err != nil {
+		if err != nil && !errors.Is(err, kverr.Replaced) { // else that process has removed it
 			d.root.Remove(name)
 			return nil, "", err
 		}
@@ -318,22 +303,11 @@ func (d *Dir) RemoveLeftovers(own os.FileInfo) {
 	if !CanLock {
 		return
 	}
-	dir, err := d.root.Open(".")
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	for {
-		names, err := dir.Readdirnames(1024)
-		for _, name := range names {
-			if name != d.base && isTemp(name) {
-				d.removeLeftover(name, own)
-			}
+	d.List(func(name string) { // what stays does no harm
+		if name != d.base && isTemp(name) {
+			d.removeLeftover(name, own)
 		}
-		if err != nil || len(names) == 0 {
-			return // what stays does no harm
-		}
-	}
+	})
 }
 
 func isTemp(name string) bool {

@@ -16,11 +16,13 @@ import (
 // What fails to be written stays in the buffer and in the log, and the next
 // checkpoint tries again.
 func (d *Disk) checkpoint(last bool) error {
-	if d.logFile.Load() == nil || d.file.ReadOnly() {
+	f := d.logFile.Load()
+	if f == nil || d.file.ReadOnly() {
 		return nil
 	}
+	lost := d.endLost(f)
 	l := d.freeze()
-	if l == nil && !last {
+	if l == nil && !last && !(lost && !f.left) {
 		return nil
 	}
 	write := func(t *Tx) error {
@@ -29,7 +31,7 @@ func (d *Disk) checkpoint(last bool) error {
 				return err
 			}
 		}
-		if last {
+		if last || lost {
 			return t.closeLog(d.log.ID())
 		}
 		return t.setLog(&logRef{d.log.ID(), l.end})
@@ -65,7 +67,25 @@ func (d *Disk) checkpoint(last bool) error {
 	if l != nil {
 		d.log.Release(l.end)
 	}
+	if lost && !f.left {
+		f.left = true
+		d.mendHeaders(nil) // the one before still names the log
+	}
 	return nil
+}
+
+// endLost reports whether the log was deleted, replaced or cut short under the store.
+// Then it has ended, so that a checkpoint has all that it will ever acknowledge, and
+// the file must not name it: nobody could open the file.
+func (d *Disk) endLost(f *logFile) bool {
+	err := f.inPlace()
+	if !errors.Is(err, kverr.Replaced) {
+		return false // nobody may be able to tell: then the log stays the file's
+	}
+	d.plan.Lock() // what was appended has been staged
+	d.log.Fail(err)
+	d.plan.Unlock()
+	return true
 }
 
 // freeze returns what is to be written, and nil if there is nothing.
@@ -180,6 +200,9 @@ func (d *Disk) armQuiet() {
 // Compact rewrites the file without its unused pages. Writes go to the log
 // meanwhile, and wait for nothing but the change of names.
 func (d *Disk) Compact(ctx context.Context) error {
+	if d.file.alone {
+		return errAlone("no compacted file can take its place")
+	}
 	d.plan.Lock()
 	err := d.writableNow()
 	if err == nil && d.log == nil {
@@ -198,7 +221,13 @@ func (d *Disk) Compact(ctx context.Context) error {
 	if err := d.checkpoint(false); err != nil {
 		return err
 	}
-	return d.file.Compact()
+	if err := d.file.Compact(); err != nil {
+		return err
+	}
+	if f := d.logFile.Load(); f != nil && errors.Is(f.inPlace(), kverr.Replaced) {
+		return d.checkpoint(false) // so that the new file does not name it
+	}
+	return nil
 }
 
 // Backup writes a copy of the store, as it is at this moment, to w.
@@ -328,7 +357,8 @@ func (d *Disk) leave() error {
 	d.log.Close()
 	f.Close()
 	if err == nil { // and so the file has all that was acknowledged
-		return f.remove()
+		d.removeLog(f)
+		return nil
 	}
 	return errLeft(f, err)
 }

@@ -16,9 +16,9 @@ import (
 // holds; nil: nothing. All of it is checked first: a damaged copy must not take
 // the place of a whole one.
 func (f *File) Backup(ctx context.Context, w io.Writer, extra *layer) error {
-	tmp, name, err := f.dir.Temp(access.TempBackup)
+	tmp, name, err := f.temp(access.TempBackup)
 	if err != nil {
-		return access.OpenError(err)
+		return err
 	}
 	defer f.dir.Remove(name)
 	defer tmp.Close()
@@ -101,6 +101,9 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, extra *layer
 			dir.Remove(name)
 		}
 	}()
+	if _, err := f.keep(tmp); err != nil {
+		return DiskError(err)
+	}
 	if err := f.snapshot(ctx, tmp); err != nil {
 		return err
 	}
@@ -204,9 +207,12 @@ const compactBytes = 1 << 20
 // The new file is locked before it has that name, and whoever waited for the old
 // one's lock finds that its name is gone (see settle). No Update may run.
 func (f *File) Compact() error {
-	tmp, name, err := f.dir.Temp(access.TempCompact)
+	if f.alone {
+		return errAlone("no compacted file can take its place")
+	}
+	tmp, name, err := f.temp(access.TempCompact)
 	if err != nil {
-		return access.OpenError(err)
+		return err
 	}
 	next, pages, err := f.copyTo(tmp)
 	if err != nil {
@@ -214,8 +220,12 @@ func (f *File) Compact() error {
 		f.dir.Remove(name)
 		return err
 	}
+	was := f.file.Load()
 	old, err := f.become(tmp, name, next, pages)
 	if old != nil { // it takes a time that grows with the file, and nobody waits for it
+		if err == nil { // the change of names is durable
+			f.keepOldWhole(old, was)
+		}
 		err = errors.Join(err, guard(old.Close))
 	}
 	return err

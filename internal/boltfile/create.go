@@ -40,7 +40,7 @@ func create(dir *access.Dir, opts Options) (_ *File, err error) {
 		return nil, err
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newGuardian(n.file, n.look), openedFile{n.file, n.info, false}, dir, opts), nil
+	return newFile(n.db, newGuardian(n.file, n.look), openedFile{File: n.file, info: n.info}, dir, opts), nil
 }
 
 // newStore is a store without keys under a temporary name, open and locked.
@@ -119,6 +119,9 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 	} else if !locked {
 		return nil, errInUse(opts)
 	}
+	if err := emptyBesideLog(dir); err != nil {
+		return nil, err
+	}
 	n, err := makeTemp(dir, opts)
 	if err != nil {
 		return nil, err
@@ -128,7 +131,7 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 	case err == nil && (!os.SameFile(info, f.info) || info.Size() > 0):
 		err = kverr.Errorf(kverr.InUse, "the file was replaced by another process while it was being opened; try again")
 	case err == nil:
-		if err = n.file.Chmod(f.info.Mode().Perm()); err == nil {
+		if _, err = access.Keep(n.file, f.info); err == nil {
 			err = dir.Rename(n.name, dir.Base())
 		}
 	}
@@ -142,5 +145,5 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 		return nil, access.OpenError(err)
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newGuardian(n.file, n.look), openedFile{n.file, n.info, false}, dir, opts), nil
+	return newFile(n.db, newGuardian(n.file, n.look), openedFile{File: n.file, info: n.info}, dir, opts), nil
 }

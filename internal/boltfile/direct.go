@@ -2,6 +2,7 @@ package boltfile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -38,6 +39,10 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 		if err := d.checkpoint(false); err != nil {
 			return err
 		}
+		// A file that has the call must not name a log that nobody has.
+		if err := d.logFile.Load().inPlace(); err != nil {
+			return kverr.Errorf(kverr.Unavailable, "not done: %w", err)
+		}
 	}
 	if p.calls != d.calls || d.closed.Load() { // else it is as it was
 		var err error
@@ -51,7 +56,8 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 	return d.commitCall(&p.call)
 }
 
-// commitCall commits a call to the file. Nothing else is under way.
+// commitCall commits a call to the file, and makes sure that it is in a place where it
+// will be found. Nothing else is under way.
 func (d *Disk) commitCall(c *call) error {
 	// In the order of the file: in any other one the engine takes a time that
 	// grows faster than the square of their number.
@@ -100,6 +106,26 @@ func (d *Disk) commitCall(c *call) error {
 		// What the header before names ends with the gap, and nothing behind that
 		// says that there is one. The call is stored whatever becomes of this.
 		d.mendHeaders(ref)
+	}
+	return d.found()
+}
+
+// found returns nil if what the file has just got will be found by the next open, and
+// else an error that is kverr.CommitUnknown: it is in the file wherever that is by now.
+func (d *Disk) found() error {
+	if err := d.file.inPlace(); err != nil {
+		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but whether that is still in its place is unknown, so the write may be lost: %w", err)
+	}
+	f := d.logFile.Load()
+	if f == nil {
+		return nil
+	}
+	err := f.inPlace()
+	if errors.Is(err, kverr.Replaced) { // then the file must not name it
+		err = d.checkpoint(false)
+	}
+	if err != nil {
+		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but whether the log is there that the file needs is unknown, so the write may be lost: %w", err)
 	}
 	return nil
 }

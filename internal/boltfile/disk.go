@@ -339,9 +339,6 @@ func (d *Disk) acknowledge(ctx context.Context, p *Plan, err error) error {
 	if err != nil {
 		return err
 	}
-	if why := d.file.refused.Load(); why != nil && why.Kind == kverr.Replaced && synced != nil && ctx.Err() == nil {
-		return why // and so it is certainly not stored
-	}
 	return synced
 }
 

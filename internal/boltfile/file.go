@@ -41,6 +41,7 @@
 //	mapping.go     the memory that maps them
 //	format.go      records and the index of deadlines
 //	tx.go          Tx: reading and changing entries
+//	identity.go    whose the files are, and which of them belong together
 //	copy.go        backup and compaction
 //	rescue.go      Damaged: a file that cannot be opened, checked, saved and repaired
 //	survey.go      the walk through its pages, which goes on behind damage
@@ -65,6 +66,7 @@ type File struct {
 	opts     Options
 	dir      *access.Dir // the folder, for as long as the file is open
 	readOnly bool
+	alone    bool // it is a mount of its own: nothing beside it stays with it
 	torn     bool // when it was opened a header was damaged; see Disk.recover
 
 	// engine is held shared by every use of db, and alone by Close and by
@@ -88,7 +90,7 @@ type File struct {
 }
 
 func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts Options) *File {
-	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), db: db, pages: pages, info: f.info, broken: make(chan struct{})}
+	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), alone: f.alone, db: db, pages: pages, info: f.info, broken: make(chan struct{})}
 	file.file.Store(f.File)
 	return file
 }
@@ -185,8 +187,10 @@ func (f *File) update(db *bolt.DB, fn func(*bolt.Tx) error) error {
 var ErrUnchanged = errors.New("nothing to do")
 
 // Update runs change in a transaction that writes, and commits it. An error of
-// change rolls it back, and so does a change of nothing. An error that is
-// kverr.CommitUnknown is the file's last word until it is opened again.
+// change rolls it back, and so does a change of nothing. After an error that is
+// kverr.CommitUnknown the file takes no more writes until it is opened again. Update
+// looks at the file's name before it commits; a caller that acknowledges what it
+// committed asks inPlace afterwards.
 func (f *File) Update(change func(*Tx) error) error {
 	return f.use(func(db *bolt.DB) error {
 		if err := f.writable(); err != nil {
@@ -202,7 +206,7 @@ func (f *File) Update(change func(*Tx) error) error {
 		})
 		if err == nil {
 			f.pages.last.Store(uint64(id))
-			return f.writable() // what went into a file without a name is not stored
+			return nil
 		}
 		if refused {
 			return err
@@ -221,24 +225,48 @@ func (f *File) Update(change func(*Tx) error) error {
 	})
 }
 
-// stillThere is writable for who does not use the engine meanwhile: Compact puts
-// another file in this one's place.
+// stillThere is writable for callers that do not use the engine meanwhile: Compact
+// puts another file in this one's place.
 func (f *File) stillThere() error {
 	f.engine.RLock()
 	defer f.engine.RUnlock()
 	return f.writable()
 }
 
-// writable reports why the file takes no writes any more, if that is so. The engine
-// is locked, shared or alone.
+// writable reports why the file takes no writes: for good, or because its folder could
+// not be asked just now, which fails the call at hand alone. The engine is locked,
+// shared or alone.
 func (f *File) writable() error {
-	if f.refused.Load() == nil && !f.dir.Holds(f.info) {
-		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted, or another is in its place, so nothing can be stored in it; close the store and open it again").(*kverr.Error))
-	}
 	if why := f.refused.Load(); why != nil {
 		return why
 	}
-	return nil
+	err := f.look()
+	if err != nil && !errors.Is(err, kverr.Replaced) {
+		return kverr.Errorf(kverr.Unavailable, "nothing was done, because the file's name could not be looked at: %w; try again", err)
+	}
+	return err
+}
+
+// inPlace returns nil if the file has its name, an error that is kverr.Replaced if it
+// has not, and any other if nobody can tell. It does not care what else may keep the
+// file from being written.
+func (f *File) inPlace() error {
+	f.engine.RLock()
+	defer f.engine.RUnlock()
+	return f.look()
+}
+
+// look is inPlace with the engine locked. A file that lost its name takes no writes
+// from then on.
+func (f *File) look() error {
+	err := f.dir.Holds(f.info)
+	if errors.Is(err, kverr.Replaced) {
+		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted, or another is in its place, so nothing can be stored in it; close the store and open it again").(*kverr.Error))
+		if why := f.refused.Load(); why.Kind == kverr.Replaced {
+			return why
+		}
+	}
+	return err
 }
 
 func (f *File) refuse(why *kverr.Error) {
@@ -331,8 +359,10 @@ func (f *File) Close() error {
 	db := f.db
 	f.db = nil
 	var lost error
-	if !f.readOnly {
-		lost = f.writable()
+	if !f.readOnly { // a look that fails says nothing: what was acknowledged had one of its own
+		if lost = f.writable(); errors.Is(lost, kverr.Unavailable) && f.refused.Load() == nil {
+			lost = nil
+		}
 	}
 	return errors.Join(lost, DiskError(guard(db.Close)), f.dir.Close())
 }

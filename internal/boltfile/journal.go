@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,26 +25,61 @@ type logFile struct {
 	d    *Disk
 	name string
 	info os.FileInfo
-	size int64
+	size int64    // 0: it is being made
 	log  *wal.Log // nil: it is only read
+	lost atomic.Pointer[kverr.Error]
+	left bool // lost, and the file does not need it any more; for who has Disk.checkpoints
 }
 
 // Sync makes the log durable. It fails where the log, or the file that it is for,
 // has lost its name: what is written then is written nowhere. That the file takes no
 // commit any more is no reason: the next open has what is in the log.
 func (f *logFile) Sync() error {
-	if err := f.d.file.dir.SyncLog(f.File); err != nil {
-		return access.DiskError(err)
-	}
-	if err := f.d.file.stillThere(); errors.Is(err, kverr.Replaced) {
+	if err := f.flush(); err != nil {
 		return err
 	}
-	here, err := f.d.file.dir.Stat(f.name)
-	if err != nil || !os.SameFile(here, f.info) {
-		// The file is whole, and gets what is visible at the latest at Close.
-		return kverr.Errorf(kverr.Replaced, "the store's log %s was deleted, or another file is in its place; close the store and open it again", f.name)
+	err := f.d.file.inPlace()
+	if err == nil {
+		err = f.inPlace()
 	}
-	return nil
+	if err != nil && !errors.Is(err, kverr.Replaced) {
+		return kverr.Errorf(wal.ErrPassing, "the names of the store's files could not be looked at: %w", err)
+	}
+	return err
+}
+
+// flush makes durable what was written to the log, wherever that is.
+func (f *logFile) flush() error { return access.DiskError(f.d.file.dir.SyncLog(f.File)) }
+
+// inPlace returns nil if the log has its name and its length, an error that is
+// kverr.Replaced if it has not, and any other if nobody can tell. A log that is lost
+// once is lost for good: then a checkpoint brings into the file what it had, and the
+// file does not need it any more.
+func (f *logFile) inPlace() error {
+	if why := f.lost.Load(); why != nil {
+		return why
+	}
+	var why error
+	here, err := f.d.file.dir.Names(f.name, f.info)
+	switch {
+	case errors.Is(err, kverr.Replaced):
+		why = kverr.Errorf(kverr.Replaced, "the store's log %s was deleted, or another file is in its place; close the store and open it again", f.name)
+	case err != nil:
+		return err
+	case here.Size() < f.size:
+		why = kverr.Errorf(kverr.Replaced, "the store's log %s was cut short; close the store and open it again, and keep other programs, such as logrotate, from the log", f.name)
+	default:
+		return nil
+	}
+	if f.lost.CompareAndSwap(nil, why.(*kverr.Error)) && f.log != nil {
+		f.d.opts.Logger.Error("kv store takes no writes any longer", "path", f.d.file.Path(), "error", why)
+		time.AfterFunc(0, func() {
+			f.d.plan.Lock()
+			defer f.d.plan.Unlock()
+			f.d.kick()
+		})
+	}
+	return f.lost.Load()
 }
 
 // WriteAt gives a full disk its kind.
@@ -54,16 +91,17 @@ func (f *logFile) WriteAt(b []byte, at int64) (int, error) {
 // remove takes the log away, if it still is what has its name.
 func (f *logFile) remove() error {
 	dir := f.d.file.dir
-	if here, err := dir.Stat(f.name); err != nil || !os.SameFile(here, f.info) {
+	if _, err := dir.Names(f.name, f.info); err != nil {
 		return nil
 	}
 	return dir.Remove(f.name)
 }
 
-func (d *Disk) logOptions() wal.Options {
+func (d *Disk) logOptions(f *logFile) wal.Options {
 	return wal.Options{
 		Interval: d.opts.Interval,
 		Durable:  d.becameDurable,
+		Flush:    f.flush,
 		Synced: func(err error) {
 			if err == nil {
 				d.commits.Add(1)
@@ -82,15 +120,18 @@ func (d *Disk) writableNow() error {
 	return d.file.stillThere()
 }
 
-// errBusy is why there is no log yet where somebody writes to the file, or there was
-// no room for one just now.
+// errBusy is why there is no log yet where somebody writes to the file, there was no
+// room for one just now, or it would not stay with the file.
 var errBusy = errors.New("the file is being written")
+
+// errTaken is why there is no log where its name cannot be freed.
+var errTaken = errors.New("the name of the log is taken")
 
 // noLog reports whether the file has to do without a log for now: somebody writes
 // to it, there is no room, which this very call may make, or no log can be made
 // beside it. It is written directly then, which costs more.
 func noLog(err error) bool {
-	return err == errBusy || errors.Is(err, kverr.Full) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENAMETOOLONG)
+	return err == errBusy || errors.Is(err, errTaken) || errors.Is(err, kverr.Full) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENAMETOOLONG)
 }
 
 // startLog makes a log, and has the file say that it needs it. plan is locked.
@@ -98,7 +139,7 @@ func (d *Disk) startLog() error {
 	if err := d.writableNow(); err != nil {
 		return err
 	}
-	if time.Since(d.noRoom) < fullPause {
+	if d.file.alone || time.Since(d.noRoom) < fullPause {
 		return errBusy
 	}
 	select {
@@ -108,7 +149,7 @@ func (d *Disk) startLog() error {
 		return errBusy
 	}
 	err := d.makeLog()
-	if errors.Is(err, kverr.Full) {
+	if errors.Is(err, kverr.Full) || errors.Is(err, errTaken) {
 		d.noRoom = time.Now()
 	}
 	return err
@@ -126,11 +167,20 @@ func (d *Disk) makeLog() error {
 		return access.OpenError(err)
 	}
 	f := &logFile{File: file, d: d, name: name}
-	if f.info, err = file.Stat(); err != nil {
-		file.Close()
-		return err
+	if f.info, err = file.Stat(); err == nil {
+		err = f.lock()
 	}
-	log, err := wal.Create(f, d.opts.LogBytes, d.logOptions())
+	if err == nil {
+		_, err = d.file.keep(file)
+	}
+	if err != nil {
+		file.Close()
+		if f.info != nil {
+			f.remove()
+		}
+		return access.DiskError(err)
+	}
+	log, err := wal.Create(f, d.opts.LogBytes, d.logOptions(f))
 	if err == nil {
 		err = dir.Sync()
 	}
@@ -145,6 +195,7 @@ func (d *Disk) makeLog() error {
 		}
 		return access.DiskError(err)
 	}
+	// From here on the file needs the log, wherever the two are by now: nobody removes it.
 	d.adopt(f, log)
 	d.mendHeaders(&logRef{id: log.ID()}) // the one before names no log; what the log gets is safe without this
 	return nil
@@ -152,10 +203,7 @@ func (d *Disk) makeLog() error {
 
 // adopt makes a log the disk's.
 func (d *Disk) adopt(f *logFile, log *wal.Log) {
-	f.size = d.opts.LogBytes
-	if info, err := f.Stat(); err == nil {
-		f.size = info.Size()
-	}
+	f.size = log.FileBytes()
 	d.log, f.log = log, log
 	d.logFile.Store(f)
 	_, ring := log.Usage() // a file of a log that others made may be longer, and of any size
@@ -172,8 +220,10 @@ const (
 	done                   // or after it had closed the store
 )
 
-// freeName takes away what has the log's name: one that is no more than left over is
-// removed, any other gets another name. What is not a log is not touched.
+// freeName takes away what has the log's name. A log that this file knows to be over,
+// and one that was never made, are removed. Any other is put aside, also where no record
+// is in it: only the file that names a log can tell that it does not need it. What is
+// not a log is not touched.
 func (d *Disk) freeName() error {
 	dir, name := d.file.dir, d.logName()
 	what, id, err := d.leftOver()
@@ -182,18 +232,36 @@ func (d *Disk) freeName() error {
 		return nil
 	case err != nil:
 		return err
-	case what != foreign:
-		return dir.Remove(name)
+	case what == done || what == unmade:
+		if err := dir.Remove(name); err != nil {
+			return kverr.Errorf(errTaken, "a log that is left over could not be removed: %w", err)
+		}
+		return nil
 	}
-	aside := fmt.Sprintf("%s-%x", name, id[:4])
-	if _, err := dir.Stat(aside); !errors.Is(err, fs.ErrNotExist) {
+	aside := name + asideSuffix(id)
+	if _, err := dir.Stat(aside); err == nil {
 		return kverr.Errorf(kverr.InUse, "the store keeps its log in %s, but the log of a store that was moved or deleted is there, and one like it in %s; move it away", name, aside)
+	} else if !access.Gone(err) {
+		return err
 	}
 	if err := dir.Rename(name, aside); err != nil {
-		return err
+		return kverr.Errorf(errTaken, "the log of another store could not be put aside: %w", err)
 	}
 	d.opts.Logger.Warn("kv: a log lay in the place of the store's own, and has another name now; a file that was moved away without being closed needs it", "path", d.file.Path(), "log", aside)
 	return nil
+}
+
+// asideSuffix is what the name of a log gets that is put aside.
+func asideSuffix(id wal.ID) string { return fmt.Sprintf("-%x", id[:4]) }
+
+// tidy frees the log's name when a store is opened that needs no log. The store is
+// complete whatever comes of that: the first write tries again, and does without a log
+// where the name stays taken.
+func (d *Disk) tidy() {
+	err := d.freeName()
+	if err != nil && !errors.Is(err, kverr.Format) && !errors.Is(err, kverr.InUse) { // these are for the first write to say
+		d.opts.Logger.Warn("kv: a log that was left beside the store could not be removed; the store does not need it", "path", d.file.Path(), "error", err)
+	}
 }
 
 // leftOver looks at the log that has the name of the store's own.
@@ -269,9 +337,7 @@ func (d *Disk) recover(ctx context.Context) error {
 	case d.file.torn:
 		err = d.tornAtStart()
 	case !d.file.ReadOnly():
-		if what, _, err := d.leftOver(); err == nil && what != foreign { // any other is for who needs the name
-			return d.file.dir.Remove(d.logName())
-		}
+		d.tidy()
 	}
 	if !d.file.torn {
 		return err
@@ -287,7 +353,7 @@ func (d *Disk) recover(ctx context.Context) error {
 // commit before. Nothing is missing where the commit that is lost did nothing but
 // name a new log, which nothing was written to.
 func (d *Disk) tornAtStart() error {
-	what, _, err := d.leftOver()
+	what, id, err := d.leftOver()
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("there is none")
 	}
@@ -297,10 +363,13 @@ func (d *Disk) tornAtStart() error {
 	if err != nil || d.file.ReadOnly() {
 		return err
 	}
-	if err := d.mendHeaders(nil); err != nil {
+	// The file names it again, as its last, so that it may be removed.
+	err = DiskError(d.file.Update(func(t *Tx) error { return t.closeLog(id) }))
+	if err != nil && !errors.Is(err, kverr.Full) {
 		return err
 	}
-	return d.file.dir.Remove(d.logName())
+	d.tidy()
+	return nil
 }
 
 // mendHeaders makes one more commit, so that both headers of the file are whole and
@@ -316,27 +385,142 @@ func (d *Disk) mendHeaders(ref *logRef) error {
 
 // openLog opens and reads the log that the file needs.
 func (d *Disk) openLog(ctx context.Context, ref *logRef) error {
+	f, err := d.findLog(ref)
+	if err != nil {
+		return err
+	}
+	if err := d.replay(ctx, f, ref); err != nil {
+		f.Close()
+		return kverr.Errorf(err, "the file's log %s: %w", f.name, err)
+	}
+	if d.file.ReadOnly() {
+		return nil
+	}
+	if d.file.alone {
+		return d.dropLog()
+	}
+	return d.mendHeaders(ref)
+}
+
+// dropLog brings into the file what its log has, and does without a log from then on.
+// Nothing else uses the store yet.
+func (d *Disk) dropLog() error {
+	if err := d.checkpoint(true); err != nil {
+		return err
+	}
+	d.mendHeaders(nil) // the one before names the log
+	d.log.Close()
+	f := d.logFile.Swap(nil)
+	f.Close()
+	d.log, d.visible, d.filed, d.direct = nil, 0, 0, d.opts.LogBytes/2
+	d.removeLog(f)
+	return nil
+}
+
+// removeLog removes a log that the file has named as its last.
+func (d *Disk) removeLog(f *logFile) {
+	if err := f.remove(); err != nil { // it does no harm: the file does not name it
+		d.opts.Logger.Warn("kv: the log of a store could not be removed; the store does not need it", "path", d.file.Path(), "log", f.name, "error", err)
+	}
+}
+
+// findLog opens the log that the file needs: the one that has its name, or one that was
+// put aside in the same folder when another store had the name.
+func (d *Disk) findLog(ref *logRef) (*logFile, error) {
 	name := d.logName()
+	f, err := d.openLogFile(name)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return nil, err
+	}
+	if !missing {
+		if id, err := wal.ReadID(f); err != nil || id == ref.id {
+			return f, nil // replay says what is wrong with it
+		}
+	}
+	aside, err := d.findAside(ref.id)
+	switch {
+	case err != nil || aside == "" && !missing:
+		if f != nil {
+			f.Close()
+		}
+		if err == nil {
+			err = kverr.Errorf(kverr.Corrupt, "the file's log %s: the log belongs to another store, or to another time of this one; bring back the log, or restore a backup", name)
+		}
+		return nil, err
+	case aside == "" && d.file.alone:
+		return nil, kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and the log %s is not here: the file is mounted by itself, and its log is where it was mounted from; mount the folder that holds both", name)
+	case aside == "":
+		return nil, kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and there is no %s beside it: a store that was not closed in order is two files; bring back the log, or restore a backup", name)
+	case !missing:
+		f.Close()
+	}
+	if d.file.ReadOnly() {
+		return d.openLogFile(aside)
+	}
+	if !missing {
+		err = d.freeName()
+	}
+	if err == nil {
+		err = d.file.dir.Rename(aside, name) // replay syncs the folder
+	}
+	if err != nil {
+		return nil, access.OpenError(err)
+	}
+	return d.openLogFile(name)
+}
+
+// findAside returns the name of the log with an id that was put aside, "" if there is none.
+func (d *Disk) findAside(id wal.ID) (name string, err error) {
+	err = d.file.dir.List(func(entry string) {
+		if name != "" || !strings.HasSuffix(entry, logSuffix+asideSuffix(id)) {
+			return
+		}
+		f, _, err := d.file.dir.Open(entry, os.O_RDONLY)
+		if err != nil {
+			return // whoever needs it looks at its name
+		}
+		defer f.Close()
+		if found, err := wal.ReadID(f); err == nil && found == id {
+			name = entry
+		}
+	})
+	return name, err
+}
+
+// openLogFile opens a log that exists.
+func (d *Disk) openLogFile(name string) (*logFile, error) {
 	flag := os.O_RDWR
 	if d.file.ReadOnly() {
 		flag = os.O_RDONLY
 	}
 	file, info, err := d.file.dir.Open(name, flag)
 	if errors.Is(err, fs.ErrNotExist) {
-		return kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and there is no %s beside it: a store that was not closed in order is two files; bring back the log, or restore a backup", name)
+		return nil, err
 	}
 	if err != nil {
-		return access.OpenError(err)
+		return nil, noPermission(d.file.dir, err, name, "its log "+name)
 	}
 	f := &logFile{File: file, d: d, name: name, info: info, size: info.Size()}
-	if err := d.replay(ctx, f, ref); err != nil {
-		file.Close()
-		return kverr.Errorf(err, "the file's log %s: %w", name, err)
-	}
 	if d.file.ReadOnly() {
-		return nil
+		return f, nil
 	}
-	return d.mendHeaders(ref)
+	if err := f.lock(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// lock makes sure that no other store writes to the log: a copy of the file names the
+// same log.
+func (f *logFile) lock() error {
+	if locked, err := access.TryLock(f.File); err != nil {
+		return access.DiskError(err)
+	} else if !locked {
+		return kverr.Errorf(kverr.InUse, "the file's log %s is in use by another store: the file is a copy of that, made while it was open; close that store, or copy it with BackupFile", f.name)
+	}
+	return nil
 }
 
 // replay fills the buffer from a log. What the last record of a key says counts.
@@ -382,7 +566,12 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 		d.logFile.Store(f)
 		return unlessReadOnly(d.file.dir.SyncLog(f.File))
 	}
-	log, err := wal.Resume(f, f.size, ref.id, ref.pos, end, d.logOptions())
+	if access.Links(f.info) == 1 { // it may have been made by a process of another user
+		if _, err := d.file.keep(f.File); err != nil {
+			return err
+		}
+	}
+	log, err := wal.Resume(f, f.size, ref.id, ref.pos, end, d.logOptions(f))
 	if err == nil {
 		err = d.file.dir.Sync()
 	}

@@ -85,12 +85,12 @@ func openIn(ctx context.Context, dir *access.Dir, opts Options) (*File, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, kverr.Errorf(fs.ErrNotExist, "there is no such file; give the path of one that exists, or open it without ReadOnly")
 	}
-	if err == nil && f.info.Size() == 0 && !f.readOnly && lockFirst {
+	if err == nil && f.info.Size() == 0 && !f.readOnly && lockFirst && !f.alone {
 		defer f.Close() // closing it unlocks it: until then nobody else replaces it
 		return replaceEmpty(ctx, dir, f, opts)
 	}
 	if err != nil {
-		return nil, access.OpenError(err)
+		return nil, noPermission(dir, err, dir.Base(), "the file")
 	}
 	return tryOpen(ctx, dir, f, opts)
 }
@@ -100,6 +100,7 @@ type openedFile struct {
 	*os.File
 	info     os.FileInfo
 	readOnly bool
+	alone    bool // it is a mount of its own
 }
 
 func openFile(dir *access.Dir, opts Options) (f openedFile, err error) {
@@ -111,6 +112,7 @@ func openFile(dir *access.Dir, opts Options) (f openedFile, err error) {
 	if f.readOnly {
 		f.File, f.info, err = dir.Open(dir.Base(), os.O_RDONLY)
 	}
+	f.alone = err == nil && dir.Mounted(f.File)
 	return f, err
 }
 
@@ -129,7 +131,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	} else if !locked {
 		return nil, errInUse(opts)
 	}
-	look, err := examine(ctx, f, opts)
+	look, err := examine(ctx, dir, f, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +143,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	}
 	err = guard(func() (err error) {
 		if !lockFirst {
-			if look, err = examine(ctx, f, opts); err != nil {
+			if look, err = examine(ctx, dir, f, opts); err != nil {
 				return err
 			}
 		}
@@ -165,8 +167,16 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	return file, nil
 }
 
-// examine looks at a file before the engine does.
-func examine(ctx context.Context, f openedFile, opts Options) (found, error) {
+// examine looks at a file before the engine does. A file without a store in it is new
+// only where no log shows that it had one.
+func examine(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (look found, err error) {
+	if look, err = examineAlone(ctx, f, opts); err == nil && look.new {
+		err = emptyBesideLog(dir)
+	}
+	return look, err
+}
+
+func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error) {
 	errEmpty := kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
 	info, err := f.Stat()
 	if err != nil {
@@ -216,9 +226,10 @@ func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err erro
 // nowhere else. After a failed sync the system takes pages for written that are
 // not; so the headers are written again, as they are.
 func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
-	info, err := dir.Stat(dir.Base())
-	if err != nil || !os.SameFile(info, f.info) {
+	if _, err := dir.Names(dir.Base(), f.info); errors.Is(err, kverr.Replaced) {
 		return kverr.Errorf(kverr.InUse, "the file was replaced by another process while it was being opened; try again")
+	} else if err != nil {
+		return err
 	}
 	if f.readOnly { // what is read has to be durable here too
 		return unlessReadOnly(dir.SyncFile(f.File))

@@ -27,6 +27,7 @@ type Damaged struct {
 	last     metaPage // of the commit that counts; not valid: no header can be read
 	previous metaPage // of the commit before; not valid: unknown
 	headers  error    // what is wrong with the headers
+	orphan   error    // why it is not a new store, if there is nothing in it
 }
 
 // OpenDamaged opens a file for reading. It is kverr.InUse where a process writes
@@ -43,9 +44,9 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 	defer dir.Close()
 	f, info, err := dir.Open(dir.Base(), os.O_RDONLY)
 	if err != nil {
-		return nil, access.OpenError(err)
+		return nil, noPermission(dir, err, dir.Base(), "the file")
 	}
-	d := &Damaged{file: f, size: info.Size()}
+	d := &Damaged{file: f, size: info.Size(), orphan: emptyBesideLog(dir)}
 	if locked, err := lock(context.Background(), f, true, timeout); err != nil {
 		return nil, errors.Join(DiskError(err), d.Close())
 	} else if !locked {
@@ -159,11 +160,25 @@ func (r *Report) add(err error) {
 func (d *Damaged) Look(ctx context.Context, visit func(Record) error) (r Report, err error) {
 	r = Report{Bytes: d.size, Keys: -1}
 	if d.size == 0 {
-		r.Keys = 0
-		return r, nil
+		return r, d.empty(&r)
 	}
 	err = guard(func() error { return d.look(ctx, &r, visit) })
 	return r, err
+}
+
+// empty reports on a file without a store in it.
+func (d *Damaged) empty(r *Report) error {
+	switch {
+	case d.orphan == nil:
+		r.Keys = 0
+		return nil
+	case !errors.Is(d.orphan, kverr.Corrupt): // nobody knows what the log is
+		return d.orphan
+	}
+	r.add(d.orphan)
+	r.Log = true
+	r.Back.Why = "the file is empty"
+	return nil
 }
 
 func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error) error {
@@ -178,8 +193,7 @@ func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error)
 			return ctx.Err()
 		}
 		if err == nil && found.new && strict == nil {
-			r.Keys = 0
-			return nil
+			return d.empty(r)
 		}
 		if strict == nil {
 			strict = err
@@ -326,6 +340,11 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 	}
 	defer dir.Remove(name)
 	defer tmp.Close()
+	if like, err := d.file.Stat(); err != nil {
+		return err
+	} else if _, err := access.Keep(tmp, like); err != nil {
+		return err
+	}
 	if err := d.copyCommit(ctx, tmp, meta); err != nil {
 		return DiskError(err)
 	}

@@ -34,8 +34,15 @@ import (
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	Sync() error // makes durable what was written
+	// Sync makes durable what was written, in a place where it will be found. An error
+	// that is ErrPassing leaves the log as it was: those who wait for this sync get it,
+	// and the next sync covers their records too. After any other the log takes nothing.
+	Sync() error
 }
+
+// ErrPassing marks an error of File.Sync that says nothing about the log: whether the
+// file still has its name could not be found out.
+var ErrPassing = errors.New("the state of the log's file could not be found out")
 
 // Options of a log.
 type Options struct {
@@ -47,6 +54,12 @@ type Options struct {
 	// now, before those who wait for it.
 	Durable func(Pos)
 
+	// Flush, if not nil, makes durable what was written wherever that is. Where Sync
+	// says that the file has lost its name (kverr.Replaced), the log takes back with it
+	// the records that nobody was told about, so that they never come back. Without it
+	// the outcome of those calls is unknown.
+	Flush func() error
+
 	// Synced, if not nil, is told the result of each sync.
 	Synced func(error)
 }
@@ -57,6 +70,8 @@ type Log struct {
 	id   ID
 	opts Options
 
+	bytes int64 // of the file
+
 	mu      sync.Mutex
 	size    int64 // of the ring
 	head    Pos   // what is before it is free
@@ -64,12 +79,22 @@ type Log struct {
 	durable Pos
 	err     error // why nothing can be written any more; its cause is failed
 	failed  error
-	syncing chan struct{} // closed when the sync that is under way ends; nil: none is
-	waiting int           // callers that wait for the next sync
-	served  int           // those that the last sync served
-	since   time.Time     // when the oldest record that is not durable was appended
-	timer   *time.Timer   // set while a record waits for a sync within the interval
+	back    bool        // the records after durable were taken back
+	syncing *round      // the sync that is under way; nil: none is
+	waiting int         // callers that wait for the next sync
+	served  int         // those that the last sync served
+	since   time.Time   // when the oldest record that is not durable was appended
+	timer   *time.Timer // set while a record waits for a sync within the interval
 }
+
+// round is one sync.
+type round struct {
+	done chan struct{} // closed when it ends
+	to   Pos           // it covers the records before this
+	err  error         // that it ended with, if it is ErrPassing
+}
+
+func newRound() *round { return &round{done: make(chan struct{})} }
 
 // ErrNoRoom is the result of an Append that has to wait for a Release.
 var ErrNoRoom = errors.New("the log has no room for the record")
@@ -81,7 +106,8 @@ var zeros = make([]byte, 1<<20)
 // of the file is the caller's to sync. size may be up to MaxBytes.
 func Create(f File, size int64, opts Options) (*Log, error) {
 	l := &Log{file: f, opts: opts, size: ringSize(min(size, MaxBytes))}
-	if err := fill(f, headerBytes, headerBytes+l.size); err != nil {
+	l.bytes = headerBytes + l.size + endBytes
+	if err := fill(f, headerBytes, l.bytes); err != nil {
 		return nil, err
 	}
 	id, header := newHeader(l.size)
@@ -108,6 +134,10 @@ func fill(f File, from, to int64) error {
 
 // ID is the log's id.
 func (l *Log) ID() ID { return l.id }
+
+// FileBytes is the size that the log's file has. While the log is written, a shorter file
+// has been cut short by others.
+func (l *Log) FileBytes() int64 { return l.bytes }
 
 // Tail is the end of the last record.
 func (l *Log) Tail() Pos {
@@ -201,24 +231,26 @@ const (
 
 // Sync waits until the log is durable up to a position. Where that can't be
 // known, because the disk failed or ctx ended the wait, the error is
-// kverr.CommitUnknown.
+// kverr.CommitUnknown. Where it is kverr.Replaced alone, the records up to there were
+// taken back.
 func (l *Log) Sync(ctx context.Context, to Pos) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	waits := false
 	for l.durable < to {
-		if l.err != nil {
-			return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a write, so that nobody knows whether it is stored; close the store and open it again: %w", l.failed)
+		under := l.syncing
+		if under == nil && l.err != nil { // else the last sync may yet be taking records back
+			return l.outcome()
 		}
 		if !waits {
 			waits = true
 			l.waiting++
 		}
-		begins := l.syncing == nil
+		begins := under == nil
 		if begins {
-			l.syncing = make(chan struct{})
+			under = newRound()
+			l.syncing = under
 		}
-		under := l.syncing
 		l.mu.Unlock()
 		switch {
 		case begins && ctx.Done() == nil: // nothing else can end the wait
@@ -228,20 +260,35 @@ func (l *Log) Sync(ctx context.Context, to Pos) error {
 		}
 		var err error
 		select {
-		case <-under:
+		case <-under.done:
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
 		l.mu.Lock()
-		if err != nil && l.durable < to {
+		switch {
+		case l.durable >= to:
+		case err != nil:
 			return kverr.Errorf(kverr.CommitUnknown, "the wait ended while the write was being made durable, it may or may not be stored: %w", err)
+		case under.err != nil && to <= under.to:
+			return kverr.Errorf(kverr.CommitUnknown, "the write is on the disk, but whether in a place where it will be found could not be looked up, so it may or may not be stored: %w", under.err)
 		}
 	}
 	return nil
 }
 
+// outcome is what became of the records after durable. mu is locked.
+func (l *Log) outcome() error {
+	switch {
+	case l.back:
+		return l.failed
+	case errors.Is(l.failed, kverr.Replaced):
+		return kverr.Errorf(kverr.CommitUnknown, "the write may be stored, should what was moved come back: %w", l.failed)
+	}
+	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a write, so that nobody knows whether it is stored; close the store and open it again: %w", l.failed)
+}
+
 // sync makes durable what has been appended, and wakes all who wait for it.
-func (l *Log) sync(done chan struct{}) {
+func (l *Log) sync(r *round) {
 	l.mu.Lock()
 	// Those who have just been served are likely to come back at once. Without a
 	// moment's patience they would take turns with those who came meanwhile, in
@@ -253,6 +300,7 @@ func (l *Log) sync(done chan struct{}) {
 		l.mu.Lock()
 	}
 	to, appended := l.tail, time.Now()
+	r.to = to
 	l.served, l.waiting = l.waiting, 0
 	if l.timer != nil {
 		l.timer.Stop()
@@ -270,18 +318,59 @@ func (l *Log) sync(done chan struct{}) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
-		l.fail(err)
-	} else {
+	switch {
+	case err == nil:
 		l.durable = to
 		l.since = time.Time{}
 		if l.tail > to {
 			l.since = appended
 			l.syncWithin()
 		}
+	case errors.Is(err, ErrPassing):
+		r.err = err
+		l.syncWithin()
+	default:
+		l.fail(err)
+		if errors.Is(err, kverr.Replaced) {
+			l.takeBack()
+		}
 	}
 	l.syncing = nil
-	close(done)
+	close(r.done)
+}
+
+// takeBack removes the records that are not known to be durable from a log that takes
+// no more, so that whoever finds it does not find them. Records follow on each other:
+// without the first there are no others. In interval mode they have been acknowledged,
+// and stay. mu is locked.
+func (l *Log) takeBack() {
+	if l.opts.Flush == nil || l.opts.Interval > 0 || l.tail == l.durable {
+		return
+	}
+	err := l.write(zeros[:recordHead], l.durable) // no head reaches over the ring's end
+	if err == nil {
+		err = l.opts.Flush()
+	}
+	l.back = err == nil // else their outcome is unknown
+}
+
+// Fail ends the log: it takes nothing more, because of err. The sync that is under way
+// has ended when Fail returns.
+func (l *Log) Fail(err error) {
+	l.mu.Lock()
+	l.fail(err)
+	l.mu.Unlock()
+	l.settle()
+}
+
+// settle waits for the sync that is under way. The next one may have begun.
+func (l *Log) settle() {
+	l.mu.Lock()
+	under := l.syncing
+	l.mu.Unlock()
+	if under != nil {
+		<-under.done
+	}
 }
 
 // Promise sees to it that what was appended is synced within the interval. Where
@@ -309,7 +398,7 @@ func (l *Log) syncWithin() {
 		defer l.mu.Unlock()
 		l.timer = nil
 		if l.syncing == nil && l.err == nil && l.tail > l.durable {
-			l.syncing = make(chan struct{})
+			l.syncing = newRound()
 			go l.sync(l.syncing)
 		}
 	})
@@ -342,7 +431,7 @@ func (l *Log) Close() {
 	}
 	l.opts.Interval = 0
 	for l.syncing != nil {
-		under := l.syncing
+		under := l.syncing.done
 		l.mu.Unlock()
 		<-under
 		l.mu.Lock()

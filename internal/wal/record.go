@@ -15,8 +15,9 @@ import (
 // The layout of a log:
 //
 //	header  4,096 bytes: magic (8), id (16), size of the ring (8), CRC-32C of
-//	        these (4), zeros
+//	        these (4), whether there is an end (1: 1, or 0 in earlier versions), zeros
 //	ring    position p is at byte p modulo the ring's size
+//	end     a byte of zero
 //
 // A record is at a multiple of 32 and padded to one with zeros: salt (8: the
 // beginning of the id), its own position (8), the position up to which the log
@@ -37,8 +38,15 @@ const (
 	recordAlign = 32
 	recordHead  = 32
 	crcBytes    = 4
-	maxPos      = 1 << 62
-	maxFrom     = 1 << 61 // of a replay: no log is ever so far, and Append never reaches maxPos from there
+	endAt       = headBytes + crcBytes
+
+	// endBytes are behind the ring, and never written again. A log that was cut short
+	// under its writer can get its length back from records at the end of the ring,
+	// but not these: so its length tells.
+	endBytes = 1
+
+	maxPos  = 1 << 62
+	maxFrom = 1 << 61 // of a replay: no log is ever so far, and Append never reaches maxPos from there
 
 	// MaxRecordBytes bounds the payload of a record.
 	MaxRecordBytes = 1 << 30
@@ -230,6 +238,7 @@ func newHeader(size int64) (ID, []byte) {
 	copy(b[len(magic):], id[:])
 	binary.BigEndian.PutUint64(b[len(magic)+idBytes:], uint64(size))
 	binary.BigEndian.PutUint32(b[headBytes:], headerSumOf(b))
+	b[endAt] = 1
 	return id, b
 }
 
@@ -240,6 +249,13 @@ func headerSumOf(b []byte) uint32 { return crc32.Checksum(b[:headBytes], castagn
 func ReadID(f io.ReaderAt) (ID, error) {
 	id, _, err := readHeader(f)
 	return id, err
+}
+
+// hasEnd reports whether a log was made with an end.
+func hasEnd(f io.ReaderAt) bool {
+	var b [1]byte
+	n, _ := f.ReadAt(b[:], int64(endAt)) // without it there is no ring either
+	return n == 1 && b[0] == 1
 }
 
 func readHeader(f io.ReaderAt) (id ID, size int64, err error) {

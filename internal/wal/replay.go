@@ -77,8 +77,12 @@ func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
 	if found != id {
 		return nil, kverr.Errorf(kverr.Corrupt, "the log belongs to another store, or to another time of this one")
 	}
-	if size < headerBytes+ringBytes {
-		return nil, kverr.Errorf(kverr.Corrupt, "the log has been cut short: %d bytes of %d", size, headerBytes+ringBytes)
+	whole := headerBytes + ringBytes
+	if hasEnd(f) {
+		whole += endBytes
+	}
+	if size < whole {
+		return nil, kverr.Errorf(kverr.Corrupt, "the log has been cut short: %d bytes of %d", size, whole)
 	}
 	return &ring{f: f, id: id, size: ringBytes, window: make([]byte, min(windowBytes, ringBytes))}, nil
 }
@@ -261,7 +265,7 @@ func Resume(f File, size int64, id ID, from, end Pos, opts Options) (*Log, error
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{file: f, id: id, opts: opts, size: r.size, head: from, tail: end}
+	l := &Log{file: f, id: id, opts: opts, bytes: size, size: r.size, head: from, tail: end}
 	buf := make([]byte, 1<<20)
 	for at := from; at < end; {
 		n, err := r.readAt(buf[:min(int64(len(buf)), int64(end-at))], at)
@@ -280,6 +284,14 @@ func Resume(f File, size int64, id ID, from, end Pos, opts Options) (*Log, error
 		err = fill(f, headerBytes+first, headerBytes+last)
 	default:
 		err = errors.Join(fill(f, headerBytes+first, headerBytes+r.size), fill(f, headerBytes, headerBytes+last))
+	}
+	if err == nil && size == headerBytes+r.size { // no end: a log from before there was one
+		err = fill(f, size, size+endBytes)
+		if err == nil {
+			l.bytes += endBytes
+		} else if errors.Is(err, kverr.Full) {
+			err = nil // then it does without
+		}
 	}
 	if err == nil {
 		err = f.Sync()

@@ -1,0 +1,54 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Keep gives f, which was just made, the owner and the permissions of another file, as
+// far as this process can, and reports whether f has them now. A log that root makes for
+// another user's file would lock that user out, and so would a compacted file. What
+// cannot be kept is no reason not to write; f never gives anybody a right that like does
+// not give them.
+func Keep(f *os.File, like os.FileInfo) (kept bool, err error) {
+	info, err := keepOwner(f, like)
+	if err != nil {
+		return false, err
+	}
+	mode := like.Mode().Perm()
+	uid, gid, ok := owner(info)
+	wantUID, wantGID, _ := owner(like)
+	sameGroup := !ok || gid == wantGID
+	if !sameGroup { // the rights of the group would be those of another one
+		mode = mode&^0o070 | mode&(mode<<3)&0o070
+	}
+	if info.Mode().Perm() != mode {
+		f.Chmod(mode) // some file systems have one mode for all files
+		if info, err = f.Stat(); err != nil {
+			return false, err
+		}
+	}
+	return sameGroup && (!ok || uid == wantUID) && info.Mode().Perm() == like.Mode().Perm(), nil
+}
+
+// NoPermission says which of a store's files this process has no permission for, and
+// who has. what is the file, as a sentence names it; info may be nil. Other errors are
+// returned as they are.
+func NoPermission(err error, what string, info os.FileInfo) error {
+	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, kverr.NotAllowed) {
+		return err
+	}
+	whose := ""
+	if info != nil {
+		whose = fmt.Sprintf(" (mode %04o", info.Mode().Perm())
+		if uid, gid, ok := owner(info); ok {
+			whose += fmt.Sprintf(", user %d, group %d; this process is user %d", uid, gid, os.Geteuid())
+		}
+		whose += ")"
+	}
+	return kverr.Errorf(fs.ErrPermission, "no permission to open %s%s; let the host's user read and write both the file and its log, and write to their directory", what, whose)
+}

@@ -1,0 +1,92 @@
+package boltfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	bolt "go.etcd.io/bbolt"
+)
+
+// keep gives a file that was made for this one its owner and its permissions, as they
+// are now, and reports whether it has them.
+func (f *File) keep(made *os.File) (kept bool, err error) {
+	f.engine.RLock() // the file stays open
+	defer f.engine.RUnlock()
+	like, err := f.file.Load().Stat()
+	if err != nil {
+		return false, err
+	}
+	return access.Keep(made, like)
+}
+
+// temp makes a temporary file beside this one, with its owner and permissions.
+func (f *File) temp(kind string) (tmp *os.File, name string, err error) {
+	tmp, name, err = f.dir.Temp(kind)
+	if err != nil {
+		return nil, "", access.OpenError(err)
+	}
+	kept, err := f.keep(tmp)
+	if err != nil {
+		tmp.Close()
+		f.dir.Remove(name)
+		return nil, "", DiskError(err)
+	}
+	if !kept && kind == access.TempCompact {
+		f.opts.Logger.Warn("kv: the compacted file cannot have the owner and the permissions of the one before", "path", f.dir.Path())
+	}
+	return tmp, name, nil
+}
+
+// keepOldWhole makes the file that Compact has replaced a store that needs no log, where
+// it has other names that lead to it still. old is used by nobody else.
+func (f *File) keepOldWhole(old *bolt.DB, file *os.File) {
+	info, err := file.Stat()
+	if err != nil || access.Links(info) == 0 {
+		return
+	}
+	err = guard(func() error {
+		return old.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(metaLog) })
+	})
+	if err != nil {
+		f.opts.Logger.Warn("kv: another name of the file leads to what it was before it was compacted, and that cannot be opened without a log", "path", f.dir.Path(), "error", err)
+	}
+}
+
+// errAlone says why a file that is a mount of its own is refused something.
+func errAlone(what string) error {
+	return kverr.Errorf(errors.ErrUnsupported, "the file is mounted by itself, so %s; mount the folder that it is in instead, as docker run -v ./data:/data does", what)
+}
+
+// emptyBesideLog is why a file without a store in it is no new store: the log of one is
+// beside it, so the file lost what it had. It returns nil where there is no such log.
+func emptyBesideLog(dir *access.Dir) error {
+	name := dir.Base() + logSuffix
+	f, _, err := dir.Open(name, os.O_RDONLY)
+	switch {
+	case access.Gone(err), errors.Is(err, kverr.Format): // no file, or one that is no log
+		return nil
+	case err != nil:
+		return noPermission(dir, err, name, "the log "+name+", which is beside an empty file")
+	}
+	defer f.Close()
+	first := make([]byte, len(logMagic))
+	if n, _ := f.ReadAt(first, 0); string(first[:n]) != logMagic {
+		return nil // it was never written to
+	}
+	return kverr.Errorf(kverr.Corrupt, "the file is empty, but %s beside it is the log of a store: the file was cut short, or another is in its place; bring back the file, or move the log away for an empty store", name)
+}
+
+// logMagic is what a log begins with, in each of its formats.
+const logMagic = "kv log"
+
+// noPermission names the file that this process may not open, and says whose it is.
+func noPermission(dir *access.Dir, err error, name, what string) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return access.OpenError(err)
+	}
+	info, _ := dir.Stat(name) // without it the error says less
+	return access.OpenError(access.NoPermission(err, what, info))
+}
