@@ -77,7 +77,14 @@ func (h *Handle) loadMany(ctx context.Context, keys []string, need Need) ([]Entr
 	if err := held.takeKeys(keys); err != nil {
 		return nil, h.inStore("", err)
 	}
-	entries, err := blocking(ctx, h, func() ([]Entry, error) { return h.store.LoadMany(ctx, keys, need) })
+	load := func() ([]Entry, error) { return h.store.LoadMany(ctx, keys, need) }
+	var entries []Entry
+	var err error
+	if len(keys) <= smallBatch {
+		entries, err = blocking(ctx, h, load)
+	} else {
+		entries, err = runBlocking(ctx, load)
+	}
 	if err != nil {
 		return nil, h.inStore("", err)
 	}
@@ -121,7 +128,14 @@ func (h *Handle) applyPage(ctx context.Context, ops []Op) ([]Result, error) {
 			return nil, err
 		}
 	}
-	results, err := blocking(ctx, h, func() ([]Result, error) { return h.store.ApplyMany(ctx, ops) })
+	apply := func() ([]Result, error) { return h.store.ApplyMany(ctx, ops) }
+	var results []Result
+	var err error
+	if isSmallBatch(ops) {
+		results, err = blocking(ctx, h, apply)
+	} else {
+		results, err = runBlocking(ctx, apply)
+	}
 	if err != nil {
 		return nil, h.inStore("", err)
 	}
@@ -161,8 +175,10 @@ func (h *Handle) clear(ctx context.Context) error {
 
 // blocking runs a call of the backend that may wait. Where ctx is that of a
 // script, other threads of its interpreter run on meanwhile.
+// In memory a call waits only while somebody else has the locks that it needs, or has a
+// large batch on its way; finding out what the interpreter's lock is takes longer.
 func blocking[T any](ctx context.Context, h *Handle, call func() (T, error)) (v T, err error) {
-	if h.inMemory {
+	if m := h.whole.memory; m != nil && !m.contended() {
 		return call()
 	}
 	return runBlocking(ctx, call)
@@ -173,7 +189,8 @@ func runBlocking[T any](ctx context.Context, call func() (T, error)) (v T, err e
 	return v, err
 }
 
-// loadRaw and applyRaw keep the calls in memory, which never wait, free of closures.
+// loadRaw and applyRaw keep the calls in memory free of closures: a load never waits,
+// and an operation only where another one holds the lock of its key.
 func (h *Handle) loadRaw(ctx context.Context, key string, need Need) (Entry, error) {
 	if h.inMemory {
 		return h.store.Load(ctx, key, need)

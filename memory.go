@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -118,18 +119,22 @@ func entryOf(key string, r *memtable.Record, now int64) (Entry, bool) {
 
 // newRecord makes a record, with a scalar ready-made in it.
 func newRecord(key string, v Value, deadline int64) *memtable.Record {
+	return newMarked(0, key, v, deadline)
+}
+
+func newMarked(mark memtable.Mark, key string, v Value, deadline int64) *memtable.Record {
 	raw := v.Raw()
 	if item, ok := codec.Scalar(raw); ok {
 		switch item.Kind {
 		case cbor.Text:
-			return memtable.NewText(key, []byte(raw[:len(raw)-len(item.Text)]), item.Text, deadline)
+			return mark.NewText(key, []byte(raw[:len(raw)-len(item.Text)]), item.Text, deadline)
 		case cbor.Int:
-			return memtable.NewInt(key, []byte(raw), item.Int, deadline)
+			return mark.NewInt(key, []byte(raw), item.Int, deadline)
 		case cbor.Float:
-			return memtable.NewFloat(key, []byte(raw), item.Float, deadline)
+			return mark.NewFloat(key, []byte(raw), item.Float, deadline)
 		}
 	}
-	return memtable.New(key, raw, deadline)
+	return mark.New(key, raw, deadline)
 }
 
 func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
@@ -168,7 +173,13 @@ func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
-		result, limit, err := m.apply(st, op)
+		result, limit, busy, err := m.apply(ctx, st, &op)
+		if busy != nil {
+			if err := await(ctx, busy); err != nil {
+				return Result{}, err
+			}
+			continue
+		}
 		if limit == memtable.MaxBytes && m.reclaim(ctx, st) {
 			continue
 		}
@@ -182,25 +193,55 @@ func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
 	}
 }
 
-// apply is Apply where no limit is in the way.
-func (m *memory) apply(st *memoryState, op Op) (result Result, limit memtable.Limit, err error) {
-	defer m.guard(st, &err)
+// await waits for a large batch that has the caller's key.
+func await(ctx context.Context, busy <-chan struct{}) (err error) {
+	object.RunBlocking(ctx, func() {
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	})
+	return err
+}
+
+// apply is Apply where no limit and no large batch is in the way. Where somebody else
+// has the lock of the key, the script's interpreter is free until the call is done.
+func (m *memory) apply(ctx context.Context, st *memoryState, op *Op) (result Result, limit memtable.Limit, busy <-chan struct{}, err error) {
 	var s memtable.Slot
-	s.Lock(st.Table, op.Key)
+	if s.TryLock(st.Table, op.Key) {
+		return m.applyLocked(st, &s, op)
+	}
+	object.RunBlocking(ctx, func() {
+		s.Lock(st.Table, op.Key)
+		if err = ctx.Err(); err != nil {
+			s.Unlock()
+			return
+		}
+		result, limit, busy, err = m.applyLocked(st, &s, op)
+	})
+	return result, limit, busy, err
+}
+
+func (m *memory) applyLocked(st *memoryState, s *memtable.Slot, op *Op) (result Result, limit memtable.Limit, busy <-chan struct{}, err error) {
+	defer m.guard(st, &err)
 	defer s.Unlock()
+	if busy := s.Busy(); busy != nil {
+		return Result{}, memtable.None, busy, nil
+	}
 	was, now := stateOf(s.Record()), int64(0)
 	if was.deadline != 0 || op.TTL != 0 { // else nothing asks for the time
 		now = s.Now()
 	}
 	next, result, changed, err := op.transition(was, now)
 	if err != nil || !changed {
-		return result, memtable.None, err
+		return result, memtable.None, nil, err
 	}
 	if next.value.IsZero() {
 		s.Delete()
-		return result, memtable.None, nil
+		return result, memtable.None, nil, nil
 	}
-	return result, s.Put(newRecord(op.Key, next.value, next.deadline)), nil
+	return result, s.Put(newRecord(op.Key, next.value, next.deadline)), nil, nil
 }
 
 // reclaim removes some of what expired keys still hold, for a write that the limit of
@@ -240,8 +281,24 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		results, limit, err := m.applyMany(st, ops)
+		var results []Result
+		var limit memtable.Limit
+		var busy <-chan struct{}
+		small := isSmallBatch(ops)
+		if small {
+			results, limit, busy, err = m.applyMany(st, ops)
+		} else {
+			results, limit, err = m.applyLarge(ctx, st, ops)
+		}
+		if busy != nil {
+			if err := await(ctx, busy); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if limit == memtable.MaxBytes && m.reclaim(ctx, st) {
+			for !small && m.reclaim(ctx, st) { // trying again takes long
+			}
 			continue
 		}
 		if err == nil {
@@ -254,8 +311,9 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	}
 }
 
-// applyMany is ApplyMany where no limit is in the way.
-func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit memtable.Limit, err error) {
+// applyMany is ApplyMany for a small batch where no limit and no large batch is in the
+// way.
+func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit memtable.Limit, busy <-chan struct{}, err error) {
 	defer m.guard(st, &err)
 	batch := st.LockAll(len(ops), func(i int) string { return ops[i].Key })
 	defer batch.Unlock()
@@ -265,13 +323,16 @@ func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit m
 	for i := range ops {
 		p := byKey[ops[i].Key]
 		if p == nil {
+			if busy := batch.Busy(ops[i].Key); busy != nil {
+				return nil, memtable.None, busy, nil
+			}
 			was := stateOf(batch.Record(ops[i].Key))
 			p = &plan{key: ops[i].Key, was: was, next: was}
 			byKey[p.key] = p
 			plans = append(plans, p)
 		}
 		if results[i], err = p.step(&ops[i], batch.Now()); err != nil {
-			return nil, memtable.None, err
+			return nil, memtable.None, nil, err
 		}
 	}
 	changes := make([]memtable.Change, 0, len(plans))
@@ -284,7 +345,7 @@ func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit m
 			changes = append(changes, memtable.Change{Key: p.key})
 		}
 	}
-	return results, batch.Commit(changes), nil
+	return results, batch.Commit(changes), nil, nil
 }
 
 // Scan takes what it needs out of the table in one step, and does the rest of the

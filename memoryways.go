@@ -174,14 +174,16 @@ func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, e
 	return done, nil
 }
 
-// put stores a record. Where a limit refuses it, or the key is invalid, it is not done,
-// and counted is whether the table counts the write.
+// put stores a record, and reports whether the table counts the write. It is not done
+// where a limit refuses it, the key is invalid, or somebody else has its lock.
 func (m *memory) put(st *memoryState, key string, r *memtable.Record) (done, counted bool, err error) {
 	defer m.guard(st, &err)
 	var s memtable.Slot
-	s.Lock(st.Table, key)
+	if !s.TryLock(st.Table, key) { // Apply knows how to wait
+		return false, false, nil
+	}
 	defer s.Unlock()
-	if !s.Exists() && !utf8.ValidString(key) || s.Put(r) != memtable.None {
+	if !s.Exists() && !utf8.ValidString(key) || s.Busy() != nil || s.Put(r) != memtable.None {
 		return false, false, nil
 	}
 	return true, s.Count(), nil

@@ -19,6 +19,9 @@ func (t *Table) Check() error {
 	defer t.unlockAll()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.settled() {
+		return fmt.Errorf("%d tombstones are left, or a large batch is under way", t.tombstones)
+	}
 	keys, bytes, deadlines := 0, int64(0), 0
 	var names []string
 	for i := range t.shards {
@@ -40,6 +43,9 @@ func (t *Table) Check() error {
 					hash := t.hash(r.Key())
 					if shardOf(hash) != i || t.shards[i].find(hash, r.Key()).record != r {
 						return fmt.Errorf("key %q is not found where it is", r.Key())
+					}
+					if r.tombstone() {
+						return fmt.Errorf("key %q is a tombstone", r.Key())
 					}
 					live++
 					bytes += r.size()

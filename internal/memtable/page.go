@@ -31,7 +31,7 @@ func (t *Table) Page(v View, each func(name string, r *Record) bool) (more bool,
 	if first < 0 {
 		return false, ""
 	}
-	p := pager{View: v, t: t, each: each, fetch: v.Values || t.due.n > 0 || t.names.dead > 0}
+	p := pager{View: v, t: t, each: each, fetch: v.Values || t.due.n > 0 || t.names.dead > 0 || !t.settled()}
 	for _, l := range t.names.leaves[first:] {
 		if !p.leaf(l) {
 			break
@@ -89,6 +89,7 @@ func (p *pager) names(l *leaf, i, j int) bool {
 			if r := p.f.records[at]; r == nil || r.Key() != name {
 				p.f.records[at] = p.t.shard(hashes[at]).find(hashes[at], name).record
 			}
+			p.f.records[at] = p.t.sight(p.f.records[at])
 		}
 	}
 	for k := i; k < j; k++ {
@@ -96,7 +97,7 @@ func (p *pager) names(l *leaf, i, j int) bool {
 		p.last = l.key(k)
 		r := p.f.records[k-i]
 		if p.fetch && r == nil {
-			continue // a sweep took it
+			continue // a sweep or a batch took it
 		}
 		if !p.each(p.last, r) {
 			p.more = true
@@ -122,7 +123,7 @@ type Taken struct {
 func (t *Table) Take(v View, taken *Taken, bytes int) (more bool, last string) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	taken.added, taken.live = t.names.added, t.due.n == 0 && t.names.dead == 0
+	taken.added, taken.live = t.names.added, t.due.n == 0 && t.names.dead == 0 && t.settled()
 	first := t.names.find(max(v.Prefix, v.After))
 	if first < 0 {
 		return false, ""
@@ -183,7 +184,7 @@ func (t *Table) Pick(values bool, taken *Taken, each func(name string, r *Record
 			if r == nil || r.Key() != name {
 				r = t.shard(hashes[k]).find(hashes[k], name).record
 			}
-			if r != nil && !each(name, r) {
+			if r = t.sight(r); r != nil && !each(name, r) {
 				return true
 			}
 		}

@@ -11,6 +11,7 @@ import (
 // new record. The type stands for the block's head, and behind it follow
 //
 //	the value ready-made, if it is a text (16 bytes) or a number (8 bytes)
+//	8 bytes  mark, if a large batch stored it
 //	8 bytes  deadline, if there is one
 //	key, value
 //
@@ -33,7 +34,13 @@ const (
 	flagText
 	flagInt
 	flagFloat
+	flagMark
+
+	flagTombstone = 1 // stands for no record, see Large
 )
+
+// A Mark says which entry of which large batch a record is stored by. 0: none.
+type Mark uint64
 
 // Bounds of what a record can hold, in bytes.
 const (
@@ -43,22 +50,30 @@ const (
 
 // New makes a record. Its deadline is in the time of the table's clock; 0: none.
 // Key and value are copied.
-func New(key, value string, deadline int64) *Record {
-	return build(key, nil, value, deadline, 0, 0)
+func New(key, value string, deadline int64) *Record { return Mark(0).New(key, value, deadline) }
+
+// New is the function New, with a mark. So are its other methods.
+func (m Mark) New(key, value string, deadline int64) *Record {
+	return build(key, nil, value, deadline, 0, 0, m)
 }
 
 // NewBytes is New for a value in bytes.
 func NewBytes(key string, value []byte, deadline int64) *Record {
-	return build(key, value, "", deadline, 0, 0)
+	return build(key, value, "", deadline, 0, 0, 0)
 }
 
 // NewText makes a record whose value is head and text, with the text ready-made.
 func NewText(key string, head []byte, text string, deadline int64) *Record {
+	return Mark(0).NewText(key, head, text, deadline)
+}
+
+// NewText makes a marked record.
+func (m Mark) NewText(key string, head []byte, text string, deadline int64) *Record {
 	flags, ready := uint8(flagText), textBytes
 	if text == "" { // there is no byte to point to
 		flags, ready = 0, 0
 	}
-	r := build(key, head, text, deadline, flags, ready)
+	r := build(key, head, text, deadline, flags, ready, m)
 	if flags != 0 {
 		// As numbers: the block is no place for a pointer that the collector knows.
 		*(*[2]uintptr)(r.at(headBytes)) = [2]uintptr{
@@ -70,22 +85,36 @@ func NewText(key string, head []byte, text string, deadline int64) *Record {
 
 // NewInt makes a record whose value stands for a number, which is ready-made.
 func NewInt(key string, value []byte, i, deadline int64) *Record {
-	r := build(key, value, "", deadline, flagInt, numberBytes)
+	return Mark(0).NewInt(key, value, i, deadline)
+}
+
+// NewInt makes a marked record.
+func (m Mark) NewInt(key string, value []byte, i, deadline int64) *Record {
+	r := build(key, value, "", deadline, flagInt, numberBytes, m)
 	*(*int64)(r.at(headBytes)) = i
 	return r
 }
 
 // NewFloat is NewInt for floats.
 func NewFloat(key string, value []byte, f float64, deadline int64) *Record {
-	r := build(key, value, "", deadline, flagFloat, numberBytes)
+	return Mark(0).NewFloat(key, value, f, deadline)
+}
+
+// NewFloat makes a marked record.
+func (m Mark) NewFloat(key string, value []byte, f float64, deadline int64) *Record {
+	r := build(key, value, "", deadline, flagFloat, numberBytes, m)
 	*(*float64)(r.at(headBytes)) = f
 	return r
 }
 
 // build makes a record with room for ready bytes of a ready-made value. Its value
 // is head and body.
-func build(key string, head []byte, body string, deadline int64, flags uint8, ready int) *Record {
+func build(key string, head []byte, body string, deadline int64, flags uint8, ready int, mark Mark) *Record {
 	at, valueLen := headBytes+ready, len(head)+len(body)
+	if mark != 0 {
+		at += numberBytes
+		flags |= flagMark
+	}
 	if deadline != 0 {
 		at += numberBytes
 		flags |= flagDeadline
@@ -98,6 +127,9 @@ func build(key string, head []byte, body string, deadline int64, flags uint8, re
 	*r = Record{uint16(len(key)), uint8(at), flags, uint32(valueLen)}
 	if deadline != 0 {
 		*(*int64)(r.at(at - numberBytes)) = deadline
+	}
+	if mark != 0 {
+		*(*Mark)(r.at(headBytes + ready)) = mark
 	}
 	n := copy(bytes[at:], key)
 	n += copy(bytes[at+n:], head)
@@ -126,6 +158,15 @@ func (r *Record) Deadline() int64 {
 		return 0
 	}
 	return *(*int64)(r.at(int(r.key) - numberBytes))
+}
+
+// mark returns the mark of a record that has one.
+func (r *Record) mark() uint64 {
+	at := int(r.key) - numberBytes
+	if r.flags&flagDeadline != 0 {
+		at -= numberBytes
+	}
+	return *(*uint64)(r.at(at))
 }
 
 // Text returns a text that is ready-made, or nil. Nobody may write to it.

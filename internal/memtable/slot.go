@@ -17,6 +17,8 @@ type Slot struct {
 	shard *shard
 	hash  uint64
 	at    place
+	old   *Record // what others see at the place
+	odd   bool    // it is not the record at the place
 	now   int64
 }
 
@@ -27,8 +29,48 @@ func (s *Slot) Lock(t *Table, key string) {
 	hash := t.hash(key)
 	shard := t.shard(hash)
 	shard.mu.Lock()
+	s.find(t, shard, hash, key)
+}
+
+// TryLock is Lock where nobody else has the slot's shard locked, and reports whether
+// that is so.
+func (s *Slot) TryLock(t *Table, key string) bool {
+	hash := t.hash(key)
+	shard := t.shard(hash)
+	if !shard.mu.TryLock() {
+		return false
+	}
+	s.find(t, shard, hash, key)
+	return true
+}
+
+func (s *Slot) find(t *Table, shard *shard, hash uint64, key string) {
 	s.t, s.shard, s.hash, s.now = t, shard, hash, 0
 	s.at = shard.find(hash, key)
+	s.old, s.odd = s.at.record, false
+	if s.old != nil && s.old.flags&flagMark != 0 {
+		s.old = t.seen(s.old)
+		s.odd = s.old != s.at.record
+	}
+}
+
+// Busy returns a channel, if a large batch has decided what becomes of the key, that
+// is closed when the batch ends. Nobody can write to the key until then.
+func (s *Slot) Busy() <-chan struct{} {
+	if !s.odd {
+		return nil
+	}
+	return s.t.busy(s.at.record)
+}
+
+func (t *Table) busy(r *Record) <-chan struct{} {
+	if r == nil || r.flags&flagMark == 0 {
+		return nil
+	}
+	if b, _ := t.pendingEntry(r); b != nil && !b.blind {
+		return b.ended
+	}
+	return nil
 }
 
 // Unlock ends the use of the slot.
@@ -44,7 +86,7 @@ func (s *Slot) Now() int64 {
 
 // Record returns the live record of the key, or nil.
 func (s *Slot) Record() *Record {
-	if r := s.at.record; r != nil && !(r.Deadline() != 0 && r.Deadline() <= s.Now()) {
+	if r := s.old; r != nil && !(r.Deadline() != 0 && r.Deadline() <= s.Now()) {
 		return r
 	}
 	return nil
@@ -56,22 +98,22 @@ func (s *Slot) Exists() bool { return s.at.record != nil }
 // Put stores a record of the key, if the limits allow it. It is the last use of
 // the slot before Unlock, as Delete is.
 func (s *Slot) Put(r *Record) Limit {
-	old := s.at.record
-	if old != nil && old.Deadline() == r.Deadline() {
+	old := s.old
+	if old != nil && !s.odd && old.Deadline() == r.Deadline() {
 		// The key is there and stays as long: nothing but its record changes.
 		if !s.t.reserve(r.size() - old.size()) {
 			return MaxBytes
 		}
 		s.at.group.slots[s.at.slot].Store(r)
 	} else {
-		if old == nil {
+		if s.at.record == nil {
 			s.t.makeRoom(s.shard, 1)
 		}
 		now := int64(0)
 		if s.t.config.MaxKeys > 0 {
 			now = s.Now()
 		}
-		if limit := s.t.commit([]change{{s.hash, s.at, r}}, now); limit != None {
+		if limit := s.t.commit([]change{{s.hash, s.at, s.old, r}}, now); limit != None {
 			return limit
 		}
 	}
@@ -90,8 +132,8 @@ func (s *Slot) Count() bool {
 
 // Delete removes the record of the key, live or not.
 func (s *Slot) Delete() {
-	if s.at.record != nil {
-		s.t.commit([]change{{s.hash, s.at, nil}}, 0)
+	if s.old != nil {
+		s.t.commit([]change{{s.hash, s.at, s.old, nil}}, 0)
 		s.t.shrink(s.shard)
 	}
 }
@@ -143,10 +185,19 @@ func (b *Batch) Now() int64 {
 // Record returns the live record of one of the keys, or nil.
 func (b *Batch) Record(key string) *Record {
 	hash := b.t.hash(key)
-	if r := b.t.shard(hash).find(hash, key).record; r != nil && !(r.Deadline() != 0 && r.Deadline() <= b.Now()) {
+	if r := b.t.sight(b.t.shard(hash).find(hash, key).record); r != nil && !(r.Deadline() != 0 && r.Deadline() <= b.Now()) {
 		return r
 	}
 	return nil
+}
+
+// Busy is Slot.Busy for one of the keys.
+func (b *Batch) Busy(key string) <-chan struct{} {
+	if b.t.pending.Load() == nil {
+		return nil
+	}
+	hash := b.t.hash(key)
+	return b.t.busy(b.t.shard(hash).find(hash, key).record)
 }
 
 // Commit makes changes, each of another key that is locked: all of them or, where
@@ -169,6 +220,7 @@ func (b *Batch) Commit(changes []Change) Limit {
 	}
 	for i := range all {
 		all[i].at = find(i)
+		all[i].old = t.sight(all[i].at.record)
 	}
 	limit := t.commit(all, b.Now())
 	for i, locked := range b.locked {
@@ -183,6 +235,7 @@ func (b *Batch) Commit(changes []Change) Limit {
 type change struct {
 	hash uint64
 	at   place
+	old  *Record // what others see at the place
 	next *Record
 }
 
@@ -203,10 +256,10 @@ func (t *Table) commit(changes []change, now int64) Limit {
 	grow, more := int64(0), 0
 	for i := range changes {
 		c := &changes[i]
-		grow += c.next.size() - c.at.record.size()
-		more += alive(c.next, now) - alive(c.at.record, now)
+		grow += c.next.size() - c.old.size()
+		more += alive(c.next, now) - alive(c.old, now)
 	}
-	if limit := int(t.config.MaxKeys); limit > 0 && more > 0 && t.keys+more > limit && t.keys-t.due.passed(t, now)+more > limit {
+	if limit := int(t.config.MaxKeys); limit > 0 && more > 0 && t.mostKeys()+more > limit && t.live(now)+more > limit {
 		return MaxKeys
 	}
 	if !t.reserve(grow) {
@@ -226,8 +279,22 @@ func (t *Table) commit(changes []change, now int64) Limit {
 	return None
 }
 
+// mostKeys is a quick upper limit of the live keys. It needs t.mu.
+func (t *Table) mostKeys() int {
+	if b := t.pending.Load(); b != nil {
+		return t.keys + b.installed
+	}
+	return t.keys
+}
+
 func (t *Table) carryOut(c *change) {
-	s, old, was, deadline := t.shard(c.hash), c.at.record, int64(0), int64(0)
+	if r := c.at.record; r != nil && r.flags&flagMark != 0 {
+		if b, i := t.pendingEntry(r); b != nil {
+			b.set(i, c.next)
+			return
+		}
+	}
+	s, old, was, deadline := t.shard(c.hash), c.old, int64(0), int64(0)
 	if old != nil {
 		was = old.Deadline()
 	}
@@ -240,12 +307,14 @@ func (t *Table) carryOut(c *change) {
 	switch {
 	case c.next != nil:
 		s.store(c.hash, c.at, c.next)
-		if old == nil {
+		switch {
+		case old != nil:
+		case c.at.record != nil: // a tombstone, which has its name
 			t.keys++
-			deadBytes := t.names.deadBytes
-			if t.names.add(c.next.Key()); t.names.deadBytes != deadBytes {
-				t.bytes.Add(t.names.deadBytes - deadBytes)
-			}
+			t.tombstones--
+		default:
+			t.keys++
+			t.addName(c.next.Key())
 		}
 	case old != nil:
 		s.remove(c.at)
@@ -254,6 +323,13 @@ func (t *Table) carryOut(c *change) {
 	}
 	if deadline != 0 && was != deadline {
 		t.due.add(t, due{deadline, c.hash})
+	}
+}
+
+func (t *Table) addName(key string) {
+	deadBytes := t.names.deadBytes
+	if t.names.add(key); t.names.deadBytes != deadBytes {
+		t.bytes.Add(t.names.deadBytes - deadBytes)
 	}
 }
 

@@ -11,6 +11,9 @@ func (t *Table) Sweep(now int64) int {
 	defer t.unlockAll()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.pending.Load() != nil { // which may be undone
+		return 0
+	}
 	removed, deadBytes := 0, t.names.deadBytes
 	var f fetcher
 	for hashes := t.due.take(t, now); len(hashes) > 0; {
@@ -71,7 +74,7 @@ func (t *Table) Tidy(from string, all bool) (next string, more bool) {
 func (t *Table) Wasted(now int64) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.names.dead > 0 || t.due.n > 0 && t.due.soonest <= now
+	return t.pending.Load() == nil && (t.names.dead > 0 || t.due.n > 0 && t.due.soonest <= now)
 }
 
 // present calls each for the names of a leaf that have a record.

@@ -8,6 +8,7 @@
 //	table.go      the hash table, which reads look up without a lock
 //	hash.go       hashes of keys
 //	slot.go       writes: one key, or several at once
+//	large.go      writes of so many keys that others go on meanwhile
 //	names.go      keys in their order, packed
 //	deadlines.go  keys in the order of their deadlines, by hash
 //	page.go       reads of several keys of one moment
@@ -51,12 +52,18 @@ type Table struct {
 	names names
 	due   deadlines
 	bytes atomic.Int64
+
+	tombstones int           // records that stand for none, of a large batch
+	turn       chan struct{} // held by the large batch that is under way
+	marks      uint64        // the last one given; with turn
 }
 
 type common struct {
 	config   Config
 	hasher   hasher
 	batching atomic.Int32 // batches that are half done: reads wait for their shard
+	pending  atomic.Pointer[Large]
+	undone   atomic.Uint64 // marks of batches that were undone are less
 }
 
 const (
@@ -94,7 +101,7 @@ type group struct {
 
 // NewTable makes an empty table.
 func NewTable(c Config) *Table {
-	return &Table{common: common{config: c, hasher: newHasher()}, due: deadlines{soonest: never}}
+	return &Table{common: common{config: c, hasher: newHasher()}, due: deadlines{soonest: never}, turn: make(chan struct{}, 1)}
 }
 
 func (t *Table) hash(key string) uint64 { return t.hasher.hash(key) }
@@ -135,23 +142,45 @@ func (t *Table) Get(key string) *Record {
 	tags := g.tags.Load()
 	for m := matches(tags, tagOf(hash)*tagOnes); m != 0; m &= m - 1 {
 		if r := g.slots[bits.TrailingZeros64(m)/8].Load(); r != nil && r.Key() == key {
+			if r.flags&flagMark != 0 {
+				return t.seen(r)
+			}
 			return r
 		}
 	}
 	if tags&overflowFlag == 0 {
 		return nil
 	}
-	return s.find(hash, key).record
+	return t.sight(s.find(hash, key).record)
 }
 
 // Live counts the live keys without a walk.
 func (t *Table) Live() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if t.due.n == 0 {
+	if t.due.n == 0 && t.pending.Load() == nil {
 		return t.keys
 	}
-	return t.keys - t.due.passed(t, t.config.Now())
+	return t.live(t.config.Now())
+}
+
+// live is Live, with t.mu.
+func (t *Table) live(now int64) int {
+	n := t.keys - t.due.passed(t, now)
+	if b := t.pending.Load(); b != nil {
+		n -= b.more(now)
+	}
+	return n
+}
+
+// Contended reports whether a large batch is under way, or somebody else has a lock that
+// calls on several keys need. It does not wait.
+func (t *Table) Contended() bool {
+	if t.pending.Load() != nil || !t.mu.TryRLock() {
+		return true
+	}
+	t.mu.RUnlock()
+	return false
 }
 
 // Bytes is what the records count: their keys twice, their values, and Overhead

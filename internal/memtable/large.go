@@ -1,0 +1,399 @@
+package memtable
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// A Large is a batch of so many keys that nobody can wait until all of them are
+// stored. Install stores some keys at a time, in the order of their hashes, while
+// others go on. What it stores is marked: until Commit, which takes no longer for more
+// keys, readers and writers see the entry of the batch instead, which holds what the
+// key held before. A table has one such batch at a time.
+//
+// All parts of the table but visibility describe the state after the batch: the
+// number of keys, the names, and the deadlines. So Commit has nothing to do but to end
+// the batch, and count what it changes.
+type Large struct {
+	t       *Table
+	first   uint64 // mark of the first entry; the others follow
+	hashes  []uint64
+	key     func(i int) string
+	blind   bool
+	entries []entry
+	ended   chan struct{} // closed when the batch is committed or undone
+
+	// With t.mu:
+	installed int
+	bytes     int64 // what Commit adds to the bytes of the table
+	plain     int   // keys without a deadline that the batch adds
+	due       []duePair
+}
+
+// entry is what others see of a key until the batch is committed, and what they see
+// then. next changes only before the mark can be found.
+type entry struct {
+	old  atomic.Pointer[Record]
+	next *Record
+}
+
+// duePair holds the deadlines of an entry: of next and of old. 0: none.
+type duePair struct{ next, old int64 }
+
+// InstallKeys is how many keys of a large batch are stored under one lock at most.
+const InstallKeys = 32
+
+// Hash returns the hash of a key, which orders the keys of a large batch.
+func (t *Table) Hash(key string) uint64 { return t.hash(key) }
+
+// Begin begins a large batch of keys with these hashes, which ascend. It waits for the
+// batch before it until ctx ends. End has to follow. While a batch that is blind is
+// under way, others can write to its keys: what it stores, which must not depend on
+// what the keys hold, replaces that.
+func (t *Table) Begin(ctx context.Context, hashes []uint64, key func(i int) string, blind bool) (*Large, error) {
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	t.marks++ // 0 is no mark
+	b := &Large{t: t, first: t.marks, hashes: hashes, key: key, blind: blind, entries: make([]entry, len(hashes)), ended: make(chan struct{})}
+	t.marks += uint64(len(hashes))
+	t.pending.Store(b)
+	return b, nil
+}
+
+// End ends a batch. If it is not committed it is undone.
+func (b *Large) End() {
+	defer func() { <-b.t.turn }()
+	select {
+	case <-b.ended:
+		for i := 0; i < len(b.entries); {
+			i = b.clean(i)
+		}
+	default:
+		defer close(b.ended)
+		b.undo()
+	}
+}
+
+// Mark returns the mark of the i-th record.
+func (b *Large) Mark(i int) Mark { return Mark(b.first + uint64(i)) }
+
+// Tombstone returns what Install stores for a key that the batch removes.
+func (b *Large) Tombstone(i int) *Record {
+	r := build(b.key(i), nil, "", 0, 0, 0, b.Mark(i))
+	r.flags |= flagTombstone
+	return r
+}
+
+// Install stores the next keys, from the i-th on, and returns the first one that is
+// left. next is called with the live record of each, or nil, and returns what to store,
+// with the mark of the key: if the batch does not change it, what it holds. It must be
+// quick. An error ends Install.
+func (b *Large) Install(i int, now int64, next func(i int, live *Record) (*Record, error)) (int, error) {
+	t := b.t
+	s := t.shard(b.hashes[i])
+	room := InstallKeys // others may have added keys since there was room for all
+	if i == 0 || t.shard(b.hashes[i-1]) != s {
+		room = max(room, b.absent(i))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.makeRoom(s, room)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for end := min(i+InstallKeys, len(b.hashes)); i < end && t.shard(b.hashes[i]) == s; i++ {
+		at := s.find(b.hashes[i], b.key(i))
+		live := at.record
+		if alive(live, now) == 0 {
+			live = nil
+		}
+		r, err := next(i, live)
+		if err != nil {
+			return i, err
+		}
+		b.install(s, i, at, r)
+	}
+	return i, nil
+}
+
+// absent returns how many keys from the i-th on are to be in the shard of that one, and
+// are not.
+func (b *Large) absent(i int) (n int) {
+	for s := b.t.shard(b.hashes[i]); i < len(b.hashes) && b.t.shard(b.hashes[i]) == s; i++ {
+		if s.find(b.hashes[i], b.key(i)).record == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// install stores one record. The batch before it has left no tombstones.
+func (b *Large) install(s *shard, i int, at place, next *Record) {
+	t, e, old := b.t, &b.entries[i], at.record
+	e.old.Store(old)
+	e.next = next
+	was, deadline := old.deadline(), next.Deadline()
+	if was != 0 && was != deadline {
+		t.due.remove(due{was, b.hashes[i]})
+	}
+	s.store(b.hashes[i], at, next)
+	if old == nil {
+		t.addName(b.key(i))
+	}
+	t.keys += next.count() - old.count()
+	if next.tombstone() {
+		t.tombstones++
+	}
+	if deadline != 0 && was != deadline {
+		t.due.add(t, due{deadline, b.hashes[i]})
+	}
+	b.installed = i + 1
+	b.count(i, next, 1)
+	b.count(i, old, -1)
+}
+
+// count counts what an entry adds, 1, or what it replaces, -1.
+func (b *Large) count(i int, r *Record, sign int) {
+	if r.count() == 0 {
+		return
+	}
+	b.bytes += int64(sign) * r.size()
+	d := r.Deadline()
+	if d == 0 {
+		b.plain += sign
+		return
+	}
+	if b.due == nil {
+		b.due = make([]duePair, len(b.entries))
+	}
+	if sign > 0 {
+		b.due[i].next = d
+	} else {
+		b.due[i].old = d
+	}
+}
+
+// uncountOld takes back what count counted of the record that an entry replaces.
+func (b *Large) uncountOld(i int, old *Record) {
+	if old == nil {
+		return
+	}
+	b.bytes += old.size()
+	if old.Deadline() == 0 {
+		b.plain++
+	} else {
+		b.due[i].old = 0
+	}
+}
+
+// more returns how many more live keys there are once the batch is committed. It needs
+// t.mu.
+func (b *Large) more(now int64) int {
+	n := b.plain
+	for _, d := range b.due {
+		if d.next > now {
+			n++
+		}
+		if d.old > now {
+			n--
+		}
+	}
+	return n
+}
+
+// set replaces what others see of a key while the batch is under way. The shard and
+// t.mu are locked.
+func (b *Large) set(i int, next *Record) {
+	e := &b.entries[i]
+	b.uncountOld(i, e.old.Load())
+	e.old.Store(next)
+	b.count(i, next, -1)
+}
+
+// Commit makes all of the batch visible at once, or none where a limit is in the way.
+func (b *Large) Commit() Limit {
+	t := b.t
+	t.lockAll()
+	defer t.unlockAll()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if limit := int(t.config.MaxKeys); limit > 0 {
+		now := t.config.Now()
+		if more := b.more(now); more > 0 && t.live(now)+more > limit {
+			return MaxKeys
+		}
+	}
+	if !t.reserve(b.bytes) {
+		return MaxBytes
+	}
+	t.pending.Store(nil)
+	close(b.ended)
+	if t.due.n > 0 && b.due != nil && t.config.Sooner != nil {
+		t.config.Sooner(t.due.soonest)
+	}
+	return None
+}
+
+// Old returns the record of the i-th key that the committed batch replaced, or nil.
+func (b *Large) Old(i int) *Record { return b.entries[i].old.Load() }
+
+// clean removes the tombstones of some keys of a committed batch, from the i-th on, and
+// returns the first key that is left.
+func (b *Large) clean(i int) int {
+	for i < len(b.entries) && !b.entries[i].next.tombstone() {
+		i++
+	}
+	if i == len(b.entries) {
+		return i
+	}
+	t, s := b.t, b.t.shard(b.hashes[i])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for end := min(i+InstallKeys, len(b.entries)); i < end && t.shard(b.hashes[i]) == s; i++ {
+		next := b.entries[i].next
+		if at := s.find(b.hashes[i], b.key(i)); at.record == next && next.tombstone() {
+			s.remove(at)
+			t.names.remove(next.Key())
+			t.tombstones--
+		}
+	}
+	if i == len(b.entries) || t.shard(b.hashes[i]) != s {
+		t.shrink(s)
+	}
+	return i
+}
+
+// undo puts back what the keys of a batch that was not committed held.
+func (b *Large) undo() {
+	t := b.t
+	for i := 0; i < b.installed; {
+		i = b.undoSome(i)
+	}
+	t.lockAll()
+	defer t.unlockAll()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.undone.Store(b.first + uint64(len(b.entries))) // before its records count as committed
+	t.pending.Store(nil)
+	if t.due.n > 0 && t.config.Sooner != nil {
+		t.config.Sooner(t.due.soonest)
+	}
+}
+
+func (b *Large) undoSome(i int) int {
+	t, s := b.t, b.t.shard(b.hashes[i])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for end := min(i+InstallKeys, b.installed); i < end && t.shard(b.hashes[i]) == s; i++ {
+		e := &b.entries[i]
+		old, next := e.old.Load(), e.next
+		at := s.find(b.hashes[i], b.key(i))
+		was, deadline := next.Deadline(), old.deadline()
+		if was != 0 && was != deadline {
+			t.due.remove(due{was, b.hashes[i]})
+		}
+		if old == nil {
+			s.remove(at)
+			t.names.remove(next.Key())
+		} else {
+			s.store(b.hashes[i], at, old)
+		}
+		if next.tombstone() {
+			t.tombstones--
+		}
+		t.keys += old.count() - next.count()
+		if deadline != 0 && was != deadline {
+			t.due.add(t, due{deadline, b.hashes[i]})
+		}
+		// Its entry counts no more: what others make of the key is in the table.
+		b.uncountOld(i, old)
+		b.uncountNext(i, next)
+		e.old.Store(old)
+	}
+	if i == b.installed || t.shard(b.hashes[i]) != s {
+		t.shrink(s)
+	}
+	return i
+}
+
+// uncountNext takes back what count counted of the record of an entry.
+func (b *Large) uncountNext(i int, next *Record) {
+	if next.count() == 0 {
+		return
+	}
+	b.bytes -= next.size()
+	if next.Deadline() == 0 {
+		b.plain--
+	} else {
+		b.due[i].next = 0
+	}
+}
+
+// pendingEntry returns the batch that a marked record belongs to, and the number of
+// its entry, if that batch is under way.
+func (t *Table) pendingEntry(r *Record) (b *Large, i int) {
+	if b = t.pending.Load(); b != nil {
+		if i := r.mark() - b.first; i < uint64(len(b.entries)) {
+			return b, int(i)
+		}
+	}
+	return nil, 0
+}
+
+// seen returns what others than its batch see of a marked record that was found in a
+// table, or nil.
+func (t *Table) seen(r *Record) *Record {
+	for {
+		if b, i := t.pendingEntry(r); b != nil {
+			return b.entries[i].old.Load()
+		}
+		if r.mark() < t.undone.Load() { // it can have been put back after it was found
+			hash := t.hash(r.Key())
+			again := t.shard(hash).find(hash, r.Key()).record
+			if again != r {
+				if r = again; r != nil && r.flags&flagMark != 0 {
+					continue
+				}
+				return r
+			}
+		}
+		if r.tombstone() {
+			return nil
+		}
+		return r
+	}
+}
+
+// sight is seen for any record, marked or not, or nil.
+func (t *Table) sight(r *Record) *Record {
+	if r != nil && r.flags&flagMark != 0 {
+		return t.seen(r)
+	}
+	return r
+}
+
+// settled reports whether all records in the table are what readers see. It needs t.mu.
+func (t *Table) settled() bool { return t.tombstones == 0 && t.pending.Load() == nil }
+
+// count is 1 for a record of a key, 0 for a tombstone and nil.
+func (r *Record) count() int {
+	if r == nil || r.tombstone() {
+		return 0
+	}
+	return 1
+}
+
+func (r *Record) tombstone() bool { return r.flags&flagTombstone != 0 }
+
+func (r *Record) deadline() int64 {
+	if r == nil {
+		return 0
+	}
+	return r.Deadline()
+}
