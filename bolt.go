@@ -40,7 +40,7 @@ func openBolt(ctx context.Context, loc access.Location, opts options) (*boltStor
 	now := boltfile.Clock(opts.now)
 	disk, err := boltfile.OpenDisk(ctx, loc, boltfile.DiskOptions{
 		Options: boltfile.Options{
-			MaxBytes: opts.maxFileBytes, LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
+			MaxBytes: opts.maxFileBytes, MaxValue: int64(opts.maxValueBytes), LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
 			ReadOnly: opts.readOnly, Hook: opts.diskHook,
 		},
 		Interval: opts.mode.interval, LogBytes: opts.logBytes,
@@ -225,7 +225,7 @@ func (p *plan) begin(state boltfile.State, err error, read bool) error {
 	switch {
 	case err == nil:
 		p.next = p.was
-	case !state.Exists: // nobody knows whether there is one
+	case !state.Exists, errors.Is(err, ErrTooLarge): // nobody knows whether there is one, or what it is
 		return err
 	case p.first == OpDelete: // removing a damaged entry mends it
 		p.changed = true
@@ -286,7 +286,7 @@ func (s *boltStore) scan(r Range) (Page, error) {
 	err := s.disk.View(now, func(v *boltfile.View) error {
 		page.Epoch = v.Epoch()
 		size, looked := 0, 0
-		return v.Scan(r.Prefix, r.After, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
+		return v.Scan(r.Prefix, r.After, r.Need&NeedValue != 0, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
 			switch {
 			case r.After != "" && key == r.After:
 				return true, nil
@@ -366,12 +366,18 @@ func (s *boltStore) sweepFailed(p any) {
 
 // sweepStep removes some expired keys as any other call would, if there are any.
 func (s *boltStore) sweepStep() time.Duration {
-	keys, next, err := s.disk.Due(s.now(), boltSweepKeys)
-	if err == nil && len(keys) > 0 {
+	due, err := s.disk.Due(s.now(), boltSweepKeys)
+	if err == nil && due.Stray() {
+		s.opts.logger.Warn("kv: the file's index of deadlines names keys that are not there; they are removed from it", "path", s.disk.File().Path())
+		if err := s.disk.DropStray(context.Background(), due); err != nil && !errors.Is(err, ErrClosed) {
+			s.opts.logger.Warn("kv: they could not be removed", "path", s.disk.File().Path(), "error", err)
+		}
+	}
+	if err == nil && len(due.Keys) > 0 {
 		removed := int64(0)
 		err = s.write(context.Background(), func(w *boltfile.Plan) error {
 			removed = 0
-			for _, key := range keys {
+			for _, key := range due.Keys {
 				state, err := w.State(key, false)
 				if err != nil || !state.Exists || state.Deadline <= 0 || state.Deadline > w.Now {
 					continue // it has more time by now, or is for its reader to hear about
@@ -389,5 +395,5 @@ func (s *boltStore) sweepStep() time.Duration {
 		}
 		return -1 // the next key with a deadline starts the sweeper again
 	}
-	return next
+	return due.Next
 }

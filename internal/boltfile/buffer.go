@@ -122,7 +122,7 @@ func (l *layer) write(t *Tx) error {
 
 // become stores the state of a key. A damaged entry is mended by replacing it.
 func (t *Tx) become(key string, next State) error {
-	_, was, exists, _ := t.Entry(key)
+	_, was, exists, _ := t.Entry(key, false)
 	switch {
 	case next.Exists:
 		return t.Put(key, was, exists, next.Deadline, next.Value)

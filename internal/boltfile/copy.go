@@ -280,6 +280,7 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 			return next.View(func(tx *bolt.Tx) error {
 				look, err := verifyTx(next, tx)
 				pages = newGuardian(tmp, look)
+				pages.maxValue = f.opts.MaxValue
 				return err
 			})
 		})

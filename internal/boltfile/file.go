@@ -92,6 +92,7 @@ type File struct {
 func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts Options) *File {
 	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), alone: f.alone, db: db, pages: pages, info: f.info, broken: make(chan struct{})}
 	file.file.Store(f.File)
+	pages.maxValue = opts.MaxValue
 	return file
 }
 
@@ -290,6 +291,10 @@ func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 	count := t.Count
 	if err = change(t); err == nil {
 		err = t.writeIndex()
+	}
+	if err == nil && t.Count < 0 { // more keys are gone than the file said it had
+		t.Count = max(0, t.recount(t.Count-count))
+		f.opts.Logger.Warn("kv: the file said that it held fewer keys than it did; they were counted again", "path", f.dir.Path(), "keys", t.Count)
 	}
 	switch {
 	case err != nil:

@@ -80,13 +80,26 @@ func ParseRecord(key, rec []byte) (deadline int64, value []byte, err error) {
 	if sum != recordChecksum(key, rec[:header], value) {
 		return 0, nil, errBadRecord
 	}
-	if header > 1 {
-		deadline = int64(binary.BigEndian.Uint64(rec[1:]))
+	if deadline, ok := recordDeadline(rec); ok {
+		return deadline, value, nil
 	}
-	return deadline, value, nil
+	return 0, nil, errBadRecord
 }
 
-var errBadRecord = kverr.Errorf(kverr.Corrupt, "the checksum of an entry does not match: the file is damaged; restore it from a backup")
+// recordDeadline returns the deadline in the header of a record whose checksum is not
+// checked. ok is false where it is none that a store writes.
+func recordDeadline(rec []byte) (deadline int64, ok bool) {
+	switch {
+	case len(rec) > deadlineBytes && rec[0] == flagDeadline:
+		deadline = int64(binary.BigEndian.Uint64(rec[1:]))
+		return deadline, deadline > 0
+	case len(rec) > 0 && rec[0] == 0:
+		return 0, true
+	}
+	return 0, false
+}
+
+var errBadRecord = kverr.Errorf(kverr.Corrupt, "the checksum of an entry does not match, or no store wrote its deadline: the file is damaged; restore it from a backup")
 
 // expiryEntry is a key's entry in the bucket expiry. A key too long for the
 // engine behind a deadline stands there as its hash, and whole in the value.

@@ -551,7 +551,7 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 		states.Scan(func(key string, s State) bool {
 			var was State
 			if !cleared {
-				_, was.Deadline, was.Exists, _ = t.Entry(key)
+				_, was.Deadline, was.Exists, _ = t.Entry(key, false)
 			}
 			d.buffer.newest.append(key, was, s)
 			return true

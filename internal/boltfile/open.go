@@ -36,6 +36,7 @@ func guard(fn func() error) (err error) {
 // Options are the properties of an open file.
 type Options struct {
 	MaxBytes    int64            // of the file; 0: no limit
+	MaxValue    int64            // bytes of a value that is read; 0: no limit
 	LockTimeout time.Duration    // wait for another process's lock
 	ReadOnly    bool             // write nothing, and share the lock with others that do not
 	Now         func() time.Time // safe for concurrent use

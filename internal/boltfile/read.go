@@ -51,7 +51,7 @@ func (v *View) State(key string, value bool) (s State, err error) {
 
 func (t *Tx) state(key string, value bool) (s State, err error) {
 	var v []byte
-	v, s.Deadline, s.Exists, err = t.Entry(key)
+	v, s.Deadline, s.Exists, err = t.Entry(key, value)
 	if value {
 		s.Value = string(v)
 	}
@@ -64,8 +64,8 @@ func (v *View) Epoch() uint64 { return v.d.epoch }
 // Scan visits what is stored under the keys of a prefix from start on, in order,
 // until visit says no. A key that is gone and still in the buffer is visited too,
 // so that visit can count what it costs to look at it. value is good until the
-// next one.
-func (v *View) Scan(prefix, start string, visit func(key string, value []byte, deadline int64, exists bool) (more bool, err error)) error {
+// next one, and may be missing unless values are wanted.
+func (v *View) Scan(prefix, start string, values bool, visit func(key string, value []byte, deadline int64, exists bool) (more bool, err error)) error {
 	start = max(prefix, start)
 	buffered := v.d.buffer.from(start)
 	more := true
@@ -96,7 +96,7 @@ func (v *View) Scan(prefix, start string, visit func(key string, value []byte, d
 			if err != nil || !more || same {
 				return more, err
 			}
-			deadline, value, err := ParseRecord(key, rec)
+			deadline, value, err := v.t.snap.parse(key, rec, values)
 			if err != nil {
 				return false, err
 			}
@@ -132,65 +132,5 @@ func (v *View) live() (n int64, err error) {
 	for _, l := range layers {
 		n += l.live(v.t.Now)
 	}
-	return n, nil
-}
-
-// Due returns up to limit keys that have expired, and the time until the next
-// deadline: 0 if more has expired, less than 0 if nothing will. What the buffer
-// hides is still in the file's index; so each search goes on where the last one
-// ended, until a checkpoint has taken that away. One goroutine calls it at a time.
-func (d *Disk) Due(now time.Time, limit int) (keys []string, next time.Duration, err error) {
-	next = -1
-	seen := map[string]struct{}{}
-	take := func(key string, deadline, at int64) (more bool) {
-		if deadline > at {
-			if in := time.Duration(deadline - at); next < 0 || in < next {
-				next = in
-			}
-			return false
-		}
-		if len(keys) == limit {
-			next = 0
-			return false
-		}
-		if _, ok := seen[key]; !ok {
-			seen[key] = struct{}{}
-			keys = append(keys, strings.Clone(key))
-		}
-		return true
-	}
-	err = d.View(now, func(v *View) error {
-		for l := range d.buffer.each {
-			l.own.due(func(key string, deadline int64) bool {
-				if s, _ := d.buffer.get(key); s.Exists && s.Deadline == deadline {
-					return take(key, deadline, v.t.Now)
-				}
-				return true
-			})
-			if l.cleared {
-				return nil
-			}
-		}
-		if v.t.snap.log == nil || v.t.snap.log.pos != d.sweptFrom {
-			d.sweptTo = nil
-		}
-		if v.t.snap.log != nil {
-			d.sweptFrom = v.t.snap.log.pos
-		}
-		tree := v.t.snap.expiryTree()
-		return tree.scan(d.sweptTo, func(k, value []byte) (bool, error) {
-			deadline, key := splitExpiryEntry(k, value)
-			if deadline <= v.t.Now {
-				if _, hidden := d.buffer.get(string(key)); hidden {
-					d.sweptTo = bytes.Clone(k)
-					return true, nil
-				}
-			}
-			return take(string(key), deadline, v.t.Now), nil
-		})
-	})
-	if next != 0 && len(keys) == limit {
-		next = 0
-	}
-	return keys, next, err
+	return max(0, n), nil // a damaged file may name fewer keys than it has
 }

@@ -32,6 +32,8 @@ type guardian struct {
 	// it; so from then on all misses are looked into.
 	badRecords atomic.Bool
 
+	maxValue int64 // see Options.MaxValue
+
 	last, next atomic.Uint64 // the last commit, and the one that may be under way
 	bytes      atomic.Int64  // that are known to be mapped
 	roots      atomic.Pointer[roots]
@@ -213,12 +215,30 @@ type tree struct {
 	check func(key, value []byte) error // of the entries of a leaf; may be nil
 }
 
-func (s *snapshot) dataTree() tree   { return tree{s, s.roots.data, checkRecord} }
+func (s *snapshot) dataTree() tree   { return tree{s, s.roots.data, s.checkRecord} }
 func (s *snapshot) expiryTree() tree { return tree{s, s.roots.expiry, checkDeadline} }
 
-func checkRecord(key, value []byte) error {
-	_, _, err := ParseRecord(key, value)
+func (g *guardian) checkRecord(key, rec []byte) error {
+	_, _, err := g.parse(key, rec, false)
 	return err
+}
+
+// parse is ParseRecord within the limit of what is read: a value beyond it, which may
+// be as long as a sparse file, is an error where it is wanted, and not looked at where
+// it is not.
+func (g *guardian) parse(key, rec []byte, wanted bool) (deadline int64, value []byte, err error) {
+	const most = 1 + deadlineBytes + checksumBytes
+	if g.maxValue == 0 || int64(len(rec)) <= g.maxValue+most {
+		return ParseRecord(key, rec)
+	}
+	deadline, ok := recordDeadline(rec)
+	switch {
+	case !ok:
+		return 0, nil, errBadRecord
+	case wanted:
+		return deadline, nil, kverr.Errorf(kverr.TooLarge, "the value has %d bytes in the file, more than the limit of %d; let the host raise MaxValueBytes", len(rec)-most, g.maxValue)
+	}
+	return deadline, nil, nil
 }
 
 var errBadDeadline = kverr.Errorf(kverr.Corrupt, "the index of deadlines is damaged; restore the file from a backup")

@@ -28,6 +28,7 @@ type Damaged struct {
 	previous metaPage // of the commit before; not valid: unknown
 	headers  error    // what is wrong with the headers
 	orphan   error    // why it is not a new store, if there is nothing in it
+	pages    *boundedPages
 }
 
 // OpenDamaged opens a file for reading. It is kverr.InUse where a process writes

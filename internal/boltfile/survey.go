@@ -16,8 +16,14 @@ const maxRunBytes = 512 << 20
 // boundedPages are the pages of a file that may claim anything.
 type boundedPages struct{ filePages }
 
+// source returns the pages of the file. All walks share their memory, and only one
+// goes on at a time.
 func (d *Damaged) source(ctx context.Context) *boundedPages {
-	return &boundedPages{filePages{ctx: ctx, file: d.file, size: int(d.pageSize)}}
+	if d.pages == nil {
+		d.pages = &boundedPages{filePages{file: d.file, size: int(d.pageSize)}}
+	}
+	d.pages.ctx = ctx
+	return d.pages
 }
 
 func (b *boundedPages) read(id, n uint64, depth int) ([]byte, error) {

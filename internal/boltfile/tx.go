@@ -2,6 +2,7 @@ package boltfile
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type Tx struct {
 	// Of a transaction that writes:
 	meta, data, expiry *bolt.Bucket
 	index              []indexChange       // of the deadlines; see writeIndex
+	unknown            map[string]struct{} // keys whose entries in the index are to be found and removed
 	seen               map[uint64]struct{} // pages that have been looked at
 	expired            int64               // entries added to the index of deadlines that are over, less those removed
 	cleared            bool
@@ -52,14 +54,18 @@ func newWriteTx(snap *snapshot, tx *bolt.Tx, now time.Time) (*Tx, error) {
 const UnknownDeadline = -1
 
 // Entry reads the entry of a key, live or not. exists is whether the file holds
-// it. The value is a part of the file: who keeps it has to copy it.
-func (t *Tx) Entry(key string) (value []byte, deadline int64, exists bool, err error) {
+// it. The value is a part of the file: who keeps it has to copy it. It may be missing
+// unless it is wanted.
+func (t *Tx) Entry(key string, wanted bool) (value []byte, deadline int64, exists bool, err error) {
 	rec, err := t.record([]byte(key))
 	if rec == nil {
 		return nil, 0, false, err
 	}
-	deadline, value, err = ParseRecord([]byte(key), rec)
-	if err != nil {
+	deadline, value, err = t.snap.parse([]byte(key), rec, wanted)
+	switch {
+	case errors.Is(err, kverr.TooLarge):
+		return nil, deadline, true, err
+	case err != nil:
 		return nil, UnknownDeadline, true, err
 	}
 	return value, deadline, true, nil
@@ -127,22 +133,16 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 }
 
 // forgetDeadline takes a key out of the index. Where nobody knows its deadline
-// any more the whole index is searched, because an entry that stays behind would
-// count as an expired key.
+// any more writeIndex searches the whole index, once for all such keys, because an
+// entry that stays behind would count as an expired key.
 func (t *Tx) forgetDeadline(key string, deadline int64) error {
 	k, _ := expiryEntry(deadline, key)
 	if deadline == UnknownDeadline {
-		found := false
-		err := t.deadlines(func(entry, value []byte) (bool, error) {
-			if _, indexed := splitExpiryEntry(entry, value); string(indexed) == key {
-				k, found = bytes.Clone(entry), true
-			}
-			return !found, nil
-		})
-		if err != nil || !found {
-			return err
+		if t.unknown == nil {
+			t.unknown = map[string]struct{}{}
 		}
-		deadline, _ = splitExpiryEntry(k, nil)
+		t.unknown[key] = struct{}{}
+		return nil
 	}
 	if deadline <= t.Now {
 		t.expired--
@@ -160,6 +160,9 @@ type indexChange struct {
 // writeIndex changes the index of deadlines, in its order: in that of the keys the
 // engine would take a time that grows with the square of their number.
 func (t *Tx) writeIndex() error {
+	if err := t.findUnknown(); err != nil {
+		return err
+	}
 	slices.SortStableFunc(t.index, func(a, b indexChange) int { return bytes.Compare(a.k, b.k) })
 	for _, c := range t.index {
 		err := t.judge(t.snap.expiryTree(), c.k)
@@ -175,6 +178,27 @@ func (t *Tx) writeIndex() error {
 		}
 	}
 	return nil
+}
+
+// findUnknown adds the removals of the keys in unknown to those of the index, before
+// what the transaction stores under them.
+func (t *Tx) findUnknown() error {
+	if len(t.unknown) == 0 {
+		return nil
+	}
+	var found []indexChange
+	err := t.deadlines(func(k, v []byte) (bool, error) {
+		deadline, key := splitExpiryEntry(k, v)
+		if _, ok := t.unknown[string(key)]; ok {
+			found = append(found, indexChange{k: bytes.Clone(k), remove: true})
+			if deadline <= t.Now {
+				t.expired--
+			}
+		}
+		return true, nil
+	})
+	t.index, t.unknown = append(found, t.index...), nil
+	return err
 }
 
 // deadlines visits the index as it was when the transaction began, until visit
@@ -238,7 +262,7 @@ func (t *Tx) Clear() error {
 			return err
 		}
 	}
-	t.index = nil
+	t.index, t.unknown = nil, nil
 	t.data, t.expiry, t.Count = tx.Bucket(bucketData), tx.Bucket(bucketExpiry), 0
 	t.cleared, t.expired = true, 0
 	return setMetaNumber(t.meta, metaEpoch, metaNumber(t.meta, metaEpoch)+1)
@@ -271,6 +295,16 @@ func (t *Tx) has(pos wal.Pos) bool { return t.snap.log == nil || t.snap.log.pos 
 
 // Epoch changes with each Clear.
 func (t *Tx) Epoch() uint64 { return t.snap.epoch }
+
+// recount counts the records of the file as it was when the transaction began, as far
+// as they can be read, and adds those of the transaction.
+func (t *Tx) recount(own int64) (n int64) {
+	if t.cleared {
+		return 0
+	}
+	t.Scan("", func(_, _ []byte) (bool, error) { n++; return true, nil }) // what is damaged is for its reader to hear about
+	return n + own
+}
 
 // Scan visits the records of the keys from start on, in order, until visit says
 // no. Key and record are the file's own memory: ParseRecord splits the record.

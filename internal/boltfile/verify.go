@@ -75,6 +75,9 @@ type pageSource interface {
 	read(id, n uint64, depth int) ([]byte, error)
 }
 
+// maxBranchBytes is more than the longest branch has, with its pages: see extent.
+const maxBranchBytes = 256 << 10
+
 // filePages reads pages from a file. A page of many is read as a whole only
 // where its own table of elements adds up to that.
 type filePages struct {
@@ -82,18 +85,22 @@ type filePages struct {
 	file   io.ReaderAt
 	size   int
 	levels [maxTreeDepth][]byte
+	large  []byte // of a page that only a leaf can be: one at a time is in use
 }
 
 func (f *filePages) read(id, n uint64, depth int) ([]byte, error) {
 	if err := f.ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := f.levels[depth]
-	if uint64(cap(b)) < n {
-		b = make([]byte, n)
-		f.levels[depth] = b
+	buf := &f.levels[depth]
+	if n > maxBranchBytes {
+		buf = &f.large
 	}
-	b = b[:n]
+	if uint64(cap(*buf)) < n {
+		*buf = nil // so that the two are not held at once
+		*buf = make([]byte, n)
+	}
+	b := (*buf)[:n]
 	if _, err := f.file.ReadAt(b, int64(id)*int64(f.size)); err != nil {
 		return nil, readError(err)
 	}
@@ -219,7 +226,7 @@ func (v *verifier) buckets(buckets map[string][]byte) error {
 	if n := numbers[string(metaCount)]; len(n) == 8 {
 		count = binary.BigEndian.Uint64(n)
 	}
-	if count > 1<<62 {
+	if count > uint64(v.meta.pages)*uint64(v.meta.pageSize)/elementBytes { // each takes more
 		return kverr.Errorf(kverr.Corrupt, "the file is damaged: it claims to hold %d keys; restore it from a backup", count)
 	}
 	// The deadlines of the records and those of the index are the same if

@@ -127,6 +127,7 @@ func kindOf(err error) string {
 	for kind, name := range map[error]string{
 		extlibs.ErrCorrupt: "corrupt", extlibs.ErrFormat: "format", extlibs.ErrFull: "full",
 		extlibs.ErrNotFound: "absent", extlibs.ErrCommitUnknown: "unknown", extlibs.ErrClosed: "closed",
+		extlibs.ErrTooLarge: "too large",
 	} {
 		if errors.Is(err, kind) {
 			return name
@@ -140,6 +141,8 @@ func kindOf(err error) string {
 
 // calls are what the child can be asked for. key is one to be about.
 var calls = map[string]func(h *extlibs.Handle, key string) error{
+	"exists": func(h *extlibs.Handle, key string) error { _, err := h.Exists(ctx, key); return err },
+	"incr":   func(h *extlibs.Handle, key string) error { _, err := h.Incr(ctx, key, 1, 0); return err },
 	"get":    func(h *extlibs.Handle, key string) error { _, err := h.Get(ctx, key); return err },
 	"keys":   func(h *extlibs.Handle, _ string) error { _, err := h.Keys(ctx, extlibs.ListOptions{}); return err },
 	"count":  func(h *extlibs.Handle, _ string) error { _, err := h.Count(ctx, "*"); return err },
