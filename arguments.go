@@ -284,14 +284,15 @@ func patternArg(o object.Object) (*glob.Pattern, error) {
 }
 
 // keysArg takes keys and returns each of them once, however often it stands
-// there.
-func keysArg(o object.Object) ([]string, error) {
+// there. It counts them.
+func (h *Handle) keysArg(held *budget, o object.Object) ([]string, error) {
 	elems := elementsOf(o)
 	if elems == nil {
 		return nil, kverr.Errorf(ErrType, "keys must be a list of str, not %s", typeName(o))
 	}
-	var keys []string
-	seen, i := map[string]bool{}, 0
+	most := held.most(lenOf(o), budgetKeyBytes)
+	keys := make([]string, 0, most)
+	seen, i := make(map[string]bool, most), 0
 	for el := range elems {
 		s, ok := el.(*object.String)
 		if !ok {
@@ -300,7 +301,13 @@ func keysArg(o object.Object) ([]string, error) {
 		i++
 		key := s.StringValue()
 		if seen[key] {
+			if err := held.look(budgetKeyBytes); err != nil {
+				return nil, h.inStore("", err)
+			}
 			continue
+		}
+		if err := held.takeKey(key); err != nil {
+			return nil, h.inStore("", err)
 		}
 		seen[key] = true
 		keys = append(keys, key)
@@ -328,6 +335,21 @@ func elementsOf(o object.Object) iter.Seq[object.Object] {
 		}
 	}
 	return nil
+}
+
+// lenOf is how many elements elementsOf returns.
+func lenOf(o object.Object) int {
+	switch o := o.(type) {
+	case *object.List:
+		return len(o.Elements)
+	case *object.Tuple:
+		return len(o.Elements)
+	case *object.Set:
+		return len(o.Elements)
+	case *object.DictKeys:
+		return len(o.Dict.Pairs)
+	}
+	return 0
 }
 
 // callableArg takes what the interpreter can call back.

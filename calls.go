@@ -117,11 +117,11 @@ func storeArg(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result,
 		return Result{}, r.err
 	}
 	if kind == OpSet && h.memory != nil {
-		if done, err := h.setObject(key, a.at(1), ttl); done {
+		if done, err := h.setObject(ctx, key, a.at(1), ttl); done {
 			return Result{}, err
 		}
 	}
-	value, err := encodeObject(a.at(1), h.opts.maxValueBytes)
+	value, err := encodeObject(ctx, a.at(1), h.opts.maxValueBytes)
 	if err != nil {
 		return Result{}, err
 	}
@@ -134,7 +134,7 @@ func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 			if o := readyObject(r); o != nil {
 				return o, nil
 			}
-			return h.object(key.StringValue(), RawValue(r.Value()))
+			return h.object(ctx, key.StringValue(), RawValue(r.Value()))
 		}
 	}
 	e, err := loadArg(ctx, h, a, NeedValue)
@@ -144,7 +144,7 @@ func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	if err != nil {
 		return nil, err
 	}
-	return h.object(e.Key, e.Value)
+	return h.object(ctx, e.Key, e.Value)
 }
 
 func loadArg(ctx context.Context, h *Handle, a arguments, need Need) (Entry, error) {
@@ -164,8 +164,16 @@ func fallback(o object.Object) object.Object {
 }
 
 // object decodes a value that was read under key.
-func (h *Handle) object(key string, v Value) (object.Object, error) {
-	o, err := decodeObject(v)
+func (h *Handle) object(ctx context.Context, key string, v Value) (object.Object, error) {
+	if err := h.checkDecoded(ctx, v); err != nil {
+		return nil, h.inStore(key, err)
+	}
+	return h.objectCounted(ctx, key, v)
+}
+
+// objectCounted is object for a value whose decoded size a budget has counted.
+func (h *Handle) objectCounted(ctx context.Context, key string, v Value) (object.Object, error) {
+	o, err := decodeObject(ctx, v)
 	if err != nil {
 		return nil, h.inStore(key, err)
 	}
@@ -185,14 +193,14 @@ func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key, NeedOld: true})
+	old, err := h.pop(ctx, key)
+	if err == ErrNotFound {
+		return fallback(a.at(1)), nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !r.Applied {
-		return fallback(a.at(1)), nil
-	}
-	return h.object(key, r.Old)
+	return h.objectCounted(ctx, key, old)
 }
 
 func callExists(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
@@ -242,7 +250,7 @@ func callIncr(ctx context.Context, h *Handle, a arguments) (object.Object, error
 	if err != nil {
 		return nil, err
 	}
-	return h.object(key, result.New)
+	return h.object(ctx, key, result.New)
 }
 
 func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
@@ -256,7 +264,7 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 		current := initial
 		if !old.IsZero() {
 			var err error
-			if current, err = h.object(key, old); err != nil {
+			if current, err = h.object(ctx, key, old); err != nil {
 				return Value{}, err
 			}
 		}
@@ -267,12 +275,12 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 		if isNone(next) {
 			return Value{}, kverr.Errorf(ErrInvalid, "fn returned None, nothing was stored; let it return the new value (a method such as append changes its list and returns None)")
 		}
-		return encodeObject(next, h.opts.maxValueBytes)
+		return encodeObject(ctx, next, h.opts.maxValueBytes)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return h.object(key, value)
+	return h.object(ctx, key, value)
 }
 
 func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
@@ -286,12 +294,12 @@ func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, e
 		if err != nil {
 			return Value{}, err
 		}
-		return encodeObject(made, h.opts.maxValueBytes)
+		return encodeObject(ctx, made, h.opts.maxValueBytes)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return h.object(key, value)
+	return h.object(ctx, key, value)
 }
 
 func callKeys(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
@@ -302,7 +310,7 @@ func callKeys(ctx context.Context, h *Handle, a arguments) (object.Object, error
 
 func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	return h.list(ctx, a, NeedValue, func(e Entry) (object.Object, error) {
-		value, err := h.object(e.Key, e.Value)
+		value, err := h.objectCounted(ctx, e.Key, e.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -346,17 +354,21 @@ func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, erro
 }
 
 func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	keys, err := keysArg(a.at(0))
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	keys, err := h.keysArg(&held, a.at(0))
 	if err != nil {
 		return nil, err
 	}
-	entries, err := h.loadMany(ctx, keys, NeedValue)
+	entries, err := h.loadHeld(ctx, &held, keys, NeedValue)
 	if err != nil {
 		return nil, err
 	}
 	pairs := make(map[string]object.DictPair, len(entries))
 	for _, e := range entries {
-		value, err := h.object(e.Key, e.Value)
+		if err := held.takeDecoded(e.Value); err != nil {
+			return nil, h.inStore(damagedKey(e.Key, err), err)
+		}
+		value, err := h.objectCounted(ctx, e.Key, e.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -374,14 +386,14 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	if err != nil {
 		return nil, err
 	}
-	ops := make([]Op, 0, len(dict.Pairs))
 	held := newBudget(ctx, h.opts.maxOperationBytes)
+	ops := make([]Op, 0, held.most(len(dict.Pairs), budgetOpBytes))
 	for _, p := range dict.Pairs {
 		key, err := keyArg(p.Key)
 		if err != nil {
 			return nil, err
 		}
-		value, err := encodeObject(p.Value, h.opts.maxValueBytes)
+		value, err := encodeObject(ctx, p.Value, h.opts.maxValueBytes)
 		if err != nil {
 			return nil, codec.At(err, codec.KeyStep(key))
 		}
@@ -396,7 +408,8 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 }
 
 func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	keys, err := keysArg(a.at(0))
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	keys, err := h.keysArg(&held, a.at(0))
 	if err != nil {
 		return nil, err
 	}
@@ -413,11 +426,11 @@ func callCompareAndSet(ctx context.Context, h *Handle, a arguments) (object.Obje
 	if err != nil {
 		return nil, err
 	}
-	old, err := encodeObject(a.at(1), h.opts.maxValueBytes)
+	old, err := encodeObject(ctx, a.at(1), h.opts.maxValueBytes)
 	if err != nil {
 		return nil, err
 	}
-	value, err := encodeObject(a.at(2), h.opts.maxValueBytes)
+	value, err := encodeObject(ctx, a.at(2), h.opts.maxValueBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -430,7 +443,7 @@ func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.O
 	if err != nil {
 		return nil, err
 	}
-	old, err := encodeObject(a.at(1), h.opts.maxValueBytes)
+	old, err := encodeObject(ctx, a.at(1), h.opts.maxValueBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -462,7 +475,7 @@ func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error
 	}
 	n := 0
 	err = h.walk(ctx, p, 0, "", NeedValue, func(e Entry) (bool, error) {
-		value, err := h.object(e.Key, e.Value)
+		value, err := h.object(ctx, e.Key, e.Value)
 		if err != nil {
 			return false, err
 		}

@@ -68,14 +68,21 @@ func (h *Handle) load(ctx context.Context, key string, need Need) (Entry, error)
 }
 
 func (h *Handle) loadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	for _, key := range keys {
+		if err := held.takeKey(key); err != nil {
+			return nil, h.inStore("", err)
+		}
+	}
+	return h.loadHeld(ctx, &held, keys, need)
+}
+
+// loadHeld is loadMany for keys that a budget has counted.
+func (h *Handle) loadHeld(ctx context.Context, held *budget, keys []string, need Need) ([]Entry, error) {
 	for _, key := range keys {
 		if err := h.checkKey(key); err != nil {
 			return nil, err
 		}
-	}
-	held := newBudget(ctx, h.opts.maxOperationBytes)
-	if err := held.takeKeys(keys); err != nil {
-		return nil, h.inStore("", err)
 	}
 	load := func() ([]Entry, error) { return h.store.LoadMany(ctx, keys, need) }
 	var entries []Entry
@@ -100,7 +107,7 @@ func (h *Handle) loadMany(ctx context.Context, keys []string, need Need) ([]Entr
 }
 
 func (h *Handle) apply(ctx context.Context, op Op) (Result, error) {
-	if err := h.checkOp(&op); err != nil {
+	if err := h.checkOp(ctx, &op); err != nil {
 		return Result{}, err
 	}
 	r, err := h.applyRaw(ctx, op)
@@ -124,7 +131,7 @@ func (h *Handle) applyMany(ctx context.Context, ops []Op) ([]Result, error) {
 // applyPage is applyMany for keys of a page, which the store has bounded.
 func (h *Handle) applyPage(ctx context.Context, ops []Op) ([]Result, error) {
 	for i := range ops {
-		if err := h.checkOp(&ops[i]); err != nil {
+		if err := h.checkOp(ctx, &ops[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -229,7 +236,7 @@ func (h *Handle) checkKey(key string) error {
 	return nil
 }
 
-func (h *Handle) checkOp(op *Op) error {
+func (h *Handle) checkOp(ctx context.Context, op *Op) error {
 	if err := h.checkKey(op.Key); err != nil {
 		return err
 	}
@@ -252,7 +259,32 @@ func (h *Handle) checkOp(op *Op) error {
 	if op.Value.Len() > h.opts.maxValueBytes {
 		return kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
 	}
-	return nil
+	return h.checkDecoded(ctx, op.Value)
 }
 
-func (h *Handle) encode(v any) (Value, error) { return encodeGo(v, h.opts.maxValueBytes) }
+// checkDecoded returns ErrTooLarge for a value that would take too much memory once
+// decoded. Such a value is not stored, and not decoded where it comes from elsewhere.
+func (h *Handle) checkDecoded(ctx context.Context, v Value) error {
+	return checkDecodedSize(ctx, v, h.opts.decodedBytes())
+}
+
+func (h *Handle) encode(ctx context.Context, v any) (Value, error) {
+	return encodeGo(ctx, v, h.opts.maxValueBytes)
+}
+
+// decode makes a Go value of one that was read under key.
+func (h *Handle) decode(ctx context.Context, key string, v Value) (any, error) {
+	if err := h.checkDecoded(ctx, v); err != nil {
+		return nil, h.inStore(key, err)
+	}
+	return h.decodeCounted(ctx, key, v)
+}
+
+// decodeCounted is decode for a value whose decoded size a budget has counted.
+func (h *Handle) decodeCounted(ctx context.Context, key string, v Value) (any, error) {
+	out, err := decodeGo(ctx, v)
+	if err != nil {
+		return nil, h.inStore(key, err)
+	}
+	return out, nil
+}

@@ -13,11 +13,11 @@ import (
 // of sets and dicts does not matter. ttl replaces the time left, 0 makes the key
 // permanent, KeepTTL leaves it. An absent key equals nothing: Add stores there.
 func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
-	was, err := h.encode(old)
+	was, err := h.encode(ctx, old)
 	if err != nil {
 		return false, inCall("compare_and_set", err)
 	}
-	next, err := h.encode(value)
+	next, err := h.encode(ctx, value)
 	if err != nil {
 		return false, inCall("compare_and_set", err)
 	}
@@ -28,7 +28,7 @@ func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any,
 // CompareAndDelete removes key if its live value equals old, as CompareAndSwap
 // compares them, and reports whether it did.
 func (h *Handle) CompareAndDelete(ctx context.Context, key string, old any) (bool, error) {
-	was, err := h.encode(old)
+	was, err := h.encode(ctx, old)
 	if err != nil {
 		return false, inCall("compare_and_delete", err)
 	}
@@ -70,12 +70,12 @@ func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, erro
 			return false, nil
 		}
 		if !compared {
-			if want, err = codec.Digest(old.data); err != nil {
+			if want, err = codec.Digest(ctx, old.data); err != nil {
 				return false, err
 			}
 			compared = true
 		}
-		found, err := codec.Digest(r.Old.data)
+		found, err := codec.Digest(ctx, r.Old.data)
 		if err != nil {
 			return false, h.inStore(op.Key, err)
 		}

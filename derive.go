@@ -47,7 +47,8 @@ func (h *Handle) scan(ctx context.Context, p *glob.Pattern, limit int, after str
 	}
 }
 
-// collect is scan for callers that keep what they get: it bounds what they hold.
+// collect is scan for callers that keep what they get, values decoded: it counts what
+// they hold.
 func (h *Handle) collect(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	again := func() {
@@ -55,12 +56,8 @@ func (h *Handle) collect(ctx context.Context, p *glob.Pattern, limit int, after 
 		restart()
 	}
 	return h.scan(ctx, p, limit, after, need, again, func(e Entry) error {
-		bytes := len(e.Key)
-		if need&NeedValue != 0 { // a store may add the value all the same
-			bytes += e.Value.Len()
-		}
-		if err := held.take(bytes); err != nil {
-			return h.inStore("", err)
+		if err := held.takeEntry(&e, need); err != nil {
+			return h.inStore(damagedKey(e.Key, err), err)
 		}
 		return each(e)
 	})
@@ -88,6 +85,28 @@ func (h *Handle) countMatching(ctx context.Context, p *glob.Pattern) (int, error
 	n := 0
 	err := h.scan(ctx, p, 0, "", 0, func() { n = 0 }, func(Entry) error { n++; return nil })
 	return n, err
+}
+
+// pop removes a key and returns its value, or ErrNotFound. A value that could not be
+// decoded within the limits stays.
+func (h *Handle) pop(ctx context.Context, key string) (Value, error) {
+	if !h.inMemory { // where a value may be that no limit of this host has seen
+		e, err := h.load(ctx, key, NeedValue)
+		if err == nil {
+			err = h.checkDecoded(ctx, e.Value)
+			if err != nil {
+				err = h.inStore(key, err)
+			}
+		}
+		if err != nil {
+			return Value{}, err
+		}
+	}
+	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key, NeedOld: true})
+	if err == nil && !r.Applied {
+		err = ErrNotFound
+	}
+	return r.Old, err
 }
 
 // How often update runs its function, and from when on it makes way for others.

@@ -40,17 +40,14 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 		if v, ok := r.Box(); ok {
 			return v, nil
 		}
-		return h.decoded("get", key, RawValue(r.Value()), nil, nil)
+		return h.decoded(ctx, "get", key, RawValue(r.Value()), nil, nil)
 	}
 	e, err := h.load(ctx, key, NeedValue)
 	if err != nil {
 		return nil, h.inCall("get", key, err)
 	}
-	v, err := e.Value.Decode()
-	if err != nil {
-		return nil, inCall("get", h.inStore(key, err))
-	}
-	return v, nil
+	v, err := h.decode(ctx, key, e.Value)
+	return v, inCall("get", err)
 }
 
 // Set stores a value, of the Go types that Encode lists, under a key and replaces
@@ -59,7 +56,7 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 // MaxValueBytes or nested more than MaxDepth levels is ErrTooLarge.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
 	if h.memory != nil {
-		if done, err := h.setGo(key, value, ttl); done {
+		if done, err := h.setGo(ctx, key, value, ttl); done {
 			return inCall("set", err)
 		}
 	}
@@ -74,7 +71,7 @@ func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Durati
 }
 
 func (h *Handle) applyGo(ctx context.Context, kind OpKind, key string, value any, ttl time.Duration) (Result, error) {
-	v, err := h.encode(value)
+	v, err := h.encode(ctx, value)
 	if err != nil {
 		return Result{}, err
 	}
@@ -92,18 +89,12 @@ func (h *Handle) Delete(ctx context.Context, key string) (bool, error) {
 
 // Pop removes a key and returns its value. An absent key is ErrNotFound.
 func (h *Handle) Pop(ctx context.Context, key string) (any, error) {
-	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key, NeedOld: true})
-	if err == nil && !r.Applied {
-		err = ErrNotFound
-	}
+	old, err := h.pop(ctx, key)
 	if err != nil {
 		return nil, h.inCall("pop", key, err)
 	}
-	v, err := r.Old.Decode()
-	if err != nil {
-		return nil, inCall("pop", h.inStore(key, err))
-	}
-	return v, nil
+	v, err := h.decodeCounted(ctx, key, old)
+	return v, inCall("pop", err)
 }
 
 // Exists reports whether a key is live.
@@ -162,17 +153,17 @@ func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok boo
 		var v any
 		if !old.IsZero() {
 			var err error
-			if v, err = old.Decode(); err != nil {
-				return Value{}, h.inStore(key, err)
+			if v, err = h.decode(ctx, key, old); err != nil {
+				return Value{}, err
 			}
 		}
 		var next any
 		if next, fnErr = fn(v, !old.IsZero()); fnErr != nil {
 			return Value{}, fnErr
 		}
-		return h.encode(next)
+		return h.encode(ctx, next)
 	})
-	return h.decoded("update", key, value, err, fnErr)
+	return h.decoded(ctx, "update", key, value, err, fnErr)
 }
 
 // GetOrSet returns the value of a key, or stores and returns what fn makes. Two
@@ -185,23 +176,20 @@ func (h *Handle) GetOrSet(ctx context.Context, key string, fn func() (any, error
 		if v, fnErr = fn(); fnErr != nil {
 			return Value{}, fnErr
 		}
-		return h.encode(v)
+		return h.encode(ctx, v)
 	})
-	return h.decoded("get_or_set", key, value, err, fnErr)
+	return h.decoded(ctx, "get_or_set", key, value, err, fnErr)
 }
 
-func (h *Handle) decoded(call, key string, value Value, err, fnErr error) (any, error) {
+func (h *Handle) decoded(ctx context.Context, call, key string, value Value, err, fnErr error) (any, error) {
 	if fnErr != nil {
 		return nil, fnErr
 	}
 	if err != nil {
 		return nil, inCall(call, err)
 	}
-	v, err := value.Decode()
-	if err != nil {
-		return nil, inCall(call, h.inStore(key, err))
-	}
-	return v, nil
+	v, err := h.decode(ctx, key, value)
+	return v, inCall(call, err)
 }
 
 // Keys returns the live keys that o selects, sorted by their bytes. More than
@@ -231,9 +219,9 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 	}
 	var items []Item
 	err = h.collect(ctx, p, o.Limit, o.After, NeedValue, func() { items = nil }, func(e Entry) error {
-		v, err := e.Value.Decode()
+		v, err := h.decodeCounted(ctx, e.Key, e.Value)
 		if err != nil {
-			return h.inStore(e.Key, err)
+			return err
 		}
 		items = append(items, Item{e.Key, v})
 		return nil
@@ -264,9 +252,9 @@ func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] 
 		p, err := o.compile()
 		if err == nil {
 			err = h.walk(ctx, p, o.Limit, o.After, NeedValue, func(e Entry) (bool, error) {
-				v, err := e.Value.Decode()
+				v, err := h.decode(ctx, e.Key, e.Value)
 				if err != nil {
-					return false, h.inStore(e.Key, err)
+					return false, err
 				}
 				return yield(Item{e.Key, v}, nil), nil
 			})
@@ -292,41 +280,34 @@ func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error
 // GetMany returns the values of those keys that are live, all of one moment.
 // More than MaxOperationBytes is ErrTooLarge, as for SetMany and DeleteMany.
 func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
-	entries, err := h.loadMany(ctx, distinct(keys), NeedValue)
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	once, err := held.distinct(keys)
+	if err != nil {
+		return nil, inCall("get_many", h.inStore("", err))
+	}
+	entries, err := h.loadHeld(ctx, &held, once, NeedValue)
 	if err != nil {
 		return nil, inCall("get_many", err)
 	}
 	values := make(map[string]any, len(entries))
 	for _, e := range entries {
-		v, err := e.Value.Decode()
-		if err != nil {
-			return nil, inCall("get_many", h.inStore(e.Key, err))
+		if err := held.takeDecoded(e.Value); err != nil {
+			return nil, inCall("get_many", h.inStore(damagedKey(e.Key, err), err))
 		}
-		values[e.Key] = v
+		if values[e.Key], err = h.decodeCounted(ctx, e.Key, e.Value); err != nil {
+			return nil, inCall("get_many", err)
+		}
 	}
 	return values, nil
-}
-
-// distinct returns each key once.
-func distinct(keys []string) []string {
-	seen := make(map[string]struct{}, len(keys))
-	once := make([]string, 0, len(keys))
-	for _, key := range keys {
-		if _, dup := seen[key]; !dup {
-			seen[key] = struct{}{}
-			once = append(once, key)
-		}
-	}
-	return once
 }
 
 // SetMany stores all values with one ttl: all of them or, where it returns an
 // error, none, unless that is ErrCommitUnknown. On disk it is one durable write.
 func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
-	ops := make([]Op, 0, len(values))
 	held := newBudget(ctx, h.opts.maxOperationBytes)
+	ops := make([]Op, 0, held.most(len(values), budgetOpBytes))
 	for key, value := range values {
-		v, err := h.encode(value)
+		v, err := h.encode(ctx, value)
 		if err != nil {
 			return inCall("set_many", codec.At(err, codec.KeyStep(key)))
 		}

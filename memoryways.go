@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"time"
 	"unicode/utf8"
 
@@ -94,7 +95,7 @@ func (h *Handle) setFloat(key string, f float64, ttl time.Duration) (done bool, 
 const maxHead = 9 // bytes of an encoded number, or of what precedes a text
 
 // setGo stores a Go value as they do.
-func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err error) {
+func (h *Handle) setGo(ctx context.Context, key string, v any, ttl time.Duration) (done bool, err error) {
 	switch v := v.(type) {
 	case string:
 		return h.setText(key, v, ttl)
@@ -110,12 +111,12 @@ func (h *Handle) setGo(key string, v any, ttl time.Duration) (done bool, err err
 	}
 	buf := codec.NewBuffer()
 	defer buf.Release()
-	raw, err := writeGo(buf, v, h.opts.maxValueBytes)
-	return h.setEncoded(key, raw, ttl, err)
+	raw, err := writeGo(ctx, buf, v, h.opts.maxValueBytes)
+	return h.setEncoded(ctx, key, raw, ttl, err)
 }
 
 // setObject is setGo for script objects.
-func (h *Handle) setObject(key string, o object.Object, ttl time.Duration) (done bool, err error) {
+func (h *Handle) setObject(ctx context.Context, key string, o object.Object, ttl time.Duration) (done bool, err error) {
 	switch o := o.(type) {
 	case *object.String:
 		return h.setText(key, o.StringValue(), ttl)
@@ -129,19 +130,26 @@ func (h *Handle) setObject(key string, o object.Object, ttl time.Duration) (done
 	}
 	buf := codec.NewBuffer()
 	defer buf.Release()
-	raw, err := writeObject(buf, o, h.opts.maxValueBytes)
-	return h.setEncoded(key, raw, ttl, err)
+	raw, err := writeObject(ctx, buf, o, h.opts.maxValueBytes)
+	return h.setEncoded(ctx, key, raw, ttl, err)
 }
 
 // setEncoded stores an encoded value with parts, with one allocation, unless err
 // says that it could not be encoded.
-func (h *Handle) setEncoded(key string, raw []byte, ttl time.Duration, err error) (bool, error) {
+func (h *Handle) setEncoded(ctx context.Context, key string, raw []byte, ttl time.Duration, err error) (bool, error) {
 	if err != nil {
 		return true, err
 	}
 	w, ok := h.shortWrite(key, ttl)
 	if !ok {
 		return false, nil
+	}
+	if int64(len(raw)) > h.opts.decodedBytes()/codec.MaxGrowth {
+		v := Value{string(raw)}
+		if err := h.checkDecoded(ctx, v); err != nil {
+			return true, err
+		}
+		return h.put(w, key, memtable.New(key, v.data, w.deadline))
 	}
 	return h.put(w, key, memtable.NewBytes(key, raw, w.deadline))
 }

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -46,7 +47,7 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 			if got, err := h.Get(t.Context(), key); err != nil || fmt.Sprintf("%T %#v", got, got) != fmt.Sprintf("%T %#v", v, v) {
 				t.Errorf("%#v comes back as %#v, %v", v, got, err)
 			}
-			plain, err := decodeObject(want)
+			plain, err := decodeObject(context.Background(), want)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +287,7 @@ func TestAShortTextOfAValueDoesNotKeepALongOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := decodeObject(raw)
+		o, err := decodeObject(context.Background(), raw)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ const (
 	DefaultMaxCreatedFiles   = 1024            // files that the scripts of a registry create
 	DefaultMaxTasks          = 1024            // background tasks of a registry that run at once
 	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
-	DefaultMaxOperationBytes = 64 << 20        // bytes that one call on many keys reads and writes
+	DefaultMaxOperationBytes = 64 << 20        // bytes of memory that one call on many keys, or one decoded value, takes
 	DefaultMaxMemoryBytes    = 1 << 30         // bytes of one in-memory store
 	DefaultLogBytes          = 8 << 20         // bytes of the log in front of a file
 	DefaultLockTimeout       = 1 * time.Second // wait for another process's file lock
@@ -127,12 +127,18 @@ func MaxValueBytes(n int) Option {
 	}
 }
 
-// MaxOperationBytes bounds what one call on many keys holds at once, such as
+// MaxOperationBytes limits the memory that one call on many keys takes, such as
 // GetMany, SetMany, Items, or ApplyMany of Handle.Store: the keys and encoded
-// values that it reads and writes, and 32 bytes for each. A call beyond it is
+// values that it reads and writes, the decoded values that it returns, by an
+// estimate, and what the library needs for each besides (640 bytes for an operation
+// of a batch, 224 for a key, 160 for an entry of a list). A call over the limit is
 // ErrTooLarge and changes nothing. All, Count and DeleteMatching hold one page,
-// which the store bounds; calls on one key are bounded by MaxValueBytes alone.
-// n of zero or less sets DefaultMaxOperationBytes.
+// which the store bounds.
+//
+// It also limits what one value takes once it is decoded, as four times MaxValueBytes
+// does where that is more: a larger value is ErrTooLarge when it is stored, and when
+// it is read from a store that took it from elsewhere. A list of n dicts of None, of
+// 3n bytes when encoded, takes 528n. n of zero or less sets DefaultMaxOperationBytes.
 func MaxOperationBytes(n int) Option {
 	return func(o *options) {
 		if n <= 0 {
@@ -140,6 +146,15 @@ func MaxOperationBytes(n int) Option {
 		}
 		o.maxOperationBytes = n
 	}
+}
+
+// decodedGrowth is how many times MaxValueBytes a decoded value takes at most, where
+// that is more than MaxOperationBytes.
+const decodedGrowth = 4
+
+// decodedBytes is how much memory one decoded value takes at most.
+func (o *options) decodedBytes() int64 {
+	return max(int64(o.maxOperationBytes), decodedGrowth*int64(o.maxValueBytes))
 }
 
 // MaxKeys bounds the live keys of each store. n of zero or less means no limit.

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/paularlott/scriptling/object"
@@ -9,9 +10,10 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
-// decodeObject makes a script's object of a value.
-func decodeObject(v Value) (object.Object, error) {
-	r := objectReader{Bounds: codec.BoundsOf(v.data)}
+// decodeObject makes a script's object of a value, whose decoded size the caller has
+// checked.
+func decodeObject(ctx context.Context, v Value) (object.Object, error) {
+	r := objectReader{Bounds: codec.BoundsOf(ctx, v.data)}
 	o, rest, err := r.value(v.data, 0, 0)
 	if err := r.End(rest, err); err != nil {
 		return nil, err
@@ -107,6 +109,9 @@ func (r *objectReader) value(s string, depth, more int) (object.Object, string, 
 	}
 	elems := make([]object.Object, item.Int)
 	for i := range elems {
+		if err = r.LookAt(i); err != nil {
+			return nil, rest, err
+		}
 		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
 			return nil, rest, err
 		}
@@ -115,15 +120,18 @@ func (r *objectReader) value(s string, depth, more int) (object.Object, string, 
 	case codec.Tuple:
 		return &object.Tuple{Elements: elems}, rest, nil
 	case codec.Set:
-		set, err := setOf(elems)
+		set, err := r.set(elems)
 		return set, rest, err
 	}
 	return &object.List{Elements: elems}, rest, nil
 }
 
-func setOf(elems []object.Object) (object.Object, error) {
+func (r *objectReader) set(elems []object.Object) (object.Object, error) {
 	s := object.NewSet()
-	for _, el := range elems {
+	for i, el := range elems {
+		if err := r.LookAt(i); err != nil {
+			return nil, err
+		}
 		if !object.IsHashable(el) {
 			return nil, fmt.Errorf("set element of type %s", typeName(el))
 		}
@@ -137,6 +145,9 @@ func setOf(elems []object.Object) (object.Object, error) {
 func (r *objectReader) dict(n int, s string, depth int) (object.Object, string, error) {
 	pairs := make(map[string]object.DictPair, n)
 	for i := range n {
+		if err := r.LookAt(i); err != nil {
+			return nil, s, err
+		}
 		more := n - i - 1
 		// Behind a name come the others, and texts: about half of the values.
 		key, rest, err := r.value(s, depth, more+(more+1)/2)

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 
 // encodeObject encodes a script's object. It reads the object's tree and keeps
 // nothing of it.
-func encodeObject(o object.Object, limit int) (Value, error) {
+func encodeObject(ctx context.Context, o object.Object, limit int) (Value, error) {
 	switch o := o.(type) { // the values that need no buffer
 	case *object.Integer:
 		return encodeInt(o.IntValue()), nil
@@ -24,7 +25,7 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 	}
 	buf := codec.NewBuffer()
 	defer buf.Release()
-	raw, err := writeObject(buf, o, limit)
+	raw, err := writeObject(ctx, buf, o, limit)
 	if err != nil {
 		return Value{}, err
 	}
@@ -32,12 +33,13 @@ func encodeObject(o object.Object, limit int) (Value, error) {
 }
 
 // writeObject encodes a script's object into a buffer.
-func writeObject(buf *codec.Buffer, o object.Object, limit int) (raw []byte, err error) {
-	buf.Bytes, err = objectWriter{codec.NewEncoder(limit)}.value(buf.Bytes, o, 0)
+func writeObject(ctx context.Context, buf *codec.Buffer, o object.Object, limit int) (raw []byte, err error) {
+	w := objectWriter{codec.NewEncoder(ctx, limit)}
+	buf.Bytes, err = w.value(buf.Bytes, o, 0)
 	// Only a structure that is too deep can be one without an end, and only
 	// then is it worth following.
 	if p, ok := err.(*codec.PathError); ok && p.Depth {
-		if steps, found := findCycle(o); found {
+		if steps, found := findCycle(ctx, o); found {
 			err = codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s"), steps)
 		}
 	}
@@ -47,7 +49,7 @@ func writeObject(buf *codec.Buffer, o object.Object, limit int) (raw []byte, err
 // objectWriter encodes script objects. Its methods append to b, as append does.
 type objectWriter struct{ codec.Encoder }
 
-func (w objectWriter) value(b []byte, o object.Object, depth int) ([]byte, error) {
+func (w *objectWriter) value(b []byte, o object.Object, depth int) ([]byte, error) {
 	switch o := o.(type) {
 	case *object.Null:
 		b = cbor.AppendNull(b)
@@ -101,7 +103,7 @@ func isNone(o object.Object) bool {
 }
 
 // elements goes on with a container that is begun, unless that is an error.
-func (w objectWriter) elements(b []byte, elems []object.Object, depth int, err error) ([]byte, error) {
+func (w *objectWriter) elements(b []byte, elems []object.Object, depth int, err error) ([]byte, error) {
 	for i := 0; i < len(elems) && err == nil; i++ {
 		if b, err = w.value(b, elems[i], depth+1); err != nil {
 			err = codec.At(err, codec.IndexStep(i))
@@ -110,7 +112,7 @@ func (w objectWriter) elements(b []byte, elems []object.Object, depth int, err e
 	return b, err
 }
 
-func (w objectWriter) dict(b []byte, d *object.Dict, depth int) ([]byte, error) {
+func (w *objectWriter) dict(b []byte, d *object.Dict, depth int) ([]byte, error) {
 	b, err := w.Dict(b, len(d.Pairs), depth)
 	if err != nil {
 		return b, err
@@ -132,7 +134,7 @@ func (w objectWriter) dict(b []byte, d *object.Dict, depth int) ([]byte, error) 
 }
 
 // key encodes a key of a dict at a depth.
-func (w objectWriter) key(b []byte, key object.Object, depth int) ([]byte, error) {
+func (w *objectWriter) key(b []byte, key object.Object, depth int) ([]byte, error) {
 	// A tuple may be a graph that is much larger than what it is made of: only
 	// once it is encoded is its size known to be bounded.
 	_, isTuple := key.(*object.Tuple)
@@ -177,10 +179,13 @@ func storableKey(o object.Object, depth int) bool {
 // findCycle looks for a container that contains itself, and returns the steps to
 // the place where it stands again. It visits each container once and does not
 // recurse, because there is no bound to what a script may nest.
-func findCycle(o object.Object) (steps []string, found bool) {
+func findCycle(ctx context.Context, o object.Object) (steps []string, found bool) {
 	onPath := map[object.Object]bool{} // false: visited, and not on a cycle
 	path := []*level{{elems: []object.Object{o}}}
-	for len(path) > 0 {
+	for n := 1; len(path) > 0; n++ {
+		if n%findCycleLook == 0 && ctx.Err() != nil {
+			return nil, false
+		}
 		l := path[len(path)-1]
 		if l.next == len(l.elems) {
 			onPath[l.container] = false
@@ -205,6 +210,8 @@ func findCycle(o object.Object) (steps []string, found bool) {
 	}
 	return nil, false
 }
+
+const findCycleLook = 4096 // elements between two looks at the context
 
 // level is a container on the path of findCycle, and how far it has been looked
 // through.

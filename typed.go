@@ -20,7 +20,7 @@ func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 	if err != nil {
 		return v, h.inCall("get", key, err)
 	}
-	v, err = decodeTyped[T](e.Value)
+	v, err = decodeTyped[T](ctx, h, e.Value)
 	if err != nil {
 		return v, inCall("get", h.inStore(key, err))
 	}
@@ -32,7 +32,7 @@ func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 // as what it points to. value must not contain itself. A ttl is that of
 // [Handle.Set].
 func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.Duration) error {
-	v, err := encodeTyped(h, value)
+	v, err := encodeTyped(ctx, h, value)
 	if err == nil {
 		_, err = h.apply(ctx, Op{Kind: OpSet, Key: key, Value: v, TTL: ttl})
 	}
@@ -48,14 +48,14 @@ func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok
 		var v T
 		if !old.IsZero() {
 			var err error
-			if v, err = decodeTyped[T](old); err != nil {
+			if v, err = decodeTyped[T](ctx, h, old); err != nil {
 				return Value{}, h.inStore(key, err)
 			}
 		}
 		if next, fnErr = fn(v, !old.IsZero()); fnErr != nil {
 			return Value{}, fnErr
 		}
-		return encodeTyped(h, next)
+		return encodeTyped(ctx, h, next)
 	})
 	if err != nil {
 		next = *new(T)
@@ -92,9 +92,12 @@ func modeOf[T any](v T, err error) T {
 	return v
 }
 
-func decodeTyped[T any](v Value) (out T, err error) {
+func decodeTyped[T any](ctx context.Context, h *Handle, v Value) (out T, err error) {
+	if err := h.checkDecoded(ctx, v); err != nil {
+		return out, err
+	}
 	if p, isAny := any(&out).(*any); isAny {
-		*p, err = v.Decode()
+		*p, err = decodeGo(ctx, v)
 		return out, err
 	}
 	if err := typedDecoding.Unmarshal([]byte(v.Raw()), &out); err != nil {
@@ -102,7 +105,7 @@ func decodeTyped[T any](v Value) (out T, err error) {
 		if errors.As(err, &mismatch) { // its text names types and fields, no value
 			return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T: it has a %s where the type has %s", out, mismatch.CBORType, mismatch.GoType)
 		}
-		if _, bad := v.Decode(); bad != nil {
+		if _, bad := decodeGo(ctx, v); bad != nil {
 			return *new(T), bad
 		}
 		return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T", out)
@@ -111,8 +114,8 @@ func decodeTyped[T any](v Value) (out T, err error) {
 }
 
 // encodeTyped leaves to encodeGo what it knows, tuples and sets among them.
-func encodeTyped(h *Handle, value any) (Value, error) {
-	v, err := h.encode(value)
+func encodeTyped(ctx context.Context, h *Handle, value any) (Value, error) {
+	v, err := h.encode(ctx, value)
 	if !errors.Is(err, ErrType) {
 		return v, err
 	}
@@ -124,7 +127,10 @@ func encodeTyped(h *Handle, value any) (Value, error) {
 		return Value{}, kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
 	}
 	v = RawValue(string(raw))
-	if _, err := v.Decode(); err != nil { // such as an int beyond 64 bits
+	if err := h.checkDecoded(ctx, v); err != nil {
+		return Value{}, err
+	}
+	if _, err := decodeGo(ctx, v); err != nil { // such as an int beyond 64 bits
 		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: it holds what scripts cannot read", value)
 	}
 	return v, nil

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"reflect"
@@ -69,9 +70,9 @@ type (
 // struct or a pointer, is an error that is ErrType and says where it stands; one
 // nested more than MaxDepth levels, as a value that contains itself is, or larger
 // than 2 GiB is ErrTooLarge. A store has a limit of its own, see [MaxValueBytes].
-func Encode(v any) (Value, error) { return encodeGo(v, math.MaxInt32) }
+func Encode(v any) (Value, error) { return encodeGo(context.Background(), v, math.MaxInt32) }
 
-func encodeGo(v any, limit int) (Value, error) {
+func encodeGo(ctx context.Context, v any, limit int) (Value, error) {
 	switch v := v.(type) { // the values that need no buffer
 	case int:
 		return encodeInt(int64(v)), nil
@@ -86,7 +87,7 @@ func encodeGo(v any, limit int) (Value, error) {
 	}
 	buf := codec.NewBuffer()
 	defer buf.Release()
-	raw, err := writeGo(buf, v, limit)
+	raw, err := writeGo(ctx, buf, v, limit)
 	if err != nil {
 		return Value{}, err
 	}
@@ -94,8 +95,9 @@ func encodeGo(v any, limit int) (Value, error) {
 }
 
 // writeGo encodes a Go value into a buffer.
-func writeGo(buf *codec.Buffer, v any, limit int) (raw []byte, err error) {
-	buf.Bytes, err = goWriter{codec.NewEncoder(limit)}.value(buf.Bytes, v, 0)
+func writeGo(ctx context.Context, buf *codec.Buffer, v any, limit int) (raw []byte, err error) {
+	w := goWriter{codec.NewEncoder(ctx, limit)}
+	buf.Bytes, err = w.value(buf.Bytes, v, 0)
 	return buf.Bytes, err
 }
 
@@ -105,7 +107,7 @@ func finished(raw string, err error) (Value, error) { return Value{raw}, err }
 // goWriter encodes Go values. Its methods append to b, as append does.
 type goWriter struct{ codec.Encoder }
 
-func (w goWriter) value(b []byte, v any, depth int) ([]byte, error) {
+func (w *goWriter) value(b []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		b = cbor.AppendNull(b)
@@ -163,7 +165,7 @@ func (w goWriter) value(b []byte, v any, depth int) ([]byte, error) {
 }
 
 // elements goes on with a container that is begun, unless that is an error.
-func (w goWriter) elements(b []byte, list []any, depth int, err error) ([]byte, error) {
+func (w *goWriter) elements(b []byte, list []any, depth int, err error) ([]byte, error) {
 	for i := 0; i < len(list) && err == nil; i++ {
 		if b, err = w.value(b, list[i], depth+1); err != nil {
 			err = codec.At(err, codec.IndexStep(i))
@@ -172,7 +174,7 @@ func (w goWriter) elements(b []byte, list []any, depth int, err error) ([]byte, 
 	return b, err
 }
 
-func (w goWriter) pair(b []byte, p Pair, depth int) ([]byte, error) {
+func (w *goWriter) pair(b []byte, p Pair, depth int) ([]byte, error) {
 	b, err := w.value(b, p.Key, depth+1)
 	if err != nil {
 		return b, err
@@ -187,7 +189,7 @@ func (w goWriter) pair(b []byte, p Pair, depth int) ([]byte, error) {
 }
 
 // reflected takes the types that are another spelling of a documented one.
-func (w goWriter) reflected(b []byte, v reflect.Value, depth int) ([]byte, error) {
+func (w *goWriter) reflected(b []byte, v reflect.Value, depth int) ([]byte, error) {
 	switch v.Kind() {
 	case reflect.Bool:
 		return w.value(b, v.Bool(), depth)

@@ -1,18 +1,57 @@
 package extlibs
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // Decode returns the value as a Go value of its own, of the types that Encode
-// lists. What is not the encoding of a value is an error that is ErrCorrupt.
+// lists. What is not the encoding of a value is an error that is ErrCorrupt. One
+// that would take more than 64 MiB of memory, and more than four times its Len, is
+// ErrTooLarge; see DecodeWithin.
 func (v Value) Decode() (any, error) {
-	r := goReader{Bounds: codec.BoundsOf(v.data)}
+	return v.decodeWithin(context.Background(), max(DefaultMaxOperationBytes, decodedGrowth*int64(v.Len())))
+}
+
+// DecodeWithin is Decode where the value may take so many bytes of memory, by an
+// estimate that is seldom too low. It returns the error of ctx when that ends.
+func (v Value) DecodeWithin(ctx context.Context, bytes int) (any, error) {
+	return v.decodeWithin(ctx, int64(bytes))
+}
+
+func (v Value) decodeWithin(ctx context.Context, limit int64) (any, error) {
+	if err := checkDecodedSize(ctx, v, limit); err != nil {
+		return nil, err
+	}
+	return decodeGo(ctx, v)
+}
+
+// checkDecodedSize returns ErrTooLarge for a value that would take more than limit
+// bytes of memory once decoded.
+func checkDecodedSize(ctx context.Context, v Value, limit int64) error {
+	if int64(len(v.data)) <= limit/codec.MaxGrowth {
+		return nil
+	}
+	size, err := codec.DecodedSize(ctx, v.data, limit)
+	if err == nil && size > limit {
+		err = errDecodedSize(limit)
+	}
+	return err
+}
+
+func errDecodedSize(limit int64) error {
+	return kverr.Errorf(ErrTooLarge, "value would take more than %d bytes of memory once decoded; split it over several keys, or let the host raise MaxOperationBytes", limit)
+}
+
+// decodeGo makes a Go value of a value, whose decoded size the caller has checked.
+func decodeGo(ctx context.Context, v Value) (any, error) {
+	r := goReader{Bounds: codec.BoundsOf(ctx, v.data)}
 	out, rest, err := r.value(v.data, 0, 0)
 	if err := r.End(rest, err); err != nil {
 		return nil, err
@@ -78,6 +117,9 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 	}
 	elems := make([]any, item.Int)
 	for i := range elems {
+		if err = r.LookAt(i); err != nil {
+			return nil, rest, err
+		}
 		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
 			return nil, rest, err
 		}
@@ -99,6 +141,9 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 func (r *goReader) dict(n int, s string, depth int) (any, string, error) {
 	m := make(map[string]any, n)
 	for i := range n {
+		if err := r.LookAt(i); err != nil {
+			return nil, s, err
+		}
 		name, rest, ok := cbor.ShortText(s)
 		if ok {
 			name, _ = r.Own(name)
@@ -128,7 +173,10 @@ func (r *goReader) pairs(m map[string]any, key any, n int, s string, depth int) 
 	for k, v := range m {
 		d = append(d, Pair{k, v})
 	}
-	for {
+	for i := 0; ; i++ {
+		if err := r.LookAt(i); err != nil {
+			return nil, s, err
+		}
 		if unhashable(key) {
 			return nil, s, fmt.Errorf("dict key of type %T", key)
 		}

@@ -49,7 +49,7 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 	}
 	opts := []extlibs.Option{extlibs.MaxValueBytes(limit), extlibs.MaxOperationBytes(max(limit, extlibs.DefaultMaxOperationBytes))}
 	if a == reads {
-		opts = append(opts, extlibs.ReadOnly())
+		opts = append(opts, extlibs.ReadOnly(), extlibs.MaxOperationBytes(decodeBytes))
 	}
 	r := extlibs.NewRegistry(opts...)
 	defer func() {

@@ -236,7 +236,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 			}
 			e.TTL = min(time.Duration(rec.Deadline-now), extlibs.MaxTTL)
 		}
-		v, err := extlibs.RawValue(string(rec.Value)).Decode()
+		v, err := extlibs.RawValue(string(rec.Value)).DecodeWithin(cmd.Context(), decodeBytes)
 		if err == nil {
 			e.Value = v
 			line, err = jsonl.Append(line[:0], e)

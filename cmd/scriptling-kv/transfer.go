@@ -77,6 +77,10 @@ A file that -o names is there once it is complete: an export that is interrupted
 	return cmd
 }
 
+// decodeBytes is how much memory a value that is exported takes at most: more than a
+// store with default limits takes, which earlier versions did not look at.
+const decodeBytes = 512 << 20
+
 func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.Writer) (err error) {
 	total, err := h.Count(cmd.Context(), o.Pattern)
 	if err != nil {
@@ -91,7 +95,7 @@ func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.W
 	var line []byte
 	err = eachEntry(cmd.Context(), h, o, func(entries []extlibs.Entry) error {
 		for _, e := range entries {
-			v, err := e.Value.Decode()
+			v, err := e.Value.DecodeWithin(cmd.Context(), decodeBytes)
 			if err != nil {
 				return fmt.Errorf("key %.128q: %w", e.Key, err)
 			}

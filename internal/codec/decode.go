@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -20,16 +21,48 @@ const (
 // Then it may reserve memory for as many elements as the container claims to have:
 // those of all containers are in proportion to the length of the value.
 type Bounds struct {
-	size int // of the whole value
-	room int // how many more elements the value can have: each takes a byte
+	size  int // of the whole value
+	room  int // how many more elements the value can have: each takes a byte
+	parts int // since the last look at ctx
+	ctx   context.Context
+	ended error // of ctx
 }
 
-// BoundsOf returns those of a value.
-func BoundsOf(raw string) Bounds { return Bounds{len(raw), len(raw)} }
+// BoundsOf returns those of a value that is read for as long as ctx lasts.
+func BoundsOf(ctx context.Context, raw string) Bounds {
+	return Bounds{size: len(raw), room: len(raw), ctx: ctx}
+}
 
-// End makes the error of a value that could not be read, which is kverr.Corrupt.
-// Where err is nil nothing may be left.
+// Look counts n parts that are about to be made, and returns the error of the context
+// if that is over.
+func (b *Bounds) Look(n int) error {
+	if b.parts += n; b.parts < lookParts {
+		return nil
+	}
+	return b.look()
+}
+
+//go:noinline
+func (b *Bounds) look() error {
+	b.parts = 0
+	b.ended = b.ctx.Err()
+	return b.ended
+}
+
+// LookAt is Look before element i of a container that Enter has counted.
+func (b *Bounds) LookAt(i int) error {
+	if i%lookParts != lookParts-1 {
+		return nil
+	}
+	return b.look()
+}
+
+// End makes the error of a value that could not be read, which is kverr.Corrupt
+// unless the context ended. Where err is nil nothing may be left.
 func (b *Bounds) End(rest string, err error) error {
+	if b.ended != nil {
+		return b.ended
+	}
 	if err == nil && rest != "" {
 		err = fmt.Errorf("%d bytes too many", len(rest))
 	}
@@ -89,16 +122,26 @@ func (b *Bounds) Enter(item cbor.Item, rest string, depth int) (cbor.Item, strin
 	if depth >= MaxDepth {
 		return item, rest, errTooDeep
 	}
-	// Whoever read the item has seen that as many bytes are left, but containers
-	// inside each other might all claim the same ones.
-	b.room -= int(item.Int)
-	if item.Kind == cbor.Map {
+	if err := b.claim(item); err != nil {
+		return item, rest, err
+	}
+	return item, rest, b.Look(1 + int(item.Int))
+}
+
+// claim takes the elements that an item claims to have. Whoever read the item has seen
+// that as many bytes are left, but containers inside each other might all claim the
+// same ones.
+func (b *Bounds) claim(item cbor.Item) error {
+	switch item.Kind {
+	case cbor.Array, Tuple, Set:
 		b.room -= int(item.Int)
+	case cbor.Map:
+		b.room -= 2 * int(item.Int)
 	}
 	if b.room < 0 {
-		return item, rest, cbor.ErrTruncated
+		return cbor.ErrTruncated
 	}
-	return item, rest, nil
+	return nil
 }
 
 var errTooDeep = fmt.Errorf("nested more than %d levels", MaxDepth)

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"hash"
 	"slices"
@@ -15,17 +16,21 @@ type Sum [sha256.Size]byte
 
 // Digest is the same for equal values, whatever the order of the members of their
 // sets and dicts, and the width of their floats. It takes time in proportion to
-// the value.
-func Digest(raw string) (sum Sum, err error) {
-	d := digester{rest: raw}
+// the value, and looks at ctx meanwhile.
+func Digest(ctx context.Context, raw string) (sum Sum, err error) {
+	d := digester{Bounds: BoundsOf(ctx, raw), rest: raw}
 	h := sha256.New()
 	if err := d.item(h, 0); err != nil {
+		if d.ended != nil {
+			return sum, d.ended
+		}
 		return sum, kverr.Errorf(kverr.Corrupt, "value cannot be compared: %w", err)
 	}
 	return Sum(h.Sum(nil)), nil
 }
 
 type digester struct {
+	Bounds
 	rest string // of the value
 	buf  []byte
 }
@@ -39,6 +44,9 @@ func (d *digester) next() (item cbor.Item, err error) {
 func (d *digester) item(h hash.Hash, depth int) error {
 	if depth > MaxDepth {
 		return kverr.Errorf(kverr.TooLarge, "it is nested more than %d levels", MaxDepth)
+	}
+	if err := d.Look(1); err != nil {
+		return err
 	}
 	i, err := d.next()
 	if err != nil {

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -15,7 +16,7 @@ import (
 type textReader struct{ Bounds }
 
 func textOf(raw string) (string, error) {
-	r := textReader{BoundsOf(raw)}
+	r := textReader{BoundsOf(context.Background(), raw)}
 	text, rest, err := r.value(raw, 0)
 	return text, r.End(rest, err)
 }
@@ -97,7 +98,7 @@ func FuzzDigest(f *testing.F) {
 		for i, raw := range []string{a, b} {
 			var err, digestErr error
 			texts[i], err = textOf(raw)
-			sums[i], digestErr = Digest(raw)
+			sums[i], digestErr = Digest(context.Background(), raw)
 			if err == nil && digestErr != nil {
 				t.Fatalf("%s has no digest: %v", texts[i], digestErr)
 			}

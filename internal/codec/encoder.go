@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
@@ -11,21 +13,35 @@ import (
 // Encoder appends the parts of one value to the bytes that its caller holds, which
 // never are more than a few over the limit: what is longer is refused before it is
 // copied. A front end looks at Check after each part without a size of its own, so
-// that it ends its walk where the value is too large; the others look by
-// themselves.
+// that it ends its walk where the value is too large, or the context is over; the
+// others look by themselves.
 type Encoder struct {
 	limit int // bytes of the value
+	look  int // bytes at which the limit and the context are looked at
+	ctx   context.Context
 }
 
-// NewEncoder returns an encoder of one value of at most limit bytes.
-func NewEncoder(limit int) Encoder { return Encoder{limit} }
+// NewEncoder returns an encoder of one value of at most limit bytes, for as long as
+// ctx lasts.
+func NewEncoder(ctx context.Context, limit int) Encoder {
+	return Encoder{limit, min(limit, lookParts), ctx}
+}
 
 // Check returns an error once the value is larger than its limit.
-func (e Encoder) Check(b []byte) error {
-	if len(b) > e.limit {
-		return tooLarge(e.limit)
+func (e *Encoder) Check(b []byte) error {
+	if len(b) > e.look {
+		return e.checkNow(len(b))
 	}
 	return nil
+}
+
+//go:noinline
+func (e *Encoder) checkNow(size int) error {
+	if size > e.limit {
+		return tooLarge(e.limit)
+	}
+	e.look = min(e.limit, size+lookParts) // a part has a byte at least
+	return e.ctx.Err()
 }
 
 // Not inlined, so that Check is.
@@ -36,12 +52,12 @@ func tooLarge(limit int) error {
 }
 
 // Text appends a string, marking one that CBOR's text cannot hold.
-func (e Encoder) Text(b []byte, s string) ([]byte, error) {
+func (e *Encoder) Text(b []byte, s string) ([]byte, error) {
 	switch {
 	case len(s) > e.limit-len(b):
 		return b, tooLarge(e.limit)
 	case ValidText(s):
-		b = cbor.AppendText(b, s)
+		b = cbor.AppendText(e.grow(b, len(s)), s)
 	default:
 		b = cbor.AppendBytes(cbor.AppendTag(b, tagRawText), s)
 	}
@@ -49,45 +65,54 @@ func (e Encoder) Text(b []byte, s string) ([]byte, error) {
 }
 
 // Bytes appends a byte string.
-func (e Encoder) Bytes(b, s []byte) ([]byte, error) {
+func (e *Encoder) Bytes(b, s []byte) ([]byte, error) {
 	if len(s) > e.limit-len(b) {
 		return b, tooLarge(e.limit)
 	}
-	b = cbor.AppendBytes(b, s)
+	b = cbor.AppendBytes(e.grow(b, len(s)), s)
 	return b, e.Check(b)
 }
 
 // List begins a list at a depth, 0 for the value itself; its n elements follow.
-func (e Encoder) List(b []byte, n, depth int) ([]byte, error) {
-	return cbor.AppendArray(b, n), e.enter(b, n, depth)
+func (e *Encoder) List(b []byte, n, depth int) ([]byte, error) {
+	return e.enter(cbor.AppendArray(b, n), n, depth)
 }
 
 // Tuple begins a tuple, as List does.
-func (e Encoder) Tuple(b []byte, n, depth int) ([]byte, error) {
-	return cbor.AppendArray(cbor.AppendTag(b, tagTuple), n), e.enter(b, n, depth)
+func (e *Encoder) Tuple(b []byte, n, depth int) ([]byte, error) {
+	return e.enter(cbor.AppendArray(cbor.AppendTag(b, tagTuple), n), n, depth)
 }
 
 // Set begins a set, as List does.
-func (e Encoder) Set(b []byte, n, depth int) ([]byte, error) {
-	return cbor.AppendArray(cbor.AppendTag(b, tagSet), n), e.enter(b, n, depth)
+func (e *Encoder) Set(b []byte, n, depth int) ([]byte, error) {
+	return e.enter(cbor.AppendArray(cbor.AppendTag(b, tagSet), n), n, depth)
 }
 
 // Dict begins a dict, as List does; its n keys follow, each with its value
 // behind it.
-func (e Encoder) Dict(b []byte, n, depth int) ([]byte, error) {
-	return cbor.AppendMap(b, n), e.enter(b, 2*n, depth)
+func (e *Encoder) Dict(b []byte, n, depth int) ([]byte, error) {
+	return e.enter(cbor.AppendMap(b, n), 2*n, depth)
 }
 
-// enter checks the limits before the n items of a container. Its head and each of
-// them take a byte at least.
-func (e Encoder) enter(b []byte, n, depth int) error {
+// enter checks the limits before the n items of a container, whose head is in b. Each of
+// the items takes a byte at least.
+func (e *Encoder) enter(b []byte, n, depth int) ([]byte, error) {
 	switch {
 	case depth >= MaxDepth:
-		return tooDeep()
-	case n >= e.limit-len(b):
-		return tooLarge(e.limit)
+		return b, tooDeep()
+	case n > e.limit-len(b):
+		return b, tooLarge(e.limit)
 	}
-	return nil
+	return e.grow(b, n), e.Check(b)
+}
+
+// grow makes room for n more bytes in a large buffer, at least as many as it has:
+// append would leave several times as much behind.
+func (e *Encoder) grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n || n < newBuffer && cap(b) < maxKeptBuffer {
+		return b
+	}
+	return slices.Grow(b, max(n, min(cap(b), e.limit-len(b))))
 }
 
 func tooDeep() error {
@@ -144,7 +169,8 @@ func Text(s string, limit int) (string, error) {
 	case len(s) > limit-len(head):
 		return "", tooLarge(limit)
 	case !ValidText(s):
-		raw, err := Encoder{limit}.Text(nil, s)
+		e := NewEncoder(context.Background(), limit) // one part
+		raw, err := e.Text(nil, s)
 		if err != nil {
 			return "", err
 		}

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"strings"
@@ -11,11 +12,11 @@ import (
 )
 
 // part appends some parts and checks them.
-type part func(e Encoder, b []byte) ([]byte, error)
+type part func(e *Encoder, b []byte) ([]byte, error)
 
 // scalar appends a part that has no size of its own.
 func scalar(raw []byte) part {
-	return func(e Encoder, b []byte) ([]byte, error) {
+	return func(e *Encoder, b []byte) ([]byte, error) {
 		b = append(b, raw...)
 		return b, e.Check(b)
 	}
@@ -23,7 +24,7 @@ func scalar(raw []byte) part {
 
 // around appends what begin does and a null, as a container of one does.
 func around(begin part) part {
-	return func(e Encoder, b []byte) ([]byte, error) {
+	return func(e *Encoder, b []byte) ([]byte, error) {
 		b, err := begin(e, b)
 		if err != nil {
 			return b, err
@@ -32,9 +33,14 @@ func around(begin part) part {
 	}
 }
 
+func encoder(limit int) *Encoder {
+	e := NewEncoder(context.Background(), limit)
+	return &e
+}
+
 // one encodes a part.
 func one(limit int, p part) (string, error) {
-	b, err := p(NewEncoder(limit), nil)
+	b, err := p(encoder(limit), nil)
 	if err != nil {
 		return "", err
 	}
@@ -47,13 +53,13 @@ func TestALimitIsExactForEveryKindOfPart(t *testing.T) {
 		"bool":     scalar(cbor.AppendBool(nil, true)),
 		"int":      scalar(cbor.AppendInt(nil, 1<<40)),
 		"float":    scalar(cbor.AppendFloat(nil, 1.5)),
-		"text":     func(e Encoder, b []byte) ([]byte, error) { return e.Text(b, strings.Repeat("x", 300)) },
-		"raw text": func(e Encoder, b []byte) ([]byte, error) { return e.Text(b, strings.Repeat("\xff", 300)) },
-		"bytes":    func(e Encoder, b []byte) ([]byte, error) { return e.Bytes(b, make([]byte, 300)) },
-		"list":     around(func(e Encoder, b []byte) ([]byte, error) { return e.List(b, 1, 0) }),
-		"tuple":    around(func(e Encoder, b []byte) ([]byte, error) { return e.Tuple(b, 1, 0) }),
-		"set":      around(func(e Encoder, b []byte) ([]byte, error) { return e.Set(b, 1, 0) }),
-		"dict": around(func(e Encoder, b []byte) ([]byte, error) {
+		"text":     func(e *Encoder, b []byte) ([]byte, error) { return e.Text(b, strings.Repeat("x", 300)) },
+		"raw text": func(e *Encoder, b []byte) ([]byte, error) { return e.Text(b, strings.Repeat("\xff", 300)) },
+		"bytes":    func(e *Encoder, b []byte) ([]byte, error) { return e.Bytes(b, make([]byte, 300)) },
+		"list":     around(func(e *Encoder, b []byte) ([]byte, error) { return e.List(b, 1, 0) }),
+		"tuple":    around(func(e *Encoder, b []byte) ([]byte, error) { return e.Tuple(b, 1, 0) }),
+		"set":      around(func(e *Encoder, b []byte) ([]byte, error) { return e.Set(b, 1, 0) }),
+		"dict": around(func(e *Encoder, b []byte) ([]byte, error) {
 			b, err := e.Dict(b, 1, 0)
 			if err != nil {
 				return b, err
@@ -93,13 +99,13 @@ func TestWhatIsOverTheLimitIsRefusedBeforeItIsCopied(t *testing.T) {
 	large := strings.Repeat("x", 64<<20)
 	bytes := []byte(large)
 	for name, encode := range map[string]func() error{
-		"text":     func() error { _, err := NewEncoder(limit).Text(nil, large); return err },
-		"bytes":    func() error { _, err := NewEncoder(limit).Bytes(nil, bytes); return err },
+		"text":     func() error { _, err := encoder(limit).Text(nil, large); return err },
+		"bytes":    func() error { _, err := encoder(limit).Bytes(nil, bytes); return err },
 		"one text": func() error { _, err := Text(large, limit); return err },
-		"list":     func() error { _, err := NewEncoder(limit).List(nil, limit, 0); return err },
-		"dict":     func() error { _, err := NewEncoder(limit).Dict(nil, limit/2, 0); return err },
+		"list":     func() error { _, err := encoder(limit).List(nil, limit, 0); return err },
+		"dict":     func() error { _, err := encoder(limit).Dict(nil, limit/2, 0); return err },
 		"ints": func() (err error) {
-			e, b := NewEncoder(limit), []byte(nil)
+			e, b := encoder(limit), []byte(nil)
 			for err == nil {
 				b = cbor.AppendInt(b, 1<<40)
 				err = e.Check(b)
