@@ -349,7 +349,7 @@ func callClear(ctx context.Context, h *Handle, _ arguments) (object.Object, erro
 }
 
 func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, error) {
-	_, err := blocking(ctx, h, func() (any, error) { return nil, h.close() })
+	_, err := blocking(ctx, h, func() (any, error) { return nil, h.close(ctx) })
 	return none, err
 }
 

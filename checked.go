@@ -48,7 +48,7 @@ func (c checked) Scan(ctx context.Context, r Range) (Page, error) {
 
 func (c checked) Len(ctx context.Context) (int, error) { return c.h.len(ctx) }
 func (c checked) Clear(ctx context.Context) error      { return c.h.clear(ctx) }
-func (c checked) Close() error                         { return c.h.close() }
+func (c checked) Close() error                         { return c.h.close(context.Background()) }
 
 // load returns the entry of a live key, else ErrNotFound itself.
 func (h *Handle) load(ctx context.Context, key string, need Need) (Entry, error) {

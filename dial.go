@@ -2,7 +2,7 @@ package extlibs
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/url"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
@@ -29,100 +29,90 @@ func (r *Registry) openURL(ctx context.Context, name string, a *access.List, scr
 	if script && u.User != nil {
 		return nil, kverr.Errorf(ErrNotAllowed, "store %q: a script gives no user and no password; leave them out, and let the host configure them", shorten(shownURL(u)))
 	}
+	h, _, err := r.openKey(ctx, u, r.options(), script, false)
+	return h, err
+}
+
+// openKey opens the URL of a store, or returns the store if it is open.
+func (r *Registry) openKey(ctx context.Context, u *url.URL, opts options, script, asDefault bool) (h *Handle, closeErr, err error) {
 	for {
-		r.mu.Lock()
-		if current := r.currentOpen(); current != nil && current.key == key {
-			r.mu.Unlock()
-			return current, nil
+		h, o, mine, err := r.claimURL(u, opts, script, asDefault)
+		if h != nil || err != nil {
+			return h, nil, err
 		}
-		if h := r.stores[key]; h != nil {
-			r.mu.Unlock()
-			return h, nil
+		switch err := r.wait(ctx, o); {
+		case err == nil && mine:
+			return o.h, o.closeErr, nil
+		case ctx.Err() != nil:
+			return nil, nil, fmt.Errorf("store %q: %w", shownURL(u), err)
+		case err == nil, !mine && (again(err) || o.script != script):
+			continue
+		default:
+			return nil, nil, err
 		}
-		d := r.dialing[key]
-		if d == nil {
-			if err := r.reserveLocked(r.opts); err != nil {
-				r.mu.Unlock()
+	}
+}
+
+// claimURL finds the open store of a URL, or else its opening, which it starts if
+// there is none.
+func (r *Registry) claimURL(u *url.URL, opts options, script, asDefault bool) (h *Handle, o *opening, mine bool, err error) {
+	key := u.String()
+	open := func(ctx context.Context) (*Handle, error) { return r.dial(ctx, u, opts, script) }
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	current := r.currentOpen()
+	if current != nil && current.key != key {
+		current = nil
+	}
+	switch {
+	case current != nil && asDefault: // it is opened again, with other options
+		current.closed.Store(true)
+		open = func(ctx context.Context) (*Handle, error) {
+			if err := r.shut(ctx, current); err != nil {
 				return nil, err
 			}
-			return r.dialLocked(ctx, u, r.opts, script)
+			return r.dial(ctx, u, opts, script)
 		}
-		r.mu.Unlock()
-		select {
-		case <-d.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		// Where the other one's own context ended it, this one dials itself.
-		if d.err == nil || !errors.Is(d.err, context.Canceled) && !errors.Is(d.err, context.DeadlineExceeded) {
-			return d.h, d.err
+	case current != nil:
+		return current, nil, false, nil
+	case r.stores[key] != nil:
+		return r.stores[key], nil, false, nil
+	}
+	for o := range r.openings {
+		if !o.isFile && o.key == key {
+			o.waiting++
+			return nil, o, false, nil
 		}
 	}
+	o = &opening{key: key, asDefault: asDefault, script: script}
+	if !asDefault { // the default store needs no place
+		if err := r.placeLocked(opts); err != nil {
+			return nil, nil, false, err
+		}
+		o.place = true
+	}
+	r.startLocked(o, open)
+	return nil, o, true, nil
 }
 
-// dialLocked opens a URL that has a place among the stores. It gives up the lock
-// at once.
-func (r *Registry) dialLocked(ctx context.Context, u *url.URL, o options, script bool) (*Handle, error) {
-	key, closes := u.String(), r.closes
-	d := &dialing{done: make(chan struct{})}
-	r.dialing[key] = d
-	r.mu.Unlock()
-	d.h, d.err = r.dial(ctx, u, o, script)
-	r.mu.Lock()
-	delete(r.dialing, key)
-	r.reserved--
-	closed := d.err == nil && r.closes != closes
-	if d.err == nil && !closed {
-		r.stores[key] = d.h
-	}
-	r.mu.Unlock()
-	if closed {
-		d.err = errors.Join(kverr.Errorf(ErrClosed, "the registry was closed while the store was being opened"), d.h.store.Close())
-		d.h = nil
-	}
-	close(d.done)
-	return d.h, d.err
-}
-
-// dial asks the driver, which gets a URL of its own.
-func (r *Registry) dial(ctx context.Context, u *url.URL, o options, script bool) (h *Handle, err error) {
-	defer func() {
-		if p := recover(); p != nil { // others wait for this one
-			h, err = nil, kverr.Errorf(ErrUnavailable, "store %q: its driver panicked", shownURL(u))
-		}
-	}()
+// dial asks the driver, which gets a copy of the URL.
+func (r *Registry) dial(ctx context.Context, u *url.URL, o options, script bool) (*Handle, error) {
 	own := *u
 	s, err := openDriver(ctx, &own, o, script)
 	if err != nil {
 		return nil, err
 	}
-	h = r.newHandle(shownURL(u), s, o)
+	h := r.newHandle(shownURL(u), s, o)
 	h.key = u.String()
 	return h, nil
 }
 
 // dialDefault opens the URL of a store that is to be the default one, or returns
 // it if it is open under a name.
-func (r *Registry) dialDefault(ctx context.Context, name string, o options) (*Handle, error) {
+func (r *Registry) dialDefault(ctx context.Context, name string, o options) (h *Handle, closeErr, err error) {
 	u, err := parseURL(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if current := r.currentOpen(); current != nil && current.key == u.String() {
-		current.closed.Store(true)
-		if err := current.store.Close(); err != nil {
-			return nil, err
-		}
-	}
-	r.mu.Lock()
-	if h := r.stores[u.String()]; h != nil {
-		r.mu.Unlock()
-		return h, nil
-	}
-	if r.dialing[u.String()] != nil {
-		r.mu.Unlock()
-		return r.openURL(ctx, name, nil, false)
-	}
-	r.reserved++ // the default store needs no place
-	return r.dialLocked(ctx, u, o, false)
+	return r.openKey(ctx, u, o, false, true)
 }

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -32,10 +33,14 @@ type Handle struct {
 	opts     options
 
 	isDefault atomic.Bool
-	closed    atomic.Bool         // by the registry, which still has it as its default store
-	remove    func(*Handle) error // takes it out of the registry and closes it
-	current   func() *Handle      // the registry's default store now
-	script    onceObject          // the store as scripts see it; not of a view
+	closed    atomic.Bool                          // by the registry, which still has it as its default store
+	gone      chan struct{}                        // closed when the store is
+	closeErr  error                                // of closing it; set before gone is closed
+	shutOnce  sync.Once                            // see Registry.shut
+	orphaned  sync.Once                            // its closing has a goroutine that logs its error
+	remove    func(context.Context, *Handle) error // takes it out of the registry and closes it
+	current   func() *Handle                       // the registry's default store now
+	script    onceObject                           // the store as scripts see it; not of a view
 	counters  *counters
 	flights   flights // of the whole store
 
@@ -64,13 +69,14 @@ func (h *Handle) Name() string { return h.name }
 // next Open opens it anew. Calls under way are finished first. Closing twice is
 // no error, and closing the default store does nothing: Registry.Close does
 // that.
-func (h *Handle) Close() error { return inCall("close", h.close()) }
+func (h *Handle) Close() error { return inCall("close", h.close(context.Background())) }
 
-func (h *Handle) close() error {
+// close waits until ctx ends. The closing then goes on.
+func (h *Handle) close(ctx context.Context) error {
 	if h.whole != h || h.isDefault.Load() {
 		return nil
 	}
-	if err := h.remove(h); err != nil {
+	if err := h.remove(ctx, h); err != nil {
 		return h.inStore("", err)
 	}
 	return nil

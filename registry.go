@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"os"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,29 +24,19 @@ import (
 type Registry struct {
 	once sync.Once // see ready
 
-	// opening is held while a file is opened or closed, so that two calls never
-	// open one store twice. It is a channel because opening may take as long as
-	// another process holds a file, and the wait obeys ctx.
-	opening chan struct{}
-
 	mu       sync.Mutex
 	opts     options
 	stores   map[string]*Handle     // by canonical name
-	dialing  map[string]*dialing    // URLs that a driver is opening
+	openings map[*opening]struct{}  // under way
+	closing  map[*Handle]struct{}   // stores in files that have left and are not closed yet
 	reserved int                    // stores that are being opened and have a place
-	created  int                    // files that scripts have created
+	created  int                    // files that scripts have created, or are creating
 	closes   int                    // calls of Close: what was being opened during one is closed
-	current  atomic.Pointer[Handle] // the default store; nil before the first use
+	changes  uint64                 // of stores and current: how often a store was added
+	current  atomic.Pointer[Handle] // the default store; nil before the first use. Changed under mu
 
 	tasks  *runtimelib.Tasks // the background tasks of the scripts
 	script onceObject        // the default store as scripts see it
-}
-
-// dialing is an opening of a URL that others wait for.
-type dialing struct {
-	done chan struct{}
-	h    *Handle
-	err  error
 }
 
 // NewRegistry returns a registry whose default store is in memory until Init.
@@ -59,27 +49,15 @@ func NewRegistry(opts ...Option) *Registry {
 // ready makes the zero Registry one that works.
 func (r *Registry) ready(opts ...Option) {
 	r.once.Do(func() {
-		r.opening = make(chan struct{}, 1)
 		r.opts = newOptions(opts)
 		r.stores = map[string]*Handle{}
-		r.dialing = map[string]*dialing{}
+		r.openings = map[*opening]struct{}{}
+		r.closing = map[*Handle]struct{}{}
 		r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks }, func(task, exception string, line int) {
 			r.options().logger.Warn("a background task was ended by an exception", "task", task, "type", cmp.Or(exception, "Exception"), "line", line)
 		})
 	})
 }
-
-func (r *Registry) lockOpening(ctx context.Context) error {
-	r.ready()
-	select {
-	case r.opening <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *Registry) unlockOpening() { <-r.opening }
 
 func (r *Registry) options() options {
 	r.ready()
@@ -101,24 +79,44 @@ func (r *Registry) Default() *Handle {
 		return h
 	}
 	h := r.newHandle("default", newMemory(r.opts), r.opts)
-	h.isDefault.Store(true)
-	r.current.Store(h)
+	r.makeDefaultLocked(h)
 	return h
+}
+
+// makeDefaultLocked makes h the default store and returns the former one, which the
+// caller closes. r.mu is locked.
+func (r *Registry) makeDefaultLocked(h *Handle) (old *Handle) {
+	h.isDefault.Store(true)
+	r.changes++
+	if old = r.current.Swap(h); old == nil || old == h {
+		return nil
+	}
+	r.retireLocked(old)
+	return old
+}
+
+// retireLocked notes that a store which has left the registry is going to be closed:
+// whoever opens its file waits for that. r.mu is locked.
+func (r *Registry) retireLocked(h *Handle) {
+	select {
+	case <-h.gone:
+	default:
+		r.closing[h] = struct{}{}
+	}
 }
 
 func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	m, inMemory := s.(*memory)
-	h := &Handle{name: name, key: name, store: s, memory: m, inMemory: inMemory, opts: opts, counters: &counters{}, remove: r.closeNamed, current: r.Default}
+	h := &Handle{name: name, key: name, store: s, memory: m, inMemory: inMemory, opts: opts, counters: &counters{}, gone: make(chan struct{}), remove: r.closeNamed, current: r.Default}
 	h.whole = h
 	return h
 }
 
-// reserveLocked keeps a place for a store that is being opened.
-func (r *Registry) reserveLocked(o options) error {
+// placeLocked reports that there is a place for one more store. r.mu is locked.
+func (r *Registry) placeLocked(o options) error {
 	if o.maxStores > 0 && len(r.stores)+r.reserved >= o.maxStores {
 		return kverr.Errorf(ErrFull, "%d stores are open, the limit; close some, or let the host raise MaxStores", o.maxStores)
 	}
-	r.reserved++
 	return nil
 }
 
@@ -130,76 +128,69 @@ func (r *Registry) currentOpen() *Handle {
 	return nil
 }
 
-func (r *Registry) byName(name string) *Handle {
-	if current := r.currentOpen(); current != nil && current.key == name {
-		return current
+func (r *Registry) closeNamed(ctx context.Context, h *Handle) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.stores[name]
-}
-
-// byFile finds the store whose file is the one of info.
-func (r *Registry) byFile(info os.FileInfo) (*Handle, string) {
-	if current := r.currentOpen(); current != nil && current.holds(info) {
-		return current, current.key
+	if h.isDefault.Load() { // it has just become the default store
+		r.mu.Unlock()
+		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key, h := range r.stores {
-		if h.holds(info) {
-			return h, key
-		}
-	}
-	return nil, ""
-}
-
-func (h *Handle) holds(info os.FileInfo) bool {
-	s, ok := h.store.(FileHolder)
-	return ok && s.HoldsFile(info)
-}
-
-func (r *Registry) closeNamed(h *Handle) error {
-	if !h.inMemory && !isURL(h.key) {
-		r.lockOpening(context.Background())
-		defer r.unlockOpening()
-	}
-	r.mu.Lock()
 	if r.stores[h.key] == h {
 		delete(r.stores, h.key)
+		r.retireLocked(h)
 	}
 	r.mu.Unlock()
-	return h.store.Close()
+	return r.shut(ctx, h)
 }
 
 // Close ends the background tasks of the registry's scripts through their
 // contexts and waits for them, at most five seconds; then it closes the default
 // store and every named one, which waits for their calls under way. Calls on them
-// fail with ErrClosed from then on, and no task can be started. It closes them all
+// fail with ErrClosed from then on, and no task can be started. Files that are being
+// opened are not opened: Open returns ErrClosed. Close closes all stores
 // also where one of them fails: the error of a file says whether its log holds
 // what could not be brought into it. Closing twice is no error; Init opens the
 // registry again.
 func (r *Registry) Close() error {
-	tasksErr := r.tasks.Close()
-	r.lockOpening(context.Background())
-	defer r.unlockOpening()
+	tasksErr := r.tasksOf().Close()
 	r.mu.Lock()
-	stores := make([]*Handle, 0, len(r.stores)+1)
-	for _, h := range r.stores {
-		stores = append(stores, h)
-	}
-	clear(r.stores)
 	r.closes++
-	r.mu.Unlock()
+	var opening []*opening
+	for o := range r.openings {
+		o.cancel()
+		if o.isFile { // a driver takes its time
+			opening = append(opening, o)
+		}
+	}
+	closing := slices.Collect(maps.Keys(r.closing)) // by somebody else, who hears how it ends
+	stores := slices.Collect(maps.Values(r.stores))
+	clear(r.stores)
 	if current := r.current.Load(); current != nil {
 		current.closed.Store(true)
 		stores = append(stores, current)
 	}
+	for _, h := range stores {
+		r.retireLocked(h)
+	}
+	r.mu.Unlock()
 	errs := []error{tasksErr}
 	for _, h := range stores {
-		errs = append(errs, h.store.Close())
+		errs = append(errs, r.shut(context.Background(), h))
+	}
+	for _, o := range opening {
+		<-o.done
+	}
+	for _, h := range closing {
+		<-h.gone
 	}
 	return inCall("close", errors.Join(errs...))
+}
+
+func (r *Registry) tasksOf() *runtimelib.Tasks {
+	r.ready()
+	return r.tasks
 }
 
 // Stores returns the open named stores, sorted by name.

@@ -240,15 +240,19 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian)
 		err = f.writable() // what has taken the file's name is not ours to replace
 	}
 	if err == nil {
+		f.other.Store(&info) // who finds the new file by the name finds it open
 		err = f.dir.Rename(name, f.dir.Base())
 	}
 	if err != nil {
+		f.other.Store(nil)
 		guard(next.Close)
 		f.dir.Remove(name)
 		return nil, DiskError(err)
 	}
 	old = f.db
 	f.db, f.pages, f.info = next, pages, info
+	f.identity.Store(&info)
+	f.other.Store(nil)
 	f.file.Store(tmp)
 	if err = f.dir.Sync(); err != nil {
 		// A power cut could bring the old file back, without what is written now.

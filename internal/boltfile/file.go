@@ -77,6 +77,11 @@ type File struct {
 	info   os.FileInfo
 	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
 
+	// The files that Is knows: info, and during a change of files also the other one.
+	// They are read without the lock of the engine, which a backup or a compaction may
+	// hold for long: opens of other files ask Is too.
+	identity, other atomic.Pointer[os.FileInfo]
+
 	// begins is held while a transaction begins. The engine panics there,
 	// with a lock of its own locked, where somebody has taken away its headers:
 	// then nobody must wait for that lock.
@@ -93,6 +98,7 @@ func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts O
 	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), alone: f.alone, db: db, pages: pages, info: f.info, broken: make(chan struct{})}
 	file.file.Store(f.File)
 	pages.maxValue = opts.MaxValue
+	file.identity.Store(&f.info)
 	return file
 }
 
@@ -113,11 +119,11 @@ func (f *File) Err() error {
 	return nil
 }
 
-// Is reports whether the file is the one of info.
+// Is reports whether the file is the one of info. It waits for nothing.
 func (f *File) Is(info os.FileInfo) bool {
-	f.engine.RLock()
-	defer f.engine.RUnlock()
-	return os.SameFile(f.info, info)
+	// In this order: see become, which changes identity between its changes of other.
+	other := f.other.Load()
+	return os.SameFile(*f.identity.Load(), info) || other != nil && os.SameFile(*other, info)
 }
 
 // Size is the number of bytes that the file has in a transaction of this moment.

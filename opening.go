@@ -1,0 +1,399 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// opening is one store being opened, on a goroutine that belongs to no caller.
+// All callers that want the store share it. Each of them waits as long as its own
+// context allows; when the last one has given up, the opening is cancelled. So a
+// file that is in use delays only the callers that want this very file.
+type opening struct {
+	key    string      // in Registry.stores: the path of a file, or a URL
+	isFile bool        //
+	info   os.FileInfo // of the file when the opening began; nil: there was none
+
+	asDefault bool // the store becomes the default one
+	place     bool // it has a place among MaxStores
+	creates   bool // it has a place among MaxCreatedFiles
+	script    bool // a script's URL, which may say less than a host's
+
+	cancel  context.CancelFunc
+	waiting int           // callers; guarded by Registry.mu
+	done    chan struct{} // closed when h, err and closeErr are set
+
+	h        *Handle
+	err      error // does not name the store: each caller has a name for it
+	closeErr error // of the former default store
+}
+
+// matches reports whether o opens the file of info, or a file at that path.
+func (o *opening) matches(path string, info os.FileInfo) bool {
+	return o.isFile && (o.key == path || o.info != nil && info != nil && os.SameFile(o.info, info))
+}
+
+// errAbandoned is why an opening ended that nobody waited for any more. A caller
+// that came too late for it starts another one.
+var errAbandoned = errors.New("nobody waits for the store any more")
+
+// startLocked starts o with one waiting caller. r.mu is locked.
+func (r *Registry) startLocked(o *opening, open func(context.Context) (*Handle, error)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	o.cancel, o.done, o.waiting = cancel, make(chan struct{}), 1
+	if o.place {
+		r.reserved++
+	}
+	if o.creates {
+		r.created++
+	}
+	closes := r.closes
+	r.openings[o] = struct{}{}
+	go func() {
+		defer cancel()
+		h, err := r.runOpening(ctx, o, open)
+		r.finish(ctx, o, h, err, closes)
+	}()
+}
+
+// runOpening turns a panic into an error: callers wait for this opening.
+func (r *Registry) runOpening(ctx context.Context, o *opening, open func(context.Context) (*Handle, error)) (h *Handle, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			who := "its driver"
+			if o.isFile {
+				who = "opening it"
+			}
+			r.options().logger.Error("kv: opening a store panicked", "panic", p, "stack", string(debug.Stack()))
+			h, err = nil, kverr.Errorf(ErrUnavailable, "%s panicked, which is a bug; the host's log has the stack", who)
+		}
+	}()
+	return open(ctx)
+}
+
+// finish ends an opening. What nobody wants any more is closed again.
+func (r *Registry) finish(ctx context.Context, o *opening, h *Handle, err error, closes int) {
+	r.mu.Lock()
+	var unwanted, old *Handle
+	switch {
+	case r.closes != closes && (err == nil || ctx.Err() != nil):
+		unwanted, h = h, nil
+		err = kverr.Errorf(ErrClosed, "the registry was closed while the store was being opened")
+	case err == nil && o.waiting == 0, err != nil && ctx.Err() != nil:
+		unwanted, h, err = h, nil, errAbandoned
+	case err == nil && o.asDefault:
+		old = r.makeDefaultLocked(h)
+	case err == nil:
+		if old = r.stores[h.key]; old != nil { // its file has another name by now, or none
+			r.retireLocked(old)
+		}
+		r.stores[h.key] = h
+		r.changes++
+	}
+	if unwanted != nil {
+		r.retireLocked(unwanted)
+	}
+	delete(r.openings, o)
+	if o.place {
+		r.reserved--
+	}
+	if o.creates && err != nil {
+		r.created--
+	}
+	r.mu.Unlock()
+	if unwanted != nil {
+		if closeErr := r.shut(context.Background(), unwanted); closeErr != nil {
+			err = errors.Join(err, closeErr)
+		}
+	}
+	if old != nil {
+		o.closeErr = r.shut(context.Background(), old)
+		if o.closeErr != nil && !o.asDefault {
+			r.options().logger.Warn("kv: a store whose file was replaced was closed with an error", "store", old.name, "error", o.closeErr)
+			o.closeErr = nil
+		}
+	}
+	o.h, o.err = h, err
+	close(o.done)
+}
+
+// wait waits for an opening that counts its caller.
+func (r *Registry) wait(ctx context.Context, o *opening) error {
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	if o.waiting--; o.waiting == 0 {
+		o.cancel()
+	}
+	r.mu.Unlock()
+	return kverr.Errorf(ctx.Err(), "the store is still being opened: %w", ctx.Err())
+}
+
+// again reports whether a caller that waited for another caller's opening has to
+// look again: the outcome was that one's alone.
+func again(err error) bool { return errors.Is(err, errAbandoned) || errors.Is(err, ErrNotAllowed) }
+
+// fileRequest is a file that a caller wants to have open.
+type fileRequest struct {
+	name      string // as the caller knows it
+	loc       access.Location
+	script    bool
+	asDefault bool
+	options   options
+}
+
+// openFile opens a file, or returns its store if it is open. Its errors do not
+// name the store. closeErr is that of the former default store.
+func (r *Registry) openFile(ctx context.Context, q fileRequest) (h *Handle, closeErr, err error) {
+	for retried := false; ; {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		found, err := r.findFile(q)
+		if err != nil {
+			return nil, nil, err
+		}
+		o := found.opening
+		switch {
+		case found.h != nil:
+			return found.h, nil, nil
+		case found.closing != nil:
+			select {
+			case <-found.closing.gone:
+			case <-ctx.Done():
+				return nil, nil, kverr.Errorf(ctx.Err(), "the store is still being closed: %w", ctx.Err())
+			}
+			continue
+		}
+		switch err := r.wait(ctx, o); {
+		case err == nil && found.mine:
+			return o.h, o.closeErr, nil
+		case err == nil, !found.mine && again(err):
+			continue // the access list of this caller has to allow the file too
+		case errors.Is(err, ErrInUse) && !retried && r.isAnother(o, q.loc):
+			retried = true
+		default:
+			return nil, nil, err
+		}
+	}
+}
+
+// isAnother reports whether a path leads to another file by now than when o
+// began. Then the one that is in use may be in use by this registry: two
+// spellings of a file that did not exist, or a file that was compacted meanwhile. It
+// waits for the files that are being created, which may be the one.
+func (r *Registry) isAnother(o *opening, loc access.Location) bool {
+	info, err := loc.Stat()
+	if err != nil || o.info != nil && os.SameFile(info, o.info) {
+		return false
+	}
+	r.mu.Lock()
+	var others []*opening
+	for other := range r.openings {
+		if other.isFile && other.info == nil {
+			others = append(others, other)
+		}
+	}
+	r.mu.Unlock()
+	for _, other := range others {
+		<-other.done // creating waits for nobody
+	}
+	return true
+}
+
+// foundFile is what the registry has of a file: one of the three.
+type foundFile struct {
+	h       *Handle
+	closing *Handle
+	opening *opening // which counts the caller
+	mine    bool     // it was started for the caller
+}
+
+// findFile finds the open store of a file, or else its closing or opening. If there
+// is none of them it starts the opening.
+func (r *Registry) findFile(q fileRequest) (foundFile, error) {
+	for {
+		info, statErr := q.loc.Stat()
+		if errors.Is(statErr, ErrNotAllowed) {
+			return foundFile{}, statErr
+		}
+		if statErr != nil { // there is none, or it cannot be reached: opening will tell
+			info = nil
+		}
+		r.mu.Lock()
+		changes := r.changes
+		open := r.openHandlesLocked()
+		r.mu.Unlock()
+		h := holderOf(open, q.loc.Path, info)
+		if h == nil && info != nil {
+			if now, err := q.loc.Stat(); err != nil || !os.SameFile(now, info) {
+				continue // Compact has put another file in its place meanwhile
+			}
+		}
+		r.mu.Lock()
+		if r.changes != changes {
+			r.mu.Unlock()
+			continue
+		}
+		found, done, err := r.claimLocked(q, h, info, statErr)
+		r.mu.Unlock()
+		if done {
+			return found, err
+		}
+	}
+}
+
+// claimLocked is findFile for a file that h holds, if any store does. It reports
+// false if that has changed. r.mu is locked.
+func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statErr error) (found foundFile, done bool, err error) {
+	o := &opening{key: q.loc.Path, isFile: true, info: info, asDefault: q.asDefault}
+	open := func(ctx context.Context) (*Handle, error) { return r.openBoltHandle(ctx, q) }
+	switch {
+	case h != nil && !q.asDefault:
+		return foundFile{h: h}, true, nil
+	case h != nil && r.stores[h.key] == h: // a named store becomes the default one
+		return foundFile{h: h}, true, nil
+	case h != nil && h == r.current.Load() && !h.closed.Load():
+		// The default store is opened again, with other options. Nobody else opens the
+		// file in between.
+		h.closed.Store(true)
+		r.changes++
+		open = func(ctx context.Context) (*Handle, error) {
+			if err := r.shut(ctx, h); err != nil {
+				return nil, err
+			}
+			return r.openBoltHandle(ctx, q)
+		}
+	case h != nil:
+		return found, false, nil
+	default:
+		for o := range r.openings {
+			if o.matches(q.loc.Path, info) {
+				o.waiting++
+				return foundFile{opening: o}, true, nil
+			}
+		}
+		for h := range r.closing {
+			if _, isFile := h.store.(*boltStore); isFile && (h.key == q.loc.Path || info != nil && h.holds(info)) {
+				return foundFile{closing: h}, true, nil
+			}
+		}
+	}
+	if !q.asDefault {
+		o.creates = q.script && errors.Is(statErr, fs.ErrNotExist)
+		if o.creates && q.options.maxCreatedFiles >= 0 && r.created >= q.options.maxCreatedFiles {
+			return found, true, kverr.Errorf(ErrFull, "it does not exist, and scripts have created %d files, their limit; use one that exists, or let the host raise MaxCreatedFiles", r.created)
+		}
+		if err := r.placeLocked(q.options); err != nil {
+			return found, true, err
+		}
+		o.place = true
+	}
+	r.startLocked(o, open)
+	return foundFile{opening: o, mine: true}, true, nil
+}
+
+// openHandlesLocked returns the stores that are open and not in memory. r.mu is
+// locked.
+func (r *Registry) openHandlesLocked() []*Handle {
+	var open []*Handle
+	if h := r.currentOpen(); h != nil && !h.inMemory {
+		open = append(open, h)
+	}
+	for _, h := range r.stores {
+		if !h.inMemory {
+			open = append(open, h)
+		}
+	}
+	return open
+}
+
+// holderOf finds the store whose file is that of info. For a path that leads to no
+// file it is the store of that name, whose file was deleted.
+func holderOf(open []*Handle, path string, info os.FileInfo) *Handle {
+	for _, h := range open {
+		if info != nil && h.holds(info) || info == nil && h.key == path {
+			return h
+		}
+	}
+	return nil
+}
+
+func (h *Handle) holds(info os.FileInfo) bool {
+	s, ok := h.store.(FileHolder)
+	return ok && s.HoldsFile(info)
+}
+
+// openBoltHandle opens a file that is not open in this registry.
+func (r *Registry) openBoltHandle(ctx context.Context, q fileRequest) (*Handle, error) {
+	s, err := openBolt(ctx, q.loc, q.options)
+	if err != nil {
+		return nil, err
+	}
+	return r.newHandle(q.loc.Path, s, q.options), nil
+}
+
+// openError completes the error of opening a file with the name that the caller
+// has for it.
+func openError(name string, err error) error {
+	if err == nil || errors.Is(err, ErrNotAllowed) { // which has the name
+		return err
+	}
+	if p, ok := err.(*fs.PathError); ok { // the path is the name, or what it stands for
+		err = fmt.Errorf("%s: %w", p.Op, p.Err)
+	}
+	if errors.Is(err, ErrCorrupt) {
+		err = fmt.Errorf("%w; the command scriptling-kv check says what can be saved", err)
+	}
+	return fmt.Errorf("store %q: %w", shorten(name), err)
+}
+
+// shut closes the store of a handle that has left the registry, once, and waits
+// until it is closed or ctx ends. Then the closing goes on, and whoever opens the
+// file waits for it.
+func (r *Registry) shut(ctx context.Context, h *Handle) error {
+	h.shutOnce.Do(func() {
+		if h.inMemory {
+			r.closeStore(h)
+		} else {
+			go r.closeStore(h)
+		}
+	})
+	select {
+	case <-h.gone:
+		return h.closeErr
+	case <-ctx.Done():
+	}
+	h.orphaned.Do(func() {
+		go func() {
+			if <-h.gone; h.closeErr != nil {
+				h.opts.logger.Error("kv: a store was closed with an error after its caller had stopped waiting", "store", h.name, "error", h.closeErr)
+			}
+		}()
+	})
+	return kverr.Errorf(ctx.Err(), "it is still being closed, which goes on: %w", ctx.Err())
+}
+
+func (r *Registry) closeStore(h *Handle) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.opts.logger.Error("kv: closing a store panicked", "store", h.name, "panic", p, "stack", string(debug.Stack()))
+			h.closeErr = kverr.Errorf(ErrUnavailable, "closing it panicked, which is a bug; the host's log has the stack")
+		}
+		r.mu.Lock()
+		delete(r.closing, h)
+		r.mu.Unlock()
+		close(h.gone)
+	}()
+	h.closeErr = h.store.Close()
+}
