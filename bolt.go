@@ -35,13 +35,14 @@ type boltStore struct {
 	expired atomic.Int64
 }
 
-// openBolt opens the file at loc, and creates it if there is none.
-func openBolt(ctx context.Context, loc access.Location, opts options) (*boltStore, error) {
+// openBolt opens the file at loc, and creates it if there is none. claim is asked
+// before a file is locked.
+func openBolt(ctx context.Context, loc access.Location, opts options, claim func(os.FileInfo) error) (*boltStore, error) {
 	now := boltfile.Clock(opts.now)
 	disk, err := boltfile.OpenDisk(ctx, loc, boltfile.DiskOptions{
 		Options: boltfile.Options{
 			MaxBytes: opts.maxFileBytes, MaxValue: int64(opts.maxValueBytes), LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
-			ReadOnly: opts.readOnly, Hook: opts.diskHook,
+			ReadOnly: opts.readOnly, Hook: opts.diskHook, Claim: claim,
 		},
 		Interval: opts.mode.interval, LogBytes: opts.logBytes,
 	})

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -17,9 +19,9 @@ import (
 // context allows; when the last one has given up, the opening is cancelled. So a
 // file that is in use delays only the callers that want this very file.
 type opening struct {
-	key    string      // in Registry.stores: the path of a file, or a URL
-	isFile bool        //
-	info   os.FileInfo // of the file when the opening began; nil: there was none
+	key    string        // in Registry.stores: the path of a file, or a URL
+	isFile bool          //
+	infos  []os.FileInfo // of the file, as it was found and made; guarded by Registry.mu
 
 	asDefault bool // the store becomes the default one
 	place     bool // it has a place among MaxStores
@@ -37,7 +39,11 @@ type opening struct {
 
 // matches reports whether o opens the file of info, or a file at that path.
 func (o *opening) matches(path string, info os.FileInfo) bool {
-	return o.isFile && (o.key == path || o.info != nil && info != nil && os.SameFile(o.info, info))
+	return o.isFile && (o.key == path || info != nil && o.has(info))
+}
+
+func (o *opening) has(info os.FileInfo) bool {
+	return slices.ContainsFunc(o.infos, func(known os.FileInfo) bool { return os.SameFile(known, info) })
 }
 
 // errAbandoned is why an opening ended that nobody waited for any more. A caller
@@ -155,7 +161,7 @@ type fileRequest struct {
 // openFile opens a file, or returns its store if it is open. Its errors do not
 // name the store. closeErr is that of the former default store.
 func (r *Registry) openFile(ctx context.Context, q fileRequest) (h *Handle, closeErr, err error) {
-	for retried := false; ; {
+	for {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
@@ -175,40 +181,40 @@ func (r *Registry) openFile(ctx context.Context, q fileRequest) (h *Handle, clos
 			}
 			continue
 		}
-		switch err := r.wait(ctx, o); {
+		err = r.wait(ctx, o)
+		switch {
 		case err == nil && found.mine:
 			return o.h, o.closeErr, nil
-		case err == nil, !found.mine && again(err):
+		case err == nil, errors.Is(err, errOpenHere), !found.mine && again(err):
 			continue // the access list of this caller has to allow the file too
-		case errors.Is(err, ErrInUse) && !retried && r.isAnother(o, q.loc):
-			retried = true
-		default:
-			return nil, nil, err
 		}
+		return nil, nil, err
 	}
 }
 
-// isAnother reports whether a path leads to another file by now than when o
-// began. Then the one that is in use may be in use by this registry: two
-// spellings of a file that did not exist, or a file that was compacted meanwhile. It
-// waits for the files that are being created, which may be the one.
-func (r *Registry) isAnother(o *opening, loc access.Location) bool {
-	info, err := loc.Stat()
-	if err != nil || o.info != nil && os.SameFile(info, o.info) {
-		return false
-	}
+// errOpenHere ends the opening of a file that another opening, an open store or one
+// that is being closed has in this registry. They are found by then.
+var errOpenHere = errors.New("this registry has the file open")
+
+// claim notes that o is about to lock the file of info, which it has found or made.
+// It fails if the file is that of another store of the registry: two spellings of the
+// name of a file that did not exist, or a file that was replaced meanwhile.
+func (r *Registry) claim(o *opening, info os.FileInfo) error {
 	r.mu.Lock()
-	var others []*opening
+	defer r.mu.Unlock()
 	for other := range r.openings {
-		if other.isFile && other.info == nil {
-			others = append(others, other)
+		if other != o && other.has(info) {
+			return errOpenHere
 		}
 	}
-	r.mu.Unlock()
-	for _, other := range others {
-		<-other.done // creating waits for nobody
+	stores := append(r.openHandlesLocked(), slices.Collect(maps.Keys(r.closing))...)
+	for _, h := range stores {
+		if s, ok := h.store.(*boltStore); ok && s.HoldsFile(info) {
+			return errOpenHere
+		}
 	}
-	return true
+	o.infos = append(o.infos, info)
+	return nil
 }
 
 // foundFile is what the registry has of a file: one of the three.
@@ -256,8 +262,11 @@ func (r *Registry) findFile(q fileRequest) (foundFile, error) {
 // claimLocked is findFile for a file that h holds, if any store does. It reports
 // false if that has changed. r.mu is locked.
 func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statErr error) (found foundFile, done bool, err error) {
-	o := &opening{key: q.loc.Path, isFile: true, info: info, asDefault: q.asDefault}
-	open := func(ctx context.Context) (*Handle, error) { return r.openBoltHandle(ctx, q) }
+	o := &opening{key: q.loc.Path, isFile: true, asDefault: q.asDefault}
+	if info != nil {
+		o.infos = append(o.infos, info)
+	}
+	open := func(ctx context.Context) (*Handle, error) { return r.openBoltHandle(ctx, o, q) }
 	switch {
 	case h != nil && !q.asDefault:
 		return foundFile{h: h}, true, nil
@@ -272,7 +281,7 @@ func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statE
 			if err := r.shut(ctx, h); err != nil {
 				return nil, err
 			}
-			return r.openBoltHandle(ctx, q)
+			return r.openBoltHandle(ctx, o, q)
 		}
 	case h != nil:
 		return found, false, nil
@@ -335,8 +344,8 @@ func (h *Handle) holds(info os.FileInfo) bool {
 }
 
 // openBoltHandle opens a file that is not open in this registry.
-func (r *Registry) openBoltHandle(ctx context.Context, q fileRequest) (*Handle, error) {
-	s, err := openBolt(ctx, q.loc, q.options)
+func (r *Registry) openBoltHandle(ctx context.Context, o *opening, q fileRequest) (*Handle, error) {
+	s, err := openBolt(ctx, q.loc, q.options, func(info os.FileInfo) error { return r.claim(o, info) })
 	if err != nil {
 		return nil, err
 	}

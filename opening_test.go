@@ -371,7 +371,7 @@ func TestConcurrentOpensOfManySpellingsAreOneStorePerFile(t *testing.T) {
 	if err := os.Symlink(dir, filepath.Join(base, "link")); err != nil {
 		t.Skip(err)
 	}
-	r := onDisk.registry(t, extlibs.LogBytes(1), extlibs.LockTimeout(0))
+	r := onDisk.registry(t, extlibs.LogBytes(1), extlibs.LockTimeout(200*time.Millisecond))
 	rounds := 40
 	if testing.Short() {
 		rounds = 12

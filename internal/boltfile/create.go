@@ -27,6 +27,9 @@ func create(dir *access.Dir, opts Options) (_ *File, err error) {
 			guard(n.db.Close)
 		}
 	}()
+	if err := opts.claim(n.info); err != nil {
+		return nil, err
+	}
 	switch err := dir.Link(n.name, dir.Base()); {
 	case err == nil:
 	case noLinks(err):
@@ -114,6 +117,9 @@ func (n *newStore) copyTo(dir *access.Dir) error {
 // replaceEmpty puts a store in the place of a file without content. f stays
 // locked until the caller closes it.
 func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (*File, error) {
+	if err := opts.claim(f.info); err != nil {
+		return nil, err
+	}
 	if locked, err := lock(ctx, f.File, false, opts.LockTimeout); err != nil {
 		return nil, access.OpenError(err)
 	} else if !locked {
@@ -129,8 +135,11 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 	info, err := dir.Stat(dir.Base())
 	switch {
 	case err == nil && (!os.SameFile(info, f.info) || info.Size() > 0):
-		err = kverr.Errorf(kverr.InUse, "the file was replaced by another process while it was being opened; try again")
+		err = errSwapped
 	case err == nil:
+		if err = opts.claim(n.info); err != nil {
+			break
+		}
 		if _, err = access.Keep(n.file, f.info); err == nil {
 			err = dir.Rename(n.name, dir.Base())
 		}

@@ -43,6 +43,10 @@ type Options struct {
 	Logger      *slog.Logger     // hears of damage
 	Hook        access.Hook      // nil but in tests
 
+	// Claim is asked before a file is locked, or a new one gets its name; nil: nobody
+	// is. Its error ends the opening: the caller has that file open, or is about to.
+	Claim func(os.FileInfo) error
+
 	beside int64 // bytes by which a file may be larger than MaxBytes when it is opened
 }
 
@@ -56,7 +60,11 @@ func open(ctx context.Context, loc access.Location, opts Options) (*File, error)
 	}
 	var f *File
 	if err = storeName(dir); err == nil {
-		f, err = openIn(ctx, dir, opts)
+		for range maxSwaps {
+			if f, err = openIn(ctx, dir, opts); err != errSwapped || ctx.Err() != nil {
+				break
+			}
+		}
 	}
 	if err != nil {
 		dir.Close()
@@ -64,6 +72,13 @@ func open(ctx context.Context, loc access.Location, opts Options) (*File, error)
 	}
 	return f, nil
 }
+
+// maxSwaps limits how often open tries again because the file was replaced meanwhile.
+const maxSwaps = 8
+
+// errSwapped is why a file was not opened that had lost its name to another one, as by
+// Compact, when it was locked at last.
+var errSwapped = kverr.Errorf(kverr.InUse, "the file was replaced while it was being opened; try again")
 
 // storeName reports whether a file can have a store's name. Symlinks have been
 // followed.
@@ -127,6 +142,9 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 			f.Close()
 		}
 	}()
+	if err := opts.claim(f.info); err != nil {
+		return nil, err
+	}
 	if locked, err := lock(ctx, f.File, f.readOnly, opts.LockTimeout); err != nil {
 		return nil, DiskError(err)
 	} else if !locked {
@@ -199,6 +217,13 @@ func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error
 	return look, err
 }
 
+func (o *Options) claim(info os.FileInfo) error {
+	if o.Claim == nil {
+		return nil
+	}
+	return o.Claim(info)
+}
+
 func errInUse(opts Options) error {
 	return kverr.Errorf(kverr.InUse, "the file is in use, by another process or another registry of this one; it was not released within %v", opts.LockTimeout)
 }
@@ -228,7 +253,7 @@ func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err erro
 // not; so the headers are written again, as they are.
 func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 	if _, err := dir.Names(dir.Base(), f.info); errors.Is(err, kverr.Replaced) {
-		return kverr.Errorf(kverr.InUse, "the file was replaced by another process while it was being opened; try again")
+		return errSwapped
 	} else if err != nil {
 		return err
 	}
