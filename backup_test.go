@@ -14,9 +14,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
 func size(t *testing.T, path string) int64 {
@@ -200,14 +203,21 @@ func (l *lockedBuffer) String() string {
 
 func TestTheLoggerHearsOfFailuresThatNoCallerCanBeTold(t *testing.T) {
 	var log lockedBuffer
+	var full atomic.Bool
 	b := fileBackends()[0]
-	r := b.registry(t, extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))),
-		extlibs.MaxFileBytes(1<<20))
+	r := b.registry(t, extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))), extlibs.LogBytes(1),
+		extlibs.DiskHook(func(act access.Act, name string) error {
+			if act == access.ActCommit && full.Load() { // a file system that allocates blocks for each write
+				return &fs.PathError{Op: "write", Path: name, Err: syscall.ENOSPC}
+			}
+			return nil
+		}))
 	h := mustOpen(t, r, b.storeName(t))
-	var err error
+	err := h.Set(ctx, "first", 1, 0)
+	full.Store(true)
 	n := 0
 	for ; err == nil; n++ {
-		err = h.Set(ctx, fmt.Sprint(n), strings.Repeat("secret", 5_000), 0)
+		err = h.Set(ctx, fmt.Sprint(n), strings.Repeat("secret", 100), 0)
 	}
 	if !errors.Is(err, extlibs.ErrFull) {
 		t.Errorf("a write into a full file: %v", err)
@@ -218,6 +228,7 @@ func TestTheLoggerHearsOfFailuresThatNoCallerCanBeTold(t *testing.T) {
 	if err := h.Backup(ctx, io.Discard); err != nil {
 		t.Errorf("a copy has room for what the file has none for: %v", err)
 	}
+	full.Store(false)
 	for i := range n {
 		if _, err := h.Delete(ctx, fmt.Sprint(i)); err != nil {
 			t.Error(err)

@@ -29,6 +29,8 @@ const (
 	ActSyncLog Act = "sync log"
 	ActSyncDir Act = "sync folder"
 
+	ActAllocate Act = "allocate" // blocks of the file, which grows
+
 	ActCommit     Act = "commit"      // by the engine, which has written nothing yet
 	ActSyncHeader Act = "sync header" // the end of a commit: it is made, and may not last
 )
@@ -234,21 +236,57 @@ func (d *Dir) Commit(commit func() error) (refused bool, err error) {
 
 // Sync makes the names in the folder durable, where the system can.
 func (d *Dir) Sync() error {
-	if err := d.hook(ActSyncDir, d.root.Name()); err != nil {
+	n, err := d.Syncer()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	return n.Sync()
+}
+
+// Syncer is what it takes to make the names in a folder durable. Who is going to
+// change names gets it first: a process without a free file descriptor then fails
+// before the change, not after it.
+type Syncer struct {
+	d   *Dir
+	dir *os.File // nil: the system has no such thing
+}
+
+// Syncer returns what makes the names in the folder durable, to be closed.
+func (d *Dir) Syncer() (*Syncer, error) {
+	if runtime.GOOS == "windows" {
+		return &Syncer{d: d}, nil
+	}
+	err := d.hook(ActOpen, ".")
+	var dir *os.File
+	if err == nil {
+		dir, err = d.root.Open(".")
+	}
+	if err != nil {
+		return nil, syncDirError(err)
+	}
+	return &Syncer{d, dir}, nil
+}
+
+// Sync makes the names durable.
+func (n *Syncer) Sync() error {
+	if err := n.d.hook(ActSyncDir, n.d.root.Name()); err != nil {
 		return syncDirError(err)
 	}
-	if runtime.GOOS == "windows" {
+	if n.dir == nil {
 		return nil
 	}
-	dir, err := d.root.Open(".")
-	if err != nil {
-		return syncDirError(err)
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+	if err := n.dir.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
 		return syncDirError(err)
 	}
 	return nil
+}
+
+// Close gives up what Sync needs.
+func (n *Syncer) Close() {
+	if n.dir != nil {
+		n.dir.Close()
+	}
 }
 
 func syncDirError(err error) error {

@@ -27,6 +27,8 @@ type layer struct {
 	entries btree.Map[string, entry]
 	cleared bool  // what is below is gone
 	bytes   int64 // of keys and values, with entryOverhead each
+	weight  weight
+	emptied bool  // cleared, and the file has been cleared; see squeeze
 	own     tally // what the layer stores
 	hidden  tally // what it hides of the one below
 
@@ -36,6 +38,7 @@ type layer struct {
 type entry struct {
 	State
 	below State // without its value
+	filed bool  // below is this entry; see squeeze
 }
 
 // entryOverhead is about what an entry takes beside its key and value, in bytes.
@@ -46,11 +49,12 @@ func (l *layer) empty() bool { return l.entries.Len() == 0 && !l.cleared }
 // put makes next of a key, which was something else until now.
 func (l *layer) put(key string, was, next State) {
 	old, replaced := l.entries.Get(key)
-	e := entry{next, old.below}
+	e := entry{State: next, below: old.below}
 	switch {
 	case replaced:
 		l.own.remove(key, old.State)
 		l.bytes -= int64(len(key)+len(old.Value)) + entryOverhead
+		l.weight.remove(weigh(key, old.State))
 	case !l.cleared:
 		e.below = State{Exists: was.Exists, Deadline: was.Deadline}
 		l.hidden.add(key, e.below)
@@ -61,6 +65,7 @@ func (l *layer) put(key string, was, next State) {
 	}
 	l.own.add(key, next)
 	l.bytes += int64(len(key)+len(next.Value)) + entryOverhead
+	l.weight.add(weigh(key, next))
 	l.entries.Set(key, e)
 }
 
@@ -73,7 +78,8 @@ func (l *layer) append(key string, was, next State) {
 	l.hidden.add(key, below)
 	l.own.add(key, next)
 	l.bytes += int64(len(key)+len(next.Value)) + entryOverhead
-	l.entries.Load(key, entry{next, below})
+	l.weight.add(weigh(key, next))
+	l.entries.Load(key, entry{State: next, below: below})
 }
 
 // clear makes everything go, also what is below.
@@ -91,30 +97,52 @@ func (l *layer) over(below *layer) *layer {
 	return below
 }
 
-// forget notes that what a tombstone hides is gone.
-func (l *layer) forget(key string) {
+// file notes that the file has the entry of a key, while the rest of the layer is
+// still to be written. Where the layer hides all of the file, so does this.
+func (l *layer) file(key string) {
 	e, ok := l.entries.Get(key)
-	if !ok || !e.below.Exists {
+	if !ok {
 		return
 	}
-	l.hidden.remove(key, e.below)
-	e.below = State{}
+	was := e.below
+	e.below, e.filed = State{Exists: e.Exists, Deadline: e.Deadline}, true
+	if !l.cleared {
+		l.hidden.remove(key, was)
+		l.hidden.add(key, e.below)
+	}
 	l.entries.Set(key, e)
+}
+
+// unfiled returns the keys that the file lacks: those to be removed, and the others.
+func (l *layer) unfiled() (gone, puts []string) {
+	l.entries.Scan(func(key string, e entry) bool {
+		switch {
+		case e.filed:
+		case e.Exists:
+			puts = append(puts, key)
+		default:
+			gone = append(gone, key)
+		}
+		return true
+	})
+	return gone, puts
 }
 
 // live counts what the layer adds to the live keys of those below.
 func (l *layer) live(now int64) int64 { return l.own.live(now) - l.hidden.live(now) }
 
-// write brings a layer into the file.
-func (l *layer) write(t *Tx) error {
-	if l.cleared {
+// write brings a layer into the file, all of it or what the file lacks.
+func (l *layer) write(t *Tx, all bool) error {
+	if l.cleared && (all || !l.emptied) {
 		if err := t.Clear(); err != nil {
 			return err
 		}
 	}
 	var err error
 	l.entries.Scan(func(key string, e entry) bool {
-		err = t.become(key, e.State)
+		if all || !e.filed {
+			err = t.become(key, e.State)
+		}
 		return err == nil
 	})
 	return err

@@ -27,7 +27,7 @@ func (d *Disk) checkpoint(last bool) error {
 	}
 	write := func(t *Tx) error {
 		if l != nil {
-			if err := l.write(t); err != nil {
+			if err := l.write(t, false); err != nil {
 				return err
 			}
 		}
@@ -36,6 +36,15 @@ func (d *Disk) checkpoint(last bool) error {
 		}
 		return t.setLog(&logRef{d.log.ID(), l.end})
 	}
+	done := func(show func()) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		show()
+		d.buffer.frozen = nil
+		if l != nil {
+			d.filed = l.end
+		}
+	}
 	var unsynced error
 	if l != nil {
 		// If the header tears in this commit, or is damaged later, the log has to
@@ -43,13 +52,11 @@ func (d *Disk) checkpoint(last bool) error {
 		// those who wait for it, and the file is the better place then.
 		unsynced = d.log.Sync(context.Background(), l.end)
 	}
-	err := d.file.Update(write)
+	err := d.file.Publish(write, done)
 	if errors.Is(DiskError(err), kverr.Full) && l != nil && unsynced == nil {
-		// The pages of what is deleted are free after a commit only. Until the
-		// file says otherwise the log has the word, so that the removals may come
-		// first.
-		d.removeFirst(l)
-		err = d.file.Update(write)
+		if err = d.squeeze(l); err == nil {
+			err = d.file.Publish(write, done)
+		}
 	}
 	if err != nil {
 		err = DiskError(err)
@@ -58,12 +65,6 @@ func (d *Disk) checkpoint(last bool) error {
 	}
 	d.commits.Add(1)
 	d.full.Store(0)
-	d.mu.Lock()
-	d.buffer.frozen = nil
-	if l != nil {
-		d.filed = l.end
-	}
-	d.mu.Unlock()
 	if l != nil {
 		d.log.Release(l.end)
 	}
@@ -105,46 +106,6 @@ func (d *Disk) freeze() *layer {
 	b.frozen, b.newest = b.newest, &layer{}
 	b.frozen.end = d.visible
 	return b.frozen
-}
-
-// removalsAtOnce is how many keys are removed from a full file in one transaction,
-// which needs a few pages itself.
-const removalsAtOnce = 64
-
-// removeFirst removes from the file what a layer has tombstones for, as far as
-// that goes.
-func (d *Disk) removeFirst(l *layer) {
-	var gone []string
-	if !l.cleared {
-		l.entries.Scan(func(key string, e entry) bool {
-			if !e.Exists {
-				gone = append(gone, key)
-			}
-			return true
-		})
-	}
-	for len(gone) > 0 {
-		keys := gone[:min(removalsAtOnce, len(gone))]
-		gone = gone[len(keys):]
-		d.mu.Lock() // the file and the buffer change together for whoever counts keys
-		err := d.file.Update(func(t *Tx) error {
-			for _, key := range keys {
-				if err := t.become(key, State{}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err == nil {
-			for _, key := range keys {
-				l.forget(key)
-			}
-		}
-		d.mu.Unlock()
-		if err != nil && err != ErrUnchanged {
-			return
-		}
-	}
 }
 
 // failed tells the logger that a checkpoint did, of a full file once for a time of
@@ -232,34 +193,34 @@ func (d *Disk) Compact(ctx context.Context) error {
 
 // Backup writes a copy of the store, as it is at this moment, to w.
 func (d *Disk) Backup(ctx context.Context, w io.Writer) error {
-	return d.copy(ctx, func(extra *layer) error { return d.file.Backup(ctx, w, extra) })
+	return d.file.Backup(ctx, w, func() (*snapshotTx, error) { return d.snapshotTx(ctx) })
 }
 
 // BackupFile is Backup into a file, which gets its name when it is complete and
 // synced. A file of that name is replaced unless it is in use.
 func (d *Disk) BackupFile(ctx context.Context, loc access.Location) error {
-	return d.copy(ctx, func(extra *layer) error { return d.file.BackupFile(ctx, loc, extra) })
+	return d.file.BackupFile(ctx, loc, func() (*snapshotTx, error) { return d.snapshotTx(ctx) })
 }
 
-// copy has the file copied when it has what is visible. Where it can't get that,
-// the copy gets it instead, and the file stays as it is meanwhile.
-func (d *Disk) copy(ctx context.Context, do func(extra *layer) error) error {
+// snapshotTx begins a copy of the store as it is at this moment. The file gets what
+// is visible first; where it can't, the copy gets that in addition. No checkpoint
+// can come between: the file may hold half of one, of which the log has the rest.
+func (d *Disk) snapshotTx(ctx context.Context) (*snapshotTx, error) {
 	if err := d.lock(ctx); err != nil {
-		return notDone(err)
+		return nil, notDone(err)
 	}
+	defer d.unlock()
 	err := d.checkpoint(false)
-	d.mu.Lock()
-	var extra *layer
+	s, failed := d.file.snapshotTx()
+	if failed != nil {
+		return nil, failed
+	}
 	if err != nil || d.file.ReadOnly() {
-		extra = d.buffer.copy()
+		d.mu.Lock()
+		s.extra = d.buffer.copy()
+		d.mu.Unlock()
 	}
-	d.mu.Unlock()
-	if extra == nil {
-		d.unlock()
-	} else {
-		defer d.unlock()
-	}
-	return do(extra)
+	return s, nil
 }
 
 // Close writes what is visible to the file, which is all of the store then. Where

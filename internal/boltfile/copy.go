@@ -12,17 +12,17 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Backup writes a copy of the file, as it is at this moment, to w, with what extra
-// holds; nil: nothing. All of it is checked first: a damaged copy must not take
-// the place of a whole one.
-func (f *File) Backup(ctx context.Context, w io.Writer, extra *layer) error {
+// Backup writes a copy of the file, as begin found it, to w. All of it is checked
+// first: a damaged copy must not take the place of a whole one.
+func (f *File) Backup(ctx context.Context, w io.Writer, begin func() (*snapshotTx, error)) error {
 	tmp, name, err := f.temp(access.TempBackup)
 	if err != nil {
 		return err
 	}
 	defer f.dir.Remove(name)
 	defer tmp.Close()
-	if err := f.snapshot(ctx, tmp); err != nil {
+	extra, err := f.fill(ctx, tmp, begin)
+	if err != nil {
 		return err
 	}
 	done, err := complete(f.dir, f.opts, tmp, extra)
@@ -35,32 +35,6 @@ func (f *File) Backup(ctx context.Context, w io.Writer, extra *layer) error {
 	}
 	_, err = io.Copy(w, &contextReader{ctx, tmp})
 	return err
-}
-
-// snapshot fills tmp.
-func (f *File) snapshot(ctx context.Context, tmp *os.File) (err error) {
-	for try := 0; try == 0 || err == errMoved && try < 100; try++ { // by two commits while it began
-		err = f.use(func(db *bolt.DB) error {
-			low := f.pages.last.Load()
-			return f.view(db, func(tx *bolt.Tx) error {
-				_, err := f.pages.snapshot(db, tx, low)
-				if err == nil {
-					_, err = verifyTx(db, tx)
-				}
-				if err == nil {
-					_, err = tx.WriteTo(&contextWriter{ctx, tmp})
-				}
-				if err == nil {
-					err = arrangeHeaders(tmp, uint64(tx.ID()))
-				}
-				return err
-			})
-		})
-	}
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err() // the engine keeps only its text
-	}
-	return DiskError(err)
 }
 
 // arrangeHeaders puts the headers of a copy where they belong. The engine writes the
@@ -80,7 +54,7 @@ func arrangeHeaders(tmp *os.File, tx uint64) error {
 
 // BackupFile is Backup into a file, which gets its name when it is complete and
 // synced. A file of that name is replaced unless it is in use.
-func (f *File) BackupFile(ctx context.Context, loc access.Location, extra *layer) error {
+func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func() (*snapshotTx, error)) error {
 	dir, err := loc.OpenDir(f.opts.Hook)
 	if err != nil {
 		return err
@@ -104,7 +78,8 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, extra *layer
 	if _, err := f.keep(tmp); err != nil {
 		return DiskError(err)
 	}
-	if err := f.snapshot(ctx, tmp); err != nil {
+	extra, err := f.fill(ctx, tmp, begin)
+	if err != nil {
 		return err
 	}
 	done, err := complete(f.dir, f.opts, tmp, extra)
@@ -155,7 +130,7 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, extra *layer) (done f
 				copied.pages.next.Store(uint64(tx.ID()))
 				return copied.change(db, tx, func(t *Tx) error {
 					if extra != nil {
-						if err := extra.write(t); err != nil {
+						if err := extra.write(t, true); err != nil {
 							return err
 						}
 					}
@@ -172,19 +147,6 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, extra *layer) (done f
 		return nil, DiskError(err)
 	}
 	return done, nil
-}
-
-// contextWriter ends a copy when its context does.
-type contextWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (c *contextWriter) Write(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.w.Write(p)
 }
 
 // contextReader ends a copy when its context does.
@@ -210,6 +172,11 @@ func (f *File) Compact() error {
 	if f.alone {
 		return errAlone("no compacted file can take its place")
 	}
+	names, err := f.dir.Syncer()
+	if err != nil {
+		return err
+	}
+	defer names.Close()
 	tmp, name, err := f.temp(access.TempCompact)
 	if err != nil {
 		return err
@@ -221,18 +188,23 @@ func (f *File) Compact() error {
 		return err
 	}
 	was := f.file.Load()
-	old, err := f.become(tmp, name, next, pages)
-	if old != nil { // it takes a time that grows with the file, and nobody waits for it
+	old, err := f.become(tmp, name, next, pages, names)
+	if old != nil { // closing it takes a time that grows with the file, and waits for copies of it
 		if err == nil { // the change of names is durable
 			f.keepOldWhole(old, was)
 		}
-		err = errors.Join(err, guard(old.Close))
+		f.closing.Go(func() {
+			if err := guard(old.Close); err != nil {
+				f.opts.Logger.Warn("kv: the file that compaction replaced could not be closed", "path", f.dir.Path(), "error", err)
+			}
+		})
+		err = errors.Join(err, f.use(f.measure))
 	}
 	return err
 }
 
 // become puts a new file in the place of this one.
-func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian) (old *bolt.DB, err error) {
+func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian, names *access.Syncer) (old *bolt.DB, err error) {
 	f.engine.Lock()
 	defer f.engine.Unlock()
 	info, err := tmp.Stat()
@@ -254,7 +226,10 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian)
 	f.identity.Store(&info)
 	f.other.Store(nil)
 	f.file.Store(tmp)
-	if err = f.dir.Sync(); err != nil {
+	branch := f.room.Load().branch.Load()
+	f.room.Store(newRoom(next, tmp, f.opts))
+	f.room.Load().sawBranch(branch)
+	if err = names.Sync(); err != nil {
 		// A power cut could bring the old file back, without what is written now.
 		f.refuse(kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error))
 	}
@@ -282,7 +257,7 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 				return err
 			}
 			return next.View(func(tx *bolt.Tx) error {
-				look, err := verifyTx(next, tx)
+				look, err := verifyTx(next, tx, nil)
 				pages = newGuardian(tmp, look)
 				pages.maxValue = f.opts.MaxValue
 				return err

@@ -18,7 +18,9 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 		return notDone(err)
 	}
 	defer d.unlock()
-	if err := d.checkpoint(false); err != nil { // most of it, while others write
+	// A clear makes room where a checkpoint finds none.
+	stops := func(err error) bool { return err != nil && !(p.call.clear && errors.Is(err, kverr.Full)) }
+	if err := d.checkpoint(false); stops(err) { // most of it, while others write
 		return err
 	}
 	if err := d.turn(ctx); err != nil {
@@ -36,7 +38,7 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 		if err := d.sync(context.Background(), d.log, d.log.Tail()); err != nil {
 			return d.logError(kverr.Errorf(kverr.Unavailable, "not done, because a write before it failed: %w", err))
 		}
-		if err := d.checkpoint(false); err != nil {
+		if err := d.checkpoint(false); stops(err) {
 			return err
 		}
 		// A file that has the call must not name a log that nobody has.
@@ -53,6 +55,12 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 	if err := ctx.Err(); err != nil {
 		return notDone(err)
 	}
+	// Where the pages that it needs are not adjacent, its transaction fails.
+	if need := (weight{net: p.call.weight.net}); p.puts && !d.file.fits(need) {
+		if err := d.file.extend(need); err != nil {
+			return err
+		}
+	}
 	return d.commitCall(&p.call)
 }
 
@@ -67,7 +75,7 @@ func (d *Disk) commitCall(c *call) error {
 		// A gap, so that no older file goes on with what the log gets after this.
 		ref = &logRef{d.log.ID(), d.log.Tail() + wal.Gap}
 	}
-	err := d.file.Update(func(t *Tx) error {
+	err := d.file.Publish(func(t *Tx) error {
 		if c.clear {
 			if err := t.Clear(); err != nil {
 				return err
@@ -82,6 +90,17 @@ func (d *Disk) commitCall(c *call) error {
 			return nil
 		}
 		return t.setLog(ref)
+	}, func(show func()) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		show()
+		if c.clear { // else there is nothing in the buffer
+			d.buffer = buffer{newest: &layer{}}
+			d.epoch++
+		}
+		if ref != nil {
+			d.visible, d.filed = ref.pos, ref.pos
+		}
 	})
 	if err == ErrUnchanged {
 		return nil
@@ -91,17 +110,10 @@ func (d *Disk) commitCall(c *call) error {
 	}
 	d.calls++
 	d.commits.Add(1)
+	d.full.Store(0)
 	if d.log != nil {
 		d.log.Skip(ref.pos)
 	}
-	d.mu.Lock()
-	if c.clear {
-		d.epoch++
-	}
-	if ref != nil {
-		d.visible, d.filed = ref.pos, ref.pos
-	}
-	d.mu.Unlock()
 	if ref != nil {
 		// What the header before names ends with the gap, and nothing behind that
 		// says that there is one. The call is stored whatever becomes of this.

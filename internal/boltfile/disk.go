@@ -2,6 +2,7 @@ package boltfile
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"sync"
@@ -60,6 +61,7 @@ type Disk struct {
 	planned  map[string]State // what they make of their keys
 	clearing int              // how many of them clear
 	growth   int64            // of live keys by them
+	weight   weight           // of their puts
 	visible  wal.Pos          // up to where records are
 	filed    wal.Pos          // up to where they are in the file
 	epoch    uint64           // changes with each clear
@@ -154,12 +156,61 @@ func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) error {
 			return d.acknowledge(ctx, p, err)
 		case toFile:
 			return d.writeThrough(ctx, p, plan)
+		case noRoom:
+			if p.call.clear { // what the log holds doesn't matter any more
+				return d.writeThrough(ctx, p, plan)
+			}
+		}
+		if how == tight {
+			made, err := d.extend(ctx, p)
+			if err != nil {
+				return err
+			}
+			if !made {
+				return d.writeThrough(ctx, p, plan)
+			}
+			continue
 		}
 		// The log is full: it has room again after a checkpoint.
 		if err := d.makeRoom(ctx, p); err != nil {
 			return err
 		}
 	}
+}
+
+// extend makes the file longer, so that it can take what the log holds and a call
+// more. Where it can't, made is false: then the call has to go to the file directly,
+// which is slow, but the log never holds what the file can't take.
+func (d *Disk) extend(ctx context.Context, p *Plan) (made bool, err error) {
+	if err := d.lock(ctx); err != nil {
+		return false, notDone(err)
+	}
+	defer d.unlock()
+	need := d.pending(&p.call)
+	if d.file.fits(need) {
+		return true, nil
+	}
+	switch err := d.file.extend(need); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, kverr.Full):
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// pending is the weight of what the file lacks and of a call more.
+func (d *Disk) pending(c *call) weight {
+	d.file.room.Load().sawBranch(branchPages(c.longest))
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	w := d.weight
+	w.add(c.weight)
+	for l := range d.buffer.each {
+		w.add(l.weight)
+	}
+	return w
 }
 
 func notDone(err error) error { return kverr.Errorf(err, "not done: %w", err) }
@@ -170,7 +221,8 @@ type way int
 const (
 	toLog  way = iota // or nowhere, if it failed
 	toFile            // it is too large for the log, or there is none
-	noRoom
+	noRoom            // in the log
+	tight             // in the file
 )
 
 // turn locks plan when no call is on its way to the file directly.
@@ -213,6 +265,9 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	b := p.batch()
 	if b.Len() > d.direct {
 		return p, toFile, nil
+	}
+	if p.puts && !d.file.fits(d.pending(&p.call)) {
+		return p, tight, nil
 	}
 	reserve := int64(0)
 	if p.puts { // so that a full store takes what makes room
@@ -268,6 +323,7 @@ func (d *Disk) stage(c *call) {
 	}
 	d.appended = append(d.appended, c)
 	d.growth += c.growth
+	d.weight.add(c.weight)
 	if c.clear {
 		d.clearing++
 		clear(d.planned)
@@ -298,6 +354,7 @@ func (d *Disk) becameDurable(to wal.Pos) {
 		c := d.appended[n]
 		d.show(c)
 		d.growth -= c.growth
+		d.weight.remove(c.weight)
 		if c.clear {
 			d.clearing--
 		}

@@ -49,6 +49,7 @@ package boltfile
 
 import (
 	"errors"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,13 @@ type File struct {
 	// with a lock of its own locked, where somebody has taken away its headers:
 	// then nobody must wait for that lock.
 	begins sync.Mutex
+	early  int        // transactions that read the commit before the newest one; see snapshot
+	late   *sync.Cond // of begins: early has become 0
+
+	room    atomic.Pointer[room]
+	copies  sync.RWMutex   // held shared by copies while they read the file, and alone while the engine maps more of it
+	yield   atomic.Bool    // asks them to begin again later
+	closing sync.WaitGroup // engines of files that compaction has replaced
 
 	damaged atomic.Pointer[kverr.Error] // why the engine can't go on
 	broken  chan struct{}               // closed when damaged is set
@@ -99,6 +107,8 @@ func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts O
 	file.file.Store(f.File)
 	pages.maxValue = opts.MaxValue
 	file.identity.Store(&f.info)
+	file.late = sync.NewCond(&file.begins)
+	file.room.Store(newRoom(db, f.File, opts))
 	return file
 }
 
@@ -145,14 +155,21 @@ func (f *File) use(fn func(*bolt.DB) error) error {
 }
 
 // begin begins a transaction of the engine.
-func (f *File) begin(db *bolt.DB, writes bool) (tx *bolt.Tx, err error) {
+func (f *File) begin(db *bolt.DB, writes bool) (tx *bolt.Tx, early bool, err error) {
 	f.begins.Lock()
 	defer f.begins.Unlock()
+	for writes && f.early > 0 && f.damaged.Load() == nil {
+		f.late.Wait() // it would reuse the pages that they read
+	}
 	err = f.guarded(func() error {
 		tx, err = db.Begin(writes)
 		return err
 	})
-	return tx, err
+	if err == nil && !writes && uint64(tx.ID()) > f.pages.last.Load() {
+		early = true
+		f.early++
+	}
+	return tx, early, err
 }
 
 // end ends a transaction that was not committed.
@@ -162,20 +179,33 @@ func (f *File) end(tx *bolt.Tx) {
 
 // view is the engine's View.
 func (f *File) view(db *bolt.DB, fn func(*bolt.Tx) error) error {
-	tx, err := f.begin(db, false)
+	tx, early, err := f.begin(db, false)
 	if err != nil {
 		return err
 	}
-	defer f.end(tx)
+	defer f.endRead(tx, early)
 	return fn(tx)
 }
 
-// update is the engine's Update.
-func (f *File) update(db *bolt.DB, fn func(*bolt.Tx) error) error {
-	tx, err := f.begin(db, true)
+// endRead ends a transaction that reads.
+func (f *File) endRead(tx *bolt.Tx, early bool) {
+	f.end(tx)
+	if early {
+		f.begins.Lock()
+		defer f.begins.Unlock()
+		if f.early--; f.early == 0 {
+			f.late.Broadcast()
+		}
+	}
+}
+
+// update is the engine's Update, in a file of up to maxSize bytes.
+func (f *File) update(db *bolt.DB, maxSize int, fn func(*bolt.Tx) error) error {
+	tx, _, err := f.begin(db, true)
 	if err != nil {
 		return err
 	}
+	db.MaxSize = maxSize
 	open := true
 	defer func() {
 		if open {
@@ -194,42 +224,86 @@ func (f *File) update(db *bolt.DB, fn func(*bolt.Tx) error) error {
 var ErrUnchanged = errors.New("nothing to do")
 
 // Update runs change in a transaction that writes, and commits it. An error of
-// change rolls it back, and so does a change of nothing. After an error that is
-// kverr.CommitUnknown the file takes no more writes until it is opened again. Update
-// looks at the file's name before it commits; a caller that acknowledges what it
-// committed asks inPlace afterwards.
+// change rolls it back, and so does a change of nothing. change can run more than
+// once. After an error that is kverr.CommitUnknown the file takes no more writes until
+// it is opened again. Update looks at the file's name before it commits; a caller that
+// acknowledges what it committed asks inPlace afterwards. Readers see the commit when
+// it is durable.
 func (f *File) Update(change func(*Tx) error) error {
+	return f.Publish(change, func(show func()) { show() })
+}
+
+// Publish is Update for a caller that keeps other state: publish calls show, and
+// from then on readers see the commit.
+func (f *File) Publish(change func(*Tx) error, publish func(show func())) error {
 	return f.use(func(db *bolt.DB) error {
-		if err := f.writable(); err != nil {
-			return err
+		for tries := 0; ; tries++ {
+			r := f.room.Load()
+			size := r.size.Load()
+			err := f.updateWithin(db, int(min(size, r.mapped-1, math.MaxInt)), change, publish)
+			if !errors.Is(err, berrors.ErrMaxSizeReached) {
+				return err
+			}
+			if size < r.mapped {
+				if grown := f.grow(tries); grown != nil {
+					return grown
+				}
+				size = r.size.Load()
+			}
+			if size >= r.mapped {
+				if err := f.mapMore(db, r, change, publish); !errors.Is(err, berrors.ErrMaxSizeReached) {
+					return err
+				}
+			}
 		}
-		id, refused := 0, false
-		err := f.update(db, func(tx *bolt.Tx) error {
-			id = tx.ID()
-			f.pages.next.Store(uint64(id))
-			err := f.change(db, tx, change)
-			refused = err != nil
-			return err
-		})
-		if err == nil {
-			f.pages.last.Store(uint64(id))
-			return nil
-		}
-		if refused {
-			return err
-		}
-		// A commit whose last step fails, the sync of the header, is in the
-		// system's memory all the same. The engine goes on from it, and reuses
-		// pages that the header on disk may still need: a power cut then would
-		// leave nothing that can be opened. So that must be the last commit.
-		seen := 0
-		view := f.view(db, func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
-		if view == nil && seen < id {
-			return err
-		}
-		f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed in the middle of a commit, so nothing is written any more; close the store and open it again: %w", err).(*kverr.Error))
-		return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err)
 	})
+}
+
+// mapMore is an update in which the engine can map more of the file. For that it
+// waits for all transactions that read, and those that begin then wait for it: so
+// no copy, which reads for long, can be under way.
+func (f *File) mapMore(db *bolt.DB, r *room, change func(*Tx) error, publish func(show func())) error {
+	f.yield.Store(true)
+	f.copies.Lock()
+	defer f.copies.Unlock()
+	f.yield.Store(false)
+	size := r.size.Load()
+	r.mapped = mapSize(size + 1)
+	return f.updateWithin(db, int(min(size, math.MaxInt)), change, publish)
+}
+
+// updateWithin is Publish in a file of up to maxSize bytes.
+func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, publish func(show func())) error {
+	if err := f.writable(); err != nil {
+		return err
+	}
+	id, refused := 0, false
+	err := f.update(db, maxSize, func(tx *bolt.Tx) error {
+		id = tx.ID()
+		f.pages.next.Store(uint64(id))
+		err := f.change(db, tx, change)
+		refused = err != nil
+		return err
+	})
+	if err == nil {
+		publish(func() { f.pages.last.Store(uint64(id)) })
+		f.measure(db) // where that fails, the next transaction finds out why
+		return nil
+	}
+	if refused {
+		return err
+	}
+	// A commit whose last step fails, the sync of the header, is in the
+	// system's memory all the same. The engine goes on from it, and reuses
+	// pages that the header on disk may still need: a power cut then would
+	// leave nothing that can be opened. So that must be the last commit.
+	seen := 0
+	view := f.view(db, func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
+	if view == nil && seen < id {
+		return err
+	}
+	f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed in the middle of a commit, so nothing is written any more; close the store and open it again: %w", err).(*kverr.Error))
+	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err)
 }
 
 // stillThere is writable for callers that do not use the engine meanwhile: Compact
@@ -337,6 +411,9 @@ func (f *File) breakDown(why *kverr.Error) error {
 	f.breaks.Do(func() {
 		f.damaged.Store(why)
 		close(f.broken)
+		if f.late != nil {
+			f.late.Broadcast()
+		}
 		f.opts.Logger.Error("kv file can't be used any longer", "path", f.dir.Path(), "error", why.Msg)
 	})
 	return why
@@ -375,7 +452,9 @@ func (f *File) Close() error {
 			lost = nil
 		}
 	}
-	return errors.Join(lost, DiskError(guard(db.Close)), f.dir.Close())
+	err := errors.Join(lost, DiskError(guard(db.Close)), f.dir.Close())
+	f.closing.Wait()
+	return err
 }
 
 // abandon gives up the file and its lock without the engine, which would wait
@@ -394,7 +473,7 @@ var errAbandoned = kverr.Errorf(kverr.Closed, "%w", kverr.Closed).(*kverr.Error)
 func DiskError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):
-		return kverr.Errorf(kverr.Full, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes: %w", err)
+		return errLimit
 	case errors.Is(err, berrors.ErrInvalidMapping):
 		return kverr.Errorf(err, "the file could not be mapped into memory after it grew; close the store and open it again: %w", err)
 	case access.IsDiskFull(err):

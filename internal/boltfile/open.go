@@ -70,6 +70,12 @@ func open(ctx context.Context, loc access.Location, opts Options) (*File, error)
 		dir.Close()
 		return nil, err
 	}
+	if !f.readOnly {
+		if err := f.use(f.measure); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
 	return f, nil
 }
 
@@ -233,6 +239,9 @@ func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err erro
 		db, err = bolt.Open(f.Name(), access.FileMode, opts.engine(f, readOnly))
 		return err
 	})
+	if err == nil {
+		db.AllocSize = 0 // a file that grows in the engine's steps does not fit its limit: see allocate
+	}
 	switch {
 	case err == nil:
 		return db, nil
@@ -287,6 +296,8 @@ func unlessReadOnly(err error) error {
 // Its freelist is synced, because a file without one takes seconds to open.
 func (o *Options) engine(f *os.File, readOnly bool) *bolt.Options {
 	return &bolt.Options{
+		InitialMmapSize: int(o.ahead(f, readOnly)),
+
 		Timeout:      o.LockTimeout,
 		FreelistType: bolt.FreelistMapType,
 		MaxSize:      int(min(o.MaxBytes, math.MaxInt)),

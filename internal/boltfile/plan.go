@@ -12,6 +12,8 @@ type call struct {
 	changes []change
 	clear   bool
 	growth  int64
+	weight  weight  // of its puts
+	longest int     // key that it puts
 	end     wal.Pos // of its record
 }
 
@@ -109,6 +111,10 @@ func (d *Disk) stored(now time.Time, key string, value bool) (s State, err error
 func (p *Plan) Change(key string, was, next State) {
 	p.call.changes = append(p.call.changes, change{strings.Clone(key), was, next})
 	p.puts = p.puts || next.Exists
+	if next.Exists {
+		p.call.weight.add(weigh(key, next))
+		p.call.longest = max(p.call.longest, len(key))
+	}
 	if next.live(p.Now) {
 		p.call.growth++
 	}

@@ -34,9 +34,11 @@ type guardian struct {
 
 	maxValue int64 // see Options.MaxValue
 
+	branch     atomic.Int64  // pages of the largest branch that a write came to
 	last, next atomic.Uint64 // the last commit, and the one that may be under way
 	bytes      atomic.Int64  // that are known to be mapped
 	roots      atomic.Pointer[roots]
+	base       atomic.Pointer[roots] // of the commit that the newest transaction is based on
 }
 
 func newGuardian(file *os.File, f found) *guardian {
@@ -86,6 +88,21 @@ func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, err
 	if id < low || id > g.next.Load() {
 		return snapshot{}, errOverwritten
 	}
+	// The engine shows a commit before it is durable. It does not reuse the pages
+	// of the commit before until the next transaction that writes, and that waits
+	// for who reads them: see begin.
+	if last := g.last.Load(); !tx.Writable() && id > last {
+		r := g.base.Load()
+		if r == nil || r.tx != last {
+			return snapshot{}, errOverwritten
+		}
+		pageSize := uint64(db.Info().PageSize)
+		s := snapshot{guardian: g, roots: r, mem: mapping(db, int64(r.pages*pageSize)), pageSize: pageSize, pages: r.pages}
+		if !s.headerNames(r) {
+			return s, errOverwritten
+		}
+		return s, nil
+	}
 	if size > g.bytes.Load() {
 		info, err := g.file.Stat()
 		if err != nil {
@@ -106,6 +123,7 @@ func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, err
 			s.roots = r
 			return s, nil
 		}
+		g.base.Store(r)
 	}
 	root := uint64(tx.Cursor().Bucket().Root())
 	if id == g.meta.tx && (root != g.meta.root || s.pages != g.meta.pages) {
@@ -118,6 +136,9 @@ func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, err
 	r.tx, r.root, r.pages = id, root, s.pages
 	s.roots = r
 	g.roots.Store(r)
+	if tx.Writable() {
+		g.base.Store(r)
+	}
 	return s, nil
 }
 
@@ -537,6 +558,9 @@ func (t *tree) look(id uint64, keys span, kind uint16, seen map[uint64]struct{})
 			return finger{}, err
 		}
 		seen[id] = struct{}{}
+		if n := p.overflow(); n > 0 && p.flags() == pageBranch {
+			t.branch.Store(max(t.branch.Load(), int64(n)+1))
+		}
 	}
 	if kind != 0 && p.flags() != kind {
 		return finger{}, errPage(id, "is in the wrong depth of a tree")
@@ -592,9 +616,15 @@ func (s *snapshot) checkWrite(root uint64) error {
 type mappedPages struct {
 	mem      []byte
 	pageSize uint64
+	look     func() error // called for each page; nil: nothing
 }
 
 func (m mappedPages) read(id, n uint64, _ int) ([]byte, error) {
+	if m.look != nil {
+		if err := m.look(); err != nil {
+			return nil, err
+		}
+	}
 	at := id * m.pageSize
 	if size := uint64(len(m.mem)); at > size || n > size-at {
 		return nil, errPage(id, "is beyond the end")
@@ -605,12 +635,13 @@ func (m mappedPages) read(id, n uint64, _ int) ([]byte, error) {
 // errMoved is about a header that a later commit has replaced.
 var errMoved = kverr.Errorf(kverr.Corrupt, "the file's header is not the one that was written; close the store, restore the file from a backup, and open it again")
 
-// verifyTx checks the whole file as a transaction sees it.
-func verifyTx(db *bolt.DB, tx *bolt.Tx) (found, error) {
+// verifyTx checks the whole file as a transaction sees it. An error of look, which is
+// called for each page and can be nil, ends it.
+func verifyTx(db *bolt.DB, tx *bolt.Tx, look func() error) (found, error) {
 	mem, pageSize := mapping(db, tx.Size()), uint64(db.Info().PageSize)
 	meta, ok := mappedMeta(mem, pageSize, uint64(tx.ID()))
 	if !ok {
 		return found{}, errMoved
 	}
-	return verify(mappedPages{mem, pageSize}, meta, true)
+	return verify(mappedPages{mem, pageSize, look}, meta, true)
 }

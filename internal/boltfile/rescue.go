@@ -393,6 +393,6 @@ func (d *Damaged) copyCommit(ctx context.Context, w *os.File, meta metaPage) err
 		return err
 	}
 	rest := io.NewSectionReader(d.file, 2*d.pageSize, int64(meta.pages-2)*d.pageSize)
-	_, err := io.Copy(&contextWriter{ctx, w}, rest)
+	_, err := io.Copy(&copyWriter{ctx: ctx, w: w}, rest)
 	return err
 }

@@ -92,11 +92,16 @@ var workloads = map[string]workload{
 	"killed in compact": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "2", "6"), killed(random, run("compact"), 120), run("mixed", "2", "4")}
 	}},
-	"checkpoints":   {uncut: 1, processes: always(created, run("set many", "8", "12")), again: again("set many", "8", "6")},
-	"a large log":   {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
-	"a full file":   {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
-	"from format 1": {uncut: 2, processes: always(run("mixed", "2", "6"), run("format 1"), run("mixed", "2", "6")), again: again("mixed", "2", "3")},
-	"read-only":     {uncut: 1, processes: always(created, run("read", "1"), run("mixed", "2", "3"), run("read", "2")), again: again("read", "2")},
+	"checkpoints":                 {uncut: 1, processes: always(created, run("set many", "8", "12")), again: again("set many", "8", "6")},
+	"a large log":                 {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
+	"a full file":                 {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
+	"a full file of small values": {uncut: 1, processes: always(created, run("full small")), again: again("read", "1")},
+	"killed in a full file of small values": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("full small"), 600), killed(random, run("full small"), 300), run("read", "1")}
+	}},
+	"backups of a full file": {uncut: 1, processes: always(created, run("full backups")), again: again("set", "1", "3")},
+	"from format 1":          {uncut: 2, processes: always(run("mixed", "2", "6"), run("format 1"), run("mixed", "2", "6")), again: again("mixed", "2", "3")},
+	"read-only":              {uncut: 1, processes: always(created, run("read", "1"), run("mixed", "2", "3"), run("read", "2")), again: again("read", "2")},
 	"killed and read": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("mixed", "2", "8"), 80), run("read", "2"), run("mixed", "2", "4")}
 	}},

@@ -1,0 +1,134 @@
+package boltfile
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// snapshotTx is a state of a store that is being copied: a transaction of the engine
+// and the changes that the file lacked then. The engine does not reuse the pages of
+// the transaction before it ends. Nothing else is held meanwhile: writes, reads and
+// compaction go on; compaction leaves the file that it replaces open until then.
+//
+// Only where the engine has to map more of the file, for which it needs all
+// transactions to end, the copy is asked to begin again.
+type snapshotTx struct {
+	f     *File
+	db    *bolt.DB
+	tx    *bolt.Tx
+	early bool
+	extra *layer // nil: nothing
+}
+
+// errYield is the end of a copy that has to begin again.
+var errYield = errors.New("the copy begins again")
+
+// snapshotTx begins a transaction to be copied. No Update may run.
+func (f *File) snapshotTx() (*snapshotTx, error) {
+	s := &snapshotTx{f: f}
+	f.copies.RLock()
+	err := f.use(func(db *bolt.DB) (err error) {
+		s.db = db
+		low := f.pages.last.Load()
+		if s.tx, s.early, err = f.begin(db, false); err != nil {
+			return err
+		}
+		_, err = f.pages.snapshot(db, s.tx, low)
+		return err
+	})
+	if err != nil {
+		s.end()
+		return nil, err
+	}
+	return s, nil
+}
+
+// end ends the transaction.
+func (s *snapshotTx) end() {
+	if s.tx != nil {
+		s.f.endRead(s.tx, s.early)
+	}
+	s.f.copies.RUnlock()
+}
+
+// fill writes a copy into tmp, which needs extra then to be complete.
+func (f *File) fill(ctx context.Context, tmp *os.File, begin func() (*snapshotTx, error)) (extra *layer, err error) {
+	for {
+		s, err := begin()
+		if err != nil {
+			return nil, err
+		}
+		err = s.copyTo(ctx, tmp)
+		s.end()
+		if err != errYield {
+			return s.extra, err
+		}
+	}
+}
+
+func (s *snapshotTx) copyTo(ctx context.Context, tmp *os.File) error {
+	_, err := tmp.Seek(0, io.SeekStart)
+	if err == nil {
+		err = tmp.Truncate(0)
+	}
+	if err != nil {
+		return DiskError(err)
+	}
+	w := &copyWriter{ctx: ctx, yield: &s.f.yield, w: tmp}
+	err = s.f.guarded(func() error {
+		_, err := verifyTx(s.db, s.tx, w.look)
+		if err == nil {
+			_, err = s.tx.WriteTo(w)
+		}
+		if err == nil {
+			err = arrangeHeaders(tmp, uint64(s.tx.ID()))
+		}
+		return err
+	})
+	if w.ended != nil { // the engine keeps only its text
+		return w.ended
+	}
+	return DiskError(err)
+}
+
+// copyWriter ends a copy when its context does, or when it has to yield.
+type copyWriter struct {
+	ctx   context.Context
+	yield *atomic.Bool // may be nil
+	w     io.Writer
+	looks int
+	ended error
+}
+
+// contextLooks is how many pages are verified between two looks at the context.
+const contextLooks = 256
+
+// look is called for each page that is verified.
+func (c *copyWriter) look() error {
+	if c.looks++; c.looks%contextLooks == 0 {
+		return c.check()
+	}
+	return nil
+}
+
+func (c *copyWriter) check() error {
+	switch {
+	case c.ctx.Err() != nil:
+		c.ended = c.ctx.Err()
+	case c.yield != nil && c.yield.Load():
+		c.ended = errYield
+	}
+	return c.ended
+}
+
+func (c *copyWriter) Write(p []byte) (int, error) {
+	if err := c.check(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}

@@ -1,0 +1,204 @@
+package boltfile
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	bolt "go.etcd.io/bbolt"
+)
+
+// The engine never changes a page in place, so removing a key takes free pages: a
+// file that is filled to the last page can never be emptied. Therefore a part of
+// each file is a reserve: puts are refused while what they need would leave less
+// than the reserve, and everything else (removals, clear, the log position) can
+// use all pages.
+//
+// The reserve has to exist on the disk too, so the file grows here and not in the
+// engine: its blocks are allocated before the engine can use them, and the engine's
+// own limit is the allocated size. On a file system that never overwrites blocks in
+// place (btrfs, ZFS) allocated blocks guarantee nothing; there a full disk can also
+// refuse removals.
+
+// Limits of the reserve, in pages, and of the steps in which a file grows, in bytes.
+const (
+	leastReserve  = 5   // removing one key of a small tree
+	mostReserve   = 64  // of a deep tree with long keys
+	reserveShare  = 8   // the part of a small file that is its reserve
+	branchLevels  = 6   // with keys so long that a branch takes several pages
+	freelistShare = 128 // the list of free pages has 8 bytes for each page, and two versions
+	leastStep     = 32 << 10
+	mostStep      = 16 << 20
+)
+
+// room is the space that a file has.
+type room struct {
+	pageSize int64
+	limit    int64        // of the file's size; 0: none
+	size     atomic.Int64 // bytes that are allocated
+	used     atomic.Int64 // bytes of pages that are not free
+	high     atomic.Int64 // bytes up to the last page that was ever used
+	branch   atomic.Int64 // pages of the largest branch that was seen, if more than one
+	mapped   int64        // bytes that the engine has mapped; for who writes
+}
+
+// reserve returns the reserve of a file of size bytes, in bytes.
+func (r *room) reserve(size int64) int64 {
+	pages := size / r.pageSize
+	return (min(max(pages/reserveShare, leastReserve), mostReserve) + pages/freelistShare + branchLevels*r.branch.Load()) * r.pageSize
+}
+
+// fits reports whether the file can take puts and keep its reserve.
+func (r *room) fits(need weight) bool {
+	size := r.size.Load()
+	return size-r.used.Load() >= need.net+r.reserve(size) && size-r.high.Load() >= need.run
+}
+
+// sawBranch notes how many pages a branch has: removing a key writes one of each level.
+func (r *room) sawBranch(pages int64) {
+	for old := r.branch.Load(); pages > 1 && pages > old && !r.branch.CompareAndSwap(old, pages); {
+		old = r.branch.Load()
+	}
+}
+
+// branchPages is how many pages a branch takes for keys of a length: it has at least
+// two, and up to four before it is split.
+func branchPages(key int) int64 { return int64(3*key/os.Getpagesize()) + 1 }
+
+// weight is what puts can need of a file.
+type weight struct {
+	net int64 // bytes by which they make it larger at most, once they are committed
+	run int64 // bytes that have to be adjacent: those that were never used are
+}
+
+func (w *weight) add(more weight)   { w.net, w.run = w.net+more.net, w.run+more.run }
+func (w *weight) remove(old weight) { w.net, w.run = w.net-old.net, w.run-old.run }
+
+// weigh returns the weight of a put. Leaves can be half empty, and have at least two
+// entries, all of which are written when one is.
+func weigh(key string, next State) (w weight) {
+	if !next.Exists {
+		return w
+	}
+	n, page := int64(len(key)+len(next.Value))+entryOverhead, int64(os.Getpagesize())
+	w.net = min(3*n, n+2*page)
+	if n > page {
+		w.run = 3*n + 2*page
+	}
+	return w
+}
+
+// fits reports whether the file can take puts and keep its reserve.
+func (f *File) fits(need weight) bool { return f.room.Load().fits(need) }
+
+// measure reads how much of the file is used.
+func (f *File) measure(db *bolt.DB) error {
+	return f.view(db, func(tx *bolt.Tx) error {
+		pageSize, size := uint64(db.Info().PageSize), tx.Size()
+		mem := mapping(db, size)
+		meta, ok := mappedMeta(mem, pageSize, uint64(tx.ID()))
+		if !ok || meta.freelist >= uint64(size)/pageSize {
+			return errOverwritten
+		}
+		list, err := parseFreelist(mem[meta.freelist*pageSize:][:pageSize], meta.freelist, meta)
+		if err != nil {
+			return err
+		}
+		r := f.room.Load()
+		r.used.Store(size - int64(list.n*pageSize))
+		r.high.Store(size)
+		r.sawBranch(f.pages.branch.Load())
+		return nil
+	})
+}
+
+// newRoom describes a file that the engine has just opened.
+func newRoom(db *bolt.DB, f *os.File, opts Options) *room {
+	size := int64(0)
+	if info, err := f.Stat(); err == nil {
+		size = info.Size()
+	}
+	r := &room{pageSize: int64(db.Info().PageSize), limit: opts.MaxBytes}
+	r.mapped = mapSize(max(size, opts.ahead(f, db.IsReadOnly())))
+	if runtime.GOOS == "windows" { // there the file is as long as its mapping
+		size = r.mapped
+	}
+	r.size.Store(size)
+	r.used.Store(size) // until it is measured
+	r.high.Store(size)
+	return r
+}
+
+// extend allocates blocks until the file can take puts and keep its reserve,
+// and some more. Only the holder of the right to write to the file may call it.
+func (f *File) extend(need weight) error {
+	f.engine.RLock()
+	defer f.engine.RUnlock()
+	if err := f.writable(); err != nil {
+		return err
+	}
+	r := f.room.Load()
+	size, used := r.size.Load(), r.used.Load()
+	least := size
+	for range 4 { // the reserve has a reserve itself
+		least = max(used+need.net+r.reserve(least), r.high.Load()+need.run)
+		least = (least + r.pageSize - 1) / r.pageSize * r.pageSize
+	}
+	step := max(min(max(size, leastStep), mostStep), size/8)
+	return f.allocate(r, least, max(size+step, least))
+}
+
+// grow is extend for a transaction that needs more pages than there are: by steps
+// that double, and up to the limit.
+func (f *File) grow(tries int) error {
+	r := f.room.Load()
+	size := r.size.Load()
+	step := max(min(max(size, leastStep), mostStep), size/8) << min(tries, 20)
+	return f.allocate(r, size+r.pageSize, size+step)
+}
+
+// allocate makes the file as long as wanted, or at least as long as least. Where it
+// can't, the file gets as long as its limit allows.
+func (f *File) allocate(r *room, least, wanted int64) error {
+	size := r.size.Load()
+	if r.limit > 0 {
+		wanted = min(wanted, r.limit/r.pageSize*r.pageSize)
+	}
+	if runtime.GOOS == "windows" {
+		if wanted = mapSize(wanted); r.limit > 0 && wanted > r.limit {
+			wanted = size
+		}
+	}
+	var err error
+	if wanted > size {
+		if err = f.allocateTo(r, size, wanted); errors.Is(err, kverr.Full) && least > size && least < wanted {
+			err = f.allocateTo(r, size, least)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case r.size.Load() < least:
+		return errLimit
+	}
+	return nil
+}
+
+var errLimit = kverr.Errorf(kverr.Full, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes")
+
+func (f *File) allocateTo(r *room, from, to int64) error {
+	if runtime.GOOS != "windows" {
+		file := f.file.Load()
+		if err := f.dir.Allocate(file, from, to); err != nil {
+			return access.DiskError(err)
+		}
+		if err := f.dir.SyncFile(file); err != nil { // the length too
+			return access.DiskError(err)
+		}
+	}
+	r.size.Store(to)
+	return nil
+}
