@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/paularlott/scriptling/evaliface"
 	"github.com/paularlott/scriptling/evaluator"
@@ -18,11 +19,15 @@ func callBack(ctx context.Context, fn object.Object, takes string, args ...objec
 	if eval == nil {
 		return nil, kverr.Errorf(ErrType, "fn needs an interpreter to run in, and this call came without one")
 	}
-	nesting, _ := ctx.Value(nestingKey{}).(int)
-	if nesting == maxNesting {
+	mark := &callbackMark{waitsForNone: ctx.Value(flyingKey{}) != nil}
+	if outer, ok := ctx.Value(nestingKey{}).(*callbackMark); ok {
+		mark.nesting = outer.nesting + 1
+	}
+	if mark.nesting == maxNesting {
 		return nil, kverr.Errorf(errNesting, "functions that stores call are nested more than %d deep; does fn make the call that runs it?", maxNesting)
 	}
-	ctx = context.WithValue(ctx, nestingKey{}, nesting+1)
+	defer mark.ended.Store(true)
+	ctx = context.WithValue(ctx, nestingKey{}, mark)
 	switch result := eval.CallObjectFunction(ctx, fn, args, nil, evaluator.GetEnvFromContext(ctx)).(type) {
 	case *object.Error:
 		// A call of fn that does not fit it has no line yet: it failed before
@@ -52,5 +57,31 @@ const (
 // many of them costs more than the one before.
 const maxNesting = 32
 
-// nestingKey is where the context of a callback holds how many it stands in.
+// nestingKey is where the context of a callback holds its callbackMark.
 type nestingKey struct{}
+
+// callbackMark is what is known of a callback inside it.
+type callbackMark struct {
+	nesting      int  // callbacks that it stands in
+	waitsForNone bool // see flyingKey
+	ended        atomic.Bool
+}
+
+// inheritedByTask returns what a task that is started in a call with ctx keeps of the
+// marks of that call: nothing but that of flyingKey, while the callback runs that the
+// call stands in. Its caller may wait for the task, and others for the caller.
+func inheritedByTask(ctx context.Context) func(key any) any {
+	mark, ok := ctx.Value(nestingKey{}).(*callbackMark)
+	if !ok || !mark.waitsForNone {
+		mark, ok = ctx.Value(flyingKey{}).(*callbackMark) // of a task that was started so
+	}
+	if !ok || !mark.waitsForNone {
+		return nil
+	}
+	return func(key any) any {
+		if key == (flyingKey{}) && !mark.ended.Load() {
+			return mark
+		}
+		return nil
+	}
+}

@@ -2,9 +2,11 @@ package extlibs_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/paularlott/scriptling"
@@ -18,7 +20,7 @@ func interpreter(r *extlibs.Registry, out *bytes.Buffer) *scriptling.Scriptling 
 	stdlib.RegisterAll(p)
 	r.RegisterRuntimeLibraryAll(p, nil)
 	p.SetOutputWriter(out)
-	return p
+	return first(p)
 }
 
 // output runs a script and returns what it printed, with a line for the error
@@ -80,4 +82,17 @@ func TestScriptsPrintWhatThePublishedInterpreterPrints(t *testing.T) {
 			})
 		}
 	}
+}
+
+// programs counts the interpreters that tests have made.
+var programs atomic.Int64
+
+// first gives an interpreter a first program that no other one has. Interpreters whose
+// first program has the same text share the table of the names of their variables, and
+// then the values of one take the places of another's.
+func first(p *scriptling.Scriptling) *scriptling.Scriptling {
+	if _, err := p.Eval(fmt.Sprintf("interpreter_%d = None", programs.Add(1))); err != nil {
+		panic(err)
+	}
+	return p
 }

@@ -39,7 +39,7 @@ func (h *Handle) record(key string) *memtable.Record {
 // readyObject returns what is ready-made in a record as a script's object, or nil.
 func readyObject(r *memtable.Record) object.Object {
 	if s := r.Text(); s != nil {
-		if copiesText(*s) {
+		if !stringIsText {
 			return object.NewString(*s)
 		}
 		return memtable.As[object.String](s)

@@ -110,7 +110,8 @@ func sharesObjects(t *testing.T, o object.Object) {
 	t.Helper()
 	switch o := o.(type) {
 	case *object.String:
-		if s := o.StringValue(); len(s) <= 1 && o != object.NewString(s) {
+		s := o.StringValue()
+		if one, other := object.NewString(s), object.NewString(s); one == other && o != one {
 			t.Errorf("%q is not the shared object", s)
 		}
 	case *object.Integer:

@@ -58,6 +58,14 @@ def closes(*args):
 def grows(*args):
     store.set_many({"g" + str(i): i for i in range(20)})
     return list(args)
+def things(v):
+    return Thing()
+def rings(v):
+    return ring
+def sets_other(*args):
+    return store.get_or_set("b", lambda: 5)
+def starts(*args):
+    return runtime.background("t", "raises")
 ring = []
 ring.append(ring)
 dictring = {}
@@ -76,8 +84,8 @@ pool = [
     lambda: {"a": 1}.keys(), lambda: {"a": 1}.values(), lambda: {"a": 1}.items(), lambda: range(5), lambda: iter(["a", "b"]), lambda: map(str, [1, 2]), lambda: reversed(["a", "b"]),
     lambda: Thing, lambda: Thing(), lambda: Thing().method, lambda: Raises(), lambda: {Raises(): 1}, lambda: [Thing()], lambda: kv, lambda: store, lambda: store.get, lambda: kv.default,
     lambda: type, lambda: len, lambda: ring, lambda: dictring, lambda: tower, lambda: tree, lambda: ring * 3,
-    lambda: (lambda: 1), lambda: (lambda v: v), lambda: (lambda k, v: False), lambda: (lambda *a: list(a)), lambda: raises, lambda: nests, lambda: clears, lambda: closes, lambda: grows, lambda: (lambda v: Thing()), lambda: (lambda v: ring),
-    lambda: (lambda *a: store.get_or_set("b", lambda: 5)), lambda: (lambda *a: runtime.background("t", "raises")), lambda: raises(),
+    lambda: (lambda: 1), lambda: (lambda v: v), lambda: (lambda k, v: False), lambda: (lambda *a: list(a)), lambda: raises, lambda: nests, lambda: clears, lambda: closes, lambda: grows, lambda: things, lambda: rings,
+    lambda: sets_other, lambda: starts, lambda: raises(),
 ]
 keywords = ["key", "value", "ttl", "default", "pattern", "limit", "after", "fn", "keys", "dict", "old", "new", "prefix", "delta", "ex", "nonsense"]
 def attempt(call, picks, named, view):

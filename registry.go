@@ -1,7 +1,6 @@
 package extlibs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -53,9 +52,7 @@ func (r *Registry) ready(opts ...Option) {
 		r.stores = map[string]*Handle{}
 		r.openings = map[*opening]struct{}{}
 		r.closing = map[*Handle]struct{}{}
-		r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks }, func(task, exception string, line int) {
-			r.options().logger.Warn("a background task was ended by an exception", "task", task, "type", cmp.Or(exception, "Exception"), "line", line)
-		})
+		r.tasks = runtimelib.NewTasks(func() int { return r.options().maxTasks }, r.taskFailed, inheritedByTask)
 	})
 }
 

@@ -31,7 +31,7 @@ type objectReader struct {
 
 func (r *objectReader) text(s string, more int) object.Object {
 	s, small := r.Own(s)
-	if !small || copiesText(s) {
+	if !small || !stringIsText {
 		return object.NewString(s)
 	}
 	return memtable.As[object.String](r.room.Text(s, more))
@@ -58,19 +58,15 @@ var (
 	floatIsFloat = memtable.Wraps[object.Float, float64]()
 )
 
-// Objects that the interpreter may share, so that its scripts can tell them from
-// others.
+// The interpreter shares the objects of these integers, so its scripts can tell them
+// from others. It shares no strings: "is" compares short ones by their text.
 const (
-	maxSharedText = 1 // bytes
-	minSharedInt  = -5
-	maxSharedInt  = 10_000
+	minSharedInt = -5
+	maxSharedInt = 10_000
 )
 
-// copiesText and copiesInt tell which values only the interpreter may make objects
-// of. Of the others memory that holds them can be handed out as objects.
-
-func copiesText(s string) bool { return !stringIsText || len(s) <= maxSharedText }
-
+// copiesInt reports whether only the interpreter may make the object of i. Memory
+// that holds another integer, a text or a float can be handed out as its object.
 func copiesInt(i int64) bool { return !integerIsInt || i >= minSharedInt && i <= maxSharedInt }
 
 // value makes the object that s begins with, and returns what follows it. The

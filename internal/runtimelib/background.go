@@ -12,8 +12,9 @@ import (
 
 const backgroundHelp = `background(name, handler, *args, **kwargs) -> promise
 Runs the function called handler ("function" or "library.function") in a goroutine of its own, in an
-environment with copies of this script's functions and imports, and of the arguments. With shared=True
-it runs in this script's own environment. promise.get() waits for the result, promise.wait() for the end.`
+environment with copies of this script's functions and imports, and of the arguments; the result is a
+copy too. With shared=True it runs in this script's own environment. promise.get() waits for the result,
+promise.wait() for the end. A task ends at the deadline of the script that started it.`
 
 // starter starts the background tasks of one interpreter.
 type starter struct {
@@ -22,20 +23,19 @@ type starter struct {
 	importer func(ctx context.Context) *scriptling.Scriptling
 }
 
-// importerKey is where the context of a task holds its own interpreter. A task
-// that starts a task clones that one, because only the task itself uses it.
-type importerKey struct{}
-
-func newStarter(p object.LibraryRegistrar, tasks *Tasks) *starter {
+func newStarter(p object.LibraryRegistrar, tasks *Tasks, kv *object.Library) *starter {
 	s, ok := p.(*scriptling.Scriptling)
 	if !ok {
 		return &starter{tasks: tasks}
 	}
 	return &starter{tasks: tasks, importer: func(ctx context.Context) *scriptling.Scriptling {
-		if mine, ok := ctx.Value(importerKey{}).(*scriptling.Scriptling); ok {
-			return mine.Clone()
+		from := s
+		if task := taskOf(ctx); task != nil && task.importer != nil {
+			from = task.importer // used by no other task
 		}
-		return s.Clone()
+		clone := from.Clone()
+		Register(clone, tasks, kv)
+		return clone
 	}}
 }
 
@@ -72,8 +72,11 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 	positional := append([]object.Object(nil), args[2:]...)
 	if shared && !dotted {
 		fn, _ := env.Get(handler)
-		return s.start(ctx, name, env, nil, func(ctx context.Context) object.Object {
-			return evaluator.ApplyFunctionGIL(ctx, fn, positional, keywords, env)
+		// env is the scope of the calling function, which the interpreter empties
+		// and uses for another call once this one has ended.
+		global := env.GetGlobal()
+		return s.start(ctx, name, global, nil, true, func(ctx context.Context) object.Object {
+			return evaluator.ApplyFunctionGIL(ctx, fn, positional, keywords, global)
 		})
 	}
 	if err := transfer(positional, keywords); err != nil {
@@ -86,7 +89,7 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 		own.SetImportCallback(func(name string) error { return importer.LoadLibraryIntoEnv(name, own) })
 	}
 	if dotted {
-		return s.start(ctx, name, own, importer, func(ctx context.Context) object.Object {
+		return s.start(ctx, name, own, importer, false, func(ctx context.Context) object.Object {
 			fn, err := libraryFunction(importer, own, library, function)
 			if err != nil {
 				return err
@@ -102,7 +105,10 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 			return errors.NewError("function not found: %s", handler)
 		}
 	}
-	return s.start(ctx, name, own, importer, func(ctx context.Context) object.Object {
+	if err := newIsolator(env.GetGlobal(), true).modules(own, env); err != nil {
+		return errors.NewError("background: %s", err)
+	}
+	return s.start(ctx, name, own, importer, false, func(ctx context.Context) object.Object {
 		return evaluator.ApplyFunctionGIL(ctx, fn, positional, keywords, own)
 	})
 }
@@ -136,16 +142,12 @@ func libraryFunction(importer *scriptling.Scriptling, env *object.Environment, l
 	return nil, errors.NewError("function not found: %s.%s", library, function)
 }
 
-// start runs a task and returns its promise.
-func (s *starter) start(ctx context.Context, name string, env *object.Environment, importer *scriptling.Scriptling, run func(context.Context) object.Object) object.Object {
-	t := &task{done: make(chan struct{})}
-	err := s.tasks.start(ctx, func(ctx context.Context) {
-		ctx = evaluator.SetEnvInContext(ctx, env)
-		ctx = evaluator.WithEvaluator(ctx)
-		ctx = evaluator.ContextWithCallDepth(ctx, evaluator.DefaultMaxCallDepth)
-		if importer != nil {
-			ctx = context.WithValue(ctx, importerKey{}, importer)
-		}
+// start runs a task in env, shared with its starter or not, and returns its promise.
+func (s *starter) start(ctx context.Context, name string, env *object.Environment, importer *scriptling.Scriptling, shared bool, run func(context.Context) object.Object) object.Object {
+	t := &task{done: make(chan struct{}), shared: shared}
+	file := evaluator.GetSourceFileFromContext(ctx)
+	err := s.tasks.start(ctx, func(ctx *taskContext) {
+		ctx.importer = importer
 		defer close(t.done)
 		defer func() { s.tasks.tell(ctx, name, t.result) }()
 		defer func() {
@@ -153,28 +155,76 @@ func (s *starter) start(ctx context.Context, name string, env *object.Environmen
 				t.result = errors.NewError("panic: %v", p)
 			}
 		}()
-		t.result = run(ctx)
+		if t.result = ended(ctx); t.result == nil { // a short function would run to its end
+			t.result = run(withInterpreter(ctx, env, file))
+		}
+		if !shared {
+			t.result = isolated(env, t.result)
+		}
 	})
-	if err != nil {
-		return &object.Error{Message: err.Error(), ExceptionType: object.ExceptionTypeRuntimeError}
+	switch {
+	case err == nil:
+		return t.promise()
+	case ctx.Err() != nil:
+		return ended(ctx)
 	}
-	return t.promise()
+	return &object.Error{Message: err.Error(), ExceptionType: object.ExceptionTypeRuntimeError}
+}
+
+// ended returns the script's error of a context that has ended, else nil.
+func ended(ctx context.Context) object.Object {
+	switch {
+	case ctx.Err() == nil:
+		return nil
+	case context.Cause(ctx) == context.DeadlineExceeded:
+		return errors.NewTimeoutError()
+	}
+	return errors.NewCancelledError()
+}
+
+// isolated returns a copy of the result of a task that ran in env, which other tasks
+// of env cannot write to.
+func isolated(env *object.Environment, result object.Object) object.Object {
+	if result == nil || object.IsError(result) || isFrozen(result) {
+		return result
+	}
+	if env.EnterGIL() {
+		defer env.ExitGIL()
+	}
+	copied, err := newIsolator(env.GetGlobal(), false).copy(result, 0)
+	if err != nil {
+		return errors.NewError("the result of a background task has %s; return values, such as a dict", err)
+	}
+	return copied
 }
 
 // task is a background task; its result is set when done is closed.
 type task struct {
 	done   chan struct{}
 	result object.Object
+	shared bool // its result is live
 }
 
+const (
+	promiseHelp       = "a background task; get() waits for its result, wait() for its end"
+	sharedPromiseHelp = "a background task in this script's own environment; get() waits for its result, wait() for its end"
+)
+
 func (t *task) promise() *object.Builtin {
+	help := promiseHelp
+	if t.shared {
+		help = sharedPromiseHelp
+	}
 	return &object.Builtin{
-		HelpText: "a background task; get() waits for its result, wait() for its end",
+		HelpText: help,
 		Attributes: map[string]object.Object{
 			"get": &object.Builtin{Fn: t.get, HelpText: "get() - Waits for the task and returns its result, or raises what it raised"},
-			"wait": &object.Builtin{HelpText: "wait() - Waits for the task to end", Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
-				if result := t.get(ctx, kwargs, args...); object.IsError(result) {
-					return result
+			"wait": &object.Builtin{HelpText: "wait() - Waits for the task to end", Fn: func(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
+				if err := t.wait(ctx); err != nil {
+					return err
+				}
+				if err, ok := t.result.(*object.Error); ok {
+					return asyncError(err)
 				}
 				return &object.Null{}
 			}},
@@ -185,7 +235,8 @@ func (t *task) promise() *object.Builtin {
 	}
 }
 
-func (t *task) get(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
+// wait waits for the end of the task, or returns the error of ctx.
+func (t *task) wait(ctx context.Context) object.Object {
 	object.RunBlocking(ctx, func() {
 		select {
 		case <-t.done:
@@ -194,18 +245,34 @@ func (t *task) get(ctx context.Context, _ object.Kwargs, _ ...object.Object) obj
 	})
 	select {
 	case <-t.done:
+		return nil
 	default:
-		if context.Cause(ctx) == context.DeadlineExceeded {
-			return errors.NewTimeoutError()
-		}
-		return errors.NewCancelledError()
+		return ended(ctx)
+	}
+}
+
+func (t *task) get(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
+	if err := t.wait(ctx); err != nil {
+		return err
 	}
 	switch result := t.result.(type) {
 	case nil:
 		return &object.Null{}
 	case *object.Error:
-		return errors.NewError("async error: %s", result.Message)
+		return asyncError(result)
 	default:
-		return result
+		if t.shared || isFrozen(result) {
+			return result
+		}
+		// Several interpreters may hold the promise. Nothing writes to result.
+		copied, err := newIsolator(nil, false).copy(result, 0)
+		if err != nil {
+			return errors.NewError("async error: %s", err)
+		}
+		return copied
 	}
+}
+
+func asyncError(err *object.Error) object.Object {
+	return errors.NewError("async error: %s", err.Message)
 }

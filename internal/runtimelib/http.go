@@ -2,8 +2,12 @@ package runtimelib
 
 import (
 	"context"
+	"maps"
 	"net/url"
+	"runtime"
 	"strings"
+	"sync"
+	"weak"
 
 	"github.com/paularlott/scriptling/conversion"
 	"github.com/paularlott/scriptling/errors"
@@ -13,7 +17,8 @@ import (
 // HTTPName is the name under which scripts import the response builders.
 const HTTPName = "scriptling.runtime.http"
 
-// HTTP makes the library of the response builders.
+// HTTP makes the library of the response builders, with a class Request of its own:
+// scripts can write to classes, so no two interpreters have the same one.
 func HTTP() *object.Library {
 	content := func(contentType, help string) *object.Builtin {
 		return responder("Content-Type", help, func(arg object.Object) (string, object.Object) { return contentType, arg }, 200)
@@ -27,7 +32,7 @@ func HTTP() *object.Library {
 			return location, object.NewString("")
 		}, 302),
 		"parse_query": {Fn: parseQuery, HelpText: "parse_query(text) - Parses a query string; a repeated key gives a list"},
-	}, map[string]object.Object{"Request": requestClass}, "Builders of HTTP responses, as dicts of status, headers and body.")
+	}, map[string]object.Object{"Request": newRequestClass()}, "Builders of HTTP responses, as dicts of status, headers and body.")
 }
 
 // responder makes a function that builds a response: a status, one header, and
@@ -84,24 +89,42 @@ func parseQuery(_ context.Context, _ object.Kwargs, args ...object.Object) objec
 	return object.NewStringDict(parsed)
 }
 
-// requestClass is the class of the requests that NewRequest makes.
-var requestClass = &object.Class{
-	Name: "Request",
-	Methods: map[string]object.Object{
-		"json": &object.Builtin{Fn: requestJSON, HelpText: "json() - Returns the parsed body, None for an empty one"},
-	},
+// RequestClass returns a new class with the method of requests.
+func RequestClass() *object.Class {
+	return &object.Class{
+		Name: "Request",
+		Methods: map[string]object.Object{
+			"json": &object.Builtin{Fn: requestJSON, HelpText: "json() - Returns the parsed body, None for an empty one"},
+		},
+	}
 }
 
-// RequestClass returns the class of the requests that NewRequest makes.
-func RequestClass() *object.Class { return requestClass }
+// requestClasses are the classes of the libraries in use, so that an isolator knows
+// them whatever scripts have made of them.
+var requestClasses sync.Map // of weak.Pointer[object.Class]
 
-// NewRequest makes the object that a script's HTTP handler gets.
-func NewRequest(method, path, body string, headers, query map[string]string) *object.Instance {
+func newRequestClass() *object.Class {
+	class := RequestClass()
+	pointer := weak.Make(class)
+	requestClasses.Store(pointer, true)
+	runtime.AddCleanup(class, func(p weak.Pointer[object.Class]) { requestClasses.Delete(p) }, pointer)
+	return class
+}
+
+func isRequestClass(class *object.Class) bool {
+	_, ok := requestClasses.Load(weak.Make(class))
+	return ok
+}
+
+// NewRequest makes the object that a script's HTTP handler gets, an instance of a
+// class of its own with the members of class.
+func NewRequest(class *object.Class, method, path, body string, headers, query map[string]string) *object.Instance {
 	lower := make(map[string]string, len(headers))
 	for name, v := range headers {
 		lower[strings.ToLower(name)] = v
 	}
-	return object.NewInstanceWithFields(requestClass, map[string]object.Object{
+	own := &object.Class{Name: class.Name, BaseClass: class.BaseClass, Methods: maps.Clone(class.Methods)}
+	return object.NewInstanceWithFields(own, map[string]object.Object{
 		"method":  object.NewString(method),
 		"path":    object.NewString(path),
 		"body":    object.NewString(body),

@@ -1,7 +1,8 @@
 // Package runtimelib is what scripts import as scriptling.runtime beside the
 // stores: background tasks (background.go starts them, tasks.go counts and ends
-// them, transfer.go judges what is passed to them) and the builders of HTTP
-// responses (http.go).
+// them, taskcontext.go is their context, transfer.go judges what is passed to them,
+// isolate.go copies what they would share, report.go tells of those that failed) and
+// the builders of HTTP responses (http.go).
 package runtimelib
 
 import (
@@ -11,12 +12,17 @@ import (
 // Name is the name under which scripts import background.
 const Name = "scriptling.runtime"
 
-// New makes the library scriptling.runtime for the interpreter that p is. Its
-// tasks belong to t; parts are the libraries below it, by their last name.
-func New(p object.LibraryRegistrar, t *Tasks, parts map[string]object.Object) *object.Library {
-	s := newStarter(p, t)
-	return object.NewLibrary(Name,
+// Register registers scriptling.runtime.http and scriptling.runtime, with the library
+// kv as its part of that name. Tasks belong to t. Modules are dicts, which scripts can
+// write to, and the interpreter makes only the outermost dict of a library anew for
+// each import: those below it, and the class of requests, are made for p here. A Clone
+// of p has them too, so they are registered again for it.
+func Register(p object.LibraryRegistrar, t *Tasks, kv *object.Library) {
+	http := HTTP()
+	p.RegisterLibrary(http)
+	s := newStarter(p, t, kv)
+	p.RegisterLibrary(object.NewLibrary(Name,
 		map[string]*object.Builtin{"background": {Fn: s.background, HelpText: backgroundHelp}},
-		parts,
-		"Background tasks, and the parts http (responses) and kv (shared state).")
+		map[string]object.Object{"http": http.GetDict(), "kv": kv.GetDict()},
+		"Background tasks, and the parts http (responses) and kv (shared state)."))
 }

@@ -14,8 +14,9 @@ import (
 //
 // Tasks is safe for concurrent use.
 type Tasks struct {
-	limit  func() int                             // most that run at once; 0 or less: no limit
-	failed func(task, exception string, line int) // is told of what perhaps no script asks for
+	limit     func() int                                      // most that run at once; 0 or less: no limit
+	failures  reporter                                        // of what perhaps no script asks for
+	inherited func(context.Context) func(key any) (value any) // see NewTasks
 
 	mu      sync.Mutex
 	life    context.Context // of the tasks started since the last Open
@@ -25,10 +26,11 @@ type Tasks struct {
 }
 
 // NewTasks returns Tasks that are open. Of them at most limit() run at once. failed is
-// called with the name that a script gave a task which an exception has ended, with the
-// type of that, "" if it has none, and its line, 0 if nobody knows.
-func NewTasks(limit func() int, failed func(task, exception string, line int)) *Tasks {
-	t := &Tasks{limit: limit, failed: failed, idle: make(chan struct{})}
+// called for tasks that an exception has ended, at a limited rate. inherited returns, for
+// the context of a call that starts a task, what the task's context has of the values
+// that this module puts there for a call, or nil. It must not keep the context.
+func NewTasks(limit func() int, failed func(Failure), inherited func(context.Context) func(key any) any) *Tasks {
+	t := &Tasks{limit: limit, failures: reporter{report: failed}, inherited: inherited, idle: make(chan struct{})}
 	close(t.idle)
 	t.Open()
 	return t
@@ -55,7 +57,9 @@ func (t *Tasks) Close() error {
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
-	if err := t.Wait(ctx); err != nil {
+	err := t.Wait(ctx)
+	t.failures.flush()
+	if err != nil {
 		return fmt.Errorf("%d background tasks have not ended %v after they were told to; do they call Go code that ignores its context?", t.Running(), closeGrace)
 	}
 	return nil
@@ -86,14 +90,18 @@ func (t *Tasks) Wait(ctx context.Context) error {
 	}
 }
 
-// start runs a task in a goroutine of its own, or says why it does not. The
-// task's context has the values of ctx and its deadline, but not its
-// cancellation: a request that is over does not end the tasks that it started.
-func (t *Tasks) start(ctx context.Context, run func(context.Context)) error {
+// start runs a task in a goroutine, or says why it does not. The task's context has
+// the host's values of ctx and its deadline, but not its cancellation: a request that
+// is over does not end the tasks that it started. A call whose context has ended starts
+// none, so that no chain of tasks outlives the deadline of the script that began it.
+func (t *Tasks) start(ctx context.Context, run func(*taskContext)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.life.Err() != nil {
 		return fmt.Errorf("background: the host has closed its stores and ended its tasks; none can be started")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if limit := t.limit(); limit > 0 && t.running >= limit {
 		return fmt.Errorf("background: %d tasks are running, the limit; wait for some with promise.wait(), or let the host raise MaxTasks", t.running)
@@ -102,42 +110,20 @@ func (t *Tasks) start(ctx context.Context, run func(context.Context)) error {
 		t.idle = make(chan struct{})
 	}
 	t.running++
-	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	if deadline, ok := ctx.Deadline(); ok {
-		own, cancel = withDeadline(own, cancel, deadline)
-	}
-	stop := context.AfterFunc(t.life, cancel)
+	own, cancel := newTaskContext(ctx, t.life, t.inherited(ctx))
 	go func() {
 		defer t.done()
 		defer cancel()
-		defer stop()
 		run(own)
 	}()
 	return nil
 }
 
-// maxToldName bounds the name of a task that failed is called with.
-const maxToldName = 128
-
 // tell reports a task that an exception has ended, and not Close.
 func (t *Tasks) tell(ctx context.Context, name string, result object.Object) {
-	if ctx.Err() == context.Canceled {
-		return
+	if ctx.Err() != context.Canceled {
+		t.failures.failed(name, result)
 	}
-	name = name[:min(len(name), maxToldName)]
-	switch x := result.(type) {
-	case *object.Error:
-		t.failed(name, x.ExceptionType, x.Line)
-	case *object.Exception:
-		if !x.IsSystemExit() {
-			t.failed(name, x.ExceptionType, 0)
-		}
-	}
-}
-
-func withDeadline(ctx context.Context, outer context.CancelFunc, deadline time.Time) (context.Context, context.CancelFunc) {
-	ctx, inner := context.WithDeadline(ctx, deadline)
-	return ctx, func() { inner(); outer() }
 }
 
 func (t *Tasks) done() {

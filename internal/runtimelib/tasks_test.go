@@ -10,27 +10,27 @@ import (
 )
 
 func limited(n int) *Tasks {
-	return NewTasks(func() int { return n }, func(string, string, int) {})
+	return NewTasks(func() int { return n }, func(Failure) {}, func(context.Context) func(any) any { return nil })
 }
 
-func untilEnded(ctx context.Context) { <-ctx.Done() }
+func untilEnded(ctx *taskContext) { <-ctx.Done() }
 
 func TestNoMoreTasksRunThanTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tasks := limited(2)
 		release := make(chan struct{})
 		for range 2 {
-			if err := tasks.start(t.Context(), func(context.Context) { <-release }); err != nil {
+			if err := tasks.start(t.Context(), func(*taskContext) { <-release }); err != nil {
 				t.Fatal(err)
 			}
 		}
-		err := tasks.start(t.Context(), func(context.Context) { t.Error("it ran") })
+		err := tasks.start(t.Context(), func(*taskContext) { t.Error("it ran") })
 		if err == nil || !strings.Contains(err.Error(), "2 tasks are running, the limit") || !strings.Contains(err.Error(), "MaxTasks") {
 			t.Errorf("the third: %v", err)
 		}
 		close(release)
 		synctest.Wait()
-		if err := tasks.start(t.Context(), func(context.Context) {}); err != nil {
+		if err := tasks.start(t.Context(), func(*taskContext) {}); err != nil {
 			t.Errorf("after the others ended: %v", err)
 		}
 	})
@@ -59,7 +59,7 @@ func TestCloseEndsTasksWaitsForThemAndLetsNoneStartUntilOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tasks := limited(5)
 		ended := false
-		tasks.start(t.Context(), func(ctx context.Context) {
+		tasks.start(t.Context(), func(ctx *taskContext) {
 			<-ctx.Done()
 			time.Sleep(time.Second)
 			ended = true
@@ -86,7 +86,7 @@ func TestCloseDoesNotWaitForeverForATaskThatIgnoresItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tasks := limited(5)
 		release := make(chan struct{})
-		tasks.start(t.Context(), func(context.Context) { <-release })
+		tasks.start(t.Context(), func(*taskContext) { <-release })
 		before := time.Now()
 		err := tasks.Close()
 		if err == nil || !strings.Contains(err.Error(), "1 background tasks have not ended") || time.Since(before) != closeGrace {
@@ -103,7 +103,7 @@ func TestWaitWaitsForTheLastTaskOrItsContext(t *testing.T) {
 			t.Errorf("without a task: %v", err)
 		}
 		for i := range 3 {
-			tasks.start(t.Context(), func(context.Context) { time.Sleep(time.Duration(i+1) * time.Minute) })
+			tasks.start(t.Context(), func(*taskContext) { time.Sleep(time.Duration(i+1) * time.Minute) })
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -120,12 +120,12 @@ func TestWaitWaitsForTheLastTaskOrItsContext(t *testing.T) {
 func TestATaskHasTheDeadlineAndValuesOfItsStarterButNotItsCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tasks := limited(5)
-		type key struct{}
-		starter, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "value"), time.Minute)
+		key := new(int) // a type of another package
+		starter, cancel := context.WithTimeout(context.WithValue(t.Context(), key, "value"), time.Minute)
 		ended := make(chan error, 1)
 		before := time.Now()
-		tasks.start(starter, func(ctx context.Context) {
-			if ctx.Value(key{}) != "value" {
+		tasks.start(starter, func(ctx *taskContext) {
+			if ctx.Value(key) != "value" {
 				t.Error("the value is not there")
 			}
 			<-ctx.Done()

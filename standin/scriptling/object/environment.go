@@ -18,7 +18,9 @@ type Environment struct {
 	vars  scope
 	out   *output
 	marks map[string]mark // of global and nonlocal statements
-	*tree                 // set in the root only
+
+	captured bool // a function was defined in this scope
+	*tree         // set in the root only
 }
 
 // tree is what a root has besides its variables.
@@ -29,6 +31,7 @@ type tree struct {
 	importer  func(string) error
 	importing context.Context // of the import statement being executed
 	available func() []LibraryInfo
+	free      []*Environment // scopes of finished calls, for the next ones
 }
 
 // output is where print goes. Function scopes keep the output that was current
@@ -64,6 +67,13 @@ func init() {
 	bridge.SetImportContext = func(env any, ctx context.Context) { env.(*Environment).root.importing = ctx }
 	bridge.ImportContext = func(env any) context.Context { return env.(*Environment).root.importing }
 	bridge.SameLock = func(env, other any) bool { return env.(*Environment).root.gil == other.(*Environment).root.gil }
+	bridge.TakeFrame = func(outer any) any { return takeFrame(outer.(*Environment)) }
+	bridge.ReleaseFrame = func(env any, lambda bool) { releaseFrame(env.(*Environment), lambda) }
+	bridge.Capture = func(env any) {
+		for e := env.(*Environment); e != nil && e != e.root && !e.captured; e = e.outer {
+			e.captured = true
+		}
+	}
 	bridge.ShareLock = func(env, with any) { env.(*Environment).root.gil = with.(*Environment).root.gil }
 }
 
@@ -79,13 +89,54 @@ func NewEnclosedEnvironment(outer *Environment) *Environment {
 	return &Environment{outer: outer, root: outer.root, out: outer.out}
 }
 
+// maxReusedLocals is how many variables a function may have for its scope to be
+// used again.
+const maxReusedLocals = 16
+
+// maxFreeFrames is how many scopes of finished calls an interpreter keeps.
+const maxFreeFrames = 64
+
+// takeFrame returns an empty scope inside outer, one that releaseFrame was given if
+// it can. The caller holds the interpreter lock.
+func takeFrame(outer *Environment) *Environment {
+	root := outer.root
+	if root == nil || len(root.free) == 0 {
+		return NewEnclosedEnvironment(outer)
+	}
+	last := len(root.free) - 1
+	e := root.free[last]
+	for o := outer; o != nil; o = o.outer {
+		if o == e { // a lambda that has outlived the scope of its definition
+			return NewEnclosedEnvironment(outer)
+		}
+	}
+	root.free[last] = nil
+	root.free = root.free[:last]
+	e.outer, e.root, e.out = outer, root, outer.out
+	return e
+}
+
+// releaseFrame empties the scope of a call that has ended, for another call to
+// use. Who kept it finds neither variables nor a root in it.
+func releaseFrame(e *Environment, lambda bool) {
+	root, locals := e.root, len(e.vars.list)
+	if root == nil || root == e || !lambda && (e.captured || locals == 0 || locals > maxReusedLocals) {
+		return
+	}
+	e.vars.empty()
+	e.outer, e.root, e.out, e.marks, e.captured = nil, nil, nil, nil, false
+	if len(root.free) < maxFreeFrames {
+		root.free = append(root.free, e)
+	}
+}
+
 // Get finds a variable in this scope or in those around it.
 func (e *Environment) Get(name string) (Object, bool) {
 	for ; e != nil; e = e.outer {
 		if v, ok := e.vars.get(name); ok {
 			return v, true
 		}
-		if e.marks != nil && e.marks[name] == markGlobal {
+		if e.marks != nil && e.marks[name] == markGlobal && e.root != nil {
 			return e.root.vars.get(name)
 		}
 	}
@@ -122,20 +173,23 @@ func (e *Environment) Delete(name string) {
 
 // SetGlobal assigns a variable of the global scope.
 func (e *Environment) SetGlobal(name string, val Object) Object {
-	e.root.vars.set(name, val)
+	if e.root != nil {
+		e.root.vars.set(name, val)
+	}
 	return val
 }
 
-// GetGlobal returns the global scope.
+// GetGlobal returns the global scope, or nil for the scope of a call that has ended.
 func (e *Environment) GetGlobal() *Environment { return e.root }
 
-// Root returns the global scope.
+// Root is GetGlobal.
 func (e *Environment) Root() *Environment { return e.root }
 
 // GetStore returns a copy of the variables of this scope.
 func (e *Environment) GetStore() map[string]Object {
-	store := make(map[string]Object, len(e.vars.list))
-	for _, b := range e.vars.list {
+	bindings := e.vars.bindings()
+	store := make(map[string]Object, len(bindings))
+	for _, b := range bindings {
 		store[b.name] = b.value
 	}
 	return store

@@ -28,8 +28,12 @@ func (l *interpreterLock) unlock() {
 
 // EnterGIL takes the interpreter lock of the environment tree. It returns true
 // when the lock was taken now, to be given back with ExitGIL, and false when
-// the calling goroutine already held it.
+// the calling goroutine already held it. The scope of a call that has ended has no
+// lock: EnterGIL, ExitGIL and RunUnlocked do nothing about one there.
 func (e *Environment) EnterGIL() bool {
+	if e.root == nil {
+		return false
+	}
 	id := goroutineID()
 	l := e.root.gil
 	if l.owner.Load() == id {
@@ -40,11 +44,19 @@ func (e *Environment) EnterGIL() bool {
 }
 
 // ExitGIL gives the interpreter lock back.
-func (e *Environment) ExitGIL() { e.root.gil.unlock() }
+func (e *Environment) ExitGIL() {
+	if e.root != nil {
+		e.root.gil.unlock()
+	}
+}
 
 // RunUnlocked runs fn without the interpreter lock if the calling goroutine
 // holds it, and takes it again afterwards, also when fn panics.
 func (e *Environment) RunUnlocked(fn func()) {
+	if e.root == nil {
+		fn()
+		return
+	}
 	id := goroutineID()
 	l := e.root.gil
 	if l.owner.Load() == id {

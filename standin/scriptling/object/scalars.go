@@ -14,29 +14,15 @@ const (
 )
 
 var (
-	sharedInts   [maxSharedInt - minSharedInt + 1]Integer
-	sharedTrue   = &Boolean{value: true}
-	sharedFalse  = &Boolean{value: false}
-	sharedEmpty  = &String{}
-	sharedASCII  [128]String
-	oneCharTexts = buildOneCharTexts()
+	sharedInts  [maxSharedInt - minSharedInt + 1]Integer
+	sharedTrue  = &Boolean{value: true}
+	sharedFalse = &Boolean{value: false}
 )
 
 func init() {
 	for i := range sharedInts {
 		sharedInts[i].value = int64(i + minSharedInt)
 	}
-	for i := range sharedASCII {
-		sharedASCII[i].value = oneCharTexts[i : i+1]
-	}
-}
-
-func buildOneCharTexts() string {
-	var b [128]byte
-	for i := range b {
-		b[i] = byte(i)
-	}
-	return string(b[:])
 }
 
 // Integer is a 64-bit integer.
@@ -120,16 +106,8 @@ type String struct {
 	value string
 }
 
-// NewString returns a String with value s.
-func NewString(s string) *String {
-	switch {
-	case s == "":
-		return sharedEmpty
-	case len(s) == 1 && s[0] < 128:
-		return &sharedASCII[s[0]]
-	}
-	return &String{value: s}
-}
+// NewString returns a String with value s. Strings are never shared.
+func NewString(s string) *String { return &String{value: s} }
 
 // StringValue returns the text.
 func (s *String) StringValue() string            { return s.value }

@@ -87,6 +87,11 @@ func TestSharedObjects(t *testing.T) {
 			t.Errorf("%v is not shared", v)
 		}
 	}
+	for _, v := range []string{"", "a", "text"} {
+		if a, b := object.NewString(v), object.NewString(v); a == b {
+			t.Errorf("%q is shared", v)
+		}
+	}
 }
 
 // accessors holds, for one object, what each accessor gives; nil stands for a

@@ -81,3 +81,12 @@ func (s *scope) delete(name string) {
 		}
 	}
 }
+
+// bindings returns the variables. They are only read, before the next change.
+func (s *scope) bindings() []binding { return s.list }
+
+// empty removes all variables.
+func (s *scope) empty() {
+	clear(s.list)
+	s.list, s.index = s.list[:0], nil
+}

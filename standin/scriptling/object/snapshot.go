@@ -11,11 +11,11 @@ type CallableSnapshot struct {
 }
 
 // SnapshotCallables copies the functions, lambdas and imported libraries of this
-// scope. Library dicts are copied, the values in them are shared.
+// scope. Library dicts are copied, the values in them are shared, dicts among them too.
 func (e *Environment) SnapshotCallables() *CallableSnapshot {
 	s := &CallableSnapshot{functions: map[string]Object{}, libraries: map[string]*Dict{}, imported: maps.Clone(e.root.imported)}
 	copies := map[*Dict]*Dict{}
-	for _, b := range e.vars.list {
+	for _, b := range e.vars.bindings() {
 		switch v := b.value.(type) {
 		case *Function:
 			// A function of a script library only works in its own scope.
@@ -28,7 +28,7 @@ func (e *Environment) SnapshotCallables() *CallableSnapshot {
 			}
 		case *Dict:
 			if e.IsImportedBinding(b.name) {
-				s.libraries[b.name] = copyNested(v, copies)
+				s.libraries[b.name] = copyDict(v, copies)
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func (s *CallableSnapshot) ApplySnapshot(target *Environment) {
 	}
 	copies := map[*Dict]*Dict{}
 	for name, lib := range s.libraries {
-		target.vars.set(name, copyNested(lib, copies))
+		target.vars.set(name, copyDict(lib, copies))
 	}
 	for name, kind := range s.imported {
 		target.markImported(name, kind)
@@ -64,19 +64,13 @@ func (e *Environment) CopyCallableBindingsTo(target *Environment) {
 	e.SnapshotCallables().ApplySnapshot(target)
 }
 
-// copyNested copies a dict and the dicts in it. A dict reachable on several
-// ways stays one dict.
-func copyNested(d *Dict, copies map[*Dict]*Dict) *Dict {
-	if c, ok := copies[d]; ok {
-		return c
-	}
-	c := &Dict{Pairs: make(map[string]DictPair, len(d.Pairs))}
-	copies[d] = c
-	for key, pair := range d.Pairs {
-		if nested, ok := pair.Value.(*Dict); ok {
-			pair.Value = copyNested(nested, copies)
-		}
-		c.Pairs[key] = pair
+// copyDict copies a dict, and not the dicts in it. A dict bound to several names
+// stays one dict.
+func copyDict(d *Dict, copies map[*Dict]*Dict) *Dict {
+	c, ok := copies[d]
+	if !ok {
+		c = &Dict{Pairs: maps.Clone(d.Pairs)}
+		copies[d] = c
 	}
 	return c
 }

@@ -26,6 +26,13 @@ var (
 	ImportContext func(env any) context.Context
 	// SameLock tells whether two trees use the same interpreter lock.
 	SameLock func(env, other any) bool
+	// TakeFrame returns an empty scope inside outer for a call of a function.
+	TakeFrame func(outer any) any
+	// ReleaseFrame empties the scope of a call that has ended and keeps it for
+	// another one: always of a lambda, of a function unless Capture was called.
+	ReleaseFrame func(env any, lambda bool)
+	// Capture notes that a function was defined in the scope env.
+	Capture func(env any)
 	// ShareLock makes the tree of env use the interpreter lock of with.
 	ShareLock func(env, with any)
 )

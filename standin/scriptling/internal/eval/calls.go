@@ -134,7 +134,8 @@ func (f *frame) call(fn object.Object, args []object.Object, kwargs map[string]o
 // Isolated tasks come across such functions in the script libraries that they
 // share with the script that started them.
 func (f *frame) isForeign(env *object.Environment) bool {
-	return env.Root() != f.env.Root() && !bridge.SameLock(env, f.env)
+	theirs, ours := env.Root(), f.env.Root()
+	return theirs != ours && theirs != nil && ours != nil && !bridge.SameLock(env, f.env)
 }
 
 // underLockOf exchanges the interpreter lock for that of another tree while call
@@ -174,7 +175,8 @@ func (f *frame) callFunction(fn *object.Function, args []object.Object, kwargs m
 		return err
 	}
 	defer f.exitCall()
-	callee := &frame{Context: f.Context, m: f.m, env: object.NewEnclosedEnvironment(fn.Env), fn: fn}
+	callee := &frame{Context: f.Context, m: f.m, env: takeFrame(fn.Env), fn: fn}
+	defer bridge.ReleaseFrame(callee.env, false)
 	if fn.Owner != nil && len(args) > 0 {
 		callee.self = args[0]
 	}
@@ -193,7 +195,8 @@ func (f *frame) callLambda(fn *object.LambdaFunction, args []object.Object, kwar
 		return err
 	}
 	defer f.exitCall()
-	callee := &frame{Context: f.Context, m: f.m, env: object.NewEnclosedEnvironment(fn.Env)}
+	callee := &frame{Context: f.Context, m: f.m, env: takeFrame(fn.Env)}
+	defer bridge.ReleaseFrame(callee.env, true)
 	if err := callee.bindParams(fn.Params, fn.Env, args, kwargs); err != nil {
 		return err
 	}
@@ -201,6 +204,10 @@ func (f *frame) callLambda(fn *object.LambdaFunction, args []object.Object, kwar
 		return err
 	}
 	return callee.eval(fn.Body)
+}
+
+func takeFrame(outer *object.Environment) *object.Environment {
+	return bridge.TakeFrame(outer).(*object.Environment)
 }
 
 // bindParams sets the parameters in the environment of the frame. Defaults are

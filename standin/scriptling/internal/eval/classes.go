@@ -5,12 +5,14 @@ import (
 
 	"github.com/paularlott/scriptling/errors"
 	"github.com/paularlott/scriptling/internal/ast"
+	"github.com/paularlott/scriptling/internal/bridge"
 	"github.com/paularlott/scriptling/object"
 )
 
 // defineClass makes a class from the functions in its body; other statements
 // have no effect.
 func (f *frame) defineClass(s *ast.ClassDef) (object.Object, signal) {
+	bridge.Capture(f.env)
 	class := &object.Class{Name: s.Name, Methods: map[string]object.Object{}, Env: f.env}
 	if s.Base != nil {
 		base := f.eval(s.Base)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/paularlott/scriptling/errors"
 	"github.com/paularlott/scriptling/internal/ast"
+	"github.com/paularlott/scriptling/internal/bridge"
 	"github.com/paularlott/scriptling/internal/format"
 	"github.com/paularlott/scriptling/object"
 )
@@ -128,6 +129,7 @@ func (f *frame) compound(e ast.Expr) object.Object {
 	case *ast.Comp:
 		return f.comprehension(e)
 	case *ast.Lambda:
+		bridge.Capture(f.env)
 		return &object.LambdaFunction{Env: f.env, Params: e.Params, Body: e.Body}
 	}
 	return errors.NewError("unknown expression: %T", e)

@@ -200,6 +200,7 @@ func (f *frame) assert(s *ast.Assert) (object.Object, signal) {
 // defineFunction binds a function, after its decorators were called from the
 // last to the first.
 func (f *frame) defineFunction(s *ast.FuncDef) (object.Object, signal) {
+	bridge.Capture(f.env)
 	fn := &object.Function{Name: s.Name, Env: f.env, Params: s.Params, Body: s.Body}
 	v, sig := outcome(f.decorate(fn, s.Decorators))
 	if sig == sigNone {

@@ -18,4 +18,8 @@ show(lambda: h(1, **{"a": 2}))
 show(lambda: h(b=1, a=2))
 show(lambda: missing())
 show(lambda: 5())
-print([lambda: 1][0](), {"a": lambda: 2}["a"](), (lambda x: lambda y: x + y)(1)(2))
+def adder(x):
+    return lambda y: x + y
+print([lambda: 1][0](), {"a": lambda: 2}["a"](), adder(1)(2))
+print(type((lambda x: lambda y: y)(1)(2)))
+show(lambda: (lambda x: lambda y: x + y)(1)(2))
