@@ -471,9 +471,53 @@ runtime.background("task endless", "endless")
 		t.Fatal(err)
 	}
 	got := log.String()
-	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "task raises") || !strings.Contains(got, "ValueError") || !strings.Contains(got, "task fails") || strings.Contains(got, "secret") {
+	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "task raises") || !strings.Contains(got, "ValueError") || !strings.Contains(got, "task fails") || !strings.Contains(got, "identifier not found: NOT_SEEN") || strings.Contains(got, "secret") {
 		t.Errorf("the log has\n%s", got)
 	}
+}
+
+func TestManyTasksThatFailAreFewLinesInTheLog(t *testing.T) {
+	const failures = 500
+	var log bytes.Buffer
+	r := extlibs.NewRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))))
+	eval(t, interpreter(r, &bytes.Buffer{}), fmt.Sprintf(`
+import scriptling.runtime as runtime
+def raises():
+    raise ValueError("x" * 100)
+for i in range(%d):
+    runtime.background("a\x1b[31m\n" * 100, "raises").wait()
+`, failures))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := log.String()
+	if lines := strings.Count(got, "\n"); lines != 11 || !strings.Contains(got, "count=490") || !strings.Contains(got, "ValueError: 490") || len(got) > 8<<10 {
+		t.Errorf("the log has %d lines, %d bytes, and ends with %s", lines, len(got), got[max(0, len(got)-400):])
+	}
+}
+
+func TestATaskThatACallbackStartsHasNoneOfItsMarks(t *testing.T) {
+	t.Parallel()
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	within(t, 60*time.Second, func() {
+		if got, want := output(t, r, `
+import scriptling.runtime as runtime
+import scriptling.runtime.kv as kv
+def generation(n):
+    if n == 0:
+        return 0
+    return kv.default.update("u" + str(n), lambda old: runtime.background("t", "generation", n - 1).get() + 1)
+print(generation(100))
+def same():
+    return kv.default.get_or_set("k", lambda: 2)
+def child():
+    return runtime.background("t", "same").get()
+print(kv.default.get_or_set("k", lambda: runtime.background("t", "child").get() + 1), kv.default.get("k"))
+`), "100\n2 2\n"; got != want && got != "100\n3 3\n" {
+			t.Errorf("printed %q, want %q", got, want)
+		}
+	})
 }
 
 func TestAHostCanWaitForTheTasksOfItsScripts(t *testing.T) {

@@ -201,6 +201,18 @@ func TestNothingThatScriptsCanWriteToIsSharedByTwoOfThem(t *testing.T) {
 	clone := a.Clone()
 	r.RegisterRuntimeLibraryAll(clone, nil)
 	first(clone)
+	for _, p := range []*scriptling.Scriptling{a, b, c, again, clone} {
+		if err := p.RegisterScriptLibrary("tasklib", `
+import host
+def probe(place):
+    import scriptling.runtime as runtime
+    import scriptling.runtime.http as http
+    host.probe(place)
+    return 1
+`); err != nil {
+			t.Fatal(err)
+		}
+	}
 	const tasks = `
 def leaf(place):
     import scriptling.runtime.http as late
@@ -233,6 +245,8 @@ def local(place):
 for i in range(2):
     runtime.background("t", "middle", "PLACE task " + str(i)).get()
 local("PLACE local")
+for i in range(2):
+    runtime.background("t", "tasklib.probe", "PLACE library " + str(i)).get()
 `, "PLACE", place))
 		request := extlibs.CreateRequestInstance("GET", "/", "", nil, nil)
 		eval(t, p, "def handle(place, request):\n    host.probe(place, request, request.headers, request.query)\n")
@@ -240,7 +254,7 @@ local("PLACE local")
 			t.Fatal(err)
 		}
 	}
-	if want := 5 * 9; len(pr.places) != want {
+	if want := 5 * 11; len(pr.places) != want {
 		t.Fatalf("%d places were probed, want %d", len(pr.places), want)
 	}
 	owner := map[object.Object]string{}
