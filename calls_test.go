@@ -413,7 +413,7 @@ def endless(old=None):
 }
 
 func TestCallsWithKeywordsInsideEachOtherKeepTheirArgumentsApart(t *testing.T) {
-	p := scriptling.New()
+	p := first(scriptling.New())
 	extlibs.NewRegistry().Register(p)
 	got, err := p.Eval(`
 import scriptling.runtime.kv as kv

@@ -24,7 +24,7 @@ func TestGoCodeSharesTheScriptsData(t *testing.T) {
 	}
 	defer extlibs.CloseKVStore()
 	script := func() error {
-		p := scriptling.New()
+		p := first(scriptling.New())
 		extlibs.RegisterRuntimeKVLibrary(p)
 		_, err := p.Eval("import scriptling.runtime.kv as kv\nkv.default.set('users', ['ann'])\nkv.default.incr('hits')")
 		return err

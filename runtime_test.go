@@ -215,7 +215,7 @@ func TestAWaitForATaskEndsWithItsContext(t *testing.T) {
 // What a registrar that is no interpreter can offer: tasks without imports.
 func TestBackgroundWorksThroughAnyRegistrar(t *testing.T) {
 	r := backends[0].registry(t)
-	p := scriptling.New()
+	p := first(scriptling.New())
 	r.RegisterRuntimeLibraryAll(registrarOnly{p}, nil)
 	var out bytes.Buffer
 	p.SetOutputWriter(&out)

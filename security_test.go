@@ -26,7 +26,7 @@ var registrations = map[string]func(r *extlibs.Registry, p object.LibraryRegistr
 // allowed: "" or the exception's type.
 func opens(t *testing.T, r *extlibs.Registry, register func(*extlibs.Registry, object.LibraryRegistrar, []string), allowed []string, name string) (clause, message string) {
 	t.Helper()
-	p := scriptling.New()
+	p := first(scriptling.New())
 	register(r, p, allowed)
 	if err := p.SetVar("name", name); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestTheDefaultStoreIsAllowedThoughItsFileIsNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, register := range registrations {
-		p := scriptling.New()
+		p := first(scriptling.New())
 		register(r, p, []string{})
 		if err := p.SetVar("path", path); err != nil {
 			t.Fatal(err)
@@ -171,7 +171,7 @@ func TestAnOpenStoreIsNotAllowedForOthersBecauseItIsOpen(t *testing.T) {
 
 func TestATaskMayOpenNoMoreThanItsStarter(t *testing.T) {
 	r := backends[0].registry(t)
-	p := scriptling.New()
+	p := first(scriptling.New())
 	r.RegisterRuntimeLibraryAll(p, []string{})
 	var out bytes.Buffer
 	p.SetOutputWriter(&out)
@@ -213,7 +213,7 @@ func TestThePackagesFunctionsRestrictTheDefaultRegistry(t *testing.T) {
 			extlibs.RegisterRuntimeLibraryAll(p, []string{})
 		}, "PermissionError"},
 	} {
-		p := scriptling.New()
+		p := first(scriptling.New())
 		c.register(p)
 		if err := p.SetVar("path", path); err != nil {
 			t.Fatal(err)

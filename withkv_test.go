@@ -46,16 +46,16 @@ func TestWithKVReplacesScriptlingsOwn(t *testing.T) {
 		{"a parent without constants", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, first := range []string{
+			for _, imports := range []string{
 				"import scriptling.runtime.kv as kv\nimport scriptling.runtime as runtime\n",
 				"import scriptling.runtime as runtime\nimport scriptling.runtime.kv as kv\n",
 			} {
 				r := backends[0].registry(t)
-				p := scriptling.New()
+				p := first(scriptling.New())
 				upstream(r.WithKV(p, []string{}), c.parentFirst, c.withConstants)
 				var out bytes.Buffer
 				p.SetOutputWriter(&out)
-				eval(t, p, first+`
+				eval(t, p, imports+`
 print(kv.default.incr("n"), runtime.kv.default.incr("n"), kv.default is runtime.kv.default)
 print(runtime.start_server())
 try:
@@ -64,7 +64,7 @@ except PermissionError as e:
     print("PermissionError")
 `)
 				if want := "1 2 true\nserved\nPermissionError\n"; out.String() != want {
-					t.Errorf("%sprinted %q, want %q", first, out.String(), want)
+					t.Errorf("%sprinted %q, want %q", imports, out.String(), want)
 				}
 			}
 		})
@@ -72,7 +72,7 @@ except PermissionError as e:
 }
 
 func TestWithKVLeavesOtherLibrariesAlone(t *testing.T) {
-	p := scriptling.New()
+	p := first(scriptling.New())
 	upstream(backends[0].registry(t).WithKV(p, nil), false, true)
 	var out bytes.Buffer
 	p.SetOutputWriter(&out)
@@ -84,7 +84,7 @@ func TestWithKVLeavesOtherLibrariesAlone(t *testing.T) {
 
 // Scriptling uses the registrar as a key of a map.
 func TestTheRegistrarOfWithKVIsComparable(t *testing.T) {
-	p := scriptling.New()
+	p := first(scriptling.New())
 	if m := map[object.LibraryRegistrar]bool{extlibs.WithKV(p): true}; len(m) != 1 {
 		t.Error("it is no key")
 	}
@@ -92,7 +92,7 @@ func TestTheRegistrarOfWithKVIsComparable(t *testing.T) {
 
 func TestThePackagesWithKVUsesTheDefaultRegistry(t *testing.T) {
 	must(t, extlibs.InitKVStore("")) // another test may have closed it
-	p := scriptling.New()
+	p := first(scriptling.New())
 	upstream(extlibs.WithKV(p), false, true)
 	eval(t, p, "import scriptling.runtime.kv as kv\nkv.default.set(\"withkv\", 1)\n")
 	ok, err := extlibs.DefaultRegistry().Default().Delete(ctx, "withkv")

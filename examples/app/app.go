@@ -16,6 +16,7 @@ import (
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
 	"github.com/scriptling-kv/extlibs/examples/internal/scriptweb"
 )
 
@@ -72,7 +73,7 @@ func newApp(c config) (*app, error) {
 	handlers := scriptweb.New(a.registry, script, library)
 	p, err := handlers.Interpreter()
 	if err == nil {
-		_, err = p.CallFunction("start", c.workers, c.lease, c.pause)
+		_, err = scripthost.Call(context.Background(), p, "start", c.workers, c.lease, c.pause)
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.registry.Close())

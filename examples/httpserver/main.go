@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
 	"github.com/scriptling-kv/extlibs/examples/internal/scriptweb"
 )
 
@@ -66,7 +67,7 @@ func serve(ctx context.Context, addr, store string, period float64, listening fu
 	handlers := scriptweb.New(extlibs.DefaultRegistry(), script)
 	p, err := handlers.Interpreter()
 	if err == nil {
-		_, err = p.CallFunction("start", period) // the task ends when the store is closed
+		_, err = scripthost.Call(context.Background(), p, "start", period) // the task ends when the store is closed
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close())

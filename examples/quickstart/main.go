@@ -8,6 +8,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -16,9 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/paularlott/scriptling"
-	"github.com/paularlott/scriptling/stdlib"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
 )
 
 // line is a line of the script and what it shows.
@@ -77,16 +77,18 @@ func host(path string, script []line, w io.Writer) (err error) {
 	}()
 
 	var printed strings.Builder
-	p := scriptling.New()
-	stdlib.RegisterAll(p)
+	p, err := scripthost.New()
+	if err != nil {
+		return err
+	}
 	extlibs.RegisterRuntimeKVLibrary(p)
 	p.SetOutputWriter(&printed)
-	if _, err := p.Eval("import scriptling.runtime.kv as kv"); err != nil {
+	if _, err := scripthost.Eval(context.Background(), p, "import scriptling.runtime.kv as kv"); err != nil {
 		return err
 	}
 	for _, l := range script {
 		printed.Reset()
-		if _, err := p.Eval("result = " + l.code + "\nprint(result)"); err != nil {
+		if _, err := scripthost.Eval(context.Background(), p, "result = "+l.code+"\nprint(result)"); err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "  %s   # %s\n    %s", l.code, l.about, printed.String())

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,8 +19,8 @@ import (
 	"os"
 
 	"github.com/paularlott/scriptling"
-	"github.com/paularlott/scriptling/stdlib"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
 )
 
 func main() {
@@ -64,19 +65,26 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if failed(extlibs.InitKVStore(*store, logger)); status != 0 {
 		return status
 	}
-	interpreter := func() *scriptling.Scriptling {
-		p := scriptling.New()
-		stdlib.RegisterAll(p)
-		extlibs.RegisterRuntimeLibraryAll(p, allowed)
-		p.SetOutputWriter(stdout)
-		return p
+	interpreter := func() (*scriptling.Scriptling, error) {
+		p, err := scripthost.New()
+		if err == nil {
+			extlibs.RegisterRuntimeLibraryAll(p, allowed)
+			p.SetOutputWriter(stdout)
+		}
+		return p, err
 	}
 	for _, source := range sources {
-		_, err := interpreter().Eval(source)
+		p, err := interpreter()
+		if err == nil {
+			_, err = scripthost.Eval(context.Background(), p, source)
+		}
 		failed(err)
 	}
 	for _, file := range flags.Args() {
-		_, err := interpreter().EvalFile(file)
+		p, err := interpreter()
+		if err == nil {
+			_, err = scripthost.EvalFile(p, file)
+		}
 		failed(err)
 	}
 	failed(extlibs.CloseKVStore())

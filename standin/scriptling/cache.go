@@ -15,8 +15,9 @@ const (
 	maxCachedBytes    = 4 << 20
 )
 
-// programs caches parsed programs by source text for the whole process. They
-// are immutable, so interpreters can share them.
+// programs caches parsed programs by source text for the whole process. Interpreters
+// share them, and, as in the published interpreter, the table of names with them: it
+// belongs to the first program of an interpreter, and each later one adds to it.
 var programs = programCache{entries: map[string]*ast.Program{}}
 
 type programCache struct {
@@ -35,6 +36,7 @@ func parse(source string) (*ast.Program, error) {
 		return nil, fmt.Errorf("parser errors: %v", messages)
 	}
 	eval.Prepare(prog)
+	prog.Names = &ast.Names{Index: map[string]int{}}
 	programs.put(source, prog)
 	return prog, nil
 }

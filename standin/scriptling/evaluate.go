@@ -11,6 +11,7 @@ import (
 	scripterrors "github.com/paularlott/scriptling/errors"
 	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/internal/ast"
+	"github.com/paularlott/scriptling/internal/bridge"
 	"github.com/paularlott/scriptling/internal/eval"
 	"github.com/paularlott/scriptling/object"
 )
@@ -94,6 +95,7 @@ func run(ctx context.Context, env *object.Environment, prog *ast.Program) (resul
 			trace = string(debug.Stack())
 		}
 	}()
+	bridge.AdoptNames(env, prog.Names)
 	return eval.Run(ctx, env, prog, !acquired), ""
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling"
+	"github.com/paularlott/scriptling/internal/parser"
 	"github.com/paularlott/scriptling/object"
 	"github.com/paularlott/scriptling/stdlib"
 )
@@ -69,6 +70,15 @@ func evalSafely(t *testing.T, source string) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				crash, ok := r.(*parser.Crash)
+				if !ok {
+					panic(r)
+				}
+				done <- outcome{nil, crash}
+			}
+		}()
 		result, err := p.EvalWithContext(ctx, source)
 		done <- outcome{result, err}
 	}()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/paularlott/scriptling/internal/ast"
 	"github.com/paularlott/scriptling/internal/bridge"
 )
 
@@ -67,6 +68,7 @@ func init() {
 	bridge.SetImportContext = func(env any, ctx context.Context) { env.(*Environment).root.importing = ctx }
 	bridge.ImportContext = func(env any) context.Context { return env.(*Environment).root.importing }
 	bridge.SameLock = func(env, other any) bool { return env.(*Environment).root.gil == other.(*Environment).root.gil }
+	bridge.AdoptNames = func(env, names any) { env.(*Environment).vars.adopt(names.(*ast.Names)) }
 	bridge.TakeFrame = func(outer any) any { return takeFrame(outer.(*Environment)) }
 	bridge.ReleaseFrame = func(env any, lambda bool) { releaseFrame(env.(*Environment), lambda) }
 	bridge.Capture = func(env any) {
@@ -198,7 +200,7 @@ func (e *Environment) GetStore() map[string]Object {
 // ResetStore removes all variables of this scope but those in keep.
 func (e *Environment) ResetStore(keep map[string]bool) {
 	old := e.GetStore()
-	e.vars = scope{}
+	e.vars.reset()
 	for name, v := range old {
 		if keep[name] {
 			e.vars.set(name, v)

@@ -43,7 +43,10 @@ type Pattern interface {
 
 // Program is a parsed source text.
 type Program struct {
-	Body []Stmt
+	// Names is the table of top-level names of the interpreters whose first program
+	// this is. It is not locked.
+	Names *Names
+	Body  []Stmt
 }
 
 // Param is one named parameter; Default is nil when there is none.
@@ -72,3 +75,6 @@ func Docstring(body []Stmt) (string, bool) {
 	}
 	return "", false
 }
+
+// Names are the places of variables in an interpreter.
+type Names struct{ Index map[string]int }

@@ -26,6 +26,9 @@ var (
 	ImportContext func(env any) context.Context
 	// SameLock tells whether two trees use the same interpreter lock.
 	SameLock func(env, other any) bool
+	// AdoptNames makes the global scope env keep the variables that it does not have
+	// yet in the places of a table of names, unless it has adopted one before.
+	AdoptNames func(env, names any)
 	// TakeFrame returns an empty scope inside outer for a call of a function.
 	TakeFrame func(outer any) any
 	// ReleaseFrame empties the scope of a call that has ended and keeps it for

@@ -27,7 +27,9 @@ func (p *parser) function(decorators []ast.Expr) ast.Stmt {
 	if p.kind() == token.Arrow {
 		p.unexpected(p.tok())
 	}
+	p.functions++
 	f.Body = p.detachedBlock()
+	p.functions--
 	return f
 }
 

@@ -12,6 +12,13 @@ func FuzzParser(f *testing.F) {
 		f.Add(src)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
+		defer func() {
+			if r := recover(); r != nil {
+				if _, ok := r.(*Crash); !ok {
+					panic(r)
+				}
+			}
+		}()
 		prog, messages := Parse(src)
 		if (prog == nil) != (len(messages) > 0) {
 			t.Fatalf("program %v together with messages %v", prog != nil, messages)

@@ -44,6 +44,17 @@ type parser struct {
 	height  int  // of the highest expression completed in the current frame
 	inLoop  bool // break and continue are allowed
 	inline  bool // the last block was a statement on the line of its colon
+
+	functions int // that the current statement is in
+}
+
+// Crash is the panic of Parse at some syntax errors in functions, at which the
+// published parser panics too: nobody recovers from it there. Here it is an import,
+// def or class that a closing parenthesis follows.
+type Crash struct{ Line int }
+
+func (c *Crash) Error() string {
+	return fmt.Sprintf("line %d: the parser has no node for this statement", c.Line)
 }
 
 // syntaxError travels up the parser as a panic and ends in run.

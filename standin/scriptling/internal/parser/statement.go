@@ -25,6 +25,12 @@ func (p *parser) statements(end token.Kind) []ast.Stmt {
 
 // statement parses a statement and what ends it.
 func (p *parser) statement() ast.Stmt {
+	switch p.kind() {
+	case token.Import, token.Def, token.Class:
+		if p.functions > 0 && p.peek(1) == token.RParen {
+			panic(&Crash{p.tok().Line})
+		}
+	}
 	s := p.compound()
 	if s == nil {
 		s = p.simple()
