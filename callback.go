@@ -2,6 +2,7 @@ package extlibs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -43,6 +44,23 @@ func callBack(ctx context.Context, fn object.Object, takes string, args ...objec
 	default:
 		return result, nil
 	}
+}
+
+// calledWithNone adds to an error of the interpreter, such as "type mismatch", that the
+// function of update got None for an absent key. What a script raises, and what the
+// library says, stays as it is.
+func calledWithNone(ctx context.Context, err error) error {
+	var raised *scriptRaise
+	if ctx.Err() != nil || !errors.As(err, &raised) {
+		return err
+	}
+	e, ok := raised.obj.(*object.Error)
+	if !ok || e.ExceptionType != "" && e.ExceptionType != object.ExceptionTypeTypeError || strings.HasPrefix(e.Message, "kv.") {
+		return err
+	}
+	told := *e
+	told.Message += " (the key is absent, so fn was called with None; give update a default, as in update(key, fn, 0))"
+	return &scriptRaise{&told}
 }
 
 // What the functions of the calls are called with.

@@ -270,6 +270,9 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 		}
 		next, err := callBack(ctx, fn, takesOld, current)
 		if err != nil {
+			if old.IsZero() && isNone(current) {
+				err = calledWithNone(ctx, err)
+			}
 			return Value{}, err
 		}
 		if isNone(next) {

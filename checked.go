@@ -157,7 +157,14 @@ func (h *Handle) page(ctx context.Context, r Range) (Page, error) {
 	if err := ctx.Err(); err != nil {
 		return Page{}, h.inStore("", err)
 	}
+	m := matcher{ctx: ctx, match: r.Match}
+	if r.Match != nil {
+		r.Match = m.selects
+	}
 	page, err := blocking(ctx, h, func() (Page, error) { return h.store.Scan(ctx, r) })
+	if err == nil {
+		err = m.err()
+	}
 	if err != nil {
 		return Page{}, h.inStore("", err)
 	}
@@ -219,6 +226,7 @@ func (h *Handle) count(op *Op, r Result) {
 		h.counters.of(op.Key).deletes.Add(1)
 	case op.Kind != OpExpire:
 		h.counters.of(op.Key).sets.Add(1)
+		h.whole.flights.wrote(h.prefix, op.Key)
 	}
 }
 

@@ -119,14 +119,35 @@ const (
 // update replaces the value of a key by what fn makes of it. fn runs outside
 // the store and runs again if the key has changed meanwhile. fn gets the zero
 // Value for an absent key; an error of fn ends the update and is returned as it is.
+// After some runs, or where others of this process have had as many, updates of a key
+// take turns (see turns).
 func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Value, error)) (Value, error) {
-	for attempt := range updateAttempts {
-		if attempt >= updateEager {
-			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
+	var t *turn
+	defer func() { t.leave() }()
+	// An update in a function that another call runs does not queue: it might wait for
+	// the update that runs it.
+	queues := ctx.Value(nestingKey{}) == nil && ctx.Value(flyingKey{}) == nil
+	longest, lost := time.Duration(0), 0 // of the runs, and how many in a row
+	for range updateAttempts {
+		if queues && t == nil {
+			if t = h.whole.turns.join(h.prefix+key, lost >= updateEager); t != nil {
+				wait := func() (any, error) { return nil, t.wait(ctx) }
+				if _, err := runBlocking(ctx, wait); err != nil {
+					return Value{}, h.inStore(key, err)
+				}
+				lost = 0
+			}
+		}
+		if t != nil && !t.keep(longest) {
+			t, queues = nil, false // too slow for a turn, or it waits for itself
+		}
+		if lost >= updateEager {
+			wait := func() (any, error) { return nil, backOff(ctx, min(lost, updateAttempts/4)) }
 			if _, err := runBlocking(ctx, wait); err != nil {
 				return Value{}, h.inStore(key, err)
 			}
 		}
+		began := time.Now()
 		e, err := h.load(ctx, key, NeedValue)
 		if err != nil && err != ErrNotFound {
 			return Value{}, err
@@ -142,6 +163,8 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 		if r.Applied {
 			return value, nil
 		}
+		longest = max(longest, time.Since(began))
+		lost++
 	}
 	return Value{}, h.inStore(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
 }
@@ -210,14 +233,32 @@ func (h *Handle) getOrSetOnce(ctx context.Context, key string, ttl time.Duration
 		case flying:
 			return run()
 		}
-		wait := func() (any, error) { return nil, fl.wait(ctx) }
-		if _, err := runBlocking(ctx, wait); err != nil {
-			return Value{}, h.inStore(key, err)
-		}
-		if !fl.value.IsZero() {
-			return fl.value, nil
+		value, err := h.waitFor(ctx, fl, key)
+		if err != nil || !value.IsZero() {
+			return value, err
 		}
 	}
+}
+
+// waitFor waits for the value of a key that another caller is making, or that anybody
+// stores meanwhile. It returns none where the other caller failed, or the key came and
+// went.
+func (h *Handle) waitFor(ctx context.Context, fl *flight, key string) (Value, error) {
+	changed := h.whole.flights.watch(fl)
+	defer h.whole.flights.unwatch()
+	e, err := h.load(ctx, key, NeedValue) // it may have been stored before the watch
+	if err != ErrNotFound {
+		return e.Value, err
+	}
+	poll := time.Duration(0)
+	if _, isFile := h.whole.store.(*boltStore); !h.inMemory && !isFile {
+		poll = flightPoll // other processes store there
+	}
+	wait := func() (any, error) { return nil, fl.wait(ctx, changed, poll) }
+	if _, err := runBlocking(ctx, wait); err != nil {
+		return Value{}, h.inStore(key, err)
+	}
+	return fl.result(), nil
 }
 
 // walk calls each for the live entries that a pattern selects, in order, page by

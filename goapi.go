@@ -145,6 +145,8 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 // Update replaces the value of a key by what fn makes of it, atomically, and
 // returns the new one: fn runs without any lock, may use the store, and runs again
 // if the key changed meanwhile, at most 200 times, then the error is ErrConflict.
+// Updates of one key by many callers of this process take turns after a few runs,
+// unless a run takes long.
 // ok is false for an absent key, which gets no expiry; otherwise the time left
 // stays. An error of fn ends the update, changes nothing and is returned as it is.
 func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok bool) (any, error)) (any, error) {

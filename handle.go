@@ -43,6 +43,7 @@ type Handle struct {
 	script    onceObject                           // the store as scripts see it; not of a view
 	counters  *counters
 	flights   flights // of the whole store
+	turns     turns   // of the whole store
 
 	whole     *Handle // the store that this is a view of; itself if it is none
 	prefix    string  // of a view

@@ -179,6 +179,9 @@ func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, e
 	case done && !counted:
 		h.counters.of(key).sets.Add(1)
 	}
+	if done {
+		h.flights.wrote("", key)
+	}
 	return done, nil
 }
 

@@ -329,3 +329,15 @@ func TestAnInvalidPatternSaysWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// Braces around a single alternative mean nothing, and must cost nothing: each jump of
+// the automaton is a step for each character of a key.
+func TestBracesWithOneAlternativeAreNoJumps(t *testing.T) {
+	for text, jumps := range map[string]int{
+		strings.Repeat("{*?}", 253) + "{b,c}": 4, "{{{a*}?}}x[a-z]": 0, `{a\,b}?c`: 0, "{a[,]b}?c": 0, "{x{a,b}?}c": 4,
+	} {
+		if m := newNFA(text); len(m.jumps) != jumps {
+			t.Errorf("%.40q has %d jumps, want %d", text, len(m.jumps), jumps)
+		}
+	}
+}

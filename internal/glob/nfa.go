@@ -98,6 +98,9 @@ func (m *nfa) sequence(text string, depth int) (rest string) {
 
 // group adds the alternatives of the braces that text begins with.
 func (m *nfa) group(text string, depth int) (rest string) {
+	if !hasAlternatives(text) { // what is in the braces needs no jumps
+		return m.sequence(text[1:], depth)[1:]
+	}
 	opening := len(m.elements)
 	m.elements = append(m.elements, barrier)
 	var ends []int
@@ -114,6 +117,27 @@ func (m *nfa) group(text string, depth int) (rest string) {
 		m.jumps = append(m.jumps, jump{end, len(m.elements)})
 	}
 	return text[1:]
+}
+
+// hasAlternatives reports whether there is a comma in the braces that text begins with.
+func hasAlternatives(text string) bool {
+	depth := 0
+	for text != "" {
+		switch text[0] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return false
+			}
+		case ',':
+			if depth == 1 {
+				return true
+			}
+		}
+		text = text[tokenLen(text):]
+	}
+	return false
 }
 
 // classElement reads [abc], [a-z], [!abc] or [!a-z].

@@ -1,0 +1,143 @@
+package extlibs
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// turns are the queues of updates that lost against others, by key. While there is a
+// queue for a key, the updates of this process run one after the other, so that each
+// succeeds however many there are. A turn is no lock: whatever else writes the key goes
+// on, and a turn that lasts too long passes to the next update. So a function that
+// waits for another update of the key, or makes one, delays it but cannot block it.
+type turns struct {
+	waiting atomic.Int64 // turns in all queues
+	mu      sync.Mutex
+	queues  map[string][]*turn // the first of each has the turn
+}
+
+// turn is the place of one update in a queue.
+type turn struct {
+	all  *turns
+	key  string
+	wake chan struct{} // it may have become the first or the second
+
+	// Guarded by all.mu.
+	until time.Time // the first keeps the turn up to here
+	lost  bool      // it kept the turn for too long
+}
+
+// turnTime is how long a run of the function may take to keep the turn, beside
+// turnRuns times as long as its longest run so far.
+const (
+	turnTime = 20 * time.Millisecond
+	turnRuns = 4
+)
+
+// join takes a place in the queue of a key, or nil where there is none and it need not
+// be made.
+func (ts *turns) join(key string, create bool) *turn {
+	if !create && ts.waiting.Load() == 0 {
+		return nil
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	queue := ts.queues[key]
+	if !create && len(queue) == 0 {
+		return nil
+	}
+	if ts.queues == nil {
+		ts.queues = map[string][]*turn{}
+	}
+	t := &turn{all: ts, key: key, wake: make(chan struct{}, 1), until: time.Now().Add(turnTime)}
+	ts.queues[key] = append(queue, t)
+	ts.waiting.Add(1)
+	return t
+}
+
+// wait waits until t is the first of its queue. If it has lost its turn already, because
+// it took too long to begin, keep says so.
+func (t *turn) wait(ctx context.Context) error {
+	for {
+		first, left := t.place()
+		if first {
+			return nil
+		}
+		var timeout <-chan time.Time
+		if left > 0 {
+			timer := time.NewTimer(left)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		select {
+		case <-t.wake:
+		case <-timeout:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// place reports whether t is the first, and takes the turn from one that kept it for
+// too long. Where t is the second, left is how long the first may keep it.
+func (t *turn) place() (first bool, left time.Duration) {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	queue := t.all.queues[t.key]
+	if len(queue) > 1 && queue[1] == t {
+		if left = time.Until(queue[0].until); left > 0 {
+			return false, left
+		}
+		queue[0].lost = true
+		t.all.remove(queue[0])
+	}
+	queue = t.all.queues[t.key]
+	return t.lost || len(queue) > 0 && queue[0] == t, 0
+}
+
+// keep gives t, the first, time for another run, and reports whether it still has the
+// turn. longest is that of its runs so far.
+func (t *turn) keep(longest time.Duration) bool {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.until = time.Now().Add(turnTime + turnRuns*longest)
+	return !t.lost
+}
+
+// leave gives up the place; nil has none.
+func (t *turn) leave() {
+	if t == nil {
+		return
+	}
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.all.remove(t)
+}
+
+// remove takes a turn out of its queue. ts.mu is locked.
+func (ts *turns) remove(t *turn) {
+	queue := ts.queues[t.key]
+	i := slices.Index(queue, t)
+	if i < 0 {
+		return
+	}
+	ts.waiting.Add(-1)
+	queue = slices.Delete(queue, i, i+1)
+	if len(queue) == 0 {
+		delete(ts.queues, t.key)
+		return
+	}
+	ts.queues[t.key] = queue
+	if i == 0 {
+		queue[0].until = time.Now().Add(turnTime)
+	}
+	for _, next := range queue[:min(2, len(queue))] {
+		select {
+		case next.wake <- struct{}{}:
+		default:
+		}
+	}
+}
