@@ -16,7 +16,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
-	"github.com/tidwall/btree"
 )
 
 // logFile is the file of a log, beside that of its store and under its lock.
@@ -399,7 +398,7 @@ func (d *Disk) openLog(ctx context.Context, ref *logRef) error {
 	if d.file.alone {
 		return d.dropLog()
 	}
-	return d.mendHeaders(ref)
+	return d.mendHeaders(&logRef{ref.id, d.filed})
 }
 
 // dropLog brings into the file what its log has, and does without a log from then on.
@@ -520,64 +519,5 @@ func (f *logFile) lock() error {
 	} else if !locked {
 		return kverr.Errorf(kverr.InUse, "the file's log %s is in use by another store: the file is a copy of that, made while it was open; close that store, or copy it with BackupFile", f.name)
 	}
-	return nil
-}
-
-// replay fills the buffer from a log. What the last record of a key says counts.
-func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
-	var states btree.Map[string, State]
-	cleared := false
-	end, err := wal.Replay(ctx, f, f.size, ref.id, ref.pos, func(op wal.Op) error {
-		if op.Kind == wal.Clear {
-			states.Clear()
-			cleared = true
-			d.epoch++
-			return nil
-		}
-		s := State{op.Kind == wal.Put, op.Deadline, op.Value}
-		if err := checkState(op.Key, s); err != nil {
-			return kverr.Errorf(kverr.Corrupt, "a record stores what no store holds (%w); restore the store from a backup", err)
-		}
-		states.Set(op.Key, s)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if cleared {
-		d.buffer.newest.clear()
-	}
-	err = d.file.View(func(t *Tx) error {
-		states.Scan(func(key string, s State) bool {
-			var was State
-			if !cleared {
-				_, was.Deadline, was.Exists, _ = t.Entry(key, false)
-			}
-			d.buffer.newest.append(key, was, s)
-			return true
-		})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	d.visible, d.filed = end, ref.pos
-	if d.file.ReadOnly() {
-		d.logFile.Store(f)
-		return unlessReadOnly(d.file.dir.SyncLog(f.File))
-	}
-	if access.Links(f.info) == 1 { // it may have been made by a process of another user
-		if _, err := d.file.keep(f.File); err != nil {
-			return err
-		}
-	}
-	log, err := wal.Resume(f, f.size, ref.id, ref.pos, end, d.logOptions(f))
-	if err == nil {
-		err = d.file.dir.Sync()
-	}
-	if err != nil {
-		return access.DiskError(err)
-	}
-	d.adopt(f, log)
 	return nil
 }

@@ -486,26 +486,28 @@ func (t *tree) get(key []byte) ([]byte, error) {
 // key, and at what it merges these pages with: at each level the page on the way,
 // and its neighbours. seen holds the pages that the transaction has looked at.
 //
+// judge returns the leaf, 0 where there is none.
+//
 // Pages that were looked at before are looked at again, though not at their
 // values: someone may have overwritten the file meanwhile, and the engine would
 // follow it in circles.
-func (t *tree) judge(key []byte, seen map[uint64]struct{}) error {
+func (t *tree) judge(key []byte, seen map[uint64]struct{}) (leaf uint64, err error) {
 	if t.root.id == 0 {
-		return nil // findRoots has
+		return 0, nil // findRoots has
 	}
 	middle, err := t.look(t.root.id, span{}, 0, seen)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var left, right finger
 	for range maxTreeDepth {
 		if middle.page.flags() == pageLeaf {
-			return nil
+			return middle.page.id(), nil
 		}
 		p, i := middle.page, middle.page.childFor(key)
 		next, err := t.look(p.child(i), p.below(i, middle.keys), 0, seen)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		kind := next.page.flags()
 		if i > 0 {
@@ -517,7 +519,7 @@ func (t *tree) judge(key []byte, seen map[uint64]struct{}) error {
 				at = left.page.count() - 1
 			}
 			if left, err = t.look(left.page.child(at), left.page.below(at, left.keys), kind, seen); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		if i+1 < p.count() {
@@ -529,12 +531,12 @@ func (t *tree) judge(key []byte, seen map[uint64]struct{}) error {
 				at = 0
 			}
 			if right, err = t.look(right.page.child(at), right.page.below(at, right.keys), kind, seen); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		middle = next
 	}
-	return errPage(middle.page.id(), "is too deep in a tree")
+	return 0, errPage(middle.page.id(), "is too deep in a tree")
 }
 
 // finger is a page on the way, and the keys that it may hold.

@@ -24,6 +24,9 @@ type Tx struct {
 	index              []indexChange       // of the deadlines; see writeIndex
 	unknown            map[string]struct{} // keys whose entries in the index are to be found and removed
 	seen               map[uint64]struct{} // pages that have been looked at
+	leaves             int64               // that the transaction came to, which comes to keys in their order
+	lastLeaf           map[uint64]uint64   // by the root of their tree
+	stored             int64               // bytes of keys and values, with entryOverhead each
 	expired            int64               // entries added to the index of deadlines that are over, less those removed
 	cleared            bool
 	dirty              bool // this transaction changed something
@@ -38,7 +41,7 @@ func newTx(snap *snapshot, now time.Time) *Tx {
 
 func newWriteTx(snap *snapshot, tx *bolt.Tx, now time.Time) (*Tx, error) {
 	t := newTx(snap, now)
-	t.seen = map[uint64]struct{}{}
+	t.seen, t.lastLeaf = map[uint64]struct{}{}, map[uint64]uint64{}
 	meta := tree{snapshot: &t.snap, root: snap.roots.meta}
 	if err := meta.judgeAll(t.seen); err != nil {
 		return nil, err
@@ -92,7 +95,12 @@ func (t *Tx) judge(in tree, key []byte) error {
 	if t.cleared {
 		return nil // all that there is now is in memory
 	}
-	return in.judge(key, t.seen)
+	leaf, err := in.judge(key, t.seen)
+	if err == nil && t.lastLeaf[in.root.id] != leaf {
+		t.lastLeaf[in.root.id] = leaf
+		t.leaves++
+	}
+	return err
 }
 
 // Live reports whether an entry with this deadline is there.
@@ -109,6 +117,7 @@ func (t *Tx) Left(deadline int64) time.Duration {
 // Put stores a value under a key that had oldDeadline, if it existed.
 func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, value string) error {
 	t.dirty = true
+	t.stored += int64(len(key)+len(value)) + entryOverhead
 	if oldDeadline != deadline {
 		if oldDeadline != 0 {
 			if err := t.forgetDeadline(key, oldDeadline); err != nil {
@@ -117,7 +126,11 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 		}
 		if deadline != 0 {
 			k, v := expiryEntry(deadline, key)
+			if err := t.judge(t.snap.expiryTree(), k); err != nil {
+				return err
+			}
 			t.index = append(t.index, indexChange{k: k, v: v})
+			t.stored += int64(len(k)+len(v)) + entryOverhead
 			if deadline <= t.Now {
 				t.expired++
 			}
@@ -147,9 +160,21 @@ func (t *Tx) forgetDeadline(key string, deadline int64) error {
 	if deadline <= t.Now {
 		t.expired--
 	}
+	if err := t.judge(t.snap.expiryTree(), k); err != nil {
+		return err
+	}
 	t.index = append(t.index, indexChange{k: k, remove: true})
+	t.stored += int64(len(k)) + entryOverhead
 	return nil
 }
+
+// leafShare is about how many times its own size a leaf of small entries takes while
+// the engine changes it.
+const leafShare = 6
+
+// memory is about how many bytes the transaction holds: of the leaves that it changes,
+// and of what it stores.
+func (t *Tx) memory() int64 { return t.leaves*int64(t.snap.pageSize)*leafShare + t.stored }
 
 // indexChange is what becomes of an entry of the index.
 type indexChange struct {

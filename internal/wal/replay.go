@@ -10,13 +10,23 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Replay reads the records of a log in a file of size bytes from a position on,
-// in their order, and returns where the last whole one ends. fn is called for
-// each operation, after all records have been checked. The memory it takes is
-// bounded by the largest key and value.
+// Replay is Check, and Read of what it found.
+func Replay(ctx context.Context, f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end Pos, err error) {
+	end, err = Check(ctx, f, size, id, from, func(Op) error { return nil })
+	if err == nil {
+		err = Read(ctx, f, size, id, from, end, func(_ Pos, op Op) error { return fn(op) })
+	}
+	return end, err
+}
+
+// Check reads the records of a log in a file of size bytes from a position on, in
+// their order, and returns where the last whole one ends. Once all records have been
+// checked, it calls valid for each operation, whose key and value are good until the
+// next one; its error ends the check. The memory that Check takes is limited by the
+// largest key and value.
 //
 // The error is kverr.Corrupt where something is lost that was durable once.
-func Replay(ctx context.Context, f io.ReaderAt, size int64, id ID, from Pos, fn func(Op) error) (end Pos, err error) {
+func Check(ctx context.Context, f io.ReaderAt, size int64, id ID, from Pos, valid func(Op) error) (end Pos, err error) {
 	r, err := newRing(f, size, id)
 	if err != nil {
 		return 0, err
@@ -38,20 +48,45 @@ func Replay(ctx context.Context, f io.ReaderAt, size int64, id ID, from Pos, fn 
 	if err := r.checkHole(end); err != nil {
 		return 0, err
 	}
+	return end, r.each(from, end, func(_ Pos, op Op) error { return valid(op) })
+}
+
+// Read calls fn for each operation of the records that Check found between from and
+// end, with the position of its record.
+func Read(ctx context.Context, f io.ReaderAt, size int64, id ID, from, end Pos, fn func(at Pos, op Op) error) error {
+	r, err := newRing(f, size, id)
+	if err != nil {
+		return err
+	}
+	r.ctx = ctx
+	return r.each(from, end, fn)
+}
+
+// lookEvery is how many operations are read between two looks at the context.
+const lookEvery = 1024
+
+// each calls fn for the operations of the records between two positions.
+func (r *ring) each(from, end Pos, fn func(at Pos, op Op) error) error {
+	n := 0
 	for at := from; at < end; {
 		h, whole, err := r.record(at, from)
 		if err == nil && !whole {
 			err = kverr.Errorf(kverr.Corrupt, "the log was changed by someone else while it was read")
 		}
 		if err == nil {
-			err = decodeOps(r.part(h.at+recordHead, h.length), fn)
+			err = decodeOps(r.part(h.at+recordHead, h.length), func(op Op) error {
+				if n++; n%lookEvery == 0 && r.ctx.Err() != nil {
+					return r.ctx.Err()
+				}
+				return fn(at, op)
+			})
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		at = h.end()
 	}
-	return end, nil
+	return nil
 }
 
 // ring reads a log, through a window, because most records are small.
