@@ -343,7 +343,9 @@ func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 		return s, inCall("stats", err)
 	}
 	s.Keys = int64(n)
-	if b, ok := h.store.(StatsReporter); ok {
+	if b, ok := h.store.(StatsReporter); !ok {
+		s.Expired, s.Bytes, s.Commits, s.Buffered = -1, -1, -1, -1
+	} else {
 		t, err := blocking(ctx, h, func() (Stats, error) { return b.Stats(ctx) })
 		if err != nil {
 			return s, inCall("stats", h.inStore("", err))

@@ -47,7 +47,7 @@ func (r *Registry) allStats(ctx context.Context) []namedStats {
 //	expvar.Publish("kv", extlibs.DefaultRegistry().Var())
 //
 // A store that does not answer within a second is there with those counters that
-// its backend has no part in.
+// its backend has no part in. A number less than 0 is unknown.
 func (r *Registry) Var() fmt.Stringer { return registryVar{r} }
 
 const varTimeout = 1 * time.Second
@@ -60,7 +60,9 @@ func (v registryVar) String() string {
 	defer cancel()
 	byName := map[string]Stats{}
 	for _, s := range v.r.allStats(ctx) {
-		s.add(byName[s.name]) // of one URL with two passwords
+		if other, taken := byName[s.name]; taken { // one URL with two passwords
+			s.add(other)
+		}
 		byName[s.name] = s.Stats
 	}
 	b, err := json.Marshal(byName)

@@ -6,7 +6,8 @@ import (
 )
 
 // Stats counts what happened to a store, or to all stores of a registry, since
-// it was opened.
+// it was opened. A number that a store's backend does not know is less than 0; the sum
+// of several stores is that of the known ones.
 type Stats struct {
 	Keys    int64 `json:"keys"`    // live keys now
 	Hits    int64 `json:"hits"`    // reads of a live key; in memory, beyond some thousands, by a sample of one in 16
@@ -21,15 +22,17 @@ type Stats struct {
 }
 
 func (s *Stats) add(t Stats) {
-	s.Keys += t.Keys
-	s.Hits += t.Hits
-	s.Misses += t.Misses
-	s.Sets += t.Sets
-	s.Deletes += t.Deletes
-	s.Expired += t.Expired
-	s.Bytes += t.Bytes
-	s.Commits += t.Commits
-	s.Buffered += t.Buffered
+	for _, n := range []struct {
+		sum *int64
+		add int64
+	}{
+		{&s.Keys, t.Keys}, {&s.Hits, t.Hits}, {&s.Misses, t.Misses}, {&s.Sets, t.Sets}, {&s.Deletes, t.Deletes},
+		{&s.Expired, t.Expired}, {&s.Bytes, t.Bytes}, {&s.Commits, t.Commits}, {&s.Buffered, t.Buffered},
+	} {
+		if *n.sum = max(*n.sum, 0); n.add > 0 {
+			*n.sum += n.add
+		}
+	}
 }
 
 // counters counts the calls on a store. Calls on different keys count in different

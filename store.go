@@ -94,8 +94,8 @@ type Page struct {
 
 type (
 	// StatsReporter is a backend that counts what only it can see: Expired,
-	// Bytes, Commits and Buffered. The other counters are the Handle's. It does
-	// not wait longer than ctx.
+	// Bytes, Commits and Buffered, -1 for one that it does not know. The other
+	// counters are the Handle's. It does not wait longer than ctx.
 	StatsReporter interface {
 		Stats(ctx context.Context) (Stats, error)
 	}

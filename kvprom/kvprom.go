@@ -2,7 +2,14 @@
 //
 //	prometheus.MustRegister(kvprom.Collector(extlibs.DefaultRegistry()))
 //
-// It is a module of its own, so that nobody else links the client. The metrics
+// Registries of several tenants are told apart by a label:
+//
+//	prometheus.MustRegister(kvprom.Collector(a, prometheus.Labels{"tenant": "a"}))
+//	prometheus.MustRegister(kvprom.Collector(b, prometheus.Labels{"tenant": "b"}))
+//
+// Where tenants come and go, one [Collectors] shows them all.
+//
+// It is a separate module, so that nobody else links the client. The metrics
 // are those of [extlibs.Stats], with the name of the store as label store:
 //
 //	scriptling_kv_keys, scriptling_kv_bytes,                  gauges
@@ -10,14 +17,21 @@
 //	scriptling_kv_hits_total, scriptling_kv_misses_total      counters, from 0
 //	scriptling_kv_sets_total, scriptling_kv_deletes_total     again when a store
 //	scriptling_kv_expired_total, scriptling_kv_commits_total  is opened again
+//
+// A number that a store does not know, such as the bytes of a store on a server, is
+// left out.
 package kvprom
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/scriptling-kv/extlibs"
@@ -28,46 +42,136 @@ const timeout = 1 * time.Second
 
 // metric is one of the numbers of a store.
 type metric struct {
-	desc    *prometheus.Desc
-	kind    prometheus.ValueType
-	of      func(extlibs.Stats) int64
-	backend bool // the backend counts it, and has to answer
-}
-
-func newMetric(name, help string, kind prometheus.ValueType, backend bool, of func(extlibs.Stats) int64) metric {
-	return metric{prometheus.NewDesc("scriptling_kv_"+name, help, []string{"store"}, nil), kind, of, backend}
+	name, help string
+	kind       prometheus.ValueType
+	of         func(extlibs.Stats) int64
+	backend    bool // the backend counts it, and has to answer
 }
 
 var metrics = []metric{
-	newMetric("keys", "Live keys.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Keys }),
-	newMetric("bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Bytes }),
-	newMetric("buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, true, func(s extlibs.Stats) int64 { return s.Buffered }),
-	newMetric("hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Hits }),
-	newMetric("misses_total", "Reads of an absent key.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Misses }),
-	newMetric("sets_total", "Keys written.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Sets }),
-	newMetric("deletes_total", "Keys removed by a call.", prometheus.CounterValue, false, func(s extlibs.Stats) int64 { return s.Deletes }),
-	newMetric("expired_total", "Keys removed because their time was over.", prometheus.CounterValue, true, func(s extlibs.Stats) int64 { return s.Expired }),
-	newMetric("commits_total", "Times that writes were made durable.", prometheus.CounterValue, true, func(s extlibs.Stats) int64 { return s.Commits }),
+	{"scriptling_kv_keys", "Live keys.", prometheus.GaugeValue, func(s extlibs.Stats) int64 { return s.Keys }, true},
+	{"scriptling_kv_bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, func(s extlibs.Stats) int64 { return s.Bytes }, true},
+	{"scriptling_kv_buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, func(s extlibs.Stats) int64 { return s.Buffered }, true},
+	{"scriptling_kv_hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Hits }, false},
+	{"scriptling_kv_misses_total", "Reads of an absent key.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Misses }, false},
+	{"scriptling_kv_sets_total", "Keys written.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Sets }, false},
+	{"scriptling_kv_deletes_total", "Keys removed by a call.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Deletes }, false},
+	{"scriptling_kv_expired_total", "Keys removed because their time was over.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Expired }, true},
+	{"scriptling_kv_commits_total", "Times that writes were made durable.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Commits }, true},
 }
 
-// Collector returns the counters of the stores that r has open when it is asked.
-// It is safe for concurrent use. A store that does not answer within a second
-// shows hits, misses, sets and deletes only; a closed one shows nothing.
-func Collector(r *extlibs.Registry) prometheus.Collector { return collector{r} }
+// labelStore is the label that names a store.
+const labelStore = "store"
 
-type collector struct{ registry *extlibs.Registry }
+// labelRegistry numbers the registries that have no labels, from the second one on.
+const labelRegistry = "registry"
 
-// Describe sends the descriptions of all metrics.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range metrics {
-		ch <- m.desc
+// Collector returns the counters of the stores that r has open when it is asked, each
+// with the labels given, which tell r from other registries. Of registries without
+// labels the second one that gets a collector has label registry="2", and so on. It
+// panics if a label is called store or is invalid.
+//
+// It is safe for concurrent use. A store that does not answer within a second shows
+// hits, misses, sets and deletes only; a closed one shows nothing. The collector is
+// an unchecked one, because the labels of registries can differ: Prometheus can
+// register any number of them, and cannot unregister them.
+func Collector(r *extlibs.Registry, labels ...prometheus.Labels) prometheus.Collector {
+	all := prometheus.Labels{}
+	for _, l := range labels {
+		for name, value := range l {
+			all[name] = value
+		}
 	}
+	if n := numberOf(r, len(all) > 0); n > 1 {
+		all[labelRegistry] = strconv.Itoa(n)
+	}
+	return newCollector(func() []labelled { return []labelled{{r, all}} }, all)
 }
+
+// Collectors returns the counters of the registries that list returns when it is asked,
+// by the value of a label such as "tenant". It is what Collector is for each of them,
+// and a registry that list no longer returns is no longer shown, nor kept in memory.
+// list can be called concurrently.
+func Collectors(label string, list func() map[string]*extlibs.Registry) prometheus.Collector {
+	return newCollector(func() []labelled {
+		var all []labelled
+		for value, r := range list() {
+			all = append(all, labelled{r, prometheus.Labels{label: strings.ToValidUTF8(value, "?")}})
+		}
+		return all
+	}, prometheus.Labels{label: ""})
+}
+
+type labelled struct {
+	registry *extlibs.Registry
+	labels   prometheus.Labels
+}
+
+type collector struct{ list func() []labelled }
+
+// newCollector panics if example, labels as list returns them, are invalid.
+func newCollector(list func() []labelled, example prometheus.Labels) collector {
+	if _, taken := example[labelStore]; taken {
+		panic(`kvprom: label "store" is the name of a store; call the label of a registry something else`)
+	}
+	m := metrics[0]
+	if _, err := prometheus.NewConstMetric(m.desc(example), m.kind, 0, ""); err != nil {
+		panic(fmt.Sprintf("kvprom: %v", err))
+	}
+	return collector{list}
+}
+
+func (m metric) desc(labels prometheus.Labels) *prometheus.Desc {
+	return prometheus.NewDesc(m.name, m.help, []string{labelStore}, labels)
+}
+
+// numbers has the registries that have a collector without labels.
+var numbers = struct {
+	sync.Mutex
+	of   map[weak.Pointer[extlibs.Registry]]int
+	next int
+}{of: map[weak.Pointer[extlibs.Registry]]int{}, next: 1}
+
+// numberOf returns the number of a registry, 0 for one that has labels.
+func numberOf(r *extlibs.Registry, hasLabels bool) int {
+	if hasLabels {
+		return 0
+	}
+	numbers.Lock()
+	defer numbers.Unlock()
+	key := weak.Make(r)
+	n, known := numbers.of[key]
+	if !known {
+		n = numbers.next
+		numbers.next++
+		numbers.of[key] = n
+		runtime.AddCleanup(r, func(key weak.Pointer[extlibs.Registry]) {
+			numbers.Lock()
+			defer numbers.Unlock()
+			delete(numbers.of, key)
+		}, key)
+	}
+	return n
+}
+
+// Describe sends nothing, which makes the collector an unchecked one.
+func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics of all open stores.
 func (c collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	var wg sync.WaitGroup
+	for _, l := range c.list() {
+		if l.registry != nil {
+			wg.Go(func() { l.collect(ctx, ch) })
+		}
+	}
+	wg.Wait()
+}
+
+// collect sends the metrics of the open stores of a registry.
+func (l labelled) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 	type label struct {
 		store string
 		m     int
@@ -75,7 +179,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	sums := map[label]int64{} // one URL with two passwords is two stores of one name
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for _, h := range append(c.registry.Stores(), c.registry.Default()) {
+	for _, h := range append(l.registry.Stores(), l.registry.Default()) {
 		wg.Go(func() {
 			s, err := h.Stats(ctx)
 			if errors.Is(err, extlibs.ErrClosed) {
@@ -84,14 +188,19 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			mu.Lock()
 			defer mu.Unlock()
 			for i, m := range metrics {
-				if err == nil || !m.backend {
-					sums[label{strings.ToValidUTF8(h.Name(), "?"), i}] += m.of(s)
+				n := m.of(s)
+				if n >= 0 && (err == nil || !m.backend) { // less than 0 is unknown
+					sums[label{strings.ToValidUTF8(h.Name(), "?"), i}] += n
 				}
 			}
 		})
 	}
 	wg.Wait()
-	for l, n := range sums {
-		ch <- prometheus.MustNewConstMetric(metrics[l.m].desc, metrics[l.m].kind, float64(n), l.store)
+	descs := make([]*prometheus.Desc, len(metrics))
+	for i, m := range metrics {
+		descs[i] = m.desc(l.labels)
+	}
+	for at, n := range sums {
+		ch <- prometheus.MustNewConstMetric(descs[at.m], metrics[at.m].kind, float64(n), at.store)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/scriptling-kv/extlibs"
 )
 
@@ -25,7 +26,7 @@ func gather(t *testing.T, r *extlibs.Registry) map[string]float64 {
 	shown := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			shown[f.GetName()+" "+m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			shown[f.GetName()+" "+storeOf(m.GetLabel())] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 	}
 	return shown
@@ -119,4 +120,13 @@ func TestAStoreThatDoesNotAnswerShowsWhatIsKnown(t *testing.T) {
 	if _, ok := shown["scriptling_kv_keys default"]; !ok {
 		t.Error("the default store is not shown")
 	}
+}
+
+func storeOf(labels []*dto.LabelPair) string {
+	for _, l := range labels {
+		if l.GetName() == labelStore {
+			return l.GetValue()
+		}
+	}
+	return ""
 }

@@ -459,9 +459,9 @@ func (s *store) Close() error {
 	return nil
 }
 
-// Stats implements extlibs.StatsReporter. What other hosts removed is not in it.
+// Stats implements extlibs.StatsReporter. What other hosts removed is not in it; -1 is unknown.
 func (s *store) Stats(context.Context) (extlibs.Stats, error) {
-	return extlibs.Stats{Expired: s.expired.Load()}, nil
+	return extlibs.Stats{Expired: s.expired.Load(), Bytes: -1, Commits: -1, Buffered: -1}, nil
 }
 
 // sweep removes expired keys until ctx ends. Several clients of a store do so; the
