@@ -3,16 +3,19 @@ package extlibs
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Get returns the value of a key as a T: a struct, whose fields take the members
 // of a dict by their names or by tags such as `cbor:"user"`, or any other type
-// that package github.com/fxamacker/cbor/v2 decodes into. A value that does not
-// fit is ErrType, an absent key ErrNotFound. Members that T does not name are
+// that package github.com/fxamacker/cbor/v2 decodes into. What an any in T gets is
+// what [Handle.Get] returns: map[string]any, []any, Tuple, Set and so on. A value that
+// does not fit is ErrType, an absent key ErrNotFound. Members that T does not name are
 // left out.
 func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 	var v T
@@ -40,22 +43,38 @@ func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.
 }
 
 // Update replaces the value of a key by what fn makes of it, as [Handle.Update]
-// does, and returns the new one.
+// does, and returns the new one. What T does not see of the old value stays: the
+// members of dicts that a struct does not name, nested ones too, and the types of
+// tuples and sets that T has as slices. An element of a list keeps its unnamed members
+// if fn left it unchanged, wherever it is now; changed elements are recognized by their
+// order where there are as many as before, else by what they still have in common.
 func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok bool) (T, error)) (T, error) {
 	var next T
 	var fnErr error
 	_, err := h.update(ctx, key, func(old Value) (Value, error) {
 		var v T
+		var seen Value // what T sees of old
 		if !old.IsZero() {
 			var err error
 			if v, err = decodeTyped[T](ctx, h, old); err != nil {
 				return Value{}, h.inStore(key, err)
 			}
+			if seen, err = encodeTyped(ctx, h, v); err != nil { // before fn changes what v points to
+				return Value{}, err
+			}
 		}
 		if next, fnErr = fn(v, !old.IsZero()); fnErr != nil {
 			return Value{}, fnErr
 		}
-		return encodeTyped(ctx, h, next)
+		value, err := encodeTyped(ctx, h, next)
+		if err != nil || old.IsZero() || seen == old {
+			return value, err
+		}
+		merged, err := mergeSeen(ctx, old, seen, value)
+		if err != nil {
+			return Value{}, h.inStore(key, err)
+		}
+		return h.encode(ctx, merged)
 	})
 	if err != nil {
 		next = *new(T)
@@ -100,7 +119,10 @@ func decodeTyped[T any](ctx context.Context, h *Handle, v Value) (out T, err err
 		*p, err = decodeGo(ctx, v)
 		return out, err
 	}
-	if err := typedDecoding.Unmarshal([]byte(v.Raw()), &out); err != nil {
+	if err := decodeInto(ctx, v, reflect.ValueOf(&out).Elem()); err != nil {
+		if own, ok := errors.AsType[*mismatchError](err); ok {
+			return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T: %w", out, own)
+		}
 		var mismatch *cbor.UnmarshalTypeError
 		if errors.As(err, &mismatch) { // its text names types and fields, no value
 			return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T: it has a %s where the type has %s", out, mismatch.CBORType, mismatch.GoType)
@@ -126,11 +148,17 @@ func encodeTyped(ctx context.Context, h *Handle, value any) (Value, error) {
 	if len(raw) > h.opts.maxValueBytes {
 		return Value{}, kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
 	}
-	v = RawValue(string(raw))
-	if err := h.checkDecoded(ctx, v); err != nil {
+	marked, markErr := codec.MarkText(string(raw))
+	if v = RawValue(marked); markErr == nil {
+		if err := h.checkDecoded(ctx, v); err != nil {
+			return Value{}, err
+		}
+		_, markErr = decodeGo(ctx, v)
+	}
+	if err := ctx.Err(); err != nil {
 		return Value{}, err
 	}
-	if _, err := decodeGo(ctx, v); err != nil { // such as an int beyond 64 bits
+	if markErr != nil { // such as an int beyond 64 bits
 		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: it holds what scripts cannot read", value)
 	}
 	return v, nil
