@@ -17,7 +17,7 @@ import (
 // so that a crash leaves a whole one or none, and gets its name by a link, which
 // takes that of nobody: the error is fs.ErrExist where somebody was faster.
 func create(dir *access.Dir, opts Options) (_ *File, err error) {
-	n, err := makeTemp(dir, opts)
+	n, err := makeTemp(dir, opts, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,9 @@ type newStore struct {
 	look found
 }
 
-func makeTemp(dir *access.Dir, opts Options) (n newStore, err error) {
+// makeTemp makes a store under a temporary name, with the owner and the permissions of
+// another file, if there is one.
+func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err error) {
 	n.look.new = true
 	n.file, n.name, err = dir.Temp(access.TempNew)
 	switch {
@@ -65,7 +67,13 @@ func makeTemp(dir *access.Dir, opts Options) (n newStore, err error) {
 	default:
 		return n, access.OpenError(err)
 	}
-	if n.db, err = startEngine(n.file, false, opts); err == nil {
+	if like != nil {
+		_, err = access.Keep(n.file, like)
+	}
+	if err == nil {
+		n.db, err = startEngine(n.file, false, opts)
+	}
+	if err == nil {
 		err = guard(func() (err error) { n.look.meta, err = layOut(n.db); return err })
 	}
 	if err == nil {
@@ -128,7 +136,7 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 	if err := emptyBesideLog(dir); err != nil {
 		return nil, err
 	}
-	n, err := makeTemp(dir, opts)
+	n, err := makeTemp(dir, opts, f.info)
 	if err != nil {
 		return nil, err
 	}
@@ -137,10 +145,7 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 	case err == nil && (!os.SameFile(info, f.info) || info.Size() > 0):
 		err = errSwapped
 	case err == nil:
-		if err = opts.claim(n.info); err != nil {
-			break
-		}
-		if _, err = access.Keep(n.file, f.info); err == nil {
+		if err = opts.claim(n.info); err == nil {
 			err = dir.Rename(n.name, dir.Base())
 		}
 	}

@@ -162,7 +162,10 @@ func (d *Disk) makeLog() error {
 			file, err = dir.Create(name)
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errTaken):
+		return err
+	case err != nil:
 		return access.OpenError(err)
 	}
 	f := &logFile{File: file, d: d, name: name}
@@ -229,8 +232,10 @@ func (d *Disk) freeName() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case err != nil:
+	case errors.Is(err, kverr.Format): // no log, or one of a newer format
 		return err
+	case err != nil:
+		return kverr.Errorf(errTaken, "a log that is left over could not be read: %w", err)
 	case what == done || what == unmade:
 		if err := dir.Remove(name); err != nil {
 			return kverr.Errorf(errTaken, "a log that is left over could not be removed: %w", err)

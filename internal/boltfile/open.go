@@ -197,30 +197,26 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 func examine(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (look found, err error) {
 	if look, err = examineAlone(ctx, f, opts); err == nil && look.new {
 		err = emptyBesideLog(dir)
+		if err == nil && f.readOnly {
+			err = kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
+		}
 	}
 	return look, err
 }
 
 func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error) {
-	errEmpty := kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
 	info, err := f.Stat()
 	if err != nil {
 		return found{}, DiskError(err)
 	}
 	size := info.Size()
 	switch {
-	case size == 0 && f.readOnly:
-		return found{}, errEmpty
 	case size == 0:
 		return found{new: true}, nil
 	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.beside:
 		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.beside)
 	}
-	look, err := verifyTorn(ctx, f.File, VerifyAllBytes)
-	if err == nil && look.new && f.readOnly {
-		err = errEmpty
-	}
-	return look, err
+	return verifyTorn(ctx, f.File, VerifyAllBytes)
 }
 
 func (o *Options) claim(info os.FileInfo) error {
