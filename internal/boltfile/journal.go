@@ -248,7 +248,11 @@ func (d *Disk) freeName() error {
 	} else if !access.Gone(err) {
 		return err
 	}
-	if err := dir.Rename(name, aside); err != nil {
+	err = dir.Rename(name, aside)
+	if err == nil {
+		err = dir.Sync() // else a power cut could leave that log without a name, and a new one in its place
+	}
+	if err != nil {
 		return kverr.Errorf(errTaken, "the log of another store could not be put aside: %w", err)
 	}
 	d.opts.Logger.Warn("kv: a log lay in the place of the store's own, and has another name now; a file that was moved away without being closed needs it", "path", d.file.Path(), "log", aside)
@@ -278,8 +282,8 @@ func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
 	id, err = wal.ReadID(f)
 	switch {
 	case errors.Is(err, kverr.Format):
-		zeros, err := onlyZeros(f, info.Size())
-		if err == nil && !zeros {
+		torn, err := unfinished(f, info.Size())
+		if err == nil && !torn {
 			err = kverr.Errorf(kverr.Format, "the store keeps its log in %s, but a file is there that is no log; move that away", d.logName())
 		}
 		return unmade, id, err
@@ -305,16 +309,26 @@ func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
 	return unused, id, nil
 }
 
-// onlyZeros reports whether a file may be a log that was being made: its header
-// comes last.
-func onlyZeros(f *os.File, size int64) (bool, error) {
+// unfinished reports whether a file may be a log that was being made: the ring is full
+// of zeros, and the header, which comes last and which nothing names before it is
+// durable, is not there or torn.
+func unfinished(f *os.File, size int64) (bool, error) {
 	if size > wal.HeaderBytes+wal.MaxBytes {
 		return false, nil
 	}
 	b := make([]byte, 64<<10)
 	for at := int64(0); at < size; {
 		n, err := f.ReadAt(b[:min(int64(len(b)), size-at)], at)
-		if bytes.Count(b[:n], []byte{0}) != n {
+		part := b[:n]
+		if at == 0 && size > wal.HeaderBytes && n > tornHeader {
+			for i := range logMagic {
+				if part[i] != 0 && part[i] != logMagic[i] {
+					return false, nil
+				}
+			}
+			part = part[tornHeader:]
+		}
+		if bytes.Count(part, []byte{0}) != len(part) {
 			return false, nil
 		}
 		if err != nil && err != io.EOF || n == 0 {
@@ -324,6 +338,9 @@ func onlyZeros(f *os.File, size int64) (bool, error) {
 	}
 	return true, nil
 }
+
+// tornHeader is more than the bytes of a log's header that are not zero.
+const tornHeader = 64
 
 // recover reads the log that the file needs, if it needs one.
 func (d *Disk) recover(ctx context.Context) error {
@@ -438,19 +455,15 @@ func (d *Disk) findLog(ref *logRef) (*logFile, error) {
 		return nil, err
 	}
 	if !missing {
-		if id, err := wal.ReadID(f); err != nil || id == ref.id {
-			return f, nil // replay says what is wrong with it
+		if id, err := wal.ReadID(f); err == nil && id == ref.id {
+			return f, nil
 		}
 	}
 	aside, err := d.findAside(ref.id)
 	switch {
-	case err != nil || aside == "" && !missing:
-		if f != nil {
-			f.Close()
-		}
-		if err == nil {
-			err = kverr.Errorf(kverr.Corrupt, "the file's log %s: the log belongs to another store, or to another time of this one; bring back the log, or restore a backup", name)
-		}
+	case !missing && (err != nil || aside == ""):
+		return f, nil // replay says what is wrong with it
+	case err != nil:
 		return nil, err
 	case aside == "" && d.file.alone:
 		return nil, kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and the log %s is not here: the file is mounted by itself, and its log is where it was mounted from; mount the folder that holds both", name)

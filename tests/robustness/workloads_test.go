@@ -66,6 +66,22 @@ func failing(random *rand.Rand, p process, op string, calls int) process {
 	return p
 }
 
+// lookingFails makes some of the first looks at names fail.
+func lookingFails(random *rand.Rand, p process, looks int) process {
+	from, n := 1+random.IntN(looks), 0
+	to := from + random.IntN(4)
+	errnos := []syscall.Errno{syscall.EACCES, syscall.EIO, syscall.ESTALE}
+	p.fail = func(c powercut.Call) syscall.Errno {
+		if c.Op == "look" {
+			if n++; n >= from && n <= to {
+				return errnos[n%len(errnos)]
+			}
+		}
+		return 0
+	}
+	return p
+}
+
 var workloads = map[string]workload{
 	"sets by one writer":    {uncut: 1, processes: always(created, run("set", "1", "24")), again: again("set", "1", "4")},
 	"sets by eight writers": {uncut: 1, processes: always(created, run("set", "8", "6")), again: again("mixed", "8", "2")},
@@ -114,6 +130,13 @@ var workloads = map[string]workload{
 	"a failed sync": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "1", "6"), failing(random, run("retry"), "sync", 12)}
 	}},
+	"looks that fail": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, lookingFails(random, run("passing errors"), 120), run("mixed", "1", "4")}
+	}, again: again("passing errors")},
+	"a file that is moved and comes back": {uncut: 1, read: readMoved, processes: always(created, run("moved"), run("set", "1", "3"))},
+	"a file that another store stands in for": {uncut: 1, read: readMoved, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("mixed", "1", "8"), 60), run("stand-in"), run("set", "1", "3")}
+	}},
 	"a failed sync of the folder": {processes: func(random *rand.Rand) []process {
 		return []process{failing(random, run("retry"), "syncdir", 2)}
 	}},
@@ -128,7 +151,9 @@ func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			w := workloads[name]
-			w.read = readStore
+			if w.read == nil {
+				w.read = readStore
+			}
 			x := w.cut(t, statesOfTest(*powercutStates)/len(workloads))
 			for i, wrong := range x.wrong {
 				if i == 3 {

@@ -17,8 +17,8 @@ import (
 
 // Call is a system call on the folder or a file in it, before it is made.
 type Call struct {
-	Number int    // of the calls of this process, from 1
-	Op     string // "open", "opendir", "write", "truncate", "sync", "syncdir", "link", "rename" or "unlink"
+	Number int    // of the calls of this process that change something, from 1; 0: it is a look
+	Op     string // "open", "opendir", "write", "truncate", "sync", "syncdir", "link", "rename", "unlink" or "look"
 	Name   string // of the file; of the new name where there are two
 }
 
@@ -169,6 +169,14 @@ func (r *Recorder) entered(s *stopped) (follow bool, err error) {
 	if c == nil || err != nil {
 		return false, err
 	}
+	if c.Op == "look" { // it changes nothing
+		if r.Fail != nil {
+			if errno := r.Fail(c.Call); errno != 0 {
+				return false, s.skip(-int64(errno))
+			}
+		}
+		return false, nil
+	}
 	r.calls++
 	c.Number, c.begin = r.calls, len(r.Events)
 	if r.killed = r.killed || r.Kill != nil && r.Kill(c.Call); r.killed && r.quiet() {
@@ -271,6 +279,8 @@ func (r *Recorder) decode(s *stopped) (*call, error) {
 		return r.oneName("unlink", atWorkingDir, s.arg(0))
 	case syscall.SYS_UNLINKAT:
 		return r.oneName("unlink", s.arg(0), s.arg(1))
+	case syscall.SYS_NEWFSTATAT:
+		return r.oneName("look", s.arg(0), s.arg(1))
 	default: // nothing of ours uses these; if it does, they need to be known here
 		return nil, r.unknown(s)
 	}

@@ -21,6 +21,7 @@ var traced = []uintptr{
 	syscall.SYS_UNLINK, syscall.SYS_UNLINKAT, syscall.SYS_SYMLINK, syscall.SYS_SYMLINKAT,
 	syscall.SYS_MKDIR, syscall.SYS_MKDIRAT, syscall.SYS_RMDIR,
 	syscall.SYS_SENDFILE, sysCopyFileRange, syscall.SYS_SPLICE,
+	syscall.SYS_NEWFSTATAT,
 }
 
 // Numbers that package syscall lacks.
