@@ -34,9 +34,13 @@ type memory struct {
 	base    time.Time // deadlines count from here, in monotonic time
 	sweep   sweeper
 	expired atomic.Int64
-	tidied  string                      // how far the sweep has tidied up; its own
-	state   atomic.Pointer[memoryState] // nil: closed, or failed
-	failure atomic.Pointer[memoryFailure]
+	written atomic.Int64 // bytes, since it was time to collect garbage
+
+	peak     atomic.Int64                // bytes that the store has held since then
+	littered atomic.Bool                 // it is
+	tidied   string                      // how far the sweep has tidied up; its own
+	state    atomic.Pointer[memoryState] // nil: closed, or failed
+	failure  atomic.Pointer[memoryFailure]
 
 	replacing sync.Mutex // held while another state, or none, takes the place of one
 	counted   int64      // sets that states counted which are no more
@@ -65,6 +69,7 @@ func (m *memory) newState(epoch uint64) *memoryState {
 		Now:      m.now,
 		MaxKeys:  int64(max(m.opts.maxKeys, 0)),
 		MaxBytes: max(m.opts.maxMemoryBytes, 0),
+		Wrote:    m.wrote,
 		Sooner:   func(deadline int64) { m.sweep.expect(time.Duration(deadline - m.now())) },
 	})}
 }
@@ -173,6 +178,7 @@ func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
+		m.collect(ctx)
 		result, limit, busy, err := m.apply(ctx, st, &op)
 		if busy != nil {
 			if err := await(ctx, busy); err != nil {
@@ -284,6 +290,7 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 		var results []Result
 		var limit memtable.Limit
 		var busy <-chan struct{}
+		m.collect(ctx)
 		small := isSmallBatch(ops)
 		if small {
 			results, limit, busy, err = m.applyMany(st, ops)
@@ -493,6 +500,7 @@ func (m *memory) replace(next func(last *memoryState) *memoryState) error {
 	}
 	m.state.Store(next(last))
 	m.counted += last.Retire()
+	m.peak.Store(max(m.peak.Load(), last.Bytes()))
 	return nil
 }
 

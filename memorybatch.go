@@ -153,6 +153,7 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 		if err := ctx.Err(); err != nil {
 			return nil, memtable.None, err
 		}
+		m.collect(ctx)
 		from := i
 		if b.blind {
 			clear(ready)

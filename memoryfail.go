@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // memoryFailure is why an in-memory store answers no more calls.
@@ -19,6 +20,15 @@ type memoryFailure struct {
 // later.
 func (m *memory) guard(st *memoryState, err *error) {
 	if p := recover(); p != nil {
+		*err = m.fail(st, p)
+	}
+}
+
+// unlock is guard and Unlock in one deferred call, which takes less.
+func (m *memory) unlock(st *memoryState, s *memtable.Slot, err *error) {
+	p := recover()
+	s.Unlock()
+	if p != nil {
 		*err = m.fail(st, p)
 	}
 }

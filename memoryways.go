@@ -186,14 +186,14 @@ func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, e
 }
 
 // put stores a record, and reports whether the table counts the write. It is not done
-// where a limit refuses it, the key is invalid, or somebody else has its lock.
+// where a limit refuses it, the key is invalid, somebody else has its lock, or it is time
+// to collect garbage.
 func (m *memory) put(st *memoryState, key string, r *memtable.Record) (done, counted bool, err error) {
-	defer m.guard(st, &err)
 	var s memtable.Slot
-	if !s.TryLock(st.Table, key) { // Apply knows how to wait
+	if m.littered.Load() || !s.TryLock(st.Table, key) { // Apply knows how to wait
 		return false, false, nil
 	}
-	defer s.Unlock()
+	defer m.unlock(st, &s, &err)
 	if !s.Exists() && !utf8.ValidString(key) || s.Busy() != nil || s.Put(r) != memtable.None {
 		return false, false, nil
 	}

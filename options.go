@@ -196,9 +196,14 @@ func LogBytes(n int64) Option {
 // less means no limit but the disk.
 func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
 
-// MaxMemoryBytes bounds each in-memory store: its encoded values, its keys twice
-// (they are in two orders), and 72 bytes for every key. n of zero or less means
-// no limit.
+// MaxMemoryBytes limits each in-memory store: its encoded values, its keys twice
+// (they are in two orders), 72 bytes for every key, what large values are rounded up
+// to, and the names of expired keys until they are removed. A write beyond it first
+// removes expired keys. A store that holds half of its limit or more collects garbage
+// after each eighth of it that it writes or deletes, so that with Go's default GOGC
+// the process takes at most one and a half times the limit for the store. What else
+// the host allocates is the host's: see GOMEMLIMIT of package runtime. n of zero or
+// less means no limit.
 func MaxMemoryBytes(n int64) Option { return func(o *options) { o.maxMemoryBytes = n } }
 
 // LockTimeout bounds the wait for a file that another process holds open. d of

@@ -138,8 +138,10 @@ func (b *Large) install(s *shard, i int, at place, next *Record) {
 	if was != 0 && was != deadline {
 		t.due.remove(due{was, b.hashes[i]})
 	}
+	t.count(s, next.size())
 	s.store(b.hashes[i], at, next)
 	if old == nil {
+		t.count(s, nameWrites*int64(next.keyLen))
 		t.addName(b.key(i))
 	}
 	t.keys += next.count() - old.count()

@@ -40,7 +40,12 @@ func (s *Slot) TryLock(t *Table, key string) bool {
 	if !shard.mu.TryLock() {
 		return false
 	}
-	s.find(t, shard, hash, key)
+	s.t, s.shard, s.hash, s.now = t, shard, hash, 0
+	s.at = shard.find(hash, key)
+	s.old, s.odd = s.at.record, false
+	if s.old != nil && s.old.flags&flagMark != 0 {
+		s.seeThrough()
+	}
 	return true
 }
 
@@ -49,9 +54,14 @@ func (s *Slot) find(t *Table, shard *shard, hash uint64, key string) {
 	s.at = shard.find(hash, key)
 	s.old, s.odd = s.at.record, false
 	if s.old != nil && s.old.flags&flagMark != 0 {
-		s.old = t.seen(s.old)
-		s.odd = s.old != s.at.record
+		s.seeThrough()
 	}
+}
+
+// seeThrough looks up what others see at a place with a marked record.
+func (s *Slot) seeThrough() {
+	s.old = s.t.seen(s.at.record)
+	s.odd = s.old != s.at.record
 }
 
 // Busy returns a channel, if a large batch has decided what becomes of the key, that
@@ -101,9 +111,11 @@ func (s *Slot) Put(r *Record) Limit {
 	old := s.old
 	if old != nil && !s.odd && old.Deadline() == r.Deadline() {
 		// The key is there and stays as long: nothing but its record changes.
-		if !s.t.reserve(r.size() - old.size()) {
+		size := r.size()
+		if !s.t.reserve(size - old.size()) {
 			return MaxBytes
 		}
+		s.t.count(s.shard, size)
 		s.at.group.slots[s.at.slot].Store(r)
 	} else {
 		if s.at.record == nil {
@@ -306,6 +318,7 @@ func (t *Table) carryOut(c *change) {
 	}
 	switch {
 	case c.next != nil:
+		t.count(s, c.next.size())
 		s.store(c.hash, c.at, c.next)
 		switch {
 		case old != nil:
@@ -314,9 +327,11 @@ func (t *Table) carryOut(c *change) {
 			t.tombstones--
 		default:
 			t.keys++
+			t.count(s, nameWrites*int64(c.next.keyLen))
 			t.addName(c.next.Key())
 		}
 	case old != nil:
+		t.count(s, old.size()+nameWrites*int64(old.keyLen)) // garbage now
 		s.remove(c.at)
 		t.keys--
 		t.names.remove(old.Key())

@@ -20,6 +20,7 @@
 package memtable
 
 import (
+	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type Config struct {
 	Now      func() int64         // the clock; more than 0
 	MaxKeys  int64                // live keys; 0: no limit
 	MaxBytes int64                // as Bytes counts them; 0: no limit
+	Wrote    func(bytes int64)    // told of bytes that were stored, many records at once, where there is MaxBytes; it must be quick
 	Sooner   func(deadline int64) // told when a deadline becomes the soonest; it must be quick
 }
 
@@ -63,6 +65,7 @@ type common struct {
 	hasher   hasher
 	batching atomic.Int32 // batches that are half done: reads wait for their shard
 	pending  atomic.Pointer[Large]
+	tellAt   int64         // bytes that a shard tells Config.Wrote of at once
 	undone   atomic.Uint64 // marks of batches that were undone are less
 }
 
@@ -90,7 +93,8 @@ type shard struct {
 	overflow int   // groups with overflowFlag
 	counted  int64 // writes, by Count
 	retired  bool
-	_        [16]byte
+	wrote    int64 // bytes that Config.Wrote was not told of
+	_        [8]byte
 }
 
 // group is 64 bytes. A slot's tag is in the byte of tags of the same number.
@@ -101,7 +105,25 @@ type group struct {
 
 // NewTable makes an empty table.
 func NewTable(c Config) *Table {
-	return &Table{common: common{config: c, hasher: newHasher()}, due: deadlines{soonest: never}, turn: make(chan struct{}, 1)}
+	tellAt := int64(math.MaxInt64)
+	if c.MaxBytes > 0 && c.Wrote != nil {
+		tellAt = c.MaxBytes / (shardCount * tellParts)
+	}
+	return &Table{common: common{config: c, hasher: newHasher(), tellAt: tellAt}, due: deadlines{soonest: never}, turn: make(chan struct{}, 1)}
+}
+
+// A table's shards together keep at most such a part of MaxBytes from Config.Wrote.
+const tellParts = 32
+
+// nameWrites is how often a name is copied within the leaves, about, until it is in place.
+const nameWrites = 4
+
+// count counts a record that is about to be stored. The shard is locked.
+func (t *Table) count(s *shard, bytes int64) {
+	if s.wrote += bytes; s.wrote >= t.tellAt {
+		t.config.Wrote(s.wrote)
+		s.wrote = 0
+	}
 }
 
 func (t *Table) hash(key string) uint64 { return t.hasher.hash(key) }

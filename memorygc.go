@@ -1,0 +1,54 @@
+package extlibs
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/paularlott/scriptling/object"
+)
+
+// Go collects garbage when the heap has doubled. That would let a store at its limit of
+// memory take twice the limit: its records, and as many that were replaced. So a store
+// that holds much of its limit starts a collection itself, for each part of the limit
+// that it has written. What others make of the host's heap it leaves to Go.
+const (
+	gcWritten = 8 // a collection for each such part of the limit that is written
+	gcHeld    = 2 // where the store holds such a part of its limit
+)
+
+// collecting is held by the writer that collects, of any store.
+var collecting sync.Mutex
+
+// wrote is told about bytes that were stored. It is called under a lock of the table.
+func (m *memory) wrote(bytes int64) {
+	held := int64(0)
+	if st := m.state.Load(); st != nil {
+		held = st.Bytes()
+	}
+	m.peak.Store(max(m.peak.Load(), held)) // of two writers the lower one can win: by what one shard wrote
+	if m.written.Add(bytes) < m.opts.maxMemoryBytes/gcWritten {
+		return
+	}
+	// What it held at its most may be garbage now, since deletes or a clear.
+	if m.peak.Load() >= m.opts.maxMemoryBytes/gcHeld {
+		m.littered.Store(true)
+		m.written.Store(0)
+		m.peak.Store(held)
+	}
+}
+
+// collect collects garbage, if it is time, before the writer goes on. Other writers
+// that come to the same point wait for it, so that they cannot outrun it.
+func (m *memory) collect(ctx context.Context) {
+	if !m.littered.Load() {
+		return
+	}
+	object.RunBlocking(ctx, func() {
+		collecting.Lock()
+		defer collecting.Unlock()
+		if m.littered.Swap(false) {
+			runtime.GC()
+		}
+	})
+}
