@@ -25,11 +25,11 @@ func (m *memory) guard(st *memoryState, err *error) {
 }
 
 // unlock is guard and Unlock in one deferred call, which takes less.
-func (m *memory) unlock(st *memoryState, s *memtable.Slot, err *error) {
+func (m *memory) unlock(st *memoryState, s *memtable.Slot) {
 	p := recover()
 	s.Unlock()
 	if p != nil {
-		*err = m.fail(st, p)
+		m.fail(st, p)
 	}
 }
 

@@ -171,31 +171,36 @@ func (h *Handle) shortWrite(key string, ttl time.Duration) (w shortWrite, ok boo
 	return w, true
 }
 
+// put stores a record. It is not done where a limit refuses it, the key is invalid,
+// somebody else has its lock, it is time to collect garbage, or it panics, which the
+// general path then reports.
 func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, err error) {
-	done, counted, err := h.memory.put(w.st, key, r)
-	switch {
-	case err != nil:
-		return true, h.inStore(key, err)
-	case done && !counted:
+	var s memtable.Slot
+	if h.memory.littered.Load() || !s.TryLock(w.st.Table, key) { // Apply knows how to wait
+		return false, nil
+	}
+	if !s.Replace(r) { // which cannot panic
+		if done = h.putNew(w.st, &s, key, r); done {
+			h.flights.wrote("", key)
+		}
+		return done, nil
+	}
+	if counted := s.Count(); !counted {
 		h.counters.of(key).sets.Add(1)
 	}
-	if done {
-		h.flights.wrote("", key)
-	}
-	return done, nil
+	s.Unlock()
+	h.flights.wrote("", key)
+	return true, nil
 }
 
-// put stores a record, and reports whether the table counts the write. It is not done
-// where a limit refuses it, the key is invalid, somebody else has its lock, or it is time
-// to collect garbage.
-func (m *memory) put(st *memoryState, key string, r *memtable.Record) (done, counted bool, err error) {
-	var s memtable.Slot
-	if m.littered.Load() || !s.TryLock(st.Table, key) { // Apply knows how to wait
-		return false, false, nil
-	}
-	defer m.unlock(st, &s, &err)
+// putNew is put where more than a record changes.
+func (h *Handle) putNew(st *memoryState, s *memtable.Slot, key string, r *memtable.Record) (done bool) {
+	defer h.memory.unlock(st, s)
 	if !s.Exists() && !utf8.ValidString(key) || s.Busy() != nil || s.Put(r) != memtable.None {
-		return false, false, nil
+		return false
 	}
-	return true, s.Count(), nil
+	if !s.Count() {
+		h.counters.of(key).sets.Add(1)
+	}
+	return true
 }

@@ -108,28 +108,33 @@ func (s *Slot) Exists() bool { return s.at.record != nil }
 // Put stores a record of the key, if the limits allow it. It is the last use of
 // the slot before Unlock, as Delete is.
 func (s *Slot) Put(r *Record) Limit {
-	old := s.old
-	if old != nil && !s.odd && old.Deadline() == r.Deadline() {
-		// The key is there and stays as long: nothing but its record changes.
-		size := r.size()
-		if !s.t.reserve(size - old.size()) {
-			return MaxBytes
-		}
-		s.t.count(s.shard, size)
-		s.at.group.slots[s.at.slot].Store(r)
-	} else {
-		if s.at.record == nil {
-			s.t.makeRoom(s.shard, 1)
-		}
-		now := int64(0)
-		if s.t.config.MaxKeys > 0 {
-			now = s.Now()
-		}
-		if limit := s.t.commit([]change{{s.hash, s.at, s.old, r}}, now); limit != None {
-			return limit
-		}
+	if s.Replace(r) {
+		return None
 	}
-	return None
+	if s.at.record == nil {
+		s.t.makeRoom(s.shard, 1)
+	}
+	now := int64(0)
+	if s.t.config.MaxKeys > 0 {
+		now = s.Now()
+	}
+	return s.t.commit([]change{{s.hash, s.at, s.old, r}}, now)
+}
+
+// Replace is Put for the usual case: the key exists and keeps its deadline, so that
+// nothing but its record changes. In any other it reports false and does nothing.
+func (s *Slot) Replace(r *Record) bool {
+	old := s.old
+	if old == nil || s.odd || old.Deadline() != r.Deadline() {
+		return false
+	}
+	size := r.size()
+	if grow := size - old.size(); grow != 0 && !s.t.reserve(grow) {
+		return false
+	}
+	s.t.count(s.shard, size)
+	s.at.group.slots[s.at.slot].Store(r)
+	return true
 }
 
 // Count counts a write, under the lock that it has anyway. It reports false where the
