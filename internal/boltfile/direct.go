@@ -86,8 +86,11 @@ func (d *Disk) commitCall(c *call) error {
 				return err
 			}
 		}
-		if ref == nil || !t.dirty {
+		switch {
+		case !t.dirty:
 			return nil
+		case ref == nil:
+			return t.twin()
 		}
 		return t.setLog(ref)
 	}, func(show func()) {
@@ -118,6 +121,9 @@ func (d *Disk) commitCall(c *call) error {
 		// What the header before names ends with the gap, and nothing behind that
 		// says that there is one. The call is stored whatever becomes of this.
 		d.mendHeaders(ref)
+	} else {
+		// No log completes the commit before this one. As above.
+		d.file.Update(func(t *Tx) error { t.dirty = true; return nil })
 	}
 	return d.found()
 }

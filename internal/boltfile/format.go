@@ -17,7 +17,9 @@ import (
 //	        "log" -> the id of the log that the file needs (16 bytes), and the
 //	        position in it from which on the file lacks what it says (int64);
 //	        absent where the file is complete. It came with format 2;
-//	        "closed" -> the id of the last log that the file needed.
+//	        "closed" -> the id of the last log that the file needed;
+//	        "twin" -> uint64: the engine's number of the last commit that left the
+//	        file without a log. The next commit repeats it: see Tx.twin.
 //	data    key -> record
 //	expiry  deadline (uint64) + key -> "", or, for a key over 32,760 bytes,
 //	        deadline + SHA-256 of the key -> key
@@ -37,6 +39,7 @@ var (
 	metaEpoch  = []byte("epoch")
 	metaLog    = []byte("log")
 	metaClosed = []byte("closed")
+	metaTwin   = []byte("twin")
 )
 
 const (

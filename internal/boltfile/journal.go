@@ -372,13 +372,25 @@ func (d *Disk) recover(ctx context.Context) error {
 
 // tornAtStart is about a file whose header is torn, and which needed no log in the
 // commit before. Nothing is missing where the commit that is lost did nothing but
-// name a new log, which nothing was written to.
+// name a new log, which nothing was written to, and where the commit before is the one
+// that everything acknowledged is in: see Tx.twin.
 func (d *Disk) tornAtStart() error {
+	twin := false
+	err := d.file.View(func(t *Tx) error { twin = t.snap.isTwin(); return nil })
+	if err != nil {
+		return err
+	}
 	what, id, err := d.leftOver()
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("there is none")
+		if !twin {
+			return errors.New("there is none")
+		}
+		if d.file.ReadOnly() {
+			return nil
+		}
+		return d.mendHeaders(nil)
 	}
-	if err == nil && what != unused {
+	if err == nil && what != unused && !(twin && what == done) {
 		err = errors.New("it needs none")
 	}
 	if err != nil || d.file.ReadOnly() {

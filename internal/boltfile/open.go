@@ -90,7 +90,7 @@ var errSwapped = kverr.Errorf(kverr.InUse, "the file was replaced while it was b
 // followed.
 func storeName(dir *access.Dir) error {
 	if strings.HasSuffix(dir.Base(), logSuffix) {
-		return kverr.Errorf(kverr.Invalid, "names that end in %s are those of logs, which stand beside their stores; choose another one", logSuffix)
+		return kverr.Errorf(kverr.Invalid, "%q is the log of the store %q; open that one, or choose a name that does not end in %s", dir.Base(), strings.TrimSuffix(dir.Base(), logSuffix), logSuffix)
 	}
 	return nil
 }
@@ -204,6 +204,9 @@ func examine(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	return look, err
 }
 
+// tooLarge reports whether the process has no addresses for a file of that size.
+func tooLarge(size int64) bool { return size > math.MaxInt }
+
 func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -213,6 +216,8 @@ func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error
 	switch {
 	case size == 0:
 		return found{new: true}, nil
+	case tooLarge(size):
+		return found{}, kverr.Errorf(kverr.TooLarge, "the file has %d bytes, which is more than a process with 32-bit addresses can map; open it in a 64-bit process", size)
 	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.beside:
 		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.beside)
 	}
@@ -327,7 +332,8 @@ func layOut(db *bolt.DB) (meta metaPage, err error) {
 				return err
 			}
 		}
-		return tx.Bucket(bucketMeta).Put(metaFormat, []byte{formatVersion})
+		meta := tx.Bucket(bucketMeta)
+		return errors.Join(meta.Put(metaFormat, []byte{formatVersion}), setMetaNumber(meta, metaTwin, uint64(tx.ID())))
 	})
 	if err != nil {
 		return meta, err

@@ -59,6 +59,7 @@ type roots struct {
 	count, epoch       uint64
 	log                *logRef // nil: the file is complete
 	closed             wal.ID  // the last log that the file needed
+	twin               uint64  // see Tx.twin
 }
 
 // root is where a tree begins: a page, or a place in the page of the buckets.
@@ -201,6 +202,12 @@ func (s *snapshot) findRoots(id uint64) (*roots, error) {
 	value, err := meta.get(metaLog)
 	if err == nil && value != nil {
 		r.log, err = parseLogRef(value)
+	}
+	if err == nil {
+		value, err = meta.get(metaTwin)
+		if len(value) == 8 {
+			r.twin = binary.BigEndian.Uint64(value)
+		}
 	}
 	if err == nil {
 		value, err = meta.get(metaClosed)

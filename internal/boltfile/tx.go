@@ -298,13 +298,25 @@ func (t *Tx) Clear() error {
 func (t *Tx) setLog(ref *logRef) error {
 	t.dirty = true
 	if ref == nil {
-		return t.meta.Delete(metaLog)
+		return errors.Join(t.meta.Delete(metaLog), t.twin())
 	}
 	if err := t.meta.Put(metaFormat, []byte{formatVersion}); err != nil {
 		return err
 	}
 	return t.meta.Put(metaLog, ref.encode())
 }
+
+// twin notes that this commit leaves the file without a log. Where that holds data
+// that no log has, a second commit without changes follows before anybody is told, so
+// that both headers lead to it. If one of the two headers is torn then, the other one
+// has all that was acknowledged, and the note says so: it names that commit or the
+// one before it.
+func (t *Tx) twin() error {
+	return setMetaNumber(t.meta, metaTwin, uint64(t.meta.Tx().ID()))
+}
+
+// isTwin reports whether a torn header cannot hide anything that was acknowledged.
+func (r *roots) isTwin() bool { return r.log == nil && (r.twin == r.tx || r.twin+1 == r.tx) }
 
 // closeLog says that the file needs no log any more. The one that it needed is left
 // behind where the process dies before it is removed, and is known by that then.

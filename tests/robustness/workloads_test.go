@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -82,6 +83,17 @@ func lookingFails(random *rand.Rand, p process, looks int) process {
 	return p
 }
 
+// withoutLog lets a process make no log.
+func withoutLog(p process) process {
+	p.fail = func(c powercut.Call) syscall.Errno {
+		if c.Op == "open" && strings.HasSuffix(c.Name, "-log") {
+			return syscall.EACCES
+		}
+		return 0
+	}
+	return p
+}
+
 var workloads = map[string]workload{
 	"sets by one writer":    {uncut: 1, processes: always(created, run("set", "1", "24")), again: again("set", "1", "4")},
 	"sets by eight writers": {uncut: 1, processes: always(created, run("set", "8", "6")), again: again("mixed", "8", "2")},
@@ -116,6 +128,8 @@ var workloads = map[string]workload{
 		return []process{created, killed(random, run("full small"), 600), killed(random, run("full small"), 300), run("read", "1")}
 	}},
 	"backups of a full file": {uncut: 1, processes: always(created, run("full backups")), again: again("set", "1", "3")},
+	"no log":                 {uncut: 1, processes: always(created, withoutLog(run("mixed", "2", "10"))), again: again("mixed", "2", "3")},
+	"no log again":           {uncut: 1, processes: always(created, withoutLog(run("mixed", "1", "6")), withoutLog(run("mixed", "2", "6")), run("mixed", "1", "4"))},
 	"from format 1":          {uncut: 2, processes: always(run("mixed", "2", "6"), run("format 1"), run("mixed", "2", "6")), again: again("mixed", "2", "3")},
 	"read-only":              {uncut: 1, processes: always(created, run("read", "1"), run("mixed", "2", "3"), run("read", "2")), again: again("read", "2")},
 	"killed and read": {uncut: 1, processes: func(random *rand.Rand) []process {
