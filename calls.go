@@ -165,10 +165,16 @@ func fallback(o object.Object) object.Object {
 
 // object decodes a value that was read under key.
 func (h *Handle) object(ctx context.Context, key string, v Value) (object.Object, error) {
-	if err := h.checkDecoded(ctx, v); err != nil {
+	if len(v.data) > smallValue {
+		if err := h.checkDecoded(ctx, v); err != nil {
+			return nil, h.inStore(key, err)
+		}
+	}
+	o, err := decodeObject(ctx, v)
+	if err != nil {
 		return nil, h.inStore(key, err)
 	}
-	return h.objectCounted(ctx, key, v)
+	return o, nil
 }
 
 // objectCounted is object for a value whose decoded size a budget has counted.

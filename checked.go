@@ -273,6 +273,9 @@ func (h *Handle) checkOp(ctx context.Context, op *Op) error {
 // checkDecoded returns ErrTooLarge for a value that would take too much memory once
 // decoded. Such a value is not stored, and not decoded where it comes from elsewhere.
 func (h *Handle) checkDecoded(ctx context.Context, v Value) error {
+	if len(v.data) <= smallValue {
+		return nil
+	}
 	return checkDecodedSize(ctx, v, h.opts.decodedBytes())
 }
 
@@ -282,8 +285,10 @@ func (h *Handle) encode(ctx context.Context, v any) (Value, error) {
 
 // decode makes a Go value of one that was read under key.
 func (h *Handle) decode(ctx context.Context, key string, v Value) (any, error) {
-	if err := h.checkDecoded(ctx, v); err != nil {
-		return nil, h.inStore(key, err)
+	if len(v.data) > smallValue {
+		if err := h.checkDecoded(ctx, v); err != nil {
+			return nil, h.inStore(key, err)
+		}
 	}
 	return h.decodeCounted(ctx, key, v)
 }

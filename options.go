@@ -136,7 +136,7 @@ func MaxValueBytes(n int) Option {
 // which the store bounds.
 //
 // It also limits what one value takes once it is decoded, as four times MaxValueBytes
-// does where that is more: a larger value is ErrTooLarge when it is stored, and when
+// does where that is more; a value of up to 4 KiB is never too large. A larger one is ErrTooLarge when it is stored, and when
 // it is read from a store that took it from elsewhere. A list of n dicts of None, of
 // 3n bytes when encoded, takes 528n. n of zero or less sets DefaultMaxOperationBytes.
 func MaxOperationBytes(n int) Option {
@@ -151,6 +151,10 @@ func MaxOperationBytes(n int) Option {
 // decodedGrowth is how many times MaxValueBytes a decoded value takes at most, where
 // that is more than MaxOperationBytes.
 const decodedGrowth = 4
+
+// smallValue is the bytes of an encoded value that is never too large once decoded: it
+// takes less than a megabyte.
+const smallValue = 4 << 10
 
 // decodedBytes is how much memory one decoded value takes at most.
 func (o *options) decodedBytes() int64 {

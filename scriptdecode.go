@@ -104,12 +104,17 @@ func (r *objectReader) value(s string, depth, more int) (object.Object, string, 
 		return r.dict(int(item.Int), rest, depth+1)
 	}
 	elems := make([]object.Object, item.Int)
-	for i := range elems {
-		if err = r.LookAt(i); err != nil {
-			return nil, rest, err
+	for from, to := 0, 0; from < len(elems); from = to {
+		if from > 0 {
+			if err = r.LookNow(); err != nil {
+				return nil, rest, err
+			}
 		}
-		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
-			return nil, rest, err
+		to = min(len(elems), from+codec.LookParts)
+		for i := from; i < to; i++ {
+			if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
+				return nil, rest, err
+			}
 		}
 	}
 	switch item.Kind {
@@ -125,8 +130,10 @@ func (r *objectReader) value(s string, depth, more int) (object.Object, string, 
 func (r *objectReader) set(elems []object.Object) (object.Object, error) {
 	s := object.NewSet()
 	for i, el := range elems {
-		if err := r.LookAt(i); err != nil {
-			return nil, err
+		if i&codec.LookMask == codec.LookMask {
+			if err := r.LookNow(); err != nil {
+				return nil, err
+			}
 		}
 		if !object.IsHashable(el) {
 			return nil, fmt.Errorf("set element of type %s", typeName(el))
@@ -140,29 +147,32 @@ func (r *objectReader) set(elems []object.Object) (object.Object, error) {
 // value.
 func (r *objectReader) dict(n int, s string, depth int) (object.Object, string, error) {
 	pairs := make(map[string]object.DictPair, n)
-	for i := range n {
-		if err := r.LookAt(i); err != nil {
-			return nil, s, err
+	for from := 0; from < n; from += codec.LookParts {
+		if from > 0 {
+			if err := r.LookNow(); err != nil {
+				return nil, s, err
+			}
 		}
-		more := n - i - 1
-		// Behind a name come the others, and texts: about half of the values.
-		key, rest, err := r.value(s, depth, more+(more+1)/2)
-		if err != nil {
-			return nil, s, err
+		for more := n - from - 1; more >= max(0, n-from-codec.LookParts); more-- {
+			// Behind a name come the others, and texts: about half of the values.
+			key, rest, err := r.value(s, depth, more+(more+1)/2)
+			if err != nil {
+				return nil, s, err
+			}
+			value, rest, err := r.value(rest, depth, more/2)
+			if err != nil {
+				return nil, s, err
+			}
+			name := ""
+			if text, ok := key.(*object.String); ok { // most are names of fields
+				name = object.DictStringKey(text.StringValue())
+			} else if storableKey(key, 0) {
+				name = object.DictKey(key)
+			} else {
+				return nil, s, fmt.Errorf("dict key of type %s", typeName(key))
+			}
+			pairs[name], s = object.DictPair{Key: key, Value: value}, rest
 		}
-		value, rest, err := r.value(rest, depth, more/2)
-		if err != nil {
-			return nil, s, err
-		}
-		name := ""
-		if text, ok := key.(*object.String); ok { // most are names of fields
-			name = object.DictStringKey(text.StringValue())
-		} else if storableKey(key, 0) {
-			name = object.DictKey(key)
-		} else {
-			return nil, s, fmt.Errorf("dict key of type %s", typeName(key))
-		}
-		pairs[name], s = object.DictPair{Key: key, Value: value}, rest
 	}
 	return &object.Dict{Pairs: pairs}, s, nil
 }

@@ -116,12 +116,17 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 		return r.dict(int(item.Int), rest, depth+1)
 	}
 	elems := make([]any, item.Int)
-	for i := range elems {
-		if err = r.LookAt(i); err != nil {
-			return nil, rest, err
+	for from, to := 0, 0; from < len(elems); from = to {
+		if from > 0 {
+			if err = r.LookNow(); err != nil {
+				return nil, rest, err
+			}
 		}
-		if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
-			return nil, rest, err
+		to = min(len(elems), from+codec.LookParts)
+		for i := from; i < to; i++ {
+			if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
+				return nil, rest, err
+			}
 		}
 	}
 	switch item.Kind {
@@ -141,8 +146,10 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 func (r *goReader) dict(n int, s string, depth int) (any, string, error) {
 	m := make(map[string]any, n)
 	for i := range n {
-		if err := r.LookAt(i); err != nil {
-			return nil, s, err
+		if i&codec.LookMask == codec.LookMask {
+			if err := r.LookNow(); err != nil {
+				return nil, s, err
+			}
 		}
 		name, rest, ok := cbor.ShortText(s)
 		if ok {
@@ -174,8 +181,10 @@ func (r *goReader) pairs(m map[string]any, key any, n int, s string, depth int) 
 		d = append(d, Pair{k, v})
 	}
 	for i := 0; ; i++ {
-		if err := r.LookAt(i); err != nil {
-			return nil, s, err
+		if i&codec.LookMask == codec.LookMask {
+			if err := r.LookNow(); err != nil {
+				return nil, s, err
+			}
 		}
 		if unhashable(key) {
 			return nil, s, fmt.Errorf("dict key of type %T", key)

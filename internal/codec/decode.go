@@ -25,8 +25,18 @@ type Bounds struct {
 	room  int // how many more elements the value can have: each takes a byte
 	parts int // since the last look at ctx
 	ctx   context.Context
-	ended error // of ctx
 }
+
+// LookParts is how many elements of a container are made between two calls of LookNow,
+// and LookMask what it leaves of an index. (A call for each element takes a tenth of the
+// decoding.)
+const (
+	LookParts = lookParts
+	LookMask  = lookParts - 1
+)
+
+// ended is the error of a context that ended.
+type ended struct{ error }
 
 // BoundsOf returns those of a value that is read for as long as ctx lasts.
 func BoundsOf(ctx context.Context, raw string) Bounds {
@@ -39,29 +49,25 @@ func (b *Bounds) Look(n int) error {
 	if b.parts += n; b.parts < lookParts {
 		return nil
 	}
-	return b.look()
+	return b.LookNow()
 }
 
+// LookNow returns the error of the context if that is over.
+//
 //go:noinline
-func (b *Bounds) look() error {
+func (b *Bounds) LookNow() error {
 	b.parts = 0
-	b.ended = b.ctx.Err()
-	return b.ended
-}
-
-// LookAt is Look before element i of a container that Enter has counted.
-func (b *Bounds) LookAt(i int) error {
-	if i%lookParts != lookParts-1 {
-		return nil
+	if err := b.ctx.Err(); err != nil {
+		return ended{err}
 	}
-	return b.look()
+	return nil
 }
 
 // End makes the error of a value that could not be read, which is kverr.Corrupt
 // unless the context ended. Where err is nil nothing may be left.
 func (b *Bounds) End(rest string, err error) error {
-	if b.ended != nil {
-		return b.ended
+	if e, ok := err.(ended); ok {
+		return e.error
 	}
 	if err == nil && rest != "" {
 		err = fmt.Errorf("%d bytes too many", len(rest))
@@ -122,18 +128,25 @@ func (b *Bounds) Enter(item cbor.Item, rest string, depth int) (cbor.Item, strin
 	if depth >= MaxDepth {
 		return item, rest, errTooDeep
 	}
-	if err := b.claim(item); err != nil {
-		return item, rest, err
+	// Whoever read the item has seen that as many bytes are left, but containers
+	// inside each other might all claim the same ones.
+	b.room -= int(item.Int)
+	if item.Kind == cbor.Map {
+		b.room -= int(item.Int)
 	}
-	return item, rest, b.Look(1 + int(item.Int))
+	if b.room < 0 {
+		return item, rest, cbor.ErrTruncated
+	}
+	if b.parts += 1 + int(item.Int); b.parts >= lookParts {
+		return item, rest, b.LookNow()
+	}
+	return item, rest, nil
 }
 
-// claim takes the elements that an item claims to have. Whoever read the item has seen
-// that as many bytes are left, but containers inside each other might all claim the
-// same ones.
+// claim takes the elements that an item claims to have, as Enter does.
 func (b *Bounds) claim(item cbor.Item) error {
 	switch item.Kind {
-	case cbor.Array, Tuple, Set:
+	case cbor.Array:
 		b.room -= int(item.Int)
 	case cbor.Map:
 		b.room -= 2 * int(item.Int)

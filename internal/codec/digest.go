@@ -21,8 +21,8 @@ func Digest(ctx context.Context, raw string) (sum Sum, err error) {
 	d := digester{Bounds: BoundsOf(ctx, raw), rest: raw}
 	h := sha256.New()
 	if err := d.item(h, 0); err != nil {
-		if d.ended != nil {
-			return sum, d.ended
+		if e, ok := err.(ended); ok {
+			return sum, e.error
 		}
 		return sum, kverr.Errorf(kverr.Corrupt, "value cannot be compared: %w", err)
 	}

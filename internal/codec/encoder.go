@@ -53,12 +53,24 @@ func tooLarge(limit int) error {
 
 // Text appends a string, marking one that CBOR's text cannot hold.
 func (e *Encoder) Text(b []byte, s string) ([]byte, error) {
-	switch {
-	case len(s) > e.limit-len(b):
+	if len(s) <= e.look-len(b)-maxHead && ValidText(s) {
+		return cbor.AppendText(b, s), nil
+	}
+	return e.longText(b, s)
+}
+
+const maxHead = 9 // bytes in front of a text
+
+// longText is Text where the limit and the context have to be looked at, or the string
+// is to be marked.
+func (e *Encoder) longText(b []byte, s string) ([]byte, error) {
+	if len(s) > e.limit-len(b) {
 		return b, tooLarge(e.limit)
-	case ValidText(s):
-		b = cbor.AppendText(e.grow(b, len(s)), s)
-	default:
+	}
+	b = e.grow(b, max(len(s), min(lookParts, e.limit-len(b))))
+	if ValidText(s) {
+		b = cbor.AppendText(b, s)
+	} else {
 		b = cbor.AppendBytes(cbor.AppendTag(b, tagRawText), s)
 	}
 	return b, e.Check(b)
@@ -103,13 +115,16 @@ func (e *Encoder) enter(b []byte, n, depth int) ([]byte, error) {
 	case n > e.limit-len(b):
 		return b, tooLarge(e.limit)
 	}
-	return e.grow(b, n), e.Check(b)
+	if cap(b)-len(b) < n {
+		b = e.grow(b, n)
+	}
+	return b, e.Check(b)
 }
 
 // grow makes room for n more bytes in a large buffer, at least as many as it has:
 // append would leave several times as much behind.
 func (e *Encoder) grow(b []byte, n int) []byte {
-	if cap(b)-len(b) >= n || n < newBuffer && cap(b) < maxKeptBuffer {
+	if cap(b)-len(b) >= n || n <= lookParts && cap(b) < maxKeptBuffer {
 		return b
 	}
 	return slices.Grow(b, max(n, min(cap(b), e.limit-len(b))))

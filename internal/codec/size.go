@@ -31,7 +31,7 @@ const MaxGrowth = 256
 
 // lookParts is how many parts of a value are encoded or decoded between two looks at
 // the context.
-const lookParts = 4096
+const lookParts = 1 << 12
 
 // DecodedSize estimates the bytes of memory that a value takes once decoded. It stops
 // soon after the sum is over limit. It does not allocate. Its errors are that of ctx,
@@ -45,7 +45,7 @@ func DecodedSize(ctx context.Context, raw string, limit int64) (size int64, err 
 	bounds := BoundsOf(ctx, raw)
 	for raw != "" && size <= limit {
 		if err := bounds.Look(1); err != nil {
-			return size, err
+			return size, bounds.End("", err)
 		}
 		if raw[0] < 0x18 { // an int that every process shares
 			raw = raw[1:]
