@@ -37,7 +37,10 @@ type memory struct {
 	written atomic.Int64 // bytes, since it was time to collect garbage
 
 	peak     atomic.Int64                // bytes that the store has held since then
-	littered atomic.Bool                 // it is
+	unswept  atomic.Int64                // bytes, since it was time to sweep
+	gcDue    atomic.Bool                 // it is time to collect garbage
+	sweepDue atomic.Bool                 // it is time to sweep
+	littered atomic.Bool                 // either is true
 	tidied   string                      // how far the sweep has tidied up; its own
 	state    atomic.Pointer[memoryState] // nil: closed, or failed
 	failure  atomic.Pointer[memoryFailure]
@@ -252,7 +255,9 @@ func (m *memory) applyLocked(st *memoryState, s *memtable.Slot, op *Op) (result 
 
 // reclaim removes some of what expired keys still hold, for a write that the limit of
 // bytes refuses, and reports whether it did.
-func (m *memory) reclaim(ctx context.Context, st *memoryState) bool {
+func (m *memory) reclaim(ctx context.Context, st *memoryState) (some bool) {
+	var failed error // the call that follows says it
+	defer m.guard(st, &failed)
 	now := m.now()
 	if ctx.Err() != nil || !st.Wasted(now) {
 		return false

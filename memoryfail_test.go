@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -121,6 +122,25 @@ func TestAPanicInASweepIsAnErrorOfThatStore(t *testing.T) {
 			t.Error("a cleared store is not swept")
 		}
 	})
+}
+
+// Keys that expire before the sweeper comes are removed by those who write.
+func TestKeysThatExpireFasterThanTheSweeperComesAreRemovedByWriters(t *testing.T) {
+	var now atomic.Int64
+	base := time.Now()
+	m := newTestMemory(t, SweepInterval(time.Hour), Clock(func() time.Time { return base.Add(time.Duration(now.Load())) }))
+	padding := strings.Repeat("x", 30_000)
+	for i := range 4000 {
+		m.mustApply(t, Op{Kind: OpSet, Key: strconv.Itoa(i) + padding, Value: encodeInt(1), TTL: time.Millisecond})
+		now.Add(int64(2 * time.Millisecond))
+	}
+	// What writers have not been told of yet is a part of the limit, see Wrote.
+	if bytes := statsOf(t, m).Bytes; bytes > sweepWritten+DefaultMaxMemoryBytes/16 {
+		t.Errorf("%d bytes are held of keys that have expired", bytes)
+	}
+	if err := m.state.Load().Check(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestAPanicInASweepOfAFileEndsThatSweepOnly(t *testing.T) {

@@ -26,29 +26,50 @@ func (m *memory) wrote(bytes int64) {
 	if st := m.state.Load(); st != nil {
 		held = st.Bytes()
 	}
+	if m.unswept.Add(bytes) >= sweepWritten {
+		m.unswept.Store(0)
+		m.sweepDue.Store(true)
+		m.littered.Store(true)
+	}
 	m.peak.Store(max(m.peak.Load(), held)) // of two writers the lower one can win: by what one shard wrote
 	if m.written.Add(bytes) < m.opts.maxMemoryBytes/gcWritten {
 		return
 	}
 	// What it held at its most may be garbage now, since deletes or a clear.
 	if m.peak.Load() >= m.opts.maxMemoryBytes/gcHeld {
+		m.gcDue.Store(true)
 		m.littered.Store(true)
 		m.written.Store(0)
 		m.peak.Store(held)
 	}
 }
 
-// collect collects garbage, if it is time, before the writer goes on. Other writers
+// collect sweeps and collects garbage, if it is time, before the writer goes on. Other writers
 // that come to the same point wait for it, so that they cannot outrun it.
 func (m *memory) collect(ctx context.Context) {
 	if !m.littered.Load() {
 		return
 	}
 	object.RunBlocking(ctx, func() {
-		collecting.Lock()
-		defer collecting.Unlock()
-		if m.littered.Swap(false) {
-			runtime.GC()
+		m.littered.Store(false)
+		if st := m.state.Load(); st != nil && m.sweepDue.Swap(false) {
+			for n := 0; n < sweepSteps && m.reclaim(ctx, st); n++ {
+			}
+		}
+		if m.gcDue.Load() {
+			collecting.Lock()
+			defer collecting.Unlock()
+			if m.gcDue.Swap(false) {
+				runtime.GC()
+			}
 		}
 	})
 }
+
+// Keys that expire sooner than the sweeper comes would hold what the limit allows. So
+// writers remove what has expired, at most sweepSteps steps of it, each time that they
+// have written so much.
+const (
+	sweepWritten = 16 << 20
+	sweepSteps   = 64
+)
