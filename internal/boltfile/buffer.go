@@ -29,6 +29,7 @@ type layer struct {
 	bytes   int64 // of keys and values, with entryOverhead each
 	weight  weight
 	emptied bool  // cleared, and the file has been cleared; see squeeze
+	part    part  // that the file has of it, while a checkpoint writes the rest
 	own     tally // what the layer stores
 	hidden  tally // what it hides of the one below
 
@@ -117,7 +118,7 @@ func (l *layer) file(key string) {
 func (l *layer) unfiled() (gone, puts []string) {
 	l.entries.Scan(func(key string, e entry) bool {
 		switch {
-		case e.filed:
+		case e.filed || key <= l.part.to:
 		case e.Exists:
 			puts = append(puts, key)
 		default:
@@ -129,20 +130,23 @@ func (l *layer) unfiled() (gone, puts []string) {
 }
 
 // live counts what the layer adds to the live keys of those below.
-func (l *layer) live(now int64) int64 { return l.own.live(now) - l.hidden.live(now) }
+func (l *layer) live(now int64) int64 {
+	if l.cleared { // then nothing of the file counts
+		return l.own.live(now, "")
+	}
+	return l.own.live(now, l.part.to) - l.part.own - (l.hidden.live(now, l.part.to) - l.part.hidden)
+}
 
-// write brings a layer into the file, all of it or what the file lacks.
-func (l *layer) write(t *Tx, all bool) error {
-	if l.cleared && (all || !l.emptied) {
+// write brings the whole of a layer into the file.
+func (l *layer) write(t *Tx) error {
+	if l.cleared {
 		if err := t.Clear(); err != nil {
 			return err
 		}
 	}
 	var err error
 	l.entries.Scan(func(key string, e entry) bool {
-		if all || !e.filed {
-			err = t.become(key, e.State)
-		}
+		err = t.become(key, e.State)
 		return err == nil
 	})
 	return err
@@ -191,10 +195,12 @@ func (c *tally) remove(key string, s State) {
 	}
 }
 
-func (c *tally) live(now int64) int64 {
+// live counts the states that have not expired. Those of keys up to after count in any
+// case.
+func (c *tally) live(now int64, after string) int64 {
 	n := c.n
-	c.due(func(_ string, deadline int64) bool {
-		if deadline <= now {
+	c.due(func(key string, deadline int64) bool {
+		if deadline <= now && (after == "" || key > after) {
 			n--
 		}
 		return deadline <= now

@@ -25,12 +25,7 @@ func (d *Disk) checkpoint(last bool) error {
 	if l == nil && !last && !(lost && !f.left) {
 		return nil
 	}
-	write := func(t *Tx) error {
-		if l != nil {
-			if err := l.write(t, false); err != nil {
-				return err
-			}
-		}
+	finish := func(t *Tx) error {
 		if last || lost {
 			return t.closeLog(d.log.ID())
 		}
@@ -52,13 +47,15 @@ func (d *Disk) checkpoint(last bool) error {
 		// those who wait for it, and the file is the better place then.
 		unsynced = d.log.Sync(context.Background(), l.end)
 	}
-	err := d.file.Publish(write, done)
+	inParts := unsynced == nil && !lost // the log completes what a crash leaves half
+	err := d.writeLayer(l, inParts, finish, done)
 	if errors.Is(DiskError(err), kverr.Full) && l != nil && unsynced == nil {
 		if err = d.squeeze(l); err == nil {
-			err = d.file.Publish(write, done)
+			err = d.writeLayer(l, inParts, finish, done)
 		}
 	}
 	if err != nil {
+		d.settle(l)
 		err = DiskError(err)
 		d.failed(err)
 		return err

@@ -130,7 +130,7 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, extra *layer) (done f
 				copied.pages.next.Store(uint64(tx.ID()))
 				return copied.change(db, tx, func(t *Tx) error {
 					if extra != nil {
-						if err := extra.write(t, true); err != nil {
+						if err := extra.write(t); err != nil {
 							return err
 						}
 					}

@@ -44,6 +44,7 @@ type Disk struct {
 	closeErr  error
 	full      atomic.Int64 // when a checkpoint found no room, in nanoseconds since 1970; 0: the last one did
 	direct    int64        // a call whose record is larger goes to the file directly
+	most      int64        // bytes of the buffer
 	inFlight  sync.WaitGroup
 	kicked    bool        // a checkpoint is on its way
 	quiet     *time.Timer // of the checkpoint after a while without writes
@@ -62,6 +63,7 @@ type Disk struct {
 	clearing int              // how many of them clear
 	growth   int64            // of live keys by them
 	weight   weight           // of their puts
+	staged   int64            // of their bytes in the buffer
 	visible  wal.Pos          // up to where records are
 	filed    wal.Pos          // up to where they are in the file
 	epoch    uint64           // changes with each clear
@@ -213,6 +215,18 @@ func (d *Disk) pending(c *call) weight {
 	return w
 }
 
+// held is how many bytes the buffer takes, and will once the calls that were appended
+// are visible.
+func (d *Disk) held() int64 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	n := d.staged
+	for l := range d.buffer.each {
+		n += l.bytes
+	}
+	return n
+}
+
 func notDone(err error) error { return kverr.Errorf(err, "not done: %w", err) }
 
 // way is where a plan went.
@@ -269,6 +283,13 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	if p.puts && !d.file.fits(d.pending(&p.call)) {
 		return p, tight, nil
 	}
+	held, more := d.held(), p.call.buffered()
+	switch {
+	case more > d.most/2:
+		return p, toFile, nil
+	case held+more > d.most && p.puts, held+more > d.most+d.most/4:
+		return p, noRoom, nil
+	}
 	reserve := int64(0)
 	if p.puts { // so that a full store takes what makes room
 		reserve = d.direct / 4
@@ -286,7 +307,7 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	if !p.puts {
 		d.full.Store(0) // there may be room now
 	}
-	if used, size := d.log.Usage(); used > size/2 && d.full.Load() == 0 {
+	if used, size := d.log.Usage(); (used > size/2 || held+more > d.most/2) && d.full.Load() == 0 {
 		d.kick()
 	}
 	d.armQuiet()
@@ -324,6 +345,7 @@ func (d *Disk) stage(c *call) {
 	d.appended = append(d.appended, c)
 	d.growth += c.growth
 	d.weight.add(c.weight)
+	d.staged += c.buffered()
 	if c.clear {
 		d.clearing++
 		clear(d.planned)
@@ -355,6 +377,7 @@ func (d *Disk) becameDurable(to wal.Pos) {
 		d.show(c)
 		d.growth -= c.growth
 		d.weight.remove(c.weight)
+		d.staged -= c.buffered()
 		if c.clear {
 			d.clearing--
 		}

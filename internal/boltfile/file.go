@@ -29,7 +29,11 @@
 //	read.go        what is visible: the buffer over the file
 //	buffer.go      the write-back buffer, in layers with tombstones
 //	checkpoint.go  the way of the buffer into the file, compaction, copies, the end
-//	journal.go     the log's file: made, found again, replayed, removed
+//	part.go        a checkpoint in several transactions
+//	journal.go     the log's file: made, found again, removed
+//	replay.go      the log of a store that was not closed, brought into buffer and file
+//	due.go         which keys have expired
+//	valid.go       what a store can hold; clock.go: which deadlines
 //
 //	file.go        File: transactions, and what happens after a failure
 //	open.go        opening and creating

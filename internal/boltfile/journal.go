@@ -210,6 +210,7 @@ func (d *Disk) adopt(f *logFile, log *wal.Log) {
 	d.logFile.Store(f)
 	_, ring := log.Usage() // a file of a log that others made may be longer, and of any size
 	d.direct = ring / 2
+	d.most = bufferLimit(ring)
 }
 
 // remains says what a log is that has the name of the store's own.

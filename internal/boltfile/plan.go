@@ -25,6 +25,9 @@ func (c *call) bytes() (n int64) {
 	return n
 }
 
+// buffered is how many bytes the changes take in the buffer, at most.
+func (c *call) buffered() int64 { return c.bytes() + int64(len(c.changes))*entryOverhead }
+
 type change struct {
 	key       string
 	was, next State

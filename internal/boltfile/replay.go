@@ -14,15 +14,21 @@ import (
 // a small multiple of the log: a replay that reaches the limit writes to the file what
 // it has gathered, and goes on.
 
-// The limit of a replay is bufferShare times the size of the log, over bufferPart.
+// The limit of the buffer is bufferShare times the size of the log, over bufferPart.
 const (
 	bufferShare = 5
 	bufferPart  = 2
 )
 
-// checkpointBytes limits the memory that one transaction of a replay takes: of the
-// leaves that it changes and of what it stores. Tests change it.
-var checkpointBytes int64 = 32 << 20
+// ReplayBytes, if not 0, is the limit of all replays. Tests change it.
+var ReplayBytes int64
+
+func bufferLimit(logBytes int64) int64 {
+	if ReplayBytes > 0 {
+		return ReplayBytes
+	}
+	return logBytes / bufferPart * bufferShare
+}
 
 // replay brings what a log holds into the buffer and, beyond its limit, into the file.
 // What the last record of a key says counts.
@@ -40,7 +46,7 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 		return err
 	}
 	d.visible, d.filed = end, ref.pos
-	r := replayer{d: d, ref: *ref, limit: f.size / bufferPart * bufferShare}
+	r := replayer{d: d, ref: *ref, limit: bufferLimit(f.size)}
 	r.next = r.limit
 	if d.file.ReadOnly() {
 		d.logFile.Store(f)
@@ -131,39 +137,9 @@ var errSpill = kverr.Errorf(kverr.TooLarge, "the log holds more entries than a s
 
 // write writes the layer in transactions of limited size. The last one names ref.
 func (r *replayer) write(ref logRef) error {
-	from, more := "", true
-	for first := true; more; first = false {
-		err := r.d.file.Update(func(t *Tx) (err error) {
-			if first && r.layer.cleared {
-				if err := t.Clear(); err != nil {
-					return err
-				}
-			}
-			if from, more, err = r.layer.writeFrom(t, from); err != nil || more {
-				return err
-			}
-			return t.setLog(&ref)
-		})
-		if err != nil && err != ErrUnchanged {
-			return DiskError(err)
-		}
-		r.d.commits.Add(1)
-	}
-	return nil
-}
-
-// writeFrom brings the entries from a key on into the file, as many as one transaction
-// is to take. more is whether there are others, the first of which is next.
-func (l *layer) writeFrom(t *Tx, from string) (next string, more bool, err error) {
-	l.entries.Ascend(from, func(key string, e entry) bool {
-		if t.memory() > checkpointBytes {
-			next, more = key, true
-			return false
-		}
-		err = t.become(key, e.State)
-		return err == nil
-	})
-	return next, more, err
+	err := r.d.writeLayer(&r.layer, true, func(t *Tx) error { return t.setLog(&ref) }, func(show func()) { show() })
+	r.layer.part, r.layer.emptied = part{}, false // what failed is written again
+	return DiskError(err)
 }
 
 // finish makes of what is left the newest layer.

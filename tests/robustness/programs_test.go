@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
 	bolt "go.etcd.io/bbolt"
 )
@@ -28,6 +29,19 @@ func tell(n note) {
 		panic(err)
 	}
 	powercut.Tell(string(text))
+}
+
+// inParts has checkpoints, and replays if they are asked for too, take as many
+// transactions as they can.
+func inParts(args []string) {
+	for _, arg := range args {
+		switch arg {
+		case "checkpoints in parts":
+			boltfile.CheckpointBytes = 1
+		case "replay in parts":
+			boltfile.ReplayBytes = 1
+		}
+	}
 }
 
 // session is a program that uses a store, and tells what it does.
@@ -245,6 +259,7 @@ func init() {
 		"mixed":    (*writer).mixed,
 	} {
 		programs[name] = func(dir string, args ...string) {
+			inParts(args[2:])
 			s := start(dir)
 			s.look(names(number(args[0]))...)
 			s.together(number(args[0]), number(args[1]), next)

@@ -120,7 +120,15 @@ var workloads = map[string]workload{
 	"killed in compact": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "2", "6"), killed(random, run("compact"), 120), run("mixed", "2", "4")}
 	}},
-	"checkpoints":                 {uncut: 1, processes: always(created, run("set many", "8", "12")), again: again("set many", "8", "6")},
+	"checkpoints":          {uncut: 1, processes: always(created, run("set many", "8", "12")), again: again("set many", "8", "6")},
+	"checkpoints in parts": {uncut: 1, processes: always(created, run("set many", "8", "12", "checkpoints in parts")), again: again("set many", "8", "6", "checkpoints in parts")},
+	"killed in checkpoints in parts": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("set many", "8", "12", "checkpoints in parts"), 300), run("set many", "2", "4", "checkpoints in parts")}
+	}},
+	"killed in a replay in parts": {uncut: 1, processes: func(random *rand.Rand) []process {
+		parts := []string{"2", "3", "checkpoints in parts", "replay in parts"}
+		return []process{created, killed(random, run("set many", "8", "12"), 200), killed(random, run("mixed", parts...), 120), run("mixed", parts...)}
+	}},
 	"a large log":                 {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
 	"a full file":                 {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
 	"a full file of small values": {uncut: 1, processes: always(created, run("full small")), again: again("read", "1")},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -177,5 +178,63 @@ func TestTheOpenOfACraftedLogEndsWithItsContext(t *testing.T) {
 	defer h.Close()
 	if n, err := h.Count(ctx, "*"); err != nil || n < 400_000 {
 		t.Errorf("%d keys, %v", n, err)
+	}
+}
+
+// In the child: fills logs as honest hosts do, with the entries that take the least of
+// them, and prints the most memory that it had. Its file is one of many leaves, all of
+// which change.
+func init() {
+	children["honest"] = func(args []string) {
+		batch, _ := strconv.Atoi(args[1])
+		h, err := extlibs.NewRegistry(extlibs.Durability(extlibs.Interval(time.Hour))).Open(ctx, args[0])
+		if err != nil {
+			panic(err)
+		}
+		before := peakMemory()
+		r := rand.New(rand.NewPCG(1, 2))
+		for n := 0; n < 400_000; n += batch {
+			if batch == 1 {
+				err = h.Set(ctx, keyOf(r.IntN(1_000_000)), 1, 0)
+			} else {
+				many := map[string]any{}
+				for range batch {
+					many[keyOf(r.IntN(1_000_000))] = 1
+				}
+				err = h.SetMany(ctx, many, 0)
+			}
+			if err != nil {
+				panic(err)
+			}
+		}
+		fmt.Println("written", cpuTime(), (peakMemory()-before)>>20)
+		fmt.Println("close", kindOf(h.Close()))
+		fmt.Println("peak", cpuTime(), (peakMemory()-before)>>20)
+	}
+}
+
+func TestAFullLogOfSmallEntriesTakesASmallMultipleOfItself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it writes a million entries")
+	}
+	const logBytes, share, base = 8 << 20, 8, 128 << 20 // the base is of a large file's list of free pages, and of checkpoints
+	for _, batch := range []int{1, 20_000} {
+		t.Run(fmt.Sprint("batches of ", batch), func(t *testing.T) {
+			path, _ := baseFile(t, 200_000)
+			var out, errs bytes.Buffer
+			cmd := child("honest", path, strconv.Itoa(batch))
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			if err := cmd.Run(); err != nil {
+				t.Fatalf("%v\n%s%.2000s", err, out.String(), errs.String())
+			}
+			t.Log(strings.ReplaceAll(out.String(), "\n", ", "))
+			for _, line := range linesOf(out.String()) {
+				var took string
+				var mib int64
+				if n, _ := fmt.Sscanf(line, "peak %s %d", &took, &mib); n == 2 && mib<<20 > share*logBytes+base && !raceDetector {
+					t.Errorf("%d MiB for a log of %d MiB", mib, logBytes>>20)
+				}
+			}
+		})
 	}
 }
