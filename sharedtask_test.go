@@ -232,7 +232,7 @@ func TestAChainOfTasksEndsAtTheDeadlineOfTheScriptThatBeganIt(t *testing.T) {
 			t.Parallel()
 			r := extlibs.NewRegistry(extlibs.MaxTasks(32), extlibs.Logger(slog.New(slog.DiscardHandler)))
 			defer r.Close()
-			deadline, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+			deadline, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
 			defer cancel()
 			var generations, late atomic.Int64
 			run := chainInterpreter(r, func(_ context.Context, n int64) {
@@ -265,7 +265,7 @@ func TestAChainOfTasksKeepsNothingOfItsAncestors(t *testing.T) {
 			continue // a crowd, of which a varying part is on its way
 		}
 		t.Run(kind, func(t *testing.T) {
-			r := extlibs.NewRegistry(extlibs.MaxTasks(32), extlibs.Logger(slog.New(slog.DiscardHandler)))
+			r := extlibs.NewRegistry(extlibs.MaxTasks(1024), extlibs.Logger(slog.New(slog.DiscardHandler)))
 			defer r.Close()
 			type hostKey struct{}
 			host := context.WithValue(ctx, hostKey{}, "of the host")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +14,13 @@ import (
 
 func TestFailuresAreReportedOneByOneAtFirstAndThenAsASum(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // the timer reports in a goroutine
 		var got []Failure
-		r := reporter{report: func(f Failure) { got = append(got, f) }}
+		r := reporter{report: func(f Failure) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, f)
+		}}
 		fail := func(n int) {
 			for i := range n {
 				r.failed(fmt.Sprint("task ", i), &object.Exception{ExceptionType: fmt.Sprint("Type", i%12)})
@@ -22,6 +28,8 @@ func TestFailuresAreReportedOneByOneAtFirstAndThenAsASum(t *testing.T) {
 		}
 		reported := func(what string, reports, tasks int) {
 			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
 			sum := 0
 			for _, f := range got {
 				sum += f.Count
@@ -35,7 +43,10 @@ func TestFailuresAreReportedOneByOneAtFirstAndThenAsASum(t *testing.T) {
 		time.Sleep(failurePeriod)
 		synctest.Wait()
 		reported("after a period", failuresAtOnce+1, 100_000)
-		if last := got[len(got)-1]; !strings.Contains(last.Type, "Type1: ") || !strings.Contains(last.Type, "others: ") || len(last.Type) > 300 || last.Task != "task 99999" {
+		mu.Lock()
+		last := got[len(got)-1]
+		mu.Unlock()
+		if !strings.Contains(last.Type, "Type1: ") || !strings.Contains(last.Type, "others: ") || len(last.Type) > 300 || last.Task != "task 99999" {
 			t.Errorf("the sum is %+v", last)
 		}
 		time.Sleep(10 * failurePeriod)
