@@ -17,13 +17,12 @@ import (
 func (r *Registry) openURL(ctx context.Context, name string, a *access.List, script bool) (*Handle, error) {
 	u, err := parseURL(name)
 	if err != nil {
-		if denied := a.AllowURL(name); denied != nil {
+		if denied := a.AllowMalformedURL(name); denied != nil {
 			return nil, denied
 		}
 		return nil, err
 	}
-	key := u.String()
-	if err := a.AllowURL(key); err != nil {
+	if err := a.AllowURL(u); err != nil {
 		return nil, err
 	}
 	if script && u.User != nil {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -83,13 +84,9 @@ func parseURL(name string) (*url.URL, error) {
 		}
 		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", or let the host import a driver, as redisstore is one`, shorten(scheme), have)
 	}
-	u, err := url.Parse(name)
+	u, err := access.ParseURL(name)
 	if err != nil {
-		return nil, kverr.Errorf(ErrInvalid, "the URL of scheme %q is malformed; check its characters, and write those of a password as %%XX", scheme)
-	}
-	u.Host = strings.ToLower(u.Host)
-	if u.Path == "/" {
-		u.Path, u.RawPath = "", ""
+		return nil, kverr.Errorf(ErrInvalid, "store of scheme %q: %w", scheme, err)
 	}
 	return u, nil
 }

@@ -40,5 +40,6 @@ func (r *Registry) Register(p object.LibraryRegistrar) { r.RegisterWithSecurity(
 
 // RegisterWithSecurity is RegisterRuntimeKVLibraryWithSecurity for the stores of r.
 func (r *Registry) RegisterWithSecurity(p object.LibraryRegistrar, allowedPaths []string) {
-	p.RegisterLibrary(r.newLibrary(access.New(allowedPaths)))
+	p, r, allowed := r.through(p, access.New(allowedPaths))
+	p.RegisterLibrary(r.newLibrary(allowed))
 }

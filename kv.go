@@ -47,9 +47,11 @@ func (r *Registry) newLibrary(a *access.List) *object.Library {
 	}}
 	functions := misplacedCalls()
 	functions[openCall.name] = open
-	return object.NewLibrary(RuntimeKVLibraryName, functions,
+	lib := object.NewLibrary(RuntimeKVLibraryName, functions,
 		map[string]object.Object{"default": r.scriptDefault()},
 		libraryDoc)
+	rememberList(lib, a)
+	return lib
 }
 
 // dictMethods are what every dict answers to, and so every module, which is one

@@ -2,6 +2,11 @@ package extlibs
 
 import (
 	"context"
+	"path/filepath"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"weak"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/access"
@@ -37,8 +42,9 @@ func RegisterRuntimeLibraryAll(p object.LibraryRegistrar, allowedPaths []string)
 
 // RegisterRuntimeLibraryAll is the function of that name for the stores of r.
 func (r *Registry) RegisterRuntimeLibraryAll(p object.LibraryRegistrar, allowedPaths []string) {
+	p, r, allowed := r.through(p, access.New(allowedPaths))
 	r.ready()
-	kv := r.newLibrary(access.New(allowedPaths))
+	kv := r.newLibrary(allowed)
 	p.RegisterLibrary(kv)
 	runtimelib.Register(p, r.tasks, kv)
 }
@@ -78,27 +84,120 @@ func CreateRequestInstance(method, path, body string, headers, query map[string]
 // scriptling.runtime. It is for hosts that use Scriptling's own runtime:
 //
 //	runtime.RegisterRuntimeLibraryAll(extlibs.WithKV(p), nil)
+//
+// Scripts may then open files at any path, whatever allowed paths the functions of
+// Scriptling are given, which reach Scriptling's own libraries only. A host that
+// restricts its scripts passes the paths to [Registry.WithKV]:
+//
+//	p := extlibs.DefaultRegistry().WithKV(p, allowedPaths)
+//
+// Where Scriptling registers a kv library that refuses paths, and WithKV was given
+// none, scripts may open no file at all. Allowed paths given to the functions of this
+// package restrict its kv also through WithKV.
 func WithKV(p object.LibraryRegistrar) object.LibraryRegistrar { return standard.WithKV(p, nil) }
 
 // WithKV is the function of that name for the stores of r, with allowedPaths as
-// in RegisterRuntimeKVLibraryWithSecurity.
+// in RegisterRuntimeKVLibraryWithSecurity. They restrict scripts whichever function of
+// Scriptling, or of this package, the registrar is given to.
 func (r *Registry) WithKV(p object.LibraryRegistrar, allowedPaths []string) object.LibraryRegistrar {
-	return &kvRegistrar{p, r.newLibrary(access.New(allowedPaths))}
+	allowed := access.New(allowedPaths)
+	return &kvRegistrar{LibraryRegistrar: p, registry: r, allowed: allowed, kv: r.newLibrary(allowed)}
 }
 
 type kvRegistrar struct {
 	object.LibraryRegistrar
-	kv *object.Library
+	registry *Registry
+	allowed  *access.List
+
+	mu      sync.Mutex
+	kv      *object.Library   // what scripts get
+	parents []*object.Library // which have kv as a constant
 }
 
 func (k *kvRegistrar) RegisterLibrary(lib *object.Library) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	switch lib.Name() {
 	case RuntimeKVLibraryName:
+		if lib != k.kv { // a registrar around this one may restrict, by a library of ours or of Scriptling's
+			if theirs, ours := listOf(lib); ours {
+				k.restrict(theirs)
+			} else if k.allowed == nil && refusesPaths(lib) {
+				k.restrict(&access.List{})
+			}
+		}
 		lib = k.kv
 	case RuntimeLibraryName:
 		if constants := lib.Constants(); constants != nil {
 			constants["kv"] = k.kv.GetDict()
+			k.parents = append(k.parents, lib)
 		}
 	}
 	k.LibraryRegistrar.RegisterLibrary(lib)
+}
+
+// restrict lets scripts open only what a allows too, also through the parents that are
+// registered already.
+func (k *kvRegistrar) restrict(a *access.List) {
+	if a == nil {
+		return
+	}
+	k.allowed = access.Both(k.allowed, a)
+	k.kv = k.registry.newLibrary(k.allowed)
+	for _, lib := range k.parents {
+		lib.Constants()["kv"] = k.kv.GetDict()
+	}
+}
+
+// through returns the registrar below those of WithKV, the registry whose stores they
+// put in place, and what they and a allow together.
+func (r *Registry) through(p object.LibraryRegistrar, a *access.List) (object.LibraryRegistrar, *Registry, *access.List) {
+	for {
+		k, ok := p.(*kvRegistrar)
+		if !ok {
+			return p, r, a
+		}
+		k.mu.Lock()
+		allowed := k.allowed
+		k.mu.Unlock()
+		p, r, a = k.LibraryRegistrar, k.registry, access.Both(allowed, a)
+	}
+}
+
+// libraryLists has what the libraries of this package allow, for as long as they live.
+var libraryLists sync.Map // of weak.Pointer[object.Library] to *access.List
+
+func rememberList(lib *object.Library, a *access.List) {
+	key := weak.Make(lib)
+	libraryLists.Store(key, a)
+	goruntime.AddCleanup(lib, func(key weak.Pointer[object.Library]) { libraryLists.Delete(key) }, key)
+}
+
+// listOf returns what a library of this package allows, and whether it is one.
+func listOf(lib *object.Library) (a *access.List, ours bool) {
+	v, ours := libraryLists.Load(weak.Make(lib))
+	if !ours {
+		return nil, false
+	}
+	return v.(*access.List), true
+}
+
+// refusesPaths reports whether a kv library of somebody else was given allowed paths:
+// its open refuses a path that no file can have, with a NUL byte, before it tries it.
+func refusesPaths(lib *object.Library) (refuses bool) {
+	open := lib.Functions()[openCall.name]
+	if open == nil || open.Fn == nil {
+		return false
+	}
+	defer func() {
+		if recover() != nil { // who knows
+			refuses = true
+		}
+	}()
+	dir, err := filepath.Abs(string(filepath.Separator))
+	if err != nil {
+		return true
+	}
+	result, _ := open.Fn(context.Background(), object.Kwargs{}, object.NewString(dir+"\x00")).(*object.Error)
+	return result != nil && (result.ExceptionType == object.ExceptionTypePermissionError || strings.Contains(result.Message, "access denied"))
 }

@@ -3,6 +3,9 @@ package extlibs_test
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/paularlott/scriptling"
@@ -98,5 +101,89 @@ func TestThePackagesWithKVUsesTheDefaultRegistry(t *testing.T) {
 	ok, err := extlibs.DefaultRegistry().Default().Delete(ctx, "withkv")
 	if !ok || err != nil {
 		t.Errorf("the key is not there (%v)", err)
+	}
+}
+
+// around is a host's registrar around another one.
+type around struct{ object.LibraryRegistrar }
+
+// refusing is Scriptling's kv library with allowed paths: its open refuses.
+func refusing() *object.Library {
+	return object.NewLibrary(extlibs.RuntimeKVLibraryName, map[string]*object.Builtin{
+		"open": {Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
+			return &object.Error{Message: "kv.open: access denied: path '...' is outside allowed directories", ExceptionType: object.ExceptionTypePermissionError}
+		}},
+	}, nil, "")
+}
+
+// Whoever restricts is obeyed: WithKV, the functions of this package, those of
+// Scriptling, in any order and through any number of registrars. What two allow is what
+// both allow.
+func TestWithKVIsNeverMoreOpenThanAnyoneAskedFor(t *testing.T) {
+	type reg = object.LibraryRegistrar
+	base := t.TempDir()
+	a, b := filepath.Join(base, "a"), filepath.Join(base, "a", "b")
+	if err := os.MkdirAll(b, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	inA, inB, outside := filepath.Join(a, "x.db"), filepath.Join(b, "x.db"), filepath.Join(base, "x.db")
+	for name, c := range map[string]struct {
+		register func(r *extlibs.Registry, p reg)
+		opens    []string
+	}{
+		"WithKV alone is open":                 {func(r *extlibs.Registry, p reg) { upstream(r.WithKV(p, nil), false, true) }, []string{inA, inB, outside}},
+		"WithKV restricts Scriptling's":        {func(r *extlibs.Registry, p reg) { upstream(r.WithKV(p, []string{a}), false, true) }, []string{inA, inB}},
+		"WithKV restricts Scriptling's parent": {func(r *extlibs.Registry, p reg) { upstream(r.WithKV(p, []string{a}), true, true) }, []string{inA, inB}},
+		"WithKV restricts Scriptling's kv alone": {func(r *extlibs.Registry, p reg) {
+			r.WithKV(p, []string{a}).RegisterLibrary(refusing())
+		}, []string{inA, inB}},
+		"Scriptling restricts": {func(r *extlibs.Registry, p reg) { r.WithKV(p, nil).RegisterLibrary(refusing()) }, nil},
+		"Scriptling restricts after its parent": {func(r *extlibs.Registry, p reg) {
+			k := r.WithKV(p, nil)
+			upstream(k, false, true)
+			k.RegisterLibrary(refusing())
+		}, nil},
+		"RegisterWithSecurity":         {func(r *extlibs.Registry, p reg) { r.RegisterWithSecurity(r.WithKV(p, nil), []string{a}) }, []string{inA, inB}},
+		"RegisterRuntimeLibraryAll":    {func(r *extlibs.Registry, p reg) { r.RegisterRuntimeLibraryAll(r.WithKV(p, nil), []string{a}) }, []string{inA, inB}},
+		"All, none":                    {func(r *extlibs.Registry, p reg) { r.RegisterRuntimeLibraryAll(r.WithKV(p, nil), []string{}) }, nil},
+		"Register in a restricted one": {func(r *extlibs.Registry, p reg) { r.Register(r.WithKV(p, []string{b})) }, []string{inB}},
+		"both, the inner is narrower":  {func(r *extlibs.Registry, p reg) { r.RegisterWithSecurity(r.WithKV(p, []string{b}), []string{a}) }, []string{inB}},
+		"both, the outer is narrower":  {func(r *extlibs.Registry, p reg) { r.RegisterRuntimeLibraryAll(r.WithKV(p, []string{a}), []string{b}) }, []string{inB}},
+		"both, apart": {func(r *extlibs.Registry, p reg) {
+			r.RegisterWithSecurity(r.WithKV(p, []string{b}), []string{t.TempDir()})
+		}, nil},
+		"two of WithKV": {func(r *extlibs.Registry, p reg) { r.Register(r.WithKV(r.WithKV(p, []string{b}), []string{a})) }, []string{inB}},
+		"a host's registrar around WithKV": {func(r *extlibs.Registry, p reg) {
+			r.RegisterRuntimeLibraryAll(around{r.WithKV(p, nil)}, []string{a})
+		}, []string{inA, inB}},
+		"a host's registrar between two of WithKV": {func(r *extlibs.Registry, p reg) {
+			r.RegisterWithSecurity(around{r.WithKV(around{r.WithKV(p, []string{b})}, nil)}, []string{a})
+		}, []string{inB}},
+		"the package's functions": {func(_ *extlibs.Registry, p reg) {
+			extlibs.RegisterRuntimeKVLibraryWithSecurity(extlibs.WithKV(p), []string{b})
+		}, []string{inB}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, module := range []string{"import scriptling.runtime.kv as kv", "import scriptling.runtime as runtime\nkv = runtime.kv"} {
+				r := backends[0].registry(t)
+				p := scriptling.New()
+				c.register(r, p)
+				eval(t, p, "first_of_its_kind = None")
+				if _, err := p.Eval(module + "\nkv.default"); err != nil {
+					continue // there is no parent
+				}
+				for _, path := range []string{inA, inB, outside} {
+					must(t, p.SetVar("path", path))
+					clause, message := caught(t, p, "kv.open(path).close()")
+					if want := slices.Contains(c.opens, path); want != (clause == "") || !want && clause != "PermissionError" {
+						t.Errorf("%s: %s: raised %q (%s)", module, path, clause, message)
+					}
+				}
+				if clause, message := caught(t, p, "kv.open(':memory:m')"); clause != "" {
+					t.Errorf("in memory: %s", message)
+				}
+				must(t, extlibs.CloseKVStore())
+			}
+		})
 	}
 }

@@ -10,6 +10,7 @@ package access
 import (
 	"errors"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +22,9 @@ import (
 // List says which files and servers scripts may open. The zero value allows
 // none, a nil *List all.
 type List struct {
-	dirs []string // absolute
-	urls []string
+	dirs []string   // absolute
+	urls []*url.URL // as ParseURL returns them
+	also *List      // which has to allow a URL too; nil: none
 }
 
 // New takes allowed folders and URLs: nil allows all, an empty list none.
@@ -33,7 +35,9 @@ func New(allowed []string) *List {
 	a := &List{}
 	for _, p := range allowed {
 		if strings.Contains(p, "://") {
-			a.urls = append(a.urls, strings.TrimSuffix(p, "/"))
+			if u, err := ParseURL(p); err == nil { // no script can open what is malformed
+				a.urls = append(a.urls, u)
+			}
 		} else if abs, err := filepath.Abs(p); err == nil && p != "" {
 			a.dirs = append(a.dirs, abs)
 		}
@@ -41,18 +45,45 @@ func New(allowed []string) *List {
 	return a
 }
 
-// AllowURL checks a URL against the listed ones, each of which also allows what
-// is below it.
-func (a *List) AllowURL(url string) error {
-	if a == nil {
-		return nil
+// Both returns a list that allows what a and b both allow.
+func Both(a, b *List) *List {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
 	}
-	for _, allowed := range a.urls {
-		if rest, ok := strings.CutPrefix(url, allowed); ok && (rest == "" || rest[0] == '/' || rest[0] == '?') {
-			return nil
+	both := &List{urls: a.urls, also: b}
+	for _, x := range a.dirs {
+		for _, y := range b.dirs {
+			if within(x, y) {
+				both.dirs = append(both.dirs, x)
+			} else if within(y, x) {
+				both.dirs = append(both.dirs, y)
+			}
 		}
 	}
-	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not among those that the host allows; ask the host to allow it")
+	return both
+}
+
+// within reports whether a folder is in another one, or is that one.
+func within(dir, in string) bool {
+	for _, x := range spellings(dir) {
+		for _, y := range spellings(in) {
+			if rel, err := filepath.Rel(y, x); err == nil && filepath.IsLocal(rel) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// spellings returns a folder's path and the one without symlinks.
+func spellings(dir string) []string {
+	if real, err := filepath.EvalSymlinks(dir); err == nil && real != dir {
+		return []string{real} // what the first one leads to is what counts
+	}
+	return []string{dir}
 }
 
 // Locate finds the place of a file whose path is inside an allowed folder. It

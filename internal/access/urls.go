@@ -1,0 +1,81 @@
+package access
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// ParseURL reads the URL of a store and normalizes it: URLs of one place are equal
+// texts, whatever the case of the host, the encoding of the path and the order of the
+// query. It refuses what means nothing to a driver, or not the same to all: fragments,
+// dots and encoded slashes in the path. Its errors quote nothing of the URL, which may
+// carry a password, and wrap no error of package url.
+func ParseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, kverr.Errorf(kverr.Invalid, "the URL is malformed; check its characters, and write those of a password as %%XX")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	path := strings.ToLower(u.EscapedPath())
+	switch {
+	case err != nil:
+		return nil, kverr.Errorf(kverr.Invalid, "the query of the URL is malformed; separate its settings by &, and write special characters as %%XX")
+	case strings.Contains(text, "#"):
+		return nil, kverr.Errorf(kverr.Invalid, "the URL has a fragment, which no store has; write # as %%23")
+	case strings.Contains(path, "%2f"), strings.Contains(path, "%00"):
+		return nil, kverr.Errorf(kverr.Invalid, "the path of the URL has an encoded slash or NUL byte; leave it out")
+	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
+		return nil, kverr.Errorf(kverr.Invalid, `the path of the URL has a part "." or ".."; write the path that is meant`)
+	}
+	u.Host = strings.ToLower(u.Host)
+	if u.Path == "/" {
+		u.Path = ""
+	}
+	u.RawPath = "" // so that the path is encoded in one way
+	u.RawQuery, u.ForceQuery = query.Encode(), false
+	return u, nil
+}
+
+// AllowURL checks a URL that ParseURL has read against the listed ones. A listed URL
+// allows itself and the paths below it, with any query; one that has a query allows
+// itself only. None of them allows a URL with a user.
+func (a *List) AllowURL(u *url.URL) error {
+	if a == nil {
+		return nil
+	}
+	if u.User == nil && slices.ContainsFunc(a.urls, func(allowed *url.URL) bool { return allows(allowed, u) }) {
+		return a.also.AllowURL(u)
+	}
+	return errURL()
+}
+
+// AllowMalformedURL is AllowURL for what ParseURL refuses: a script hears why only
+// where URLs of that scheme are allowed.
+func (a *List) AllowMalformedURL(text string) error {
+	if a == nil {
+		return nil
+	}
+	scheme, _, _ := strings.Cut(text, "://")
+	if slices.ContainsFunc(a.urls, func(allowed *url.URL) bool { return strings.EqualFold(allowed.Scheme, scheme) }) {
+		return a.also.AllowMalformedURL(text)
+	}
+	return errURL()
+}
+
+func errURL() error {
+	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not among those that the host allows; ask the host to allow it")
+}
+
+func allows(allowed, u *url.URL) bool {
+	if allowed.Scheme != u.Scheme || allowed.Host != u.Host || allowed.User != nil {
+		return false
+	}
+	if allowed.RawQuery != "" {
+		return u.Path == allowed.Path && u.RawQuery == allowed.RawQuery
+	}
+	rest, ok := strings.CutPrefix(u.Path, strings.TrimSuffix(allowed.Path, "/"))
+	return ok && (rest == "" || rest[0] == '/')
+}
