@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -204,16 +205,17 @@ func TestWhatDeadProcessesLeftIsRemovedAndNothingElse(t *testing.T) {
 	dir := filepath.Dir(path)
 	r := onDisk.registry(t)
 	mustOpen(t, r, path).Close()
-	stay := []string{"store.db", ".kv-compact-x", ".kv-other-1", "kv-new-1", ".kv-backup-7"}
-	for _, name := range append(stay[1:], ".kv-compact-1", ".kv-backup-2", ".kv-new-3") {
+	locked := access.TempName(access.TempBackup)
+	stay := []string{"store.db", ".kv-compact-x", ".kv-other-1", "kv-new-1", ".kv-backup-7", locked}
+	for _, name := range append(stay[1:], access.TempName(access.TempCompact), access.TempName(access.TempBackup), access.TempName(access.TempNew)) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Link(path, filepath.Join(dir, ".kv-new-4")); err != nil { // died between link and remove
+	if err := os.Link(path, filepath.Join(dir, access.TempName(access.TempNew))); err != nil { // died between link and remove
 		t.Fatal(err)
 	}
-	alive, err := os.Open(filepath.Join(dir, ".kv-backup-7"))
+	alive, err := os.Open(filepath.Join(dir, locked))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +225,8 @@ func TestWhatDeadProcessesLeftIsRemovedAndNothingElse(t *testing.T) {
 	}
 	mustOpen(t, r, path)
 	got := strings.Join(names(t, dir), " ")
-	if want := ".kv-backup-7 .kv-compact-x .kv-other-1 kv-new-1 store.db"; got != want {
+	slices.Sort(stay)
+	if want := strings.Join(stay, " "); got != want {
 		t.Errorf("left are %s, want %s", got, want)
 	}
 }

@@ -168,7 +168,7 @@ func TestWithKVIsNeverMoreOpenThanAnyoneAskedFor(t *testing.T) {
 				r := backends[0].registry(t)
 				p := scriptling.New()
 				c.register(r, p)
-				eval(t, p, "first_of_its_kind = None")
+				first(p)
 				if _, err := p.Eval(module + "\nkv.default"); err != nil {
 					continue // there is no parent
 				}

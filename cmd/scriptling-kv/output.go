@@ -7,8 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
+	storenames "github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/spf13/cobra"
 )
 
@@ -21,6 +21,9 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	}
 	if isURL(path) {
 		return usageError("-o takes a file; move copies to a server")
+	}
+	if err := storenames.CheckStoreName(path); err != nil { // a later export, or a store, would take it for its own
+		return usageError("%q cannot be the output: %w", path, err)
 	}
 	if err := isFree(path); err != nil {
 		return err
@@ -54,8 +57,8 @@ const logSuffix = "-log"
 // isFreeForStore is isFree for the file of a store. The log that a crash left
 // beside it belongs to a file that was moved away, which needs it.
 func isFreeForStore(path string) error {
-	if strings.HasSuffix(path, logSuffix) {
-		return usageError("names that end in %s are those of logs; choose another one than %q", logSuffix, path)
+	if err := storenames.CheckStoreName(path); err != nil {
+		return usageError("%q cannot be a store: %w", path, err)
 	}
 	if err := isFree(path); err != nil {
 		return err

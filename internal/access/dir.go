@@ -2,9 +2,7 @@ package access
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -294,20 +292,11 @@ func syncDirError(err error) error {
 	return kverr.Errorf(err, "the names of its directory could not be made durable: %w", err)
 }
 
-// The kinds of temporary files, which stand beside the file that they are for.
-const (
-	TempNew     = "new"
-	TempCompact = "compact"
-	TempBackup  = "backup"
-)
-
-const tempPrefix = ".kv-"
-
 // Temp makes a temporary file, locked for as long as it is open: that tells it
 // from one that a process left behind when it died.
 func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 	for {
-		name = fmt.Sprintf("%s%s-%d", tempPrefix, kind, rand.Uint64())
+		name = TempName(kind)
 		f, err = d.Create(name)
 		if errors.Is(err, fs.ErrExist) {
 			continue
@@ -334,7 +323,8 @@ func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 	}
 }
 
-// RemoveLeftovers removes the temporary files of processes that have died. own
+// RemoveLeftovers removes the temporary files of processes that have died: files that
+// have a name which Temp alone makes, and that nobody has locked. own
 // is the file that the caller has locked: what it was called while it was made
 // may be left over too; nil: none.
 func (d *Dir) RemoveLeftovers(own os.FileInfo) {
@@ -342,19 +332,10 @@ func (d *Dir) RemoveLeftovers(own os.FileInfo) {
 		return
 	}
 	d.List(func(name string) { // what stays does no harm
-		if name != d.base && isTemp(name) {
+		if name != d.base && isTempName(name) {
 			d.removeLeftover(name, own)
 		}
 	})
-}
-
-func isTemp(name string) bool {
-	rest, ok := strings.CutPrefix(name, tempPrefix)
-	kind, number, dash := strings.Cut(rest, "-")
-	if !ok || !dash || number == "" || strings.Trim(number, "0123456789") != "" {
-		return false
-	}
-	return kind == TempNew || kind == TempCompact || kind == TempBackup
 }
 
 func (d *Dir) removeLeftover(name string, own os.FileInfo) {

@@ -60,7 +60,7 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func()
 		return err
 	}
 	defer dir.Close()
-	if err := storeName(dir); err != nil {
+	if err := storeName(loc, dir); err != nil {
 		return err
 	}
 	dir.RemoveLeftovers(nil)

@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -59,7 +58,7 @@ func open(ctx context.Context, loc access.Location, opts Options) (*File, error)
 		return nil, err
 	}
 	var f *File
-	if err = storeName(dir); err == nil {
+	if err = storeName(loc, dir); err == nil {
 		for range maxSwaps {
 			if f, err = openIn(ctx, dir, opts); err != errSwapped || ctx.Err() != nil {
 				break
@@ -86,13 +85,13 @@ const maxSwaps = 8
 // Compact, when it was locked at last.
 var errSwapped = kverr.Errorf(kverr.InUse, "the file was replaced while it was being opened; try again")
 
-// storeName reports whether a file can have a store's name. Symlinks have been
-// followed.
-func storeName(dir *access.Dir) error {
-	if strings.HasSuffix(dir.Base(), logSuffix) {
-		return kverr.Errorf(kverr.Invalid, "%q is the log of the store %q; open that one, or choose a name that does not end in %s", dir.Base(), strings.TrimSuffix(dir.Base(), logSuffix), logSuffix)
+// storeName reports whether a file can have a store's name: as it was given, and after
+// symlinks have been followed.
+func storeName(loc access.Location, dir *access.Dir) error {
+	if err := access.CheckStoreName(loc.Path); err != nil {
+		return err
 	}
-	return nil
+	return access.CheckStoreName(dir.Base())
 }
 
 func openIn(ctx context.Context, dir *access.Dir, opts Options) (*File, error) {

@@ -329,7 +329,7 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := storeName(dir); err != nil {
+	if err := storeName(loc, dir); err != nil {
 		return err
 	}
 	if _, err := dir.Stat(dir.Base()); err == nil {
