@@ -110,7 +110,7 @@ func (c *call) bindKeywords(r *room, kwargs map[string]object.Object, args argum
 	for name := range kwargs {
 		switch i := c.index(name); {
 		case i < 0:
-			return nil, kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; it is %s", shorten(name), c.hint(name), c.signature())
+			return nil, kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; it is %s", kverr.Printable(shorten(name)), c.hint(name), c.signature())
 		case i < positional:
 			return nil, kverr.Errorf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
 		}

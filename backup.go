@@ -77,7 +77,7 @@ func (h *Handle) noFile() error {
 // what is in its log. There has to be one: fs.ErrNotExist, ErrInUse.
 func CompactFile(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return inCall("compact", fmt.Errorf("store %q: %w", shorten(path), fs.ErrNotExist))
+		return inCall("compact", fmt.Errorf("store %q: %w", kverr.ShortenName(path), fs.ErrNotExist))
 	}
 	r := NewRegistry()
 	h, err := r.Open(ctx, path)

@@ -26,7 +26,7 @@ func (r *Registry) openURL(ctx context.Context, name string, a *access.List, scr
 		return nil, err
 	}
 	if script && u.User != nil {
-		return nil, kverr.Errorf(ErrNotAllowed, "store %q: a script gives no user and no password; leave them out, and let the host configure them", shorten(shownURL(u)))
+		return nil, kverr.Errorf(ErrNotAllowed, "store %q: a script gives no user and no password; leave them out, and let the host configure them", kverr.ShortenName(shownURL(u)))
 	}
 	h, _, err := r.openKey(ctx, u, r.options(), script, false)
 	return h, err
@@ -43,7 +43,7 @@ func (r *Registry) openKey(ctx context.Context, u *url.URL, opts options, script
 		case err == nil && mine:
 			return o.h, o.closeErr, nil
 		case ctx.Err() != nil:
-			return nil, nil, fmt.Errorf("store %q: %w", shownURL(u), err)
+			return nil, nil, fmt.Errorf("store %q: %w", kverr.ShortenName(shownURL(u)), err)
 		case err == nil, !mine && (again(err) || o.script != script):
 			continue
 		default:

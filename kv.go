@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"path/filepath"
 	"sync/atomic"
 
 	"github.com/paularlott/scriptling/object"
@@ -37,8 +36,7 @@ func (r *Registry) newLibrary(a *access.List) *object.Library {
 		}
 		h, err := r.openFromScript(ctx, name, a)
 		if err != nil {
-			path, _ := filepath.Abs(name)
-			return toScript(openCall.name, renamed(err, path, name))
+			return toScript(openCall.name, err)
 		}
 		if name == h.name || isURL(name) {
 			return h.scriptObject()
@@ -123,7 +121,7 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 				case errors.Is(err, ErrClosed) && store() != h:
 					continue // the default store was replaced on the way
 				}
-				return toScript(c.name, renamed(err, h.name, name))
+				return storeToScript(c.name, name, err)
 			}
 		}}
 	}

@@ -358,13 +358,11 @@ func openError(name string, err error) error {
 	if err == nil || errors.Is(err, ErrNotAllowed) { // which has the name
 		return err
 	}
-	if p, ok := err.(*fs.PathError); ok { // the path is the name, or what it stands for
-		err = fmt.Errorf("%s: %w", p.Op, p.Err)
-	}
+	err = kverr.WithoutPath(err)
 	if errors.Is(err, ErrCorrupt) {
 		err = fmt.Errorf("%w; the command scriptling-kv check says what can be saved", err)
 	}
-	return fmt.Errorf("store %q: %w", shorten(name), err)
+	return fmt.Errorf("store %q: %w", kverr.ShortenName(name), err)
 }
 
 // shut closes the store of a handle that has left the registry, once, and waits

@@ -3,20 +3,26 @@ package extlibs
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 
 	"github.com/paularlott/scriptling/object"
 )
 
 // toScript makes the script's error of a Go error. It is a new object each time,
 // because the interpreter writes line numbers into it.
-func toScript(call string, err error) object.Object {
+func toScript(call string, err error) object.Object { return storeToScript(call, "", err) }
+
+// storeToScript is toScript for a call on a store that the script knows by a name, which
+// may stand for a path of the host or an address.
+func storeToScript(call, name string, err error) object.Object {
 	var r *scriptRaise
 	if errors.As(err, &r) {
 		return r.obj
 	}
-	return &object.Error{Message: "kv." + call + ": " + err.Error(), ExceptionType: exceptionType(err)}
+	text := err.Error()
+	if e, ok := err.(*storeError); ok { // the calls return it as the outermost error
+		text = e.text(name)
+	}
+	return &object.Error{Message: "kv." + call + ": " + text, ExceptionType: exceptionType(err)}
 }
 
 func exceptionType(err error) string {
@@ -41,26 +47,3 @@ var errNesting = errors.New("callbacks are nested too deeply")
 type scriptRaise struct{ obj object.Object }
 
 func (r *scriptRaise) Error() string { return "a script raised" }
-
-// renamed is an error whose text has the name that a script gave a store in the
-// place of the store's own, which may be a path of the host or an address.
-func renamed(err error, own, given string) error {
-	if own == given || own == "" {
-		return err
-	}
-	text := err.Error()
-	shown := strings.ReplaceAll(strings.ReplaceAll(text, strconv.Quote(own), strconv.Quote(given)), own, given)
-	if shown == text {
-		return err
-	}
-	return &renamedError{shown, err}
-}
-
-type renamedError struct {
-	text string
-	err  error
-}
-
-func (e *renamedError) Error() string { return e.text }
-
-func (e *renamedError) Unwrap() error { return e.err }

@@ -3,11 +3,11 @@ package extlibs
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // encodeObject encodes a script's object. It reads the object's tree and keeps
@@ -155,7 +155,7 @@ func objectStep(key object.Object) string {
 		return codec.KeyStep(s.StringValue())
 	}
 	if storableKey(key, 0) {
-		return "[" + shorten(strings.ToValidUTF8(key.Inspect(), "?")) + "]"
+		return "[" + kverr.Printable(shorten(key.Inspect())) + "]"
 	}
 	return "[" + typeName(key) + "]"
 }

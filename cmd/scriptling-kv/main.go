@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	text := userinfo.ReplaceAllString(err.Error(), "://***@")
+	text := printable(userinfo.ReplaceAllString(err.Error(), "://***@"))
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		fmt.Fprintln(stderr, "scriptling-kv: interrupted:", text)
 		return exitInterrupted

@@ -1,14 +1,16 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
 	storenames "github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/spf13/cobra"
 )
 
@@ -69,16 +71,33 @@ func isFreeForStore(path string) error {
 // printResult writes what a command did: as JSON, or as text.
 func printResult(cmd *cobra.Command, result any, text string) error {
 	if wantsJSON(cmd) {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(result)
+		return printJSON(cmd, result)
 	}
 	_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
 	return err
 }
 
+func printJSON(cmd *cobra.Command, v any) error {
+	b, err := jsonl.Marshal(v)
+	if err == nil {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", b)
+	}
+	return err
+}
+
+// printable is a text of several lines that a terminal shows as it is written.
+func printable(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = kverr.Printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // warn tells the user something that does not make the command fail.
 func warn(cmd *cobra.Command, format string, args ...any) {
 	text := userinfo.ReplaceAllString(fmt.Sprintf(format, args...), "://***@")
-	fmt.Fprintln(cmd.ErrOrStderr(), "scriptling-kv: warning:", text)
+	fmt.Fprintln(cmd.ErrOrStderr(), "scriptling-kv: warning:", printable(text))
 }
 
 // plural is n with the word that fits it.

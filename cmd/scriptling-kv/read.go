@@ -215,7 +215,7 @@ func statCommand() *cobra.Command {
 					size := info.Size()
 					stat.Bytes, bytes = &size, strconv.FormatInt(size, 10)
 				}
-				return printResult(cmd, stat, fmt.Sprintf("store  %s\nkeys   %d\nbytes  %s", stat.Store, stat.Keys, bytes))
+				return printResult(cmd, stat, fmt.Sprintf("store  %s\nkeys   %d\nbytes  %s", printable(stat.Store), stat.Keys, bytes))
 			})
 		},
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,7 +87,7 @@ or cannot be read.`,
 				return err
 			}
 			if wantsJSON(cmd) {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(forPrograms(args[0], &r, lost))
+				err = printJSON(cmd, forPrograms(args[0], &r, lost))
 			} else {
 				err = tell(cmd.OutOrStdout(), args[0], &r, lost)
 			}

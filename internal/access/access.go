@@ -98,7 +98,7 @@ func (a *List) Locate(name string) (Location, error) {
 		return Location{}, err
 	}
 	if a == nil {
-		return Location{Path: abs}, nil
+		return Location{Path: abs, given: name}, nil
 	}
 	// The name may also reach an allowed folder by another way, such as a
 	// symlink to it. Resolved names come first, because os.Root refuses a
@@ -119,7 +119,7 @@ func (a *List) Locate(name string) (Location, error) {
 			}
 			for _, root := range roots {
 				if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) {
-					return Location{root: root, rel: rel, Path: path}, nil
+					return Location{root: root, rel: rel, Path: path, given: name}, nil
 				}
 			}
 		}
@@ -129,9 +129,10 @@ func (a *List) Locate(name string) (Location, error) {
 
 // Location is where a file is, and the only way to it.
 type Location struct {
-	Path string // absolute
-	root string // folder that must contain it; "": none
-	rel  string // path below root
+	Path  string // absolute
+	root  string // folder that must contain it; "": none
+	rel   string // path below root
+	given string // the name that Locate got, which errors show
 }
 
 // in calls do with the root that confines the location, or with nil.
@@ -147,7 +148,7 @@ func (l Location) in(do func(*os.Root) error) error {
 	err = do(root)
 	var errno syscall.Errno // as in Dir.Open
 	if err != nil && !errors.As(err, &errno) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-		return errOutside(l.Path)
+		return errOutside(l.given)
 	}
 	return err
 }

@@ -41,10 +41,11 @@ type Hook func(act Act, name string) error
 // to the files beside it, goes through it: when its path leads somewhere else by
 // then, it is still the folder that was opened.
 type Dir struct {
-	path string // of the file, absolute
-	base string // of the file
-	root *os.Root
-	hook Hook
+	path  string // of the file, absolute
+	given string // the name that errors show
+	base  string // of the file
+	root  *os.Root
+	hook  Hook
 }
 
 // maxLinks bounds the symlinks that stand for one file.
@@ -67,7 +68,7 @@ func (l Location) OpenDir(hook Hook) (*Dir, error) {
 			}
 			return nil, OpenError(err)
 		}
-		d := &Dir{path: l.Path, base: filepath.Base(l.Path), root: root, hook: hook}
+		d := &Dir{path: l.Path, given: l.given, base: filepath.Base(l.Path), root: root, hook: hook}
 		if l.root != "" {
 			d.base = filepath.Base(l.rel)
 		}
@@ -120,17 +121,18 @@ func (l Location) follow(target string) (Location, error) {
 		target = filepath.Join(filepath.Dir(l.Path), target)
 	}
 	if l.root == "" {
-		return Location{Path: target}, nil
+		return Location{Path: target, given: l.given}, nil
 	}
 	base := strings.TrimSuffix(l.Path, l.rel) // l.Path may spell the root in another way
 	if rel, err := filepath.Rel(base, target); err == nil && filepath.IsLocal(rel) {
-		return Location{root: l.root, rel: rel, Path: target}, nil
+		return Location{root: l.root, rel: rel, Path: target, given: l.given}, nil
 	}
-	return Location{}, errOutside(l.Path)
+	return Location{}, errOutside(l.given)
 }
 
-func errOutside(path string) error {
-	return kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories; ask the host to allow its directory", path)
+// errOutside is about a name as it was given: a script must not learn what it stands for.
+func errOutside(name string) error {
+	return kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories; ask the host to allow its directory", kverr.Printable(kverr.ShortenName(name)))
 }
 
 // Path is the path of the file, without symlinks in its last part.
@@ -158,7 +160,7 @@ func (d *Dir) Open(name string, flag int) (*os.File, os.FileInfo, error) {
 	if err != nil {
 		// What os.Root itself refuses has no error of the operating system in it.
 		if _, ok := errors.AsType[syscall.Errno](err); !ok {
-			return nil, nil, errOutside(d.path)
+			return nil, nil, errOutside(d.given)
 		}
 		return nil, nil, err
 	}

@@ -221,7 +221,7 @@ func (f *File) update(db *bolt.DB, maxSize int, fn func(*bolt.Tx) error) error {
 	}
 	open = false // what fails is rolled back by the engine
 	open, err = f.dir.Commit(tx.Commit)
-	return err
+	return engineError(err)
 }
 
 // ErrUnchanged is what Update returns where its function changed nothing.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,7 +30,23 @@ func guard(fn func() error) (err error) {
 			err = kverr.Errorf(errEngine, "the file is damaged (%v); restore it from a backup", p)
 		}
 	}()
-	return fn()
+	return engineError(fn())
+}
+
+// engineError is an error of the engine, of which some keep only the text of what the
+// operating system said, with the path.
+func engineError(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, prefix := range []string{"file resize error: ", "file sync error: ", "mmap allocate error: ", "mlock/munlock error: ", "truncate: ", "madvise: "} {
+		if text := err.Error(); strings.HasPrefix(text, prefix) {
+			if errno := kverr.FromText(text); errno != nil {
+				return kverr.Errorf(errno, "%s%w", prefix, errno)
+			}
+		}
+	}
+	return err
 }
 
 // Options are the properties of an open file.

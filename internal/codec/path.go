@@ -63,5 +63,5 @@ func KeyStep(key any) string {
 	if s, ok := key.(string); ok {
 		return fmt.Sprintf("[%q]", kverr.Shorten(s))
 	}
-	return "[" + kverr.Shorten(strings.ToValidUTF8(fmt.Sprint(key), "?")) + "]"
+	return "[" + kverr.Printable(kverr.Shorten(fmt.Sprint(key))) + "]"
 }

@@ -49,8 +49,14 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Cause}
 }
 
-// Errorf makes an error of a kind; %w in format marks its cause.
+// Errorf makes an error of a kind; %w in format marks its cause. Of an error of the
+// operating system among args the message does not have the path: see WithoutPath.
 func Errorf(kind error, format string, args ...any) error {
+	for i := range args {
+		if err, ok := args[i].(error); ok {
+			args[i] = WithoutPath(err)
+		}
+	}
 	err := fmt.Errorf(format, args...)
 	return &Error{Kind: kind, Msg: err.Error(), Cause: errors.Unwrap(err)}
 }

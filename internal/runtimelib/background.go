@@ -8,6 +8,7 @@ import (
 	"github.com/paularlott/scriptling/errors"
 	"github.com/paularlott/scriptling/evaluator"
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 const backgroundHelp = `background(name, handler, *args, **kwargs) -> promise
@@ -102,7 +103,7 @@ func (s *starter) background(ctx context.Context, kwargs object.Kwargs, args ...
 	if !ok { // a function of the calling function
 		env.SnapshotCallables().ApplySnapshot(own)
 		if fn, ok = own.Get(handler); !ok {
-			return errors.NewError("function not found: %s", handler)
+			return errors.NewError("function not found: %s", shown(handler))
 		}
 	}
 	if err := newIsolator(env.GetGlobal(), true).modules(own, env); err != nil {
@@ -119,9 +120,9 @@ func checkHandler(env *object.Environment, handler string) object.Object {
 		return nil
 	default:
 		if !ok {
-			return errors.NewError("function not found: %s", handler)
+			return errors.NewError("function not found: %s", shown(handler))
 		}
-		return errors.NewError("handler is not a function: %s (%T)", handler, fn)
+		return errors.NewError("handler is not a function: %s (%T)", shown(handler), fn)
 	}
 }
 
@@ -130,7 +131,7 @@ func libraryFunction(importer *scriptling.Scriptling, env *object.Environment, l
 		return nil, errors.NewError("cannot load library: no factory configured")
 	}
 	if err := importer.LoadLibraryIntoEnv(library, env); err != nil {
-		return nil, errors.NewError("failed to load library %s: %s", library, err)
+		return nil, errors.NewError("failed to load library %s: %s", shown(library), err)
 	}
 	if lib, ok := env.Get(library); ok {
 		if dict, ok := lib.(*object.Dict); ok {
@@ -139,7 +140,7 @@ func libraryFunction(importer *scriptling.Scriptling, env *object.Environment, l
 			}
 		}
 	}
-	return nil, errors.NewError("function not found: %s.%s", library, function)
+	return nil, errors.NewError("function not found: %s.%s", shown(library), shown(function))
 }
 
 // start runs a task in env, shared with its starter or not, and returns its promise.
@@ -276,3 +277,6 @@ func (t *task) get(ctx context.Context, _ object.Kwargs, _ ...object.Object) obj
 func asyncError(err *object.Error) object.Object {
 	return errors.NewError("async error: %s", err.Message)
 }
+
+// shown is a name of a script's as errors quote it: short, and harmless to a terminal.
+func shown(name string) string { return kverr.Printable(kverr.Shorten(name)) }

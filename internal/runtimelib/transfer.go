@@ -35,7 +35,7 @@ func transfer(positional []object.Object, keywords map[string]object.Object) obj
 		}
 	}
 	for name, arg := range keywords {
-		if keywords[name], err = copied(fmt.Sprintf("kwarg '%s'", name), arg); err != nil {
+		if keywords[name], err = copied(fmt.Sprintf("kwarg '%s'", shown(name)), arg); err != nil {
 			return err
 		}
 	}

@@ -121,7 +121,7 @@ func appendString(b []byte, s string) []byte {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.Encode(s) // a valid string in memory: never fails
-	return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...)
+	return append(b, Harmless(bytes.TrimSuffix(out.Bytes(), []byte("\n")))...)
 }
 
 func appendBase64(b []byte, name string, data []byte) []byte {
