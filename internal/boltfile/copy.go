@@ -257,7 +257,11 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 				return err
 			}
 			return next.View(func(tx *bolt.Tx) error {
-				look, err := verifyTx(next, tx, nil)
+				meta, err := headerOf(next, tx)
+				if err != nil {
+					return err
+				}
+				look, err := verifyTx(next, tx, meta, nil)
 				pages = newGuardian(tmp, look)
 				pages.maxValue = f.opts.MaxValue
 				return err

@@ -22,7 +22,8 @@ type snapshotTx struct {
 	db    *bolt.DB
 	tx    *bolt.Tx
 	early bool
-	extra *layer // nil: nothing
+	meta  metaPage // of the transaction; later commits replace it in the file
+	extra *layer   // nil: nothing
 }
 
 // errYield is the end of a copy that has to begin again.
@@ -38,7 +39,9 @@ func (f *File) snapshotTx() (*snapshotTx, error) {
 		if s.tx, s.early, err = f.begin(db, false); err != nil {
 			return err
 		}
-		_, err = f.pages.snapshot(db, s.tx, low)
+		if _, err = f.pages.snapshot(db, s.tx, low); err == nil {
+			s.meta, err = headerOf(db, s.tx)
+		}
 		return err
 	})
 	if err != nil {
@@ -81,7 +84,7 @@ func (s *snapshotTx) copyTo(ctx context.Context, tmp *os.File) error {
 	}
 	w := &copyWriter{ctx: ctx, yield: &s.f.yield, w: tmp}
 	err = s.f.guarded(func() error {
-		_, err := verifyTx(s.db, s.tx, w.look)
+		_, err := verifyTx(s.db, s.tx, s.meta, w.look)
 		if err == nil {
 			_, err = s.tx.WriteTo(w)
 		}

@@ -641,16 +641,21 @@ func (m mappedPages) read(id, n uint64, _ int) ([]byte, error) {
 	return m.mem[at : at+n], nil
 }
 
-// errMoved is about a header that a later commit has replaced.
-var errMoved = kverr.Errorf(kverr.Corrupt, "the file's header is not the one that was written; close the store, restore the file from a backup, and open it again")
+// errOtherHeader is about a commit that no header of the file leads to.
+var errOtherHeader = kverr.Errorf(kverr.Corrupt, "the file's header is not the one that was written; close the store, restore the file from a backup, and open it again")
 
-// verifyTx checks the whole file as a transaction sees it. An error of look, which is
-// called for each page and can be nil, ends it.
-func verifyTx(db *bolt.DB, tx *bolt.Tx, look func() error) (found, error) {
-	mem, pageSize := mapping(db, tx.Size()), uint64(db.Info().PageSize)
-	meta, ok := mappedMeta(mem, pageSize, uint64(tx.ID()))
+// headerOf returns the header of the commit that a transaction sees. Two commits later
+// the file has it no more.
+func headerOf(db *bolt.DB, tx *bolt.Tx) (metaPage, error) {
+	meta, ok := mappedMeta(mapping(db, tx.Size()), uint64(db.Info().PageSize), uint64(tx.ID()))
 	if !ok {
-		return found{}, errMoved
+		return metaPage{}, errOtherHeader
 	}
-	return verify(mappedPages{mem, pageSize, look}, meta, true)
+	return meta, nil
+}
+
+// verifyTx checks the whole file as a transaction sees it, whose header is meta. An
+// error of look, which is called for each page and can be nil, ends it.
+func verifyTx(db *bolt.DB, tx *bolt.Tx, meta metaPage, look func() error) (found, error) {
+	return verify(mappedPages{mapping(db, tx.Size()), uint64(db.Info().PageSize), look}, meta, true)
 }
