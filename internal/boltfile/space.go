@@ -39,6 +39,7 @@ type room struct {
 	pageSize int64
 	limit    int64        // of the file's size; 0: none
 	size     atomic.Int64 // bytes that are allocated
+	solid    atomic.Bool  // size is what is allocated, and not only the length of the file, which can have holes
 	used     atomic.Int64 // bytes of pages that are not free
 	high     atomic.Int64 // bytes up to the last page that was ever used
 	branch   atomic.Int64 // pages of the largest branch that was seen, if more than one
@@ -54,7 +55,7 @@ func (r *room) reserve(size int64) int64 {
 // fits reports whether the file can take puts and keep its reserve.
 func (r *room) fits(need weight) bool {
 	size := r.size.Load()
-	return size-r.used.Load() >= need.net+r.reserve(size) && size-r.high.Load() >= need.run
+	return r.solid.Load() && size-r.used.Load() >= need.net+r.reserve(size) && size-r.high.Load() >= need.run
 }
 
 // sawBranch notes how many pages a branch has: removing a key writes one of each level.
@@ -164,6 +165,20 @@ func (f *File) grow(tries int) error {
 // can't, the file gets as long as its limit allows.
 func (f *File) allocate(r *room, least, wanted int64) error {
 	size := r.size.Load()
+	if !r.solid.Load() {
+		high := min(r.high.Load(), size)
+		switch err := f.allocateTo(r, high, size); {
+		case errors.Is(err, kverr.Full): // what is not allocated can't be counted on
+			size = high
+			r.size.Store(size)
+		case err != nil:
+			return err
+		}
+		r.solid.Store(true)
+		if least <= size {
+			return nil
+		}
+	}
 	if r.limit > 0 {
 		wanted = min(wanted, r.limit/r.pageSize*r.pageSize)
 	}
