@@ -127,10 +127,10 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 	// An update in a function that another call runs does not queue: it might wait for
 	// the update that runs it.
 	queues := ctx.Value(nestingKey{}) == nil && ctx.Value(flyingKey{}) == nil
-	longest, lost := time.Duration(0), 0 // of the runs, and how many in a row
+	longest, lost, losses := time.Duration(0), 0, 0 // of the runs; how many in a row were in vain; turns that took too long
 	for range updateAttempts {
 		if queues && t == nil {
-			if t = h.whole.turns.join(h.prefix+key, lost >= updateEager); t != nil {
+			if t = h.whole.turns.join(h.prefix+key, lost >= updateEager, losses); t != nil {
 				wait := func() (any, error) { return nil, t.wait(ctx) }
 				if _, err := runBlocking(ctx, wait); err != nil {
 					return Value{}, h.inStore(key, err)
@@ -139,7 +139,8 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 			}
 		}
 		if t != nil && !t.keep(longest) {
-			t, queues = nil, false // too slow for a turn, or it waits for itself
+			losses++
+			t, queues = nil, losses < turnLosses
 		}
 		if lost >= updateEager {
 			wait := func() (any, error) { return nil, backOff(ctx, min(lost, updateAttempts/4)) }

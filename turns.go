@@ -25,21 +25,27 @@ type turn struct {
 	key  string
 	wake chan struct{} // it may have become the first or the second
 
+	time time.Duration // that a run can take in any case
+
 	// Guarded by all.mu.
 	until time.Time // the first keeps the turn up to here
 	lost  bool      // it kept the turn for too long
 }
 
-// turnTime is how long a run of the function may take to keep the turn, beside
-// turnRuns times as long as its longest run so far.
+// A run of the function loses the turn after turnTime and turnRuns times as long as the
+// longest run so far. An update that lost it queues again, at most turnLosses times, and
+// has turnGrowth times the time then: a slow disk is no reason to starve. If it is still
+// too slow, it probably waits for itself.
 const (
-	turnTime = 20 * time.Millisecond
-	turnRuns = 4
+	turnTime   = 20 * time.Millisecond
+	turnRuns   = 4
+	turnLosses = 3
+	turnGrowth = 4
 )
 
 // join takes a place in the queue of a key, or nil where there is none and it need not
-// be made.
-func (ts *turns) join(key string, create bool) *turn {
+// be made. losses is how many turns the update has lost.
+func (ts *turns) join(key string, create bool, losses int) *turn {
 	if !create && ts.waiting.Load() == 0 {
 		return nil
 	}
@@ -52,7 +58,11 @@ func (ts *turns) join(key string, create bool) *turn {
 	if ts.queues == nil {
 		ts.queues = map[string][]*turn{}
 	}
-	t := &turn{all: ts, key: key, wake: make(chan struct{}, 1), until: time.Now().Add(turnTime)}
+	t := &turn{all: ts, key: key, wake: make(chan struct{}, 1), time: turnTime}
+	for range losses {
+		t.time *= turnGrowth
+	}
+	t.until = time.Now().Add(t.time)
 	ts.queues[key] = append(queue, t)
 	ts.waiting.Add(1)
 	return t
@@ -103,7 +113,7 @@ func (t *turn) place() (first bool, left time.Duration) {
 func (t *turn) keep(longest time.Duration) bool {
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
-	t.until = time.Now().Add(turnTime + turnRuns*longest)
+	t.until = time.Now().Add(t.time + turnRuns*longest)
 	return !t.lost
 }
 
@@ -132,7 +142,7 @@ func (ts *turns) remove(t *turn) {
 	}
 	ts.queues[t.key] = queue
 	if i == 0 {
-		queue[0].until = time.Now().Add(turnTime)
+		queue[0].until = time.Now().Add(queue[0].time)
 	}
 	for _, next := range queue[:min(2, len(queue))] {
 		select {

@@ -110,6 +110,8 @@ func (d *Disk) empty(l *layer) error {
 		case removed == nil:
 			n *= 2
 			err = clear()
+		case removed == ErrUnchanged: // no key is left whose pages the clear could use
+			return err
 		case isFull(removed):
 			n /= 4
 		default:
