@@ -144,7 +144,7 @@ func (h *Handle) setEncoded(ctx context.Context, key string, raw []byte, ttl tim
 	if !ok {
 		return false, nil
 	}
-	if len(raw) > smallValue && int64(len(raw)) > h.opts.decodedBytes()/codec.MaxGrowth {
+	if len(raw) > smallValue && int64(len(raw)) > h.opts.decodedBytes()/(codec.MaxGrowth+1) {
 		v := Value{string(raw)}
 		if err := h.checkDecoded(ctx, v); err != nil {
 			return true, err

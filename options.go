@@ -135,8 +135,8 @@ func MaxValueBytes(n int) Option {
 // ErrTooLarge and changes nothing. All, Count and DeleteMatching hold one page,
 // which the store bounds.
 //
-// It also limits what one value takes once it is decoded, as four times MaxValueBytes
-// does where that is more; a value of up to 4 KiB is never too large. A larger one is ErrTooLarge when it is stored, and when
+// It also limits what one value takes, encoded and decoded, as three times MaxValueBytes
+// does where that is more (an update holds two values, the old and the new); a value of up to 4 KiB is never too large. A larger one is ErrTooLarge when it is stored, and when
 // it is read from a store that took it from elsewhere. A list of n dicts of None, of
 // 3n bytes when encoded, takes 528n. n of zero or less sets DefaultMaxOperationBytes.
 func MaxOperationBytes(n int) Option {
@@ -148,17 +148,21 @@ func MaxOperationBytes(n int) Option {
 	}
 }
 
-// decodedGrowth is how many times MaxValueBytes a decoded value takes at most, where
-// that is more than MaxOperationBytes.
-const decodedGrowth = 4
+// decodedGrowth is how many times MaxValueBytes a value takes at most, where that is
+// more than MaxOperationBytes.
+const decodedGrowth = 3
+
+// entryRoom is what a call needs beside its one value: so each value that can be stored
+// can be read by every call.
+const entryRoom = 64 << 10
 
 // smallValue is the bytes of an encoded value that is never too large once decoded: it
 // takes less than a megabyte.
 const smallValue = 4 << 10
 
-// decodedBytes is how much memory one decoded value takes at most.
+// decodedBytes is how much memory one value takes at most, encoded and decoded.
 func (o *options) decodedBytes() int64 {
-	return max(int64(o.maxOperationBytes), decodedGrowth*int64(o.maxValueBytes))
+	return max(int64(o.maxOperationBytes)-entryRoom, decodedGrowth*int64(o.maxValueBytes))
 }
 
 // MaxKeys bounds the live keys of each store. n of zero or less means no limit.

@@ -13,7 +13,7 @@ import (
 
 // Decode returns the value as a Go value of its own, of the types that Encode
 // lists. What is not the encoding of a value is an error that is ErrCorrupt. One
-// that would take more than 64 MiB of memory, and more than four times its Len, is
+// that would take more than 64 MiB of memory, and more than three times its Len, is
 // ErrTooLarge; see DecodeWithin.
 func (v Value) Decode() (any, error) {
 	return v.decodeWithin(context.Background(), max(DefaultMaxOperationBytes, decodedGrowth*int64(v.Len())))
@@ -33,13 +33,13 @@ func (v Value) decodeWithin(ctx context.Context, limit int64) (any, error) {
 }
 
 // checkDecodedSize returns ErrTooLarge for a value that would take more than limit
-// bytes of memory once decoded.
+// bytes of memory, encoded and decoded.
 func checkDecodedSize(ctx context.Context, v Value, limit int64) error {
-	if int64(len(v.data)) <= limit/codec.MaxGrowth {
+	if int64(len(v.data)) <= limit/(codec.MaxGrowth+1) {
 		return nil
 	}
 	size, err := codec.DecodedSize(ctx, v.data, limit)
-	if err == nil && size > limit {
+	if err == nil && size+int64(len(v.data)) > limit {
 		err = errDecodedSize(limit)
 	}
 	return err
