@@ -116,11 +116,22 @@ func (s *server) do(ctx context.Context, request func(context.Context, rueidis.C
 	if ctx.Done() == nil {
 		return request(ctx, s.client), nil
 	}
-	done := make(chan rueidis.RedisResult, 1)
-	go func() { done <- request(ctx, s.client) }()
+	type reply struct {
+		result rueidis.RedisResult
+		err    error
+	}
+	done := make(chan reply, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil { // which would end the process here
+				done <- reply{err: fmt.Errorf("the client of the server failed (%T); report the bug", p)}
+			}
+		}()
+		done <- reply{result: request(ctx, s.client)}
+	}()
 	select {
 	case r := <-done:
-		return r, nil
+		return r.result, r.err
 	case <-ctx.Done():
 		return rueidis.RedisResult{}, ctx.Err()
 	}

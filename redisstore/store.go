@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -467,6 +468,11 @@ func (s *store) Stats(context.Context) (extlibs.Stats, error) {
 // sweep removes expired keys until ctx ends. Several clients of a store do so; the
 // jitter keeps them apart.
 func (s *store) sweep(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.logger.Error("kv: a bug stopped the removal of expired keys; open the store again, and report the bug", "server", s.server.name, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		}
+	}()
 	wait := s.sweepEvery
 	for {
 		timer := time.NewTimer(wait + rand.N(wait/2+1))

@@ -1,6 +1,7 @@
 package boltfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -125,12 +126,13 @@ func (d *Disk) kick() {
 	}
 	d.kicked = true
 	d.inFlight.Go(func() {
+		defer func() { d.recovered(recover(), nil) }()
 		d.lock(context.Background())
+		defer d.unlock()
 		d.plan.Lock()
 		d.kicked = false
 		d.plan.Unlock()
 		d.checkpoint(false) // which has told the logger if it failed; what it could not write is kept
-		d.unlock()
 	})
 }
 
@@ -155,21 +157,24 @@ func (d *Disk) armQuiet() {
 	})
 }
 
+// ensureLog makes a log if there is none.
+func (d *Disk) ensureLog() error {
+	d.plan.Lock()
+	defer d.plan.Unlock()
+	if err := d.writableNow(); err != nil || d.log != nil {
+		return err
+	}
+	return d.startLog()
+}
+
 // Compact rewrites the file without its unused pages. Writes go to the log
 // meanwhile, and wait for nothing but the change of names.
-func (d *Disk) Compact(ctx context.Context) error {
+func (d *Disk) Compact(ctx context.Context) (err error) {
+	defer func() { d.recovered(recover(), &err) }()
 	if d.file.alone {
 		return errAlone("no compacted file can take its place")
 	}
-	d.plan.Lock()
-	err := d.writableNow()
-	if err == nil && d.log == nil {
-		if err = d.startLog(); noLog(err) {
-			err = nil // then writes wait
-		}
-	}
-	d.plan.Unlock()
-	if err != nil {
+	if err := d.ensureLog(); err != nil && !noLog(err) { // without one writes wait
 		return err
 	}
 	if err := d.lock(ctx); err != nil {
@@ -246,7 +251,12 @@ func (d *Disk) Close() error {
 }
 
 // close is Close, for the first who calls it.
-func (d *Disk) close() error {
+func (d *Disk) close() (err error) {
+	defer func() {
+		if d.recovered(recover(), &err) {
+			err = cmp.Or(d.abandon(), err)
+		}
+	}()
 	alone := make(chan struct{})
 	go func() {
 		defer close(alone)
@@ -262,7 +272,7 @@ func (d *Disk) close() error {
 	if d.file.Err() != nil {
 		return d.abandon()
 	}
-	err := d.leave()
+	err = d.leave()
 	d.over.Store(true)
 	return errors.Join(err, d.file.Close())
 }

@@ -143,7 +143,12 @@ func (d *Disk) Size() (disk, buffered int64) {
 // Do plans a call and waits until it is durable or, with Interval, in the log. plan
 // may run more than once. Where the wait ends with ctx after the record was
 // written, the error is kverr.CommitUnknown.
-func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) error {
+func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) (err error) {
+	defer func() {
+		if d.recovered(recover(), &err) {
+			err = kverr.Errorf(kverr.CommitUnknown, "the write may be stored or not: %w", err)
+		}
+	}()
 	if err := ctx.Err(); err != nil {
 		return notDone(err)
 	}
@@ -151,8 +156,7 @@ func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) error {
 		if err := d.turn(ctx); err != nil {
 			return err
 		}
-		p, how, err := d.append(plan)
-		d.plan.Unlock()
+		p, how, err := d.appendInTurn(plan)
 		switch how {
 		case toLog:
 			return d.acknowledge(ctx, p, err)
@@ -256,6 +260,12 @@ func (d *Disk) turn(ctx context.Context) error {
 			return d.file.Err()
 		}
 	}
+}
+
+// appendInTurn is append, and unlocks plan, also where a plan panics.
+func (d *Disk) appendInTurn(plan func(*Plan) error) (p *Plan, how way, err error) {
+	defer d.plan.Unlock()
+	return d.append(plan)
 }
 
 // append plans a call and appends its record. plan is locked.

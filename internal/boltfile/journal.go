@@ -192,7 +192,7 @@ func (d *Disk) makeLog() error {
 	}
 	if err != nil {
 		file.Close()
-		if !errors.Is(err, kverr.CommitUnknown) { // then the file may need it
+		if !errors.Is(err, kverr.CommitUnknown) && d.file.Err() == nil { // else the file may need it
 			f.remove()
 		}
 		return access.DiskError(err)

@@ -22,8 +22,10 @@ package wal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -308,13 +310,7 @@ func (l *Log) sync(r *round) {
 	}
 	l.mu.Unlock()
 
-	err := l.file.Sync()
-	if l.opts.Synced != nil {
-		l.opts.Synced(err)
-	}
-	if err == nil && l.opts.Durable != nil {
-		l.opts.Durable(to)
-	}
+	err := l.makeDurable(to)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -337,6 +333,24 @@ func (l *Log) sync(r *round) {
 	}
 	l.syncing = nil
 	close(r.done)
+}
+
+// makeDurable syncs the file, and tells the owner of the log. A panic in it, which is a
+// bug, is an error: it runs in a goroutine that nobody else could recover.
+func (l *Log) makeDurable(to Pos) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w; close the store and report the bug: %s", kverr.Panicked("the log", p), debug.Stack())
+		}
+	}()
+	err = l.file.Sync()
+	if l.opts.Synced != nil {
+		l.opts.Synced(err)
+	}
+	if err == nil && l.opts.Durable != nil {
+		l.opts.Durable(to)
+	}
+	return err
 }
 
 // takeBack removes the records that are not known to be durable from a log that takes

@@ -1,0 +1,121 @@
+package boltfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// A bug anywhere below a store, here a panic at each act on its folder in turn, is an
+// error of that store: the process lives, no call hangs, and the next open finds all
+// that was acknowledged.
+func TestAPanicAtAnyActIsAnErrorOfThatStoreAndLosesNothing(t *testing.T) {
+	for _, interval := range []time.Duration{0, time.Hour} {
+		for at := 1; ; at++ {
+			path := filepath.Join(t.TempDir(), "kv.db")
+			armed, acts, panicked, last := false, 0, false, ""
+			options := func(hook access.Hook) DiskOptions {
+				return DiskOptions{Options: Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Hook: hook}, Interval: interval}
+			}
+			d := openWithOptions(t, path, options(func(act access.Act, name string) error {
+				if armed {
+					if acts++; acts == at {
+						panicked, last = true, fmt.Sprint(act, " ", name)
+						panic("a bug")
+					}
+				}
+				return nil
+			}))
+			armed = true
+			acknowledged := map[string]string{}
+			inAMinute(t, fmt.Sprint("the calls, with a panic at act ", at), func() {
+				for i := range 6 {
+					key := fmt.Sprint("k", i)
+					if set(d, key, "v") == nil {
+						acknowledged[key] = "v"
+					}
+					if i == 2 {
+						d.Compact(t.Context())
+					}
+				}
+			})
+			inAMinute(t, fmt.Sprint("the close, with a panic at act ", at), func() { d.Close() })
+			armed = false
+			again, err := OpenDisk(t.Context(), access.Location{Path: path}, options(nil))
+			if err != nil {
+				t.Fatalf("panic at act %d, interval %v, %v: %v", at, interval, last, err)
+			}
+			for key, value := range acknowledged {
+				if s, err := again.Load(time.Now(), key, true); err != nil || s.Value != value {
+					t.Errorf("panic at act %d: %s is %q after the next open, %v", at, key, s.Value, err)
+				}
+			}
+			again.Close()
+			if !panicked {
+				if at < 10 {
+					t.Errorf("only %d acts", at)
+				}
+				break
+			}
+		}
+	}
+}
+
+// A plan that panics leaves no lock behind.
+func TestAPlanThatPanicsIsAnErrorOfThatStore(t *testing.T) {
+	d := openTestDisk(t, filepath.Join(t.TempDir(), "kv.db"))
+	put(t, d, "k", "v")
+	inAMinute(t, "the calls", func() {
+		err := d.Do(context.Background(), func(*Plan) error { panic("a bug") })
+		if !errors.Is(err, kverr.CommitUnknown) || !errors.Is(err, kverr.Corrupt) {
+			t.Errorf("a plan that panics: %v", err)
+		}
+		if err := set(d, "k", "w"); !errors.Is(err, kverr.Corrupt) {
+			t.Errorf("the next set: %v", err)
+		}
+	})
+	inAMinute(t, "the close", func() { d.Close() })
+}
+
+// inAMinute fails if fn takes a minute.
+func inAMinute(t *testing.T, what string, fn func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fn()
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatalf("%s: a minute has passed", what)
+	}
+}
+
+func openWithOptions(t *testing.T, path string, opts DiskOptions) *Disk {
+	t.Helper()
+	loc, err := (*access.List)(nil).Locate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := OpenDisk(t.Context(), loc, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func set(d *Disk, key, value string) error {
+	return d.Do(context.Background(), func(p *Plan) error {
+		was, err := p.State(key, false)
+		p.Change(key, was, State{Exists: true, Value: value})
+		return err
+	})
+}
