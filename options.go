@@ -17,7 +17,7 @@ const (
 	DefaultMaxCreatedFiles   = 1024            // files that the scripts of a registry create
 	DefaultMaxTasks          = 1024            // background tasks of a registry that run at once
 	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
-	DefaultMaxOperationBytes = 64 << 20        // bytes of memory that one call on many keys, or one decoded value, takes
+	DefaultMaxOperationBytes = 256 << 20       // bytes of memory that one call on many keys, or one decoded value, takes
 	DefaultMaxMemoryBytes    = 1 << 30         // bytes of one in-memory store
 	DefaultLogBytes          = 8 << 20         // bytes of the log in front of a file
 	DefaultLockTimeout       = 1 * time.Second // wait for another process's file lock
@@ -136,9 +136,10 @@ func MaxValueBytes(n int) Option {
 // which the store bounds.
 //
 // It also limits what one value takes, encoded and decoded, as three times MaxValueBytes
-// does where that is more (an update holds two values, the old and the new); a value of up to 4 KiB is never too large. A larger one is ErrTooLarge when it is stored, and when
-// it is read from a store that took it from elsewhere. A list of n dicts of None, of
-// 3n bytes when encoded, takes 528n. n of zero or less sets DefaultMaxOperationBytes.
+// does where that is more (an update holds two values, the old and the new); a value
+// of up to 4 KiB is never too large. A larger one is ErrTooLarge when it is stored, and
+// when it is read from a store that took it from elsewhere. A list of n dicts of None,
+// of 3n bytes when encoded, takes 528n. n of zero or less sets DefaultMaxOperationBytes.
 func MaxOperationBytes(n int) Option {
 	return func(o *options) {
 		if n <= 0 {

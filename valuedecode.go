@@ -13,7 +13,7 @@ import (
 
 // Decode returns the value as a Go value of its own, of the types that Encode
 // lists. What is not the encoding of a value is an error that is ErrCorrupt. One
-// that would take more than 64 MiB of memory, and more than three times its Len, is
+// that would take more than 256 MiB of memory, and more than three times its Len, is
 // ErrTooLarge; see DecodeWithin.
 func (v Value) Decode() (any, error) {
 	return v.decodeWithin(context.Background(), max(DefaultMaxOperationBytes, decodedGrowth*int64(v.Len())))
