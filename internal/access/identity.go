@@ -35,6 +35,13 @@ func Keep(f *os.File, like os.FileInfo) (kept bool, err error) {
 	return sameGroup && (!ok || uid == wantUID) && info.Mode().Perm() == like.Mode().Perm(), nil
 }
 
+// Alike reports whether two files have the same owner and the same permissions.
+func Alike(a, b os.FileInfo) bool {
+	uidA, gidA, _ := owner(a)
+	uidB, gidB, _ := owner(b)
+	return uidA == uidB && gidA == gidB && a.Mode().Perm() == b.Mode().Perm()
+}
+
 // NoPermission says which of a store's files this process has no permission for, and
 // who has. what is the file, as a sentence names it; info may be nil. Other errors are
 // returned as they are.

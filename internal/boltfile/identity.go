@@ -22,6 +22,24 @@ func (f *File) keep(made *os.File) (kept bool, err error) {
 	return access.Keep(made, like)
 }
 
+// keepLog is keep for a log. The syncs of a log make only its data durable: its owner and
+// its permissions need a sync for themselves, before a power cut could leave the file to
+// a user who cannot open the log that it needs.
+func (f *File) keepLog(log *os.File) error {
+	was, err := log.Stat()
+	if err != nil {
+		return err
+	}
+	if _, err := f.keep(log); err != nil {
+		return err
+	}
+	is, err := log.Stat()
+	if err != nil || access.Alike(was, is) {
+		return err
+	}
+	return f.dir.SyncFile(log)
+}
+
 // temp makes a temporary file beside this one, with its owner and permissions.
 func (f *File) temp(kind string) (tmp *os.File, name string, err error) {
 	tmp, name, err = f.dir.Temp(kind)

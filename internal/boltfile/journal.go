@@ -173,7 +173,7 @@ func (d *Disk) makeLog() error {
 		err = f.lock()
 	}
 	if err == nil {
-		_, err = d.file.keep(file)
+		err = d.file.keepLog(file)
 	}
 	if err != nil {
 		file.Close()

@@ -68,8 +68,8 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 // resume makes the log that was checked the one that takes records.
 func (d *Disk) resume(f *logFile, ref *logRef, end wal.Pos) error {
 	if access.Links(f.info) == 1 { // it may have been made by a process of another user
-		if _, err := d.file.keep(f.File); err != nil {
-			return err
+		if err := d.file.keepLog(f.File); err != nil {
+			return access.DiskError(err)
 		}
 	}
 	log, err := wal.Resume(f, f.size, ref.id, ref.pos, end, d.logOptions(f))
