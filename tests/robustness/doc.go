@@ -8,6 +8,7 @@
 //	powercut_test.go   every state that a power cut may leave is opened and read
 //	workloads_test.go  what is done to stores meanwhile, and what fails
 //	history_test.go    what a store may and must hold, by what was acknowledged
+//	owned_test.go      files that are mounted by themselves, and owners and modes
 //	programs_test.go   the processes that use stores while they are traced
 //	faults_test.go     each call of the system fails once
 //	broken_test.go     faults that the tests have to find

@@ -20,6 +20,8 @@ type note struct {
 	Seen   map[string]string `json:",omitempty"` // all keys of the writer, as they were read
 	Looked bool              `json:",omitempty"` // Seen is true
 	Synced bool              `json:",omitempty"` // all that was done is on disk, whatever the mode
+	Alone  bool              `json:",omitempty"` // from now on the file is all of the store
+	Kept   bool              `json:",omitempty"` // from now on the log has the owner and the mode of the store
 	Wrong  string            `json:",omitempty"` // what the program itself found
 }
 
@@ -103,6 +105,8 @@ type timeline struct {
 type history struct {
 	mayLose time.Duration // acknowledged writes of the last of it
 	writers map[string]*timeline
+	alone   bool
+	kept    bool
 }
 
 func newHistory(mayLose time.Duration) *history {
@@ -151,6 +155,10 @@ func (h *history) add(e *powercut.Event) error {
 }
 
 func (h *history) take(n *note, at int64) error {
+	if n.Alone || n.Kept {
+		h.alone, h.kept = h.alone || n.Alone, h.kept || n.Kept
+		return nil
+	}
 	t := h.writer(n.Writer)
 	switch {
 	case n.Wrong != "":
@@ -188,11 +196,13 @@ func (h *history) take(n *note, at int64) error {
 type moment struct {
 	at      int64
 	allowed map[string][]world
+	alone   bool
+	kept    bool
 }
 
 // now freezes the history at a time.
 func (h *history) now(at int64) *moment {
-	m := &moment{at, map[string][]world{}}
+	m := &moment{at: at, allowed: map[string][]world{}, alone: h.alone, kept: h.kept}
 	for name, t := range h.writers {
 		first := len(t.steps) - 1
 		for h.mayLose > 0 && first > 0 && t.steps[first].at > at-int64(h.mayLose) {

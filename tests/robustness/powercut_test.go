@@ -179,6 +179,9 @@ func (x *examination) look(dir string, j job) error {
 	if len(j.state.Files) == 0 { // nothing but a folder: the store was never there
 		return j.moment.check(nil)
 	}
+	if err := j.moment.leave(dir, j.state.Files); err != nil {
+		return err
+	}
 	seen, err := x.read(dir, time.Unix(0, j.moment.at))
 	if err != nil {
 		return err
@@ -202,7 +205,7 @@ func fill(dir string, files map[string]*powercut.Image) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(content.WriteTo(f), f.Close()); err != nil {
+		if err := errors.Join(content.WriteTo(f), own(f, content.Attrs), f.Close()); err != nil {
 			return err
 		}
 	}
@@ -215,6 +218,7 @@ type process struct {
 	args    []string
 	fail    func(powercut.Call) syscall.Errno
 	kill    func(powercut.Call) bool
+	mounts  bool // it mounts the file by itself
 }
 
 // workload is what is done to a store, by processes one after the other, and
@@ -225,6 +229,7 @@ type workload struct {
 	again     *process      // after some of the cuts, which is then cut itself
 	mayLose   time.Duration // acknowledged writes of the last of it
 	read      reader
+	mounts    bool // a process mounts the file by itself
 }
 
 // Of each run of a workload so many states are looked at, and so many are lived
@@ -282,6 +287,7 @@ func (w *workload) live(t testing.TB, x *examination, j job, n int) {
 		t.Fatalf("after %s, %s: %v", j.where, j.state.What, err)
 	}
 	h := newHistory(w.mayLose)
+	h.alone, h.kept = j.moment.alone, j.moment.kept
 	for name, worlds := range j.moment.allowed {
 		h.writers[name] = &timeline{steps: []step{{j.moment.at, worlds}}}
 	}
@@ -290,7 +296,7 @@ func (w *workload) live(t testing.TB, x *examination, j job, n int) {
 }
 
 func (p *process) run(r *powercut.Recorder, dir string) error {
-	r.Fail, r.Kill = p.fail, p.kill
+	r.Fail, r.Kill, r.Mounts = p.fail, p.kill, p.mounts
 	argv, env := program(p.program, dir, p.args...)
 	_, err := r.Run(argv, env)
 	return err

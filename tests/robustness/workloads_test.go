@@ -159,6 +159,20 @@ var workloads = map[string]workload{
 	"a file that another store stands in for": {uncut: 1, read: readMoved, processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("mixed", "1", "8"), 60), run("stand-in"), run("set", "1", "3")}
 	}},
+	"a file that is mounted by itself": {uncut: 1, mounts: true, processes: always(created, mounted("mounted", "always")), again: againMounted("mounted", "always")},
+	"a file that is mounted by itself, in interval mode": {uncut: 1, mounts: true, mayLose: intervalOfTests + intervalLate, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, mounted("mounted", "interval"), 200), mounted("mounted", "interval")}
+	}},
+	"killed with a log, and mounted by itself": {uncut: 1, mounts: true, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("mixed", "1", "30"), 80), killed(random, mounted("mounted", "always"), 120), mounted("mounted", "always")}
+	}},
+	"the owner and the mode of the store": {uncut: 2, read: readOwned, processes: always(created, run("give away", "kv.db"), run("owned"), run("owned")), again: again("owned")},
+	"an owner and a mode, and a kill": {uncut: 2, read: readOwned, processes: func(random *rand.Rand) []process {
+		return []process{created, run("give away", "kv.db"), killed(random, run("owned"), 200), run("owned")}
+	}, again: again("owned")},
+	"a store and its log that get another owner and mode": {uncut: 3, read: readOwned, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("mixed", "1", "30"), 80), run("give away", "kv.db"), killed(random, run("owned"), 200), run("owned")}
+	}},
 	"a failed sync of the folder": {processes: func(random *rand.Rand) []process {
 		return []process{failing(random, run("retry"), "syncdir", 2)}
 	}},
@@ -173,6 +187,9 @@ func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			w := workloads[name]
+			if w.mounts && !mayMount() {
+				t.Skip("this process may not mount")
+			}
 			if w.read == nil {
 				w.read = readStore
 			}

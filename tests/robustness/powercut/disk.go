@@ -28,20 +28,26 @@ const (
 	SyncDir                   // a sync of the folder succeeded
 	SyncDirFailed             // a sync of the folder failed
 	Name                      // Names were changed, all at once
+	Attr                      // File was given the owner and mode Attrs
 	Killed                    // the process was killed
 )
 
 // Event is one thing that happened, in the order in which it did.
 type Event struct {
-	Kind   Kind
-	At     int64 // nanoseconds since 1970
-	File   int   // a number for each file ever created, whatever its name
-	Offset int64
-	Data   []byte
-	Begin  int            // of a sync: the number of events before it began
-	Names  map[string]int // name -> file; noFile: the name is gone
-	Text   string
+	Kind     Kind
+	At       int64 // nanoseconds since 1970
+	File     int   // a number for each file ever created, whatever its name
+	Offset   int64
+	Data     []byte
+	Begin    int            // of a sync: the number of events before it began
+	Names    map[string]int // name -> file; noFile: the name is gone
+	Attrs    *Attrs         // with a name: those that File was created with
+	DataOnly bool           // of a sync: it makes no owner or mode durable
+	Text     string
 }
+
+// Attrs are the owner and the mode of a file.
+type Attrs struct{ Mode, UID, GID uint32 }
 
 const noFile = -1
 
@@ -64,10 +70,12 @@ type nameChange struct {
 // diskFile is a file with the versions of its pages that are newer than what is
 // on disk for certain.
 type diskFile struct {
-	durable map[int64]*page
-	later   map[int64][]version
-	size    int64
-	sizes   []sizeVersion
+	durable    map[int64]*page
+	later      map[int64][]version
+	size       int64
+	sizes      []sizeVersion
+	attrs      Attrs
+	attrsLater []attrVersion
 }
 
 // A page never changes: what is written makes a new one.
@@ -87,6 +95,11 @@ type version struct {
 	event int
 	page  *page
 	clean bool // its sync failed, and the kernel does not try again
+}
+
+type attrVersion struct {
+	event int
+	attrs Attrs
 }
 
 type sizeVersion struct {
@@ -114,6 +127,9 @@ func (d *Disk) Play(e *Event) {
 		d.file(e.File).truncate(d.events-1, e.Offset)
 	case Sync:
 		d.file(e.File).sync(e.Begin)
+		if !e.DataOnly {
+			d.file(e.File).syncAttrs(e.Begin)
+		}
 	case SyncFailed:
 		d.file(e.File).syncFailed(e.Begin)
 	case SyncDir:
@@ -123,7 +139,13 @@ func (d *Disk) Play(e *Event) {
 			n++
 		}
 		d.later = d.later[n:]
+	case Attr:
+		f := d.file(e.File)
+		f.attrsLater = append(f.attrsLater, attrVersion{d.events - 1, *e.Attrs})
 	case Name:
+		if e.Attrs != nil {
+			d.file(e.File).attrs = *e.Attrs
+		}
 		d.later = append(d.later, nameChange{d.events - 1, e.Names})
 	}
 }
@@ -215,6 +237,12 @@ func (f *diskFile) sync(begin int) {
 	}
 }
 
+func (f *diskFile) syncAttrs(begin int) {
+	for len(f.attrsLater) > 0 && f.attrsLater[0].event < begin {
+		f.attrs, f.attrsLater = f.attrsLater[0].attrs, f.attrsLater[1:]
+	}
+}
+
 func (f *diskFile) syncFailed(begin int) {
 	for _, versions := range f.later {
 		for i := range versions {
@@ -233,6 +261,7 @@ type choice struct {
 	newest bool                 // all that the others do not say
 	pages  map[pageOf]pageState // else as it is for certain
 	sizes  map[int]int          // file -> number of its sizes that came true
+	attrs  map[int]int          // file -> number of its owners and modes that came true
 	names  []bool               // one for each change of names
 }
 
@@ -249,8 +278,9 @@ type pageState struct {
 	bytes          int   // so many bytes at the beginning are of other
 }
 
-// Image is the content of a file.
+// Image is a file: what it holds, and whose it is.
 type Image struct {
+	Attrs Attrs
 	size  int64
 	pages map[int64]*page // without those of zeros
 }
@@ -330,7 +360,15 @@ func (d *Disk) image(n int, c *choice) *Image {
 	} else if k > 0 {
 		size = f.sizes[k-1].size
 	}
-	image := &Image{size: size, pages: make(map[int64]*page, len(f.durable)+len(f.later))}
+	attrs := f.attrs
+	k, chosen := c.attrs[n]
+	if !chosen && c.newest {
+		k = len(f.attrsLater)
+	}
+	if k > 0 {
+		attrs = f.attrsLater[k-1].attrs
+	}
+	image := &Image{Attrs: attrs, size: size, pages: make(map[int64]*page, len(f.durable)+len(f.later))}
 	for at, p := range f.durable {
 		image.put(at, p)
 	}

@@ -85,3 +85,33 @@ func TestAPowerCutLeavesWhatWasSyncedAndAnyPartOfTheRest(t *testing.T) {
 		})
 	}
 }
+
+func TestAnOwnerIsDurableAfterASyncThatIsNotOfTheDataAlone(t *testing.T) {
+	first, last := Attrs{Mode: 0o600}, Attrs{Mode: 0o640, UID: 7, GID: 8}
+	events := []Event{
+		{Kind: Name, Names: map[string]int{"f": 0}, Attrs: &first},
+		{Kind: SyncDir, Begin: 9},
+		{Kind: Attr, Attrs: &last},
+		{Kind: Sync, Begin: 9, DataOnly: true},
+		{Kind: Sync, Begin: 2}, // it began before
+		{Kind: Sync, Begin: 9},
+	}
+	for n, want := range map[int][]Attrs{2: {first}, 3: {first, last}, 4: {first, last}, 5: {first, last}, 6: {last}} {
+		d := NewDisk()
+		for i := range events[:n] {
+			d.Play(&events[i])
+		}
+		seen := map[Attrs]bool{}
+		for _, s := range d.States(rand.New(rand.NewPCG(1, 2)), 40) {
+			seen[s.Files["f"].Attrs] = true
+		}
+		for _, a := range want {
+			if !seen[a] {
+				t.Errorf("after %d events no state has %v", n, a)
+			}
+		}
+		if len(seen) != len(want) {
+			t.Errorf("after %d events the file may have %v, want %v", n, seen, want)
+		}
+	}
+}

@@ -26,5 +26,6 @@
 // renamed, unlinked) are durable after a sync of the folder, and until then any
 // part of them may be; after a sync that failed, the pages that it should have
 // written may or may not be on disk, and no later sync will write them, unless
-// they are written to again.
+// they are written to again; a file that is created has its first owner and mode with
+// its name, and later ones are durable after an fsync of it, not after an fdatasync.
 package powercut

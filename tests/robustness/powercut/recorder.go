@@ -18,7 +18,7 @@ import (
 // Call is a system call on the folder or a file in it, before it is made.
 type Call struct {
 	Number int    // of the calls of this process that change something, from 1; 0: it is a look
-	Op     string // "open", "opendir", "write", "truncate", "sync", "syncdir", "link", "rename", "unlink" or "look"
+	Op     string // "open", "opendir", "write", "truncate", "sync", "syncdir", "link", "rename", "unlink", "own" or "look"
 	Name   string // of the file; of the new name where there are two
 }
 
@@ -29,6 +29,8 @@ type Recorder struct {
 	// Kill has the process killed before a call. It comes a call or two later
 	// if another thread is in the middle of a write.
 	Kill func(Call) bool
+	// Mounts has the process see mounts that it makes alone. It takes the rights of root.
+	Mounts bool
 
 	Events []Event
 
@@ -56,6 +58,7 @@ type call struct {
 	copied   bool   // data is known afterwards only
 	fd       uint64
 	begin    int
+	dataOnly bool
 }
 
 // NewRecorder returns a recorder of a folder. What is there is on disk.
@@ -74,7 +77,7 @@ func NewRecorder(dir string) (*Recorder, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := r.create(e.Name(), inode(filepath.Join(dir, e.Name())))
+		n := r.create(e.Name(), filepath.Join(dir, e.Name()))
 		image := NewImage(content)
 		for at, p := range image.pages {
 			r.record(Event{Kind: Write, File: n, Offset: at * pageBytes, Data: p[:]})
@@ -94,12 +97,19 @@ func (r *Recorder) record(e Event) {
 	r.disk.Play(&e)
 }
 
-func (r *Recorder) create(name string, inode uint64) int {
+// create records a new file, which is found by a path.
+func (r *Recorder) create(name, path string) int {
 	n := r.files
 	r.files++
-	r.names[name], r.inodes[inode] = n, n
-	r.record(Event{Kind: Name, Names: map[string]int{name: n}})
+	r.names[name], r.inodes[inode(path)] = n, n
+	r.record(Event{Kind: Name, File: n, Names: map[string]int{name: n}, Attrs: attrsOf(path)})
 	return n
+}
+
+func attrsOf(path string) *Attrs {
+	var info syscall.Stat_t
+	syscall.Stat(path, &info) // where it fails, compare finds the difference
+	return &Attrs{Mode: info.Mode & 0o7777, UID: info.Uid, GID: info.Gid}
 }
 
 func inode(path string) uint64 {
@@ -117,7 +127,7 @@ func (r *Recorder) Run(argv, env []string) (killed bool, err error) {
 	done := make(chan error)
 	go func() { // its thread is the tracer, and ends with it
 		r.calls, r.killed, r.inFlight = 0, false, map[int]*call{}
-		r.tracer = &tracer{entered: r.entered, left: r.left}
+		r.tracer = &tracer{mounts: r.Mounts, entered: r.entered, left: r.left}
 		done <- r.tracer.run(argv, append(env, "GODEBUG=asyncpreemptoff=1"))
 	}()
 	if err := <-done; err != nil {
@@ -148,6 +158,8 @@ func (r *Recorder) compare() error {
 			return fmt.Errorf("the record is not complete: it has no file %s", e.Name())
 		case !w.Equal(NewImage(got)):
 			return fmt.Errorf("the record is not complete: file %s has %d bytes, by the record %d", e.Name(), len(got), w.size)
+		case w.Attrs != *attrsOf(filepath.Join(r.dir, e.Name())):
+			return fmt.Errorf("the record is not complete: file %s has another owner or mode than %v", e.Name(), w.Attrs)
 		}
 	}
 	if len(entries) != len(want) {
@@ -254,7 +266,17 @@ func (r *Recorder) decode(s *stopped) (*call, error) {
 		if r.link(s.arg(0)) == r.dir {
 			return &call{Call: Call{Op: "syncdir", Name: "."}}, nil
 		}
-		return r.onFile(s.arg(0), "sync")
+		c, err := r.onFile(s.arg(0), "sync")
+		if c != nil {
+			c.dataOnly = n == syscall.SYS_FDATASYNC
+		}
+		return c, err
+	case syscall.SYS_FCHMOD, syscall.SYS_FCHOWN:
+		return r.onFile(s.arg(0), "own")
+	case syscall.SYS_CHMOD, syscall.SYS_CHOWN, syscall.SYS_LCHOWN:
+		return r.oneName("own", atWorkingDir, s.arg(0))
+	case syscall.SYS_FCHMODAT, syscall.SYS_FCHOWNAT, sysFchmodat2:
+		return r.oneName("own", s.arg(0), s.arg(1))
 	case syscall.SYS_OPEN, syscall.SYS_CREAT:
 		return r.open(s, atWorkingDir, s.arg(0), s.arg(1))
 	case syscall.SYS_OPENAT:
@@ -458,17 +480,23 @@ func (r *Recorder) left(s *stopped) (err error) {
 	case "truncate":
 		r.record(Event{Kind: Truncate, File: c.file, Offset: c.at})
 	case "sync":
-		r.record(Event{Kind: Sync, File: c.file, Begin: c.begin})
+		r.record(Event{Kind: Sync, File: c.file, Begin: c.begin, DataOnly: c.dataOnly})
 	case "syncdir":
 		r.record(Event{Kind: SyncDir, Begin: c.begin})
 	case "open":
 		if c.created {
 			if _, there := r.names[c.new]; !there { // else another thread was faster
-				r.create(c.new, inode(fmt.Sprintf("/proc/%d/fd/%d", r.tracer.pid, result)))
+				r.create(c.new, fmt.Sprintf("/proc/%d/fd/%d", r.tracer.pid, result))
 			}
 		} else if c.cut {
 			r.record(Event{Kind: Truncate, File: r.names[c.new]})
 		}
+	case "own":
+		path := fmt.Sprintf("/proc/%d/fd/%d", r.tracer.pid, int32(c.fd))
+		if c.old != "" {
+			c.file, path = r.names[c.old], filepath.Join(r.dir, c.old)
+		}
+		r.record(Event{Kind: Attr, File: c.file, Attrs: attrsOf(path)})
 	case "link":
 		r.names[c.new] = r.names[c.old]
 		r.record(Event{Kind: Name, Names: map[string]int{c.new: r.names[c.old]}})

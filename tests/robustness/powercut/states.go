@@ -24,6 +24,8 @@ func (s *State) Hash() uint64 {
 	var sum uint64
 	for name, image := range s.Files {
 		sum += maphash.Comparable(hashSeed, of{name, -1, image.size})
+		a := image.Attrs
+		sum += maphash.Comparable(hashSeed, of{name, -2, int64(a.Mode)<<40 ^ int64(a.UID)<<20 ^ int64(a.GID)})
 		for n, p := range image.pages { // in any order
 			sum += maphash.Comparable(hashSeed, of{name, n, int64(maphash.Bytes(hashSeed, p[:]))})
 		}
@@ -47,7 +49,7 @@ func (d *Disk) States(random *rand.Rand, n int) []State {
 	}
 	all, none := d.allNames(true), d.allNames(false)
 	add(&choice{newest: true}, "everything written")
-	if len(pages) == 0 && len(d.later) == 0 && !d.sizesOpen() {
+	if len(pages) == 0 && len(d.later) == 0 && !d.sizesOpen() && len(d.attrsOpen()) == 0 {
 		return states // nothing is uncertain
 	}
 	add(&choice{}, "nothing that was not synced")
@@ -71,6 +73,11 @@ func (d *Disk) States(random *rand.Rand, n int) []State {
 				clear(names[i:])
 				add(&choice{newest: true, names: names}, "everything written, changes of names from %v on lost", d.later[i].names)
 			})
+	}
+	for _, n := range d.attrsOpen() {
+		more = append(more, func() {
+			add(&choice{newest: true, attrs: map[int]int{n: 0}}, "everything written, owner and mode of file %d lost", n)
+		})
 	}
 	for _, p := range pages {
 		versions := len(d.files[p.file].later[p.page])
@@ -137,12 +144,23 @@ func (d *Disk) sizesOpen() bool {
 	return false
 }
 
+// attrsOpen lists the files whose owner and mode are not certain.
+func (d *Disk) attrsOpen() (files []int) {
+	for n, f := range d.files {
+		if len(f.attrsLater) > 0 && d.mayBeNamed(n) {
+			files = append(files, n)
+		}
+	}
+	return files
+}
+
 func (d *Disk) random(random *rand.Rand, pages []pageOf) *choice {
-	c := &choice{pages: map[pageOf]pageState{}, sizes: map[int]int{}, names: d.allNames(false)}
+	c := &choice{pages: map[pageOf]pageState{}, sizes: map[int]int{}, attrs: map[int]int{}, names: d.allNames(false)}
 	for i := range c.names {
 		c.names[i] = random.IntN(3) > 0
 	}
 	for n, f := range d.files {
+		c.attrs[n] = random.IntN(len(f.attrsLater) + 1)
 		c.sizes[n] = len(f.sizes)
 		if len(f.sizes) > 0 && random.IntN(2) == 0 {
 			c.sizes[n] = random.IntN(len(f.sizes) + 1)

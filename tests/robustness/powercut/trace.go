@@ -22,6 +22,7 @@ var traced = []uintptr{
 	syscall.SYS_MKDIR, syscall.SYS_MKDIRAT, syscall.SYS_RMDIR,
 	syscall.SYS_SENDFILE, sysCopyFileRange, syscall.SYS_SPLICE,
 	syscall.SYS_NEWFSTATAT,
+	syscall.SYS_FCHMOD, syscall.SYS_FCHOWN, syscall.SYS_CHMOD, syscall.SYS_CHOWN, syscall.SYS_LCHOWN, syscall.SYS_FCHMODAT, syscall.SYS_FCHOWNAT, sysFchmodat2,
 }
 
 // Numbers that package syscall lacks.
@@ -32,6 +33,7 @@ const (
 	sysCopyFileRange = 326
 	sysPwritev2      = 328
 	sysOpenat2       = 437
+	sysFchmodat2     = 452
 
 	optionSysGood   = 0x1
 	optionSeccomp   = 0x80
@@ -86,6 +88,7 @@ func Enter() {
 // tracer follows a process and its threads from one call to the next.
 type tracer struct {
 	pid     int
+	mounts  bool                                    // the process has a table of mounts for itself
 	entered func(*stopped) (follow bool, err error) // before a call; follow: left is to be told
 	left    func(*stopped) error                    // after it
 	known   map[int]*stopped                        // by thread
@@ -115,9 +118,11 @@ func (s *stopped) skip(result int64) error {
 // anything else, because its thread is the tracer.
 func (t *tracer) run(argv, env []string) error {
 	runtime.LockOSThread()
-	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
-		Env: env, Files: []uintptr{0, 2, 2}, Sys: &syscall.SysProcAttr{Ptrace: true},
-	})
+	sys := &syscall.SysProcAttr{Ptrace: true}
+	if t.mounts {
+		sys.Unshareflags = syscall.CLONE_NEWNS
+	}
+	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{Env: env, Files: []uintptr{0, 2, 2}, Sys: sys})
 	if err != nil {
 		return err
 	}
