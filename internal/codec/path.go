@@ -28,7 +28,7 @@ func (p *PathError) Unwrap() error { return p.Kind }
 
 // Limits of a path in a message.
 const (
-	maxPathBytes = 200
+	maxPathBytes = 120
 	cut          = "..."
 )
 
@@ -36,7 +36,7 @@ const (
 func At(err error, step string) error {
 	switch p, ok := err.(*PathError); {
 	case !ok:
-	case len(p.path) < maxPathBytes:
+	case p.path == "" || len(step)+len(p.path) <= maxPathBytes && !strings.HasPrefix(p.path, cut):
 		p.path = step + p.path
 	case !strings.HasPrefix(p.path, cut): // the outermost steps are left out
 		p.path = cut + p.path
@@ -47,10 +47,11 @@ func At(err error, step string) error {
 // Along is At for the steps from the value to the part, in this order.
 func Along(err *PathError, steps []string) error {
 	for _, s := range steps {
-		if err.path += s; len(err.path) > maxPathBytes {
+		if err.path != "" && len(err.path)+len(s) > maxPathBytes {
 			err.path += cut
 			break
 		}
+		err.path += s
 	}
 	return err
 }
