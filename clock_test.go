@@ -3,6 +3,7 @@ package extlibs_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -132,4 +133,23 @@ func TestAFarDeadlineDoesNotStopTheSweeper(t *testing.T) {
 			}
 		})
 	})
+}
+
+// copyCrashed copies the two files of a store that is open, as a crash leaves them.
+func copyCrashed(t *testing.T, from, to string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-log"} {
+		data, err := os.ReadFile(from + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, to+suffix, data)
+	}
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

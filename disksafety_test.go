@@ -20,19 +20,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
-// names are those in a folder.
-func names(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
-}
-
 func TestAStoreWhoseFileIsDeletedOrReplacedTakesNoWritesAndSaysSo(t *testing.T) {
 	t.Parallel()
 	for name, take := range map[string]func(path string) error{

@@ -39,13 +39,6 @@ func crashed(t *testing.T, n int, opts ...extlibs.Option) (file, log []byte) {
 	return file, log
 }
 
-func write(t *testing.T, path string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // prefix opens a store that crashed left, and returns how many of its keys are
 // there: the first ones and no others.
 func prefix(t *testing.T, path string, opts ...extlibs.Option) (n int, err error) {
@@ -399,18 +392,6 @@ func TestAFullDiskIsNotAskedForALogAtEachWrite(t *testing.T) {
 	}
 	if most := 1 + int(time.Since(began)/(100*time.Millisecond)); tries < 1 || tries > most {
 		t.Errorf("%d tries for %d sets, want 1 to %d", tries, sets, most)
-	}
-}
-
-// copyCrashed copies the two files of a store that is open, as a crash leaves them.
-func copyCrashed(t *testing.T, from, to string) {
-	t.Helper()
-	for _, suffix := range []string{"", "-log"} {
-		data, err := os.ReadFile(from + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, to+suffix, data)
 	}
 }
 

@@ -106,3 +106,16 @@ func TestNoFileThatSomebodyElseMadeIsTakenForALeftOver(t *testing.T) {
 		}
 	}
 }
+
+// names are those in a folder.
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
