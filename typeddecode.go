@@ -74,11 +74,7 @@ func scriptType(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-var (
-	typeTuple = reflect.TypeFor[Tuple]()
-	typeSet   = reflect.TypeFor[Set]()
-	typeDict  = reflect.TypeFor[Dict]()
-)
+var typeDict = reflect.TypeFor[Dict]()
 
 // assign stores a decoded value in dst, which is zero.
 func assign(ctx context.Context, v any, dst reflect.Value) error {

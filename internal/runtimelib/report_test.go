@@ -104,10 +104,12 @@ func TestATaskHasTheHostsValuesAndNoneOfThoseThatMarkACall(t *testing.T) {
 	type markOfOurs struct{}
 	host := new(int)
 	ctx := context.WithValue(t.Context(), host, "host's")
-	ctx = context.WithValue(ctx, "plain text", "host's") //nolint:staticcheck // as hosts do
+	//lint:ignore SA1029 hosts do so
+	ctx = context.WithValue(ctx, "plain text", "host's")
 	ctx = context.WithValue(ctx, markOfOurs{}, "of a call")
 	ctx = context.WithValue(ctx, object.INTEGER_OBJ, "of a call")
-	ctx = context.WithValue(ctx, envKey, object.NewEnvironment()) //nolint:staticcheck // as the interpreter does
+	//lint:ignore SA1029 the interpreter does so
+	ctx = context.WithValue(ctx, envKey, object.NewEnvironment())
 	life, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	inherited := func(key any) any {
