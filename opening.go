@@ -142,6 +142,9 @@ func (r *Registry) wait(ctx context.Context, o *opening) error {
 		o.cancel()
 	}
 	r.mu.Unlock()
+	if !o.isFile {
+		return kverr.Errorf(ErrUnavailable, "the server has not answered yet: %w", ctx.Err())
+	}
 	return kverr.Errorf(ctx.Err(), "the store is still being opened: %w", ctx.Err())
 }
 

@@ -234,7 +234,7 @@ func TestTimeout(t *testing.T) {
 func TestTimeoutCanBeCaught(t *testing.T) {
 	p := scriptling.New()
 	p.EnableOutputCapture()
-	_, err := p.EvalWithTimeout(time.Millisecond, "try:\n    while True: pass\nexcept Exception as e:\n    print(e)")
+	_, err := p.EvalWithTimeout(50*time.Millisecond, "try:\n    while True: pass\nexcept Exception as e:\n    print(e)")
 	if err != nil || p.GetOutput() != "execution timeout\n" {
 		t.Errorf("got error %v", err)
 	}
