@@ -148,6 +148,9 @@ func checkedCall(t *testing.T, call string, p *scriptling.Scriptling, allowed in
 }
 
 func TestNoValueTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) {
+	if underRace() {
+		t.Skip("the race detector multiplies what the process takes")
+	}
 	shape, isChild := os.LookupEnv(memoryChild)
 	if !isChild {
 		for shape := range valueShapes {
@@ -194,6 +197,9 @@ func TestNoValueTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) {
 }
 
 func TestNoCallOnManyKeysTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) {
+	if underRace() {
+		t.Skip("the race detector multiplies what the process takes")
+	}
 	const name = "TestNoCallOnManyKeysTakesMoreMemoryThanTheLimitOfAnOperation"
 	child, isChild := os.LookupEnv(memoryChild)
 	if !isChild {
