@@ -19,7 +19,7 @@ const (
 	sizeFewPairs  = 448 // a map of up to 8 pairs, which has room for 8
 	sizePair      = 128 // in a larger map, which is up to half empty
 	sizeFewMember = 320 // the same for sets, which grow as their elements come
-	sizeMember    = 176
+	sizeMember    = 200
 	sizeTupleKey  = 32 // an element of a tuple, which may be a dict's key: also in the text of that
 
 	fewPairs = 8
