@@ -60,6 +60,8 @@ func baseBytes(t *testing.T, keys int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	whole := newImage(b)
+	b = b[:whole.n*whole.size] // without the blocks that are allocated for later growth
 	if bases.files == nil {
 		bases.files = map[int][]byte{}
 	}
