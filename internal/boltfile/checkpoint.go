@@ -127,7 +127,9 @@ func (d *Disk) kick() {
 	d.kicked = true
 	d.inFlight.Go(func() {
 		defer func() { d.recovered(recover(), nil) }()
-		d.lock(context.Background())
+		if d.lock(context.Background()) != nil {
+			return // the store was abandoned
+		}
 		defer d.unlock()
 		d.plan.Lock()
 		d.kicked = false

@@ -474,10 +474,14 @@ func (d *Disk) makeRoom(ctx context.Context, p *Plan) error {
 	return d.checkpoint(false)
 }
 
-// lock waits for the right to write to the file.
+// lock waits for the right to write to the file, which nobody has once it is closed.
 func (d *Disk) lock(ctx context.Context) error {
 	select {
 	case d.checkpoints <- struct{}{}:
+		if d.over.Load() {
+			d.unlock()
+			return kverr.Closed
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 func openTestDisk(t *testing.T, path string) *Disk {
@@ -171,4 +172,28 @@ func within[T any](t *testing.T, c <-chan T) (v T) {
 		t.Fatal("it hangs")
 	}
 	return v
+}
+
+// A write that was planned before a close, and comes to the file after it, fails
+// because the store is closed: nothing is wrong with the file's name.
+func TestAWriteThatACloseOvertakesIsClosed(t *testing.T) {
+	d := openTestDisk(t, filepath.Join(t.TempDir(), "kv.db"))
+	put(t, d, "key", "value")
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := &Plan{d: d, log: d.log, puts: true, call: call{weight: weight{net: 1 << 30}}}
+	for what, step := range map[string]func() error{
+		"write through":  func() error { return d.writeThrough(context.Background(), p, func(*Plan) error { return nil }) },
+		"extend":         func() error { _, err := d.extend(context.Background(), p); return err },
+		"extend a file":  func() error { return d.file.extend(p.call.weight) },
+		"make room":      func() error { return d.makeRoom(context.Background(), p) },
+		"a backup":       func() error { _, err := d.snapshotTx(context.Background()); return err },
+		"look at names":  d.file.inPlace,
+		"ask for writes": d.file.stillThere,
+	} {
+		if err := step(); !errors.Is(err, kverr.Closed) || errors.Is(err, kverr.Unavailable) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 }

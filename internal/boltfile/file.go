@@ -326,7 +326,7 @@ func (f *File) writable() error {
 		return why
 	}
 	err := f.look()
-	if err != nil && !errors.Is(err, kverr.Replaced) {
+	if err != nil && !errors.Is(err, kverr.Replaced) && !errors.Is(err, kverr.Closed) {
 		return kverr.Errorf(kverr.Unavailable, "nothing was done, because the file's name could not be looked at: %w; try again", err)
 	}
 	return err
@@ -344,6 +344,9 @@ func (f *File) inPlace() error {
 // look is inPlace with the engine locked. A file that lost its name takes no writes
 // from then on.
 func (f *File) look() error {
+	if f.db == nil {
+		return kverr.Closed // and so is the folder
+	}
 	err := f.dir.Holds(f.info)
 	if errors.Is(err, kverr.Replaced) {
 		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted, or another is in its place, so nothing can be stored in it; close the store and open it again").(*kverr.Error))
@@ -448,14 +451,14 @@ func (f *File) Close() error {
 	if f.db == nil {
 		return nil
 	}
-	db := f.db
-	f.db = nil
 	var lost error
 	if !f.readOnly { // a look that fails says nothing: what was acknowledged had one of its own
 		if lost = f.writable(); errors.Is(lost, kverr.Unavailable) && f.refused.Load() == nil {
 			lost = nil
 		}
 	}
+	db := f.db
+	f.db = nil
 	err := errors.Join(lost, DiskError(guard(db.Close)), f.dir.Close())
 	f.closing.Wait()
 	return err
