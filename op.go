@@ -60,11 +60,11 @@ type Outcome uint8
 
 // The outcomes of Op.Next.
 const (
-	Keep    Outcome = iota // leave the entry as it is
-	Put                    // store Result.New with the op's TTL
-	PutKeep                // store Result.New with the time left; as Put where nothing was live
-	Touch                  // keep the value, give it the op's TTL
-	Remove                 // remove the entry
+	OutcomeKeep       Outcome = iota // leave the entry as it is
+	OutcomePut                       // store Result.New with the op's TTL
+	OutcomePutKeepTTL                // store Result.New with the time left; as OutcomePut where nothing was live
+	OutcomeTouch                     // keep the value, give it the op's TTL
+	OutcomeRemove                    // remove the entry
 )
 
 // Next says what op makes of the live value old (zero if the key is absent or
@@ -79,51 +79,51 @@ func (op *Op) Next(old Value) (r Result, o Outcome, err error) {
 	}
 	switch op.Kind {
 	case OpSet:
-		r.Applied, r.New, o = true, op.Value, Put
+		r.Applied, r.New, o = true, op.Value, OutcomePut
 	case OpAdd:
 		if absent {
-			r.Applied, r.New, o = true, op.Value, Put
+			r.Applied, r.New, o = true, op.Value, OutcomePut
 		}
 	case OpSwap:
 		if old == op.Old {
-			r.Applied, r.New, o = true, op.Value, PutKeep
+			r.Applied, r.New, o = true, op.Value, OutcomePutKeepTTL
 		}
 	case OpSwapTTL:
 		if old == op.Old {
-			r.Applied, r.New, o = true, op.Value, Put
+			r.Applied, r.New, o = true, op.Value, OutcomePut
 		}
 	case OpDelete:
 		if !absent {
-			r.Applied, o = true, Remove
+			r.Applied, o = true, OutcomeRemove
 		}
 	case OpDeleteIf:
 		if !absent && old == op.Old {
-			r.Applied, o = true, Remove
+			r.Applied, o = true, OutcomeRemove
 		}
 	case OpExpire:
 		if !absent {
-			r.Applied, o = true, Touch
+			r.Applied, o = true, OutcomeTouch
 		}
 	case OpIncr, OpIncrInt:
 		if absent {
 			if _, err := op.Value.number(); err != nil {
-				return Result{}, Keep, err
+				return Result{}, OutcomeKeep, err
 			}
-			r.Applied, r.New, o = true, op.Value, Put
+			r.Applied, r.New, o = true, op.Value, OutcomePut
 			break
 		}
 		if op.Kind == OpIncrInt {
 			if n, err := old.number(); err == nil && n.IsFloat {
-				return Result{}, Keep, kverr.Errorf(ErrType, "the number is a float; it is unchanged")
+				return Result{}, OutcomeKeep, kverr.Errorf(ErrType, "the number is a float; it is unchanged")
 			}
 		}
 		sum, err := addNumbers(old, op.Value)
 		if err != nil {
-			return Result{}, Keep, err
+			return Result{}, OutcomeKeep, err
 		}
-		r.Applied, r.New, o = true, sum, PutKeep
+		r.Applied, r.New, o = true, sum, OutcomePutKeepTTL
 	default:
-		return Result{}, Keep, kverr.Errorf(ErrInvalid, "unknown operation %d", op.Kind)
+		return Result{}, OutcomeKeep, kverr.Errorf(ErrInvalid, "unknown operation %d", op.Kind)
 	}
 	return r, o, nil
 }
@@ -162,15 +162,15 @@ func (op *Op) transition(was keyState, now int64) (next keyState, r Result, chan
 	live := was.live(now)
 	r, outcome, err := op.Next(live)
 	switch {
-	case err != nil || outcome == Keep:
+	case err != nil || outcome == OutcomeKeep:
 		return was, r, false, err
-	case outcome == Remove:
+	case outcome == OutcomeRemove:
 		return keyState{}, r, true, nil
-	case outcome == PutKeep && !live.IsZero():
+	case outcome == OutcomePutKeepTTL && !live.IsZero():
 		return keyState{r.New, was.deadline}, r, true, nil
 	}
 	next = keyState{value: r.New}
-	if outcome == Touch {
+	if outcome == OutcomeTouch {
 		next.value = live
 	}
 	if op.TTL != 0 {

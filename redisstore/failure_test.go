@@ -92,9 +92,9 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 			switch {
 			case err != nil:
 				failed = err
-			case outcome == extlibs.Remove:
+			case outcome == extlibs.OutcomeRemove:
 				delete(next, op.Key)
-			case outcome == extlibs.Put || outcome == extlibs.PutKeep:
+			case outcome == extlibs.OutcomePut || outcome == extlibs.OutcomePutKeepTTL:
 				next[op.Key] = result.New
 			}
 			want = append(want, result)

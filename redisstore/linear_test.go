@@ -44,9 +44,9 @@ var model = porcupine.Model{
 		switch {
 		case err != nil:
 			return got.unknown || got.failed, now
-		case effect == extlibs.Put || effect == extlibs.PutKeep:
+		case effect == extlibs.OutcomePut || effect == extlibs.OutcomePutKeepTTL:
 			next = want.New
-		case effect == extlibs.Remove:
+		case effect == extlibs.OutcomeRemove:
 			next = extlibs.Value{}
 		}
 		return got.unknown || !got.failed && got.result == want, next

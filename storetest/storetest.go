@@ -16,9 +16,9 @@
 //   - Op.Next defines the operations. A store calls it with the live value that
 //     it found, where it stores the outcome; then results, numbers and errors
 //     are right by themselves.
-//   - Put stores with the ttl of the operation, and a ttl of 0 removes an old
-//     one. PutKeep leaves the time left alone; where there was no live value it
-//     is Put.
+//   - OutcomePut stores with the ttl of the operation, and a ttl of 0 removes an old
+//     one. OutcomePutKeepTTL leaves the time left alone; where there was no live value it
+//     is OutcomePut.
 //   - A key is absent from the moment its ttl is over: for Load, LoadMany, Scan,
 //     Len, and the condition of every operation, whether or not anything removed
 //     it.

@@ -125,38 +125,38 @@ func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
 		return r, err
 	}
 	if s.fault == "ignores conditions" && op.Kind == extlibs.OpSwap {
-		r, outcome = extlibs.Result{Applied: true, Old: old, New: op.Value}, extlibs.PutKeep
+		r, outcome = extlibs.Result{Applied: true, Old: old, New: op.Value}, extlibs.OutcomePutKeepTTL
 	}
 	if s.fault == "delete-if ignores the value" && op.Kind == extlibs.OpDeleteIf && !old.IsZero() {
-		r.Applied, outcome = true, extlibs.Remove
+		r.Applied, outcome = true, extlibs.OutcomeRemove
 	}
-	if s.fault == "swap with a ttl keeps the old one" && op.Kind == extlibs.OpSwapTTL && outcome == extlibs.Put {
-		outcome = extlibs.PutKeep
+	if s.fault == "swap with a ttl keeps the old one" && op.Kind == extlibs.OpSwapTTL && outcome == extlibs.OutcomePut {
+		outcome = extlibs.OutcomePutKeepTTL
 	}
 	if s.fault == "old value for nothing" {
 		r.Old = old
 	}
-	if s.fault == "swap drops the ttl" && op.Kind == extlibs.OpSwap && outcome == extlibs.PutKeep {
-		outcome = extlibs.Put
+	if s.fault == "swap drops the ttl" && op.Kind == extlibs.OpSwap && outcome == extlibs.OutcomePutKeepTTL {
+		outcome = extlibs.OutcomePut
 	}
 	if s.fault == "incr takes its ttl each time" && op.Kind == extlibs.OpIncr {
-		outcome = extlibs.Put
+		outcome = extlibs.OutcomePut
 	}
 	if s.fault == "loses the old value" {
 		r.Old = extlibs.Value{}
 	}
 	switch outcome {
-	case extlibs.Remove:
+	case extlibs.OutcomeRemove:
 		delete(s.keys, op.Key)
-	case extlibs.PutKeep:
+	case extlibs.OutcomePutKeepTTL:
 		if !old.IsZero() {
 			s.keys[op.Key] = toyEntry{r.New, s.keys[op.Key].end}
 			break
 		}
 		fallthrough
-	case extlibs.Put, extlibs.Touch:
+	case extlibs.OutcomePut, extlibs.OutcomeTouch:
 		e := toyEntry{value: r.New}
-		if outcome == extlibs.Touch {
+		if outcome == extlibs.OutcomeTouch {
 			e.value = old
 		}
 		if op.TTL != 0 {
