@@ -28,7 +28,7 @@ type Handle struct {
 	name     string // as it is shown
 	key      string // in the registry, where it is not the name: a URL with its password
 	store    Store
-	memory   *memory // the store, if it is one, for the short ways of memoryways.go
+	memory   *memory // the store, if it is one, for the short ways of backend_memory_ways.go
 	inMemory bool    // calls never wait
 	opts     options
 

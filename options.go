@@ -7,8 +7,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/glob"
+	"github.com/scriptling-kv/extlibs/internal/hashtable"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
-	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // Defaults of the options, and bounds that are no options.
@@ -123,7 +123,7 @@ func MaxValueBytes(n int) Option {
 		if n <= 0 {
 			n = DefaultMaxValueBytes
 		}
-		o.maxValueBytes = min(n, memtable.MaxValue)
+		o.maxValueBytes = min(n, hashtable.MaxValue)
 	}
 }
 

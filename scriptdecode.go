@@ -7,7 +7,7 @@ import (
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
-	"github.com/scriptling-kv/extlibs/internal/memtable"
+	"github.com/scriptling-kv/extlibs/internal/hashtable"
 )
 
 // decodeObject makes a script's object of a value, whose decoded size the caller has
@@ -26,7 +26,7 @@ var none = &object.Null{}
 // objectReader makes script objects of what it reads.
 type objectReader struct {
 	codec.Bounds
-	room memtable.Room
+	room hashtable.Room
 }
 
 func (r *objectReader) text(s string, more int) object.Object {
@@ -34,28 +34,28 @@ func (r *objectReader) text(s string, more int) object.Object {
 	if !small || !stringIsText {
 		return object.NewString(s)
 	}
-	return memtable.As[object.String](r.room.Text(s, more))
+	return hashtable.As[object.String](r.room.Text(s, more))
 }
 
 func (r *objectReader) int(i int64, more int) object.Object {
 	if copiesInt(i) {
 		return object.NewInteger(i)
 	}
-	return memtable.As[object.Integer](r.room.Int(i, more))
+	return hashtable.As[object.Integer](r.room.Int(i, more))
 }
 
 func (r *objectReader) float(f float64, more int) object.Object {
 	if !floatIsFloat {
 		return object.NewFloat(f)
 	}
-	return memtable.As[object.Float](r.room.Float(f, more))
+	return hashtable.As[object.Float](r.room.Float(f, more))
 }
 
 // What the interpreter's objects are made of.
 var (
-	stringIsText = memtable.Wraps[object.String, string]()
-	integerIsInt = memtable.Wraps[object.Integer, int64]()
-	floatIsFloat = memtable.Wraps[object.Float, float64]()
+	stringIsText = hashtable.Wraps[object.String, string]()
+	integerIsInt = hashtable.Wraps[object.Integer, int64]()
+	floatIsFloat = hashtable.Wraps[object.Float, float64]()
 )
 
 // The interpreter shares the objects of these integers, so its scripts can tell them

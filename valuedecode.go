@@ -7,8 +7,8 @@ import (
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/hashtable"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
-	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // Decode returns the value as a Go value of its own, of the types that Encode
@@ -62,7 +62,7 @@ func decodeGo(ctx context.Context, v Value) (any, error) {
 // goReader makes Go values of what it reads.
 type goReader struct {
 	codec.Bounds
-	room memtable.Room
+	room hashtable.Room
 }
 
 func (r *goReader) text(s string, more int) any {
@@ -70,14 +70,14 @@ func (r *goReader) text(s string, more int) any {
 	if !small {
 		return s
 	}
-	return memtable.BoxText(r.room.Text(s, more))
+	return hashtable.BoxText(r.room.Text(s, more))
 }
 
 func (r *goReader) int(i int64, more int) any {
 	if i >= 0 && i <= maxSharedGoInt {
 		return i
 	}
-	return memtable.BoxInt(r.room.Int(i, more))
+	return hashtable.BoxInt(r.room.Int(i, more))
 }
 
 const maxSharedGoInt = 255 // that Go makes a value of without taking memory
@@ -100,7 +100,7 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 	case cbor.Int:
 		return r.int(item.Int, more), rest, nil
 	case cbor.Float:
-		return memtable.BoxFloat(r.room.Float(item.Float, more)), rest, nil
+		return hashtable.BoxFloat(r.room.Float(item.Float, more)), rest, nil
 	case cbor.Text:
 		return r.text(item.Text, more), rest, nil
 	case cbor.Bytes:

@@ -1,4 +1,4 @@
-package memtable
+package hashtable
 
 // compactLeaves is how many leaves of the names are looked through while others
 // can't add keys.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/scriptling-kv/extlibs/internal/hashtable"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
-	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // memoryFailure is why an in-memory store answers no more calls.
@@ -25,7 +25,7 @@ func (m *memory) guard(st *memoryState, err *error) {
 }
 
 // unlock is guard and Unlock in one deferred call, which takes less.
-func (m *memory) unlock(st *memoryState, s *memtable.Slot) {
+func (m *memory) unlock(st *memoryState, s *hashtable.Slot) {
 	p := recover()
 	s.Unlock()
 	if p != nil {

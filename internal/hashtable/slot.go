@@ -1,4 +1,4 @@
-package memtable
+package hashtable
 
 // Limit says which of a table's limits is in the way of a write.
 type Limit uint8

@@ -1,4 +1,4 @@
-package memtable
+package hashtable
 
 //lint:file-ignore U1000 some types are there for their layout
 

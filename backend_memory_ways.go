@@ -8,7 +8,7 @@ import (
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
-	"github.com/scriptling-kv/extlibs/internal/memtable"
+	"github.com/scriptling-kv/extlibs/internal/hashtable"
 )
 
 // The two calls that programs make most often, get of a live key and set, have a
@@ -18,7 +18,7 @@ import (
 
 // record returns the live record of a key in an in-memory store, and counts the
 // hit. The key is not checked: a bad one is not there.
-func (h *Handle) record(key string) *memtable.Record {
+func (h *Handle) record(key string) *hashtable.Record {
 	if h.memory == nil {
 		return nil
 	}
@@ -37,24 +37,24 @@ func (h *Handle) record(key string) *memtable.Record {
 }
 
 // readyObject returns what is ready-made in a record as a script's object, or nil.
-func readyObject(r *memtable.Record) object.Object {
+func readyObject(r *hashtable.Record) object.Object {
 	if s := r.Text(); s != nil {
 		if !stringIsText {
 			return object.NewString(*s)
 		}
-		return memtable.As[object.String](s)
+		return hashtable.As[object.String](s)
 	}
 	if i := r.Int(); i != nil {
 		if copiesInt(*i) {
 			return object.NewInteger(*i)
 		}
-		return memtable.As[object.Integer](i)
+		return hashtable.As[object.Integer](i)
 	}
 	if f := r.Float(); f != nil {
 		if !floatIsFloat {
 			return object.NewFloat(*f)
 		}
-		return memtable.As[object.Float](f)
+		return hashtable.As[object.Float](f)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (h *Handle) setText(key, text string, ttl time.Duration) (done bool, err er
 	if !ok || len(head)+len(text) > h.opts.maxValueBytes || !codec.ValidText(text) {
 		return false, nil
 	}
-	return h.put(w, key, memtable.NewText(key, head, text, w.deadline))
+	return h.put(w, key, hashtable.NewText(key, head, text, w.deadline))
 }
 
 func (h *Handle) setInt(key string, i int64, ttl time.Duration) (done bool, err error) {
@@ -79,7 +79,7 @@ func (h *Handle) setInt(key string, i int64, ttl time.Duration) (done bool, err 
 	if !ok || len(value) > h.opts.maxValueBytes {
 		return false, nil
 	}
-	return h.put(w, key, memtable.NewInt(key, value, i, w.deadline))
+	return h.put(w, key, hashtable.NewInt(key, value, i, w.deadline))
 }
 
 func (h *Handle) setFloat(key string, f float64, ttl time.Duration) (done bool, err error) {
@@ -89,7 +89,7 @@ func (h *Handle) setFloat(key string, f float64, ttl time.Duration) (done bool, 
 	if !ok || len(value) > h.opts.maxValueBytes {
 		return false, nil
 	}
-	return h.put(w, key, memtable.NewFloat(key, value, f, w.deadline))
+	return h.put(w, key, hashtable.NewFloat(key, value, f, w.deadline))
 }
 
 const maxHead = 9 // bytes of an encoded number, or of what precedes a text
@@ -149,9 +149,9 @@ func (h *Handle) setEncoded(ctx context.Context, key string, raw []byte, ttl tim
 		if err := h.checkDecoded(ctx, v); err != nil {
 			return true, err
 		}
-		return h.put(w, key, memtable.New(key, v.data, w.deadline))
+		return h.put(w, key, hashtable.New(key, v.data, w.deadline))
 	}
-	return h.put(w, key, memtable.NewBytes(key, raw, w.deadline))
+	return h.put(w, key, hashtable.NewBytes(key, raw, w.deadline))
 }
 
 // shortWrite is a write that nothing out of the ordinary has been found in so far.
@@ -174,8 +174,8 @@ func (h *Handle) shortWrite(key string, ttl time.Duration) (w shortWrite, ok boo
 // put stores a record. It is not done where a limit refuses it, the key is invalid,
 // somebody else has its lock, it is time to collect garbage, or it panics, which the
 // general path then reports.
-func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, err error) {
-	var s memtable.Slot
+func (h *Handle) put(w shortWrite, key string, r *hashtable.Record) (done bool, err error) {
+	var s hashtable.Slot
 	if h.memory.littered.Load() || !s.TryLock(w.st.Table, key) { // Apply knows how to wait
 		return false, nil
 	}
@@ -194,9 +194,9 @@ func (h *Handle) put(w shortWrite, key string, r *memtable.Record) (done bool, e
 }
 
 // putNew is put where more than a record changes.
-func (h *Handle) putNew(st *memoryState, s *memtable.Slot, key string, r *memtable.Record) (done bool) {
+func (h *Handle) putNew(st *memoryState, s *hashtable.Slot, key string, r *hashtable.Record) (done bool) {
 	defer h.memory.unlock(st, s)
-	if !s.Exists() && !utf8.ValidString(key) || s.Busy() != nil || s.Put(r) != memtable.None {
+	if !s.Exists() && !utf8.ValidString(key) || s.Busy() != nil || s.Put(r) != hashtable.None {
 		return false
 	}
 	if !s.Count() {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scriptling-kv/extlibs/internal/memtable"
+	"github.com/scriptling-kv/extlibs/internal/hashtable"
 )
 
 // A batch of at most smallBatch operations, and not too many bytes, locks its keys. A
@@ -92,7 +92,7 @@ func (b *largeBatch) of(i int) []int32 {
 func (b *largeBatch) key(i int) string { return b.ops[b.order[b.begins[i]]].Key }
 
 // plan carries out the operations on the i-th key, and keeps their results.
-func (b *largeBatch) plan(i int, live *memtable.Record, now int64) (keyState, error) {
+func (b *largeBatch) plan(i int, live *hashtable.Record, now int64) (keyState, error) {
 	was := stateOf(live)
 	p := plan{was: was, next: was}
 	for _, op := range b.of(i) {
@@ -120,53 +120,53 @@ func (b *largeBatch) fits() bool {
 			return true // nobody knows
 		}
 		if op.Kind == OpSet {
-			bytes += int64(2*len(op.Key) + op.Value.Len() + memtable.Overhead)
+			bytes += int64(2*len(op.Key) + op.Value.Len() + hashtable.Overhead)
 		}
 	}
 	return limit <= 0 || bytes <= limit
 }
 
 // applyLarge is applyMany for a large batch.
-func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (results []Result, limit memtable.Limit, err error) {
+func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (results []Result, limit hashtable.Limit, err error) {
 	defer m.guard(st, &err)
 	b, err := m.newLargeBatch(ctx, st, ops)
 	if err != nil {
-		return nil, memtable.None, err
+		return nil, hashtable.None, err
 	}
 	if !b.fits() {
-		return nil, memtable.MaxBytes, nil
+		return nil, hashtable.MaxBytes, nil
 	}
 	large, err := st.Begin(ctx, b.hashes, b.key, b.blind)
 	if err != nil {
-		return nil, memtable.None, err
+		return nil, hashtable.None, err
 	}
 	defer large.End()
 	now := m.now()
-	record := func(i int, next keyState) *memtable.Record {
+	record := func(i int, next keyState) *hashtable.Record {
 		if next.value.IsZero() {
 			return large.Tombstone(i)
 		}
 		return newMarked(large.Mark(i), b.key(i), next.value, next.deadline)
 	}
-	var ready []*memtable.Record // of a blind batch, made when nothing is locked
+	var ready []*hashtable.Record // of a blind batch, made when nothing is locked
 	for i := 0; i < len(b.begins); {
 		if err := ctx.Err(); err != nil {
-			return nil, memtable.None, err
+			return nil, hashtable.None, err
 		}
 		m.collect(ctx)
 		from := i
 		if b.blind {
 			clear(ready)
 			ready = ready[:0]
-			for k := i; k < min(i+memtable.InstallKeys, len(b.begins)); k++ {
+			for k := i; k < min(i+hashtable.InstallKeys, len(b.begins)); k++ {
 				next, err := b.plan(k, nil, now)
 				if err != nil {
-					return nil, memtable.None, err
+					return nil, hashtable.None, err
 				}
 				ready = append(ready, record(k, next))
 			}
 		}
-		i, err = large.Install(i, now, func(k int, live *memtable.Record) (*memtable.Record, error) {
+		i, err = large.Install(i, now, func(k int, live *hashtable.Record) (*hashtable.Record, error) {
 			if b.blind {
 				return ready[k-from], nil
 			}
@@ -177,13 +177,13 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 			return record(k, next), nil
 		})
 		if err != nil {
-			return nil, memtable.None, err
+			return nil, hashtable.None, err
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, memtable.None, err
+		return nil, hashtable.None, err
 	}
-	if limit := large.Commit(); limit != memtable.None {
+	if limit := large.Commit(); limit != hashtable.None {
 		return nil, limit, nil
 	}
 	if b.blind && b.asksWhatWas() { // others could write until then
@@ -194,9 +194,9 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 				old = nil
 			}
 			if _, err := b.plan(i, old, now); err != nil {
-				return nil, memtable.None, err
+				return nil, hashtable.None, err
 			}
 		}
 	}
-	return b.results, memtable.None, nil
+	return b.results, hashtable.None, nil
 }

@@ -1,4 +1,4 @@
-// Package memtable is what the in-memory store is made of: a hash table of
+// Package hashtable is what the in-memory store is made of: a hash table of
 // records by key, the names of the keys in their order, and the keys by deadline,
 // which change together. It works on plain strings and knows nothing of what they
 // encode. All unsafe code of the in-memory store is here.
@@ -17,7 +17,7 @@
 // A read of one key takes no lock. A write locks its key's shard, and mu only
 // where the key appears, disappears, comes back to life or gets another deadline.
 // Whoever locks several shards does so in their order, and takes mu last.
-package memtable
+package hashtable
 
 import (
 	"math"

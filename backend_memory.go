@@ -10,8 +10,8 @@ import (
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/hashtable"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
-	"github.com/scriptling-kv/extlibs/internal/memtable"
 )
 
 // Bounds of a page of the in-memory store.
@@ -53,7 +53,7 @@ type memory struct {
 // the old one is one that came before Clear.
 type memoryState struct {
 	epoch uint64
-	*memtable.Table
+	*hashtable.Table
 }
 
 func newMemory(opts options) *memory {
@@ -68,7 +68,7 @@ func newMemory(opts options) *memory {
 }
 
 func (m *memory) newState(epoch uint64) *memoryState {
-	return &memoryState{epoch, memtable.NewTable(memtable.Config{
+	return &memoryState{epoch, hashtable.NewTable(hashtable.Config{
 		Now:      m.now,
 		MaxKeys:  int64(max(m.opts.maxKeys, 0)),
 		MaxBytes: max(m.opts.maxMemoryBytes, 0),
@@ -100,7 +100,7 @@ func (m *memory) open() (*memoryState, error) {
 // live returns the live record of a key, or nil. A record without a deadline costs
 // no look at the clock. One whose time is over has to be there still after that
 // look: otherwise the key was written meanwhile, and may never have been absent.
-func (m *memory) live(st *memoryState, key string) (r *memtable.Record, left time.Duration) {
+func (m *memory) live(st *memoryState, key string) (r *hashtable.Record, left time.Duration) {
 	r = st.Get(key)
 	for r != nil && r.Deadline() != 0 {
 		if left = time.Duration(r.Deadline() - m.now()); left > 0 {
@@ -116,7 +116,7 @@ func (m *memory) live(st *memoryState, key string) (r *memtable.Record, left tim
 }
 
 // entryOf is the entry of a record at a moment, if it is live then.
-func entryOf(key string, r *memtable.Record, now int64) (Entry, bool) {
+func entryOf(key string, r *hashtable.Record, now int64) (Entry, bool) {
 	e := Entry{Key: key, Value: RawValue(r.Value())}
 	if deadline := r.Deadline(); deadline != 0 {
 		e.TTL = time.Duration(deadline - now)
@@ -126,11 +126,11 @@ func entryOf(key string, r *memtable.Record, now int64) (Entry, bool) {
 }
 
 // newRecord makes a record, with a scalar ready-made in it.
-func newRecord(key string, v Value, deadline int64) *memtable.Record {
+func newRecord(key string, v Value, deadline int64) *hashtable.Record {
 	return newMarked(0, key, v, deadline)
 }
 
-func newMarked(mark memtable.Mark, key string, v Value, deadline int64) *memtable.Record {
+func newMarked(mark hashtable.Mark, key string, v Value, deadline int64) *hashtable.Record {
 	raw := v.Raw()
 	if item, ok := codec.Scalar(raw); ok {
 		switch item.Kind {
@@ -189,7 +189,7 @@ func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
 			}
 			continue
 		}
-		if limit == memtable.MaxBytes && m.reclaim(ctx, st) {
+		if limit == hashtable.MaxBytes && m.reclaim(ctx, st) {
 			continue
 		}
 		if err == nil {
@@ -216,8 +216,8 @@ func await(ctx context.Context, busy <-chan struct{}) (err error) {
 
 // apply is Apply where no limit and no large batch is in the way. Where somebody else
 // has the lock of the key, the script's interpreter is free until the call is done.
-func (m *memory) apply(ctx context.Context, st *memoryState, op *Op) (result Result, limit memtable.Limit, busy <-chan struct{}, err error) {
-	var s memtable.Slot
+func (m *memory) apply(ctx context.Context, st *memoryState, op *Op) (result Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
+	var s hashtable.Slot
 	if s.TryLock(st.Table, op.Key) {
 		return m.applyLocked(st, &s, op)
 	}
@@ -232,11 +232,11 @@ func (m *memory) apply(ctx context.Context, st *memoryState, op *Op) (result Res
 	return result, limit, busy, err
 }
 
-func (m *memory) applyLocked(st *memoryState, s *memtable.Slot, op *Op) (result Result, limit memtable.Limit, busy <-chan struct{}, err error) {
+func (m *memory) applyLocked(st *memoryState, s *hashtable.Slot, op *Op) (result Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
 	defer m.guard(st, &err)
 	defer s.Unlock()
 	if busy := s.Busy(); busy != nil {
-		return Result{}, memtable.None, busy, nil
+		return Result{}, hashtable.None, busy, nil
 	}
 	was, now := stateOf(s.Record()), int64(0)
 	if was.deadline != 0 || op.TTL != 0 { // else nothing asks for the time
@@ -244,11 +244,11 @@ func (m *memory) applyLocked(st *memoryState, s *memtable.Slot, op *Op) (result 
 	}
 	next, result, changed, err := op.transition(was, now)
 	if err != nil || !changed {
-		return result, memtable.None, nil, err
+		return result, hashtable.None, nil, err
 	}
 	if next.value.IsZero() {
 		s.Delete()
-		return result, memtable.None, nil, nil
+		return result, hashtable.None, nil, nil
 	}
 	return result, s.Put(newRecord(op.Key, next.value, next.deadline)), nil, nil
 }
@@ -268,7 +268,7 @@ func (m *memory) reclaim(ctx context.Context, st *memoryState) (some bool) {
 }
 
 // stateOf is what a record holds; of no record nothing.
-func stateOf(r *memtable.Record) keyState {
+func stateOf(r *hashtable.Record) keyState {
 	if r == nil {
 		return keyState{}
 	}
@@ -276,11 +276,11 @@ func stateOf(r *memtable.Record) keyState {
 }
 
 // full is the error of a write that a limit is in the way of.
-func (m *memory) full(limit memtable.Limit) error {
+func (m *memory) full(limit hashtable.Limit) error {
 	switch limit {
-	case memtable.MaxBytes:
+	case hashtable.MaxBytes:
 		return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", m.opts.maxMemoryBytes)
-	case memtable.MaxKeys:
+	case hashtable.MaxKeys:
 		return m.opts.errKeys()
 	}
 	return nil
@@ -293,7 +293,7 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 			return nil, err
 		}
 		var results []Result
-		var limit memtable.Limit
+		var limit hashtable.Limit
 		var busy <-chan struct{}
 		m.collect(ctx)
 		small := isSmallBatch(ops)
@@ -308,7 +308,7 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 			}
 			continue
 		}
-		if limit == memtable.MaxBytes && m.reclaim(ctx, st) {
+		if limit == hashtable.MaxBytes && m.reclaim(ctx, st) {
 			for !small && m.reclaim(ctx, st) { // trying again takes long
 			}
 			continue
@@ -325,7 +325,7 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 
 // applyMany is ApplyMany for a small batch where no limit and no large batch is in the
 // way.
-func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit memtable.Limit, busy <-chan struct{}, err error) {
+func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
 	defer m.guard(st, &err)
 	batch := st.LockAll(len(ops), func(i int) string { return ops[i].Key })
 	defer batch.Unlock()
@@ -336,7 +336,7 @@ func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit m
 		p := byKey[ops[i].Key]
 		if p == nil {
 			if busy := batch.Busy(ops[i].Key); busy != nil {
-				return nil, memtable.None, busy, nil
+				return nil, hashtable.None, busy, nil
 			}
 			was := stateOf(batch.Record(ops[i].Key))
 			p = &plan{key: ops[i].Key, was: was, next: was}
@@ -344,17 +344,17 @@ func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit m
 			plans = append(plans, p)
 		}
 		if results[i], err = p.step(&ops[i], batch.Now()); err != nil {
-			return nil, memtable.None, nil, err
+			return nil, hashtable.None, nil, err
 		}
 	}
-	changes := make([]memtable.Change, 0, len(plans))
+	changes := make([]hashtable.Change, 0, len(plans))
 	for _, p := range plans {
 		switch {
 		case !p.changed:
 		case !p.next.value.IsZero():
-			changes = append(changes, memtable.Change{Key: p.key, Next: newRecord(p.key, p.next.value, p.next.deadline)})
+			changes = append(changes, hashtable.Change{Key: p.key, Next: newRecord(p.key, p.next.value, p.next.deadline)})
 		default:
-			changes = append(changes, memtable.Change{Key: p.key})
+			changes = append(changes, hashtable.Change{Key: p.key})
 		}
 	}
 	return results, batch.Commit(changes), nil, nil
@@ -368,13 +368,13 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 		return Page{}, err
 	}
 	defer m.guard(st, &err)
-	view := memtable.View{Prefix: r.Prefix, After: r.After, Values: r.Need != 0, Limit: memoryScanStep}
+	view := hashtable.View{Prefix: r.Prefix, After: r.After, Values: r.Need != 0, Limit: memoryScanStep}
 	if view.Values {
 		view.Limit = memoryValuesStep
 	}
 	page = Page{Epoch: st.epoch}
 	now := int64(0)
-	live := func(record *memtable.Record) bool {
+	live := func(record *hashtable.Record) bool {
 		if record == nil || record.Deadline() == 0 {
 			return true
 		}
@@ -384,7 +384,7 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 		return record.Deadline() > now
 	}
 	var keys keyCopies
-	add := func(name string, record *memtable.Record) (full bool) {
+	add := func(name string, record *hashtable.Record) (full bool) {
 		if page.Entries == nil {
 			page.Entries = make([]Entry, 0, memoryPageEntries)
 		}
@@ -396,12 +396,12 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 		return len(page.Entries) == r.Limit
 	}
 	if r.Match == nil {
-		page.More, page.Next = st.Page(view, func(name string, record *memtable.Record) bool {
+		page.More, page.Next = st.Page(view, func(name string, record *hashtable.Record) bool {
 			return !live(record) || !add(name, record)
 		})
 		return page, nil
 	}
-	taken := takenPool.Get().(*memtable.Taken)
+	taken := takenPool.Get().(*hashtable.Taken)
 	defer func() {
 		taken.Reset()
 		takenPool.Put(taken)
@@ -420,7 +420,7 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 		}
 		return nil
 	}
-	entry := func(name string, record *memtable.Record) bool {
+	entry := func(name string, record *hashtable.Record) bool {
 		if live(record) {
 			add(name, record)
 		}
@@ -440,7 +440,7 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 	// A key came while the names were matched. What is taken with its record is of
 	// one moment, whatever comes.
 	taken.Reset()
-	page.More, page.Next = st.Page(view, func(name string, record *memtable.Record) bool {
+	page.More, page.Next = st.Page(view, func(name string, record *hashtable.Record) bool {
 		if live(record) {
 			taken.Add(name, record)
 		}
@@ -454,7 +454,7 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 }
 
 // takenPool holds what pages took, emptied.
-var takenPool = sync.Pool{New: func() any { return new(memtable.Taken) }}
+var takenPool = sync.Pool{New: func() any { return new(hashtable.Taken) }}
 
 // keyCopies copies keys into common memory, several to one allocation.
 type keyCopies struct{ strings.Builder }
