@@ -95,4 +95,16 @@
 // and a ring of records: salt, position, position up to which the log was durable,
 // length, CRC-32C, and the changes of one call. A record counts if it follows on the
 // position that the file names, without a gap.
+//
+// # Files
+//
+// Files with one prefix are one part of the package:
+//
+//	script_*    what scripts see: the library, its calls, their arguments, encoding and decoding of objects
+//	register    every Register function, WithKV, InitKVStore
+//	registry*   names to stores: opening, drivers, closing, statistics
+//	handle*     what hosts hold: the calls on a store, derived from its eight methods
+//	store       the interface of backends, with op, value and value_decode
+//	errors      the sentinel errors; options the limits; stats the counters; budget the memory of one call
+//	sweeper     the removal of expired keys, for every backend
 package extlibs

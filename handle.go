@@ -2,13 +2,11 @@ package extlibs
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/paularlott/scriptling/object"
-	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Handle is an open store, as Registry.Open and Registry.Default return it, with
@@ -83,61 +81,159 @@ func (h *Handle) close(ctx context.Context) error {
 	return nil
 }
 
-// inStore completes a backend's error with the store and the key.
-func (h *Handle) inStore(key string, err error) error {
-	e := &storeError{store: h.name, key: key, err: kverr.WithoutPath(err)}
-	if errors.Is(err, ErrClosed) {
-		e.err, e.key = ErrClosed, ""
-		switch isDefault := h.whole.isDefault.Load(); {
-		case isDefault && h.current() == h.whole:
-			return kverr.Errorf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
-		case isDefault:
-			e.format = "store %q is closed, another one is the default store now; ask the registry for it"
-		default:
-			e.format = "store %q is closed; call kv.open again"
+// Get returns the value of a key, in the Go types that Encode lists. It is the
+// caller's own copy. An absent key is ErrNotFound.
+func (h *Handle) Get(ctx context.Context, key string) (any, error) {
+	if r := h.record(key); r != nil {
+		if v, ok := r.Box(); ok {
+			return v, nil
+		}
+		return h.decoded(ctx, "get", key, RawValue(r.Value()), nil, nil)
+	}
+	e, err := h.load(ctx, key, NeedValue)
+	if err != nil {
+		return nil, h.inCall("get", key, err)
+	}
+	v, err := h.decode(ctx, key, e.Value)
+	return v, inCall("get", err)
+}
+
+// Set stores a value, of the Go types that Encode lists, under a key and replaces
+// what was there and its expiry. A ttl of 0 is none; otherwise it is from MinTTL
+// to MaxTTL. A value of another type is ErrType, one that is larger than
+// MaxValueBytes or nested more than MaxDepth levels is ErrTooLarge.
+func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
+	if h.memory != nil {
+		if done, err := h.setGo(ctx, key, value, ttl); done {
+			return inCall("set", err)
 		}
 	}
-	return e
+	_, err := h.applyGo(ctx, OpSet, key, value, ttl)
+	return inCall("set", err)
 }
 
-// storeError is an error of a call on a store. Its text names the store as the host
-// knows it; forScript is the text for a script, which knows the store by another name
-// and must not learn that one.
-type storeError struct {
-	store, key string // key "": it is not about one
-	format     string // with the name of the store; "": the usual text
-	err        error
+// Add is Set if the key is absent, and reports whether it was.
+func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
+	r, err := h.applyGo(ctx, OpAdd, key, value, ttl)
+	return r.Applied, inCall("add", err)
 }
 
-func (e *storeError) Error() string { return e.text(e.store) }
-
-func (e *storeError) Unwrap() error { return e.err }
-
-func (e *storeError) text(store string) string {
-	store = kverr.ShortenName(store)
-	switch {
-	case e.format != "":
-		return fmt.Sprintf(e.format, store)
-	case e.key == "":
-		return fmt.Sprintf("store %q: %v", store, e.err)
+func (h *Handle) applyGo(ctx context.Context, kind OpKind, key string, value any, ttl time.Duration) (Result, error) {
+	v, err := h.encode(ctx, value)
+	if err != nil {
+		return Result{}, err
 	}
-	return fmt.Sprintf("store %q, key %q: %v", store, shorten(e.key), e.err)
+	return h.apply(ctx, Op{Kind: kind, Key: key, Value: v, TTL: ttl})
 }
 
-// inCall is inCall for calls on a key that may be absent.
-func (h *Handle) inCall(call, key string, err error) error {
+// Clear removes all keys at once; those of a view it removes page by page.
+func (h *Handle) Clear(ctx context.Context) error { return inCall("clear", h.clear(ctx)) }
+
+// Delete removes a key and reports whether it was there.
+func (h *Handle) Delete(ctx context.Context, key string) (bool, error) {
+	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key})
+	return r.Applied, inCall("delete", err)
+}
+
+// Pop removes a key and returns its value. An absent key is ErrNotFound.
+func (h *Handle) Pop(ctx context.Context, key string) (any, error) {
+	old, err := h.pop(ctx, key)
+	if err != nil {
+		return nil, h.inCall("pop", key, err)
+	}
+	v, err := h.decodeCounted(ctx, key, old)
+	return v, inCall("pop", err)
+}
+
+// pop removes a key and returns its value, or ErrNotFound. A value that could not be
+// decoded within the limits stays.
+func (h *Handle) pop(ctx context.Context, key string) (Value, error) {
+	if !h.inMemory { // where a value may be that no limit of this host has seen
+		e, err := h.load(ctx, key, NeedValue)
+		if err == nil {
+			err = h.checkDecoded(ctx, e.Value)
+			if err != nil {
+				err = h.inStore(key, err)
+			}
+		}
+		if err != nil {
+			return Value{}, err
+		}
+	}
+	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key, NeedOld: true})
+	if err == nil && !r.Applied {
+		err = ErrNotFound
+	}
+	return r.Old, err
+}
+
+// Exists reports whether a key is live.
+func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
+	_, err := h.load(ctx, key, 0)
 	if err == ErrNotFound {
-		return &notFoundError{call, h.name, key}
+		return false, nil
 	}
-	return inCall(call, err)
+	return err == nil, inCall("exists", err)
 }
 
-// notFoundError is ErrNotFound that says where. It makes its text when it is
-// asked for it, because most callers only want to know.
-type notFoundError struct{ call, store, key string }
-
-func (e *notFoundError) Error() string {
-	return fmt.Sprintf("kv.%s: store %q has no key %q", e.call, kverr.ShortenName(e.store), shorten(e.key))
+// TTL returns the time that a key has left, 0 for a key without expiry. An
+// absent key is ErrNotFound.
+func (h *Handle) TTL(ctx context.Context, key string) (time.Duration, error) {
+	e, err := h.load(ctx, key, NeedTTL)
+	return e.TTL, h.inCall("ttl", key, err)
 }
 
-func (e *notFoundError) Unwrap() error { return ErrNotFound }
+// Expire gives a live key a new ttl, 0 for none, and reports whether there was
+// one.
+func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	r, err := h.apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
+	return r.Applied, inCall("expire", err)
+}
+
+// Incr adds delta to the number under a key and returns the sum. An absent key
+// counts as 0 and takes ttl; otherwise the time left stays. A value that is not
+// an int is ErrType, a sum beyond int64 is ErrOverflow; both leave it unchanged.
+func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	r, err := h.apply(ctx, Op{Kind: OpIncrInt, Key: key, Value: encodeInt(delta), TTL: ttl})
+	if err != nil {
+		return 0, inCall("incr", err)
+	}
+	n, err := r.New.number()
+	return n.Int, inCall("incr", err)
+}
+
+// IncrFloat is Incr for floats. An int under the key becomes a float.
+func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl time.Duration) (float64, error) {
+	r, err := h.apply(ctx, Op{Kind: OpIncr, Key: key, Value: encodeFloat(delta), TTL: ttl})
+	if err != nil {
+		return 0, inCall("incr", err)
+	}
+	n, err := r.New.number()
+	return n.Float, inCall("incr", err)
+}
+
+// Stats returns the store's counters. Where it fails, because ctx ended the wait
+// for the backend or the store is closed, they are those that the backend has no
+// part in.
+func (h *Handle) Stats(ctx context.Context) (Stats, error) {
+	h = h.whole
+	s := h.counters.sum()
+	if h.memory != nil {
+		s.Sets += h.memory.sets()
+	}
+	n, err := h.len(ctx)
+	if err != nil {
+		return s, inCall("stats", err)
+	}
+	s.Keys = int64(n)
+	if b, ok := h.store.(StatsReporter); !ok {
+		s.Expired, s.Bytes, s.Commits, s.Buffered = -1, -1, -1, -1
+	} else {
+		t, err := blocking(ctx, h, func() (Stats, error) { return b.Stats(ctx) })
+		if err != nil {
+			return s, inCall("stats", h.inStore("", err))
+		}
+		s.Expired, s.Bytes, s.Commits, s.Buffered = t.Expired, t.Bytes, t.Commits, t.Buffered
+	}
+	return s, nil
+}

@@ -2,8 +2,6 @@ package extlibs
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -92,16 +90,6 @@ func (r *Registry) makeDefaultLocked(h *Handle) (old *Handle) {
 	return old
 }
 
-// retireLocked notes that a store which has left the registry is going to be closed:
-// whoever opens its file waits for that. r.mu is locked.
-func (r *Registry) retireLocked(h *Handle) {
-	select {
-	case <-h.gone:
-	default:
-		r.closing[h] = struct{}{}
-	}
-}
-
 func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	m, inMemory := s.(*memory)
 	h := &Handle{name: name, key: name, store: s, memory: m, inMemory: inMemory, opts: opts, counters: &counters{}, gone: make(chan struct{}), remove: r.closeNamed, current: r.Default}
@@ -125,66 +113,6 @@ func (r *Registry) currentOpen() *Handle {
 	return nil
 }
 
-func (r *Registry) closeNamed(ctx context.Context, h *Handle) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	if h.isDefault.Load() { // it has just become the default store
-		r.mu.Unlock()
-		return nil
-	}
-	if r.stores[h.key] == h {
-		delete(r.stores, h.key)
-		r.retireLocked(h)
-	}
-	r.mu.Unlock()
-	return r.shut(ctx, h)
-}
-
-// Close ends the background tasks of the registry's scripts through their
-// contexts and waits for them, at most five seconds; then it closes the default
-// store and every named one, which waits for their calls under way. Calls on them
-// fail with ErrClosed from then on, and no task can be started. Files that are being
-// opened are not opened: Open returns ErrClosed. Close closes all stores
-// also where one of them fails: the error of a file says whether its log holds
-// what could not be brought into it. Closing twice is no error; Init opens the
-// registry again.
-func (r *Registry) Close() error {
-	tasksErr := r.tasksOf().Close()
-	r.mu.Lock()
-	r.closes++
-	var opening []*opening
-	for o := range r.openings {
-		o.cancel()
-		if o.isFile { // a driver takes its time
-			opening = append(opening, o)
-		}
-	}
-	closing := slices.Collect(maps.Keys(r.closing)) // by somebody else, who hears how it ends
-	stores := slices.Collect(maps.Values(r.stores))
-	clear(r.stores)
-	if current := r.current.Load(); current != nil {
-		current.closed.Store(true)
-		stores = append(stores, current)
-	}
-	for _, h := range stores {
-		r.retireLocked(h)
-	}
-	r.mu.Unlock()
-	errs := []error{tasksErr}
-	for _, h := range stores {
-		errs = append(errs, r.shut(context.Background(), h))
-	}
-	for _, o := range opening {
-		<-o.done
-	}
-	for _, h := range closing {
-		<-h.gone
-	}
-	return inCall("close", errors.Join(errs...))
-}
-
 func (r *Registry) tasksOf() *runtimelib.Tasks {
 	r.ready()
 	return r.tasks
@@ -202,3 +130,20 @@ func (r *Registry) Stores() []*Handle {
 	slices.SortFunc(stores, func(a, b *Handle) int { return strings.Compare(a.name, b.name) })
 	return stores
 }
+
+// taskFailed logs that exceptions have ended tasks.
+func (r *Registry) taskFailed(f runtimelib.Failure) {
+	message, attrs := "a background task was ended by an exception", []any{"task", f.Task, "type", f.Type, "line", f.Line}
+	if f.Count > 1 {
+		message, attrs = "more background tasks were ended by exceptions", []any{"count", f.Count, "types", f.Type, "last task", f.Task}
+	}
+	if f.Text != "" {
+		attrs = append(attrs, "error", f.Text)
+	}
+	r.options().logger.Warn(message, attrs...)
+}
+
+// WaitTasks waits until no background task of the registry's scripts runs, for
+// an orderly end: stop what starts tasks, wait for those that run, then Close. It
+// returns the error of ctx where that ends first; the tasks run on until Close.
+func (r *Registry) WaitTasks(ctx context.Context) error { return r.tasks.Wait(ctx) }

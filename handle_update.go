@@ -2,111 +2,63 @@ package extlibs
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
-	"github.com/scriptling-kv/extlibs/internal/glob"
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// scan calls each for the live entries that a pattern selects, in order, at
-// most limit of them where limit is more than 0. Where the store is cleared
-// between two pages it calls restart and begins again, so that nobody sees half
-// of what was there.
-func (h *Handle) scan(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
-	if p.Exact {
-		return h.scanOne(ctx, p.Prefix, after, need, each)
-	}
-	r := Range{Prefix: p.Prefix, After: after, Match: p.Match, Need: need, Limit: limit}
-	epoch, found := uint64(0), 0
-	for {
-		page, err := h.page(ctx, r)
-		if err != nil {
-			return err
-		}
-		if r.After != after && page.Epoch != epoch {
-			restart()
-			r.After, r.Limit, found = after, limit, 0
-			continue
-		}
-		epoch = page.Epoch
-		for _, e := range page.Entries {
-			if err := each(e); err != nil {
-				return err
+// Update replaces the value of a key by what fn makes of it, atomically, and
+// returns the new one: fn runs without any lock, may use the store, and runs again
+// if the key changed meanwhile, at most 200 times, then the error is ErrConflict.
+// Updates of one key by many callers of this process take turns after a few runs,
+// unless a run takes long.
+// ok is false for an absent key, which gets no expiry; otherwise the time left
+// stays. An error of fn ends the update, changes nothing and is returned as it is.
+func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok bool) (any, error)) (any, error) {
+	var fnErr error
+	value, err := h.update(ctx, key, func(old Value) (Value, error) {
+		var v any
+		if !old.IsZero() {
+			var err error
+			if v, err = h.decode(ctx, key, old); err != nil {
+				return Value{}, err
 			}
 		}
-		found += len(page.Entries)
-		if !page.More || (limit > 0 && found >= limit) {
-			return nil
+		var next any
+		if next, fnErr = fn(v, !old.IsZero()); fnErr != nil {
+			return Value{}, fnErr
 		}
-		r.After = page.Next
-		if limit > 0 {
-			r.Limit = limit - found
-		}
-	}
-}
-
-// collect is scan for callers that keep what they get, values decoded: it counts what
-// they hold.
-func (h *Handle) collect(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
-	held := newBudget(ctx, h.opts.maxOperationBytes)
-	again := func() {
-		held = newBudget(ctx, h.opts.maxOperationBytes)
-		restart()
-	}
-	return h.scan(ctx, p, limit, after, need, again, func(e Entry) error {
-		if err := held.takeEntry(&e, need); err != nil {
-			return h.inStore(damagedKey(e.Key, err), err)
-		}
-		return each(e)
+		return h.encode(ctx, next)
 	})
+	return h.decoded(ctx, "update", key, value, err, fnErr)
 }
 
-func (h *Handle) scanOne(ctx context.Context, key, after string, need Need, each func(Entry) error) error {
-	if key <= after || h.checkKey(key) != nil {
-		return nil
-	}
-	e, err := h.loadRaw(ctx, key, need)
-	if errors.Is(err, ErrNotFound) {
-		return nil
+// GetOrSet returns the value of a key, or stores and returns what fn makes. Two
+// callers at once may both run fn; both get the one value that was kept. An
+// error of fn stores nothing and is returned as it is.
+func (h *Handle) GetOrSet(ctx context.Context, key string, fn func() (any, error), ttl time.Duration) (any, error) {
+	var fnErr error
+	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
+		var v any
+		if v, fnErr = fn(); fnErr != nil {
+			return Value{}, fnErr
+		}
+		return h.encode(ctx, v)
+	})
+	return h.decoded(ctx, "get_or_set", key, value, err, fnErr)
+}
+
+func (h *Handle) decoded(ctx context.Context, call, key string, value Value, err, fnErr error) (any, error) {
+	if fnErr != nil {
+		return nil, fnErr
 	}
 	if err != nil {
-		return h.inStore(key, err)
+		return nil, inCall(call, err)
 	}
-	return each(e)
-}
-
-// countMatching counts the live keys that a pattern selects.
-func (h *Handle) countMatching(ctx context.Context, p *glob.Pattern) (int, error) {
-	if p.All() {
-		return h.len(ctx)
-	}
-	n := 0
-	err := h.scan(ctx, p, 0, "", 0, func() { n = 0 }, func(Entry) error { n++; return nil })
-	return n, err
-}
-
-// pop removes a key and returns its value, or ErrNotFound. A value that could not be
-// decoded within the limits stays.
-func (h *Handle) pop(ctx context.Context, key string) (Value, error) {
-	if !h.inMemory { // where a value may be that no limit of this host has seen
-		e, err := h.load(ctx, key, NeedValue)
-		if err == nil {
-			err = h.checkDecoded(ctx, e.Value)
-			if err != nil {
-				err = h.inStore(key, err)
-			}
-		}
-		if err != nil {
-			return Value{}, err
-		}
-	}
-	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key, NeedOld: true})
-	if err == nil && !r.Applied {
-		err = ErrNotFound
-	}
-	return r.Old, err
+	v, err := h.decode(ctx, key, value)
+	return v, inCall(call, err)
 }
 
 // How often update runs its function, and from when on it makes way for others.
@@ -262,83 +214,81 @@ func (h *Handle) waitFor(ctx context.Context, fl *flight, key string) (Value, er
 	return fl.result(), nil
 }
 
-// walk calls each for the live entries that a pattern selects, in order, page by
-// page, until it says no. A key that is there all the time comes once.
-func (h *Handle) walk(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, each func(Entry) (more bool, err error)) error {
-	if p.Exact {
-		return h.scanOne(ctx, p.Prefix, after, need, func(e Entry) error { _, err := each(e); return err })
+// CompareAndSwap stores value if the live value of key equals old, types
+// included (1 is not 1.0), and reports whether it did. The order of the members
+// of sets and dicts does not matter. ttl replaces the time left, 0 makes the key
+// permanent, KeepTTL leaves it. An absent key equals nothing: Add stores there.
+func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	was, err := h.encode(ctx, old)
+	if err != nil {
+		return false, inCall("compare_and_set", err)
 	}
-	r := Range{Prefix: p.Prefix, After: after, Match: p.Match, Need: need, Limit: limit}
-	for {
-		page, err := h.page(ctx, r)
-		if err != nil {
-			return err
-		}
-		for i, e := range page.Entries {
-			if more, err := each(e); err != nil || !more || limit > 0 && i+1 == r.Limit {
-				return err
+	next, err := h.encode(ctx, value)
+	if err != nil {
+		return false, inCall("compare_and_set", err)
+	}
+	done, err := h.compareAndSwap(ctx, key, was, next, ttl)
+	return done, inCall("compare_and_set", err)
+}
+
+// CompareAndDelete removes key if its live value equals old, as CompareAndSwap
+// compares them, and reports whether it did.
+func (h *Handle) CompareAndDelete(ctx context.Context, key string, old any) (bool, error) {
+	was, err := h.encode(ctx, old)
+	if err != nil {
+		return false, inCall("compare_and_delete", err)
+	}
+	done, err := h.compareAndDelete(ctx, key, was)
+	return done, inCall("compare_and_delete", err)
+}
+
+func (h *Handle) compareAndSwap(ctx context.Context, key string, old, value Value, ttl time.Duration) (bool, error) {
+	op := Op{Kind: OpSwapTTL, Key: key, Value: value, TTL: ttl}
+	if ttl == KeepTTL {
+		op.Kind, op.TTL = OpSwap, 0
+	}
+	return h.applyIfEqual(ctx, op, old)
+}
+
+func (h *Handle) compareAndDelete(ctx context.Context, key string, old Value) (bool, error) {
+	return h.applyIfEqual(ctx, Op{Kind: OpDeleteIf, Key: key}, old)
+}
+
+// applyIfEqual carries out an operation that compares encodings where the values
+// are equal. It tries old's own encoding first, which is the one that is stored
+// but for the order of members; then the one that it found.
+func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, error) {
+	op.Old, op.NeedOld = old, true
+	var want codec.Sum // of old, once there is something to compare it with
+	compared := false
+	for attempt := range updateAttempts {
+		if attempt >= updateEager {
+			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
+			if _, err := runBlocking(ctx, wait); err != nil {
+				return false, h.inStore(op.Key, err)
 			}
 		}
-		if !page.More {
-			return nil
+		r, err := h.apply(ctx, op)
+		if err != nil || r.Applied {
+			return r.Applied, err
 		}
-		r.After = page.Next
-		if limit > 0 {
-			r.Limit -= len(page.Entries)
+		if r.Old.IsZero() {
+			return false, nil
 		}
-	}
-}
-
-// removalPattern compiles a pattern whose keys are removed. An empty one selects
-// every key in some calls and none in others, so it is refused.
-func removalPattern(pattern string) (*glob.Pattern, error) {
-	if pattern == "" {
-		return nil, kverr.Errorf(ErrType, `pattern is empty; use "*" to remove every key, or a pattern such as "user:*"`)
-	}
-	return glob.Compile(pattern)
-}
-
-// deleteMatching removes the keys that a pattern selects, page by page.
-func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted int, err error) {
-	if p.Exact {
-		if h.checkKey(p.Prefix) != nil {
-			return 0, nil
+		if !compared {
+			if want, err = codec.Digest(ctx, old.data); err != nil {
+				return false, err
+			}
+			compared = true
 		}
-		return h.deleteKeys(ctx, []string{p.Prefix}, h.applyPage)
-	}
-	for r := (Range{Prefix: p.Prefix, Match: p.Match}); ; {
-		page, err := h.page(ctx, r)
+		found, err := codec.Digest(ctx, r.Old.data)
 		if err != nil {
-			return deleted, err
+			return false, h.inStore(op.Key, err)
 		}
-		keys := make([]string, len(page.Entries))
-		for i, e := range page.Entries {
-			keys[i] = e.Key
+		if found != want {
+			return false, nil
 		}
-		n, err := h.deleteKeys(ctx, keys, h.applyPage)
-		deleted += n
-		if err != nil || !page.More {
-			return deleted, err
-		}
-		r.After = page.Next
+		op.Old = r.Old
 	}
-}
-
-func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
-	return h.deleteKeys(ctx, keys, h.applyMany)
-}
-
-func (h *Handle) deleteKeys(ctx context.Context, keys []string, apply func(context.Context, []Op) ([]Result, error)) (int, error) {
-	ops := make([]Op, len(keys))
-	for i, key := range keys {
-		ops[i] = Op{Kind: OpDelete, Key: key}
-	}
-	results, err := apply(ctx, ops)
-	n := 0
-	for _, r := range results {
-		if r.Applied {
-			n++
-		}
-	}
-	return n, err
+	return false, h.inStore(op.Key, kverr.Errorf(ErrConflict, "the key changed during each of %d comparisons", updateAttempts))
 }

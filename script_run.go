@@ -2,100 +2,12 @@ package extlibs
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
-
-var openCall = call{
-	name:    "open",
-	params:  []param{{name: "name"}},
-	returns: "store",
-	help:    `Opens or reuses the store of that name: ":memory:NAME" in this process, the path of a file, or the URL of a server.`,
-}
-
-// Parameters that several calls share.
-var (
-	pKey     = param{name: "key"}
-	pValue   = param{name: "value"}
-	pTTL     = param{name: "ttl", fallback: "0"}
-	pDefault = param{name: "default", fallback: "None"}
-	pPattern = param{name: "pattern", fallback: `"*"`}
-	pLimit   = param{name: "limit", fallback: "0"}
-	pAfter   = param{name: "after", fallback: `""`}
-	pFn      = param{name: "fn"}
-	pKeys    = param{name: "keys"}
-)
-
-var (
-	calls     []call   // the methods of every store
-	callHelp  []string // what help prints of each of them,
-	storeHelp string   // and of a store
-)
-
-func init() { // not in the declarations, because the help of a store lists its calls
-	calls = []call{
-		{"set", []param{pKey, pValue, pTTL}, "None",
-			"Stores a value and replaces what was there, its expiry included; ttl is in seconds, 0 for no expiry.", callSet},
-		{"get", []param{pKey, pDefault}, "value",
-			"Returns a copy of the value, or default itself if the key is absent.", callGet},
-		{"delete", []param{pKey}, "None",
-			"Removes the key; no error if it is absent.", callDelete},
-		{"exists", []param{pKey}, "bool",
-			"Tells whether the key is there and not expired.", callExists},
-		{"ttl", []param{pKey}, "int",
-			"Returns the seconds left, rounded up; -1 without expiry, -2 if the key is absent.", callTTL},
-		{"keys", []param{pPattern, pLimit, pAfter}, "list",
-			"Returns the keys that match, sorted; at most limit of them if it is not 0, and only those behind after.", callKeys},
-		{"clear", nil, "None",
-			"Removes all keys in one step.", callClear},
-		{"close", nil, "None",
-			"Closes a named store now; the next kv.open opens it again. Does nothing on kv.default.", callClose},
-		{"incr", []param{pKey, {name: "delta", fallback: "1"}, pTTL}, "number",
-			"Adds to a number in one step and returns the sum; an absent key counts as 0 and takes ttl.", callIncr},
-		{"add", []param{pKey, pValue, pTTL}, "bool",
-			"Stores the value only if the key is absent; tells whether it did.", callAdd},
-		{"update", []param{pKey, pFn, pDefault}, "value",
-			"Replaces the value by what fn(value) returns, which may not be None, in one step, and returns it; fn runs again if the key changed meanwhile.", callUpdate},
-		{"get_or_set", []param{pKey, pFn, pTTL}, "value",
-			"Returns the value, or stores and returns fn() if the key is absent; of callers at the same time one runs fn, the others wait for it.", callGetOrSet},
-		{"pop", []param{pKey, pDefault}, "value",
-			"Removes the key and returns its value, or default if it is absent.", callPop},
-		{"expire", []param{pKey, {name: "ttl"}}, "bool",
-			"Gives a key a new ttl in seconds, 0 for no expiry; tells whether the key is there.", callExpire},
-		{"items", []param{pPattern, pLimit, pAfter}, "list",
-			"Returns (key, value) tuples, sorted and paged like keys.", callItems},
-		{"count", []param{pPattern}, "int",
-			"Returns how many keys match; all of them are counted without a walk.", callCount},
-		{"get_many", []param{pKeys}, "dict",
-			"Returns the values of those keys that are there.", callGetMany},
-		{"set_many", []param{{name: "dict"}, pTTL}, "None",
-			"Stores all values of a dict, or none if one of them fails; one durable write on disk.", callSetMany},
-		{"delete_many", []param{pKeys}, "int",
-			"Removes the keys in one step; returns how many were there.", callDeleteMany},
-		{"compare_and_set", []param{pKey, {name: "old"}, {name: "new"}, {name: "ttl", fallback: "None"}}, "bool",
-			"Stores new only if the value equals old, types included; ttl None keeps the time left, 0 is no expiry; tells whether it stored.", callCompareAndSet},
-		{"compare_and_delete", []param{pKey, {name: "old"}}, "bool",
-			"Removes the key only if its value equals old, types included; tells whether it did.", callCompareAndDelete},
-		{"delete_matching", []param{{name: "pattern"}}, "int",
-			"Removes the keys that match, page by page, and returns how many; keys set meanwhile may stay.", callDeleteMatching},
-		{"each", []param{pFn, pPattern}, "int",
-			"Calls fn(key, value) for the keys that match, in order, until it returns False; returns the number of calls.", callEach},
-		{"sub", []param{{name: "prefix"}}, "store",
-			"Returns a store of the keys that start with prefix, which its calls neither take nor return; close does nothing on it.", callSub},
-	}
-	var names []string
-	for i := range calls {
-		names = append(names, calls[i].name)
-		callHelp = append(callHelp, calls[i].helpText())
-	}
-	storeHelp = "a key-value store; its calls are " + strings.Join(names, ", ") + `
-It is not a dict: instead of key in store, store[key], store[key] = value, del store[key] and len(store),
-write store.exists(key), store.get(key), store.set(key, value), store.delete(key) and store.count().`
-}
 
 func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	if _, err := storeArg(ctx, h, OpSet, a); err != nil {

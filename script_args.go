@@ -1,12 +1,10 @@
 package extlibs
 
 import (
-	"context"
 	"iter"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,40 +36,6 @@ var rooms = sync.Pool{New: func() any { return new(room) }}
 func (r *room) release() {
 	clear(r[:])
 	rooms.Put(r)
-}
-
-// param is a parameter of a call. Its default, where it has one, is given in the
-// script's own syntax and is what the call does when the argument is nil.
-type param struct {
-	name     string
-	fallback string // "": required
-}
-
-// call is one call that scripts can make: the one place that says how it is
-// named, what it takes, what it returns, and what does it. The help texts come
-// from here.
-type call struct {
-	name    string
-	params  []param
-	returns string
-	help    string
-	run     func(ctx context.Context, h *Handle, a arguments) (object.Object, error)
-}
-
-func (c *call) helpText() string {
-	return c.signature() + " -> " + c.returns + "\n" + c.help
-}
-
-// signature is the call as a script's author would write it.
-func (c *call) signature() string {
-	parts := make([]string, len(c.params))
-	for i, p := range c.params {
-		parts[i] = p.name
-		if p.fallback != "" {
-			parts[i] += "=" + p.fallback
-		}
-	}
-	return c.name + "(" + strings.Join(parts, ", ") + ")"
 }
 
 // bind sorts the arguments of a call into its parameters. r is only used where
@@ -151,15 +115,6 @@ func raiseIn(args []object.Object) error {
 		}
 	}
 	return nil
-}
-
-func (c *call) index(name string) int {
-	for i, p := range c.params {
-		if p.name == name {
-			return i
-		}
-	}
-	return -1
 }
 
 // textArg takes a str, or a fallback where there is no argument.

@@ -1,0 +1,77 @@
+package extlibs
+
+import (
+	"context"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/codec"
+)
+
+// GetMany returns the values of those keys that are live, all of one moment.
+// More than MaxOperationBytes is ErrTooLarge, as for SetMany and DeleteMany.
+func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	once, err := held.distinct(keys)
+	if err != nil {
+		return nil, inCall("get_many", h.inStore("", err))
+	}
+	entries, err := h.loadHeld(ctx, &held, once, NeedValue)
+	if err != nil {
+		return nil, inCall("get_many", err)
+	}
+	values := make(map[string]any, len(entries))
+	for _, e := range entries {
+		if err := held.takeDecoded(e.Value); err != nil {
+			return nil, inCall("get_many", h.inStore(damagedKey(e.Key, err), err))
+		}
+		if values[e.Key], err = h.decodeCounted(ctx, e.Key, e.Value); err != nil {
+			return nil, inCall("get_many", err)
+		}
+	}
+	return values, nil
+}
+
+// SetMany stores all values with one ttl: all of them or, where it returns an
+// error, none, unless that is ErrCommitUnknown. On disk it is one durable write.
+func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
+	held := newBudget(ctx, h.opts.maxOperationBytes)
+	ops := make([]Op, 0, held.most(len(values), budgetOpBytes))
+	for key, value := range values {
+		v, err := h.encode(ctx, value)
+		if err != nil {
+			return inCall("set_many", codec.At(err, codec.KeyStep(key)))
+		}
+		op := Op{Kind: OpSet, Key: key, Value: v, TTL: ttl}
+		if err := held.takeOp(&op); err != nil {
+			return inCall("set_many", err)
+		}
+		ops = append(ops, op)
+	}
+	_, err := h.applyMany(ctx, ops)
+	return inCall("set_many", err)
+}
+
+// DeleteMany removes keys, all in one step, and returns how many were there.
+func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
+	n, err := h.deleteMany(ctx, keys)
+	return n, inCall("delete_many", err)
+}
+
+func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
+	return h.deleteKeys(ctx, keys, h.applyMany)
+}
+
+func (h *Handle) deleteKeys(ctx context.Context, keys []string, apply func(context.Context, []Op) ([]Result, error)) (int, error) {
+	ops := make([]Op, len(keys))
+	for i, key := range keys {
+		ops[i] = Op{Kind: OpDelete, Key: key}
+	}
+	results, err := apply(ctx, ops)
+	n := 0
+	for _, r := range results {
+		if r.Applied {
+			n++
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,121 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"runtime/debug"
+	"slices"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// Close ends the background tasks of the registry's scripts through their
+// contexts and waits for them, at most five seconds; then it closes the default
+// store and every named one, which waits for their calls under way. Calls on them
+// fail with ErrClosed from then on, and no task can be started. Files that are being
+// opened are not opened: Open returns ErrClosed. Close closes all stores
+// also where one of them fails: the error of a file says whether its log holds
+// what could not be brought into it. Closing twice is no error; Init opens the
+// registry again.
+func (r *Registry) Close() error {
+	tasksErr := r.tasksOf().Close()
+	r.mu.Lock()
+	r.closes++
+	var opening []*opening
+	for o := range r.openings {
+		o.cancel()
+		if o.isFile { // a driver takes its time
+			opening = append(opening, o)
+		}
+	}
+	closing := slices.Collect(maps.Keys(r.closing)) // by somebody else, who hears how it ends
+	stores := slices.Collect(maps.Values(r.stores))
+	clear(r.stores)
+	if current := r.current.Load(); current != nil {
+		current.closed.Store(true)
+		stores = append(stores, current)
+	}
+	for _, h := range stores {
+		r.retireLocked(h)
+	}
+	r.mu.Unlock()
+	errs := []error{tasksErr}
+	for _, h := range stores {
+		errs = append(errs, r.shut(context.Background(), h))
+	}
+	for _, o := range opening {
+		<-o.done
+	}
+	for _, h := range closing {
+		<-h.gone
+	}
+	return inCall("close", errors.Join(errs...))
+}
+
+func (r *Registry) closeNamed(ctx context.Context, h *Handle) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	if h.isDefault.Load() { // it has just become the default store
+		r.mu.Unlock()
+		return nil
+	}
+	if r.stores[h.key] == h {
+		delete(r.stores, h.key)
+		r.retireLocked(h)
+	}
+	r.mu.Unlock()
+	return r.shut(ctx, h)
+}
+
+// retireLocked notes that a store which has left the registry is going to be closed:
+// whoever opens its file waits for that. r.mu is locked.
+func (r *Registry) retireLocked(h *Handle) {
+	select {
+	case <-h.gone:
+	default:
+		r.closing[h] = struct{}{}
+	}
+}
+
+// shut closes the store of a handle that has left the registry, once, and waits
+// until it is closed or ctx ends. Then the closing goes on, and whoever opens the
+// file waits for it.
+func (r *Registry) shut(ctx context.Context, h *Handle) error {
+	h.shutOnce.Do(func() {
+		if h.inMemory {
+			r.closeStore(h)
+		} else {
+			go r.closeStore(h)
+		}
+	})
+	select {
+	case <-h.gone:
+		return h.closeErr
+	case <-ctx.Done():
+	}
+	h.orphaned.Do(func() {
+		go func() {
+			if <-h.gone; h.closeErr != nil {
+				h.opts.logger.Error("kv: a store was closed with an error after its caller had stopped waiting", "store", h.name, "error", h.closeErr)
+			}
+		}()
+	})
+	return kverr.Errorf(ctx.Err(), "it is still being closed, which goes on: %w", ctx.Err())
+}
+
+func (r *Registry) closeStore(h *Handle) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.opts.logger.Error("kv: closing a store panicked", "store", h.name, "panic", p, "stack", string(debug.Stack()))
+			h.closeErr = kverr.Errorf(ErrUnavailable, "closing it panicked, which is a bug; the host's log has the stack")
+		}
+		r.mu.Lock()
+		delete(r.closing, h)
+		r.mu.Unlock()
+		close(h.gone)
+	}()
+	h.closeErr = h.store.Close()
+}

@@ -1,0 +1,149 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+	"slices"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// opening is one store being opened, on a goroutine that belongs to no caller.
+// All callers that want the store share it. Each of them waits as long as its own
+// context allows; when the last one has given up, the opening is cancelled. So a
+// file that is in use delays only the callers that want this very file.
+type opening struct {
+	key    string        // in Registry.stores: the path of a file, or a URL
+	isFile bool          //
+	infos  []os.FileInfo // of the file, as it was found and made; guarded by Registry.mu
+
+	asDefault bool // the store becomes the default one
+	place     bool // it has a place among MaxStores
+	creates   bool // it has a place among MaxCreatedFiles
+	script    bool // a script's URL, which may say less than a host's
+
+	cancel  context.CancelFunc
+	waiting int           // callers; guarded by Registry.mu
+	done    chan struct{} // closed when h, err and closeErr are set
+
+	h        *Handle
+	err      error // does not name the store: each caller has a name for it
+	closeErr error // of the former default store
+}
+
+// matches reports whether o opens the file of info, or a file at that path.
+func (o *opening) matches(path string, info os.FileInfo) bool {
+	return o.isFile && (o.key == path || info != nil && o.has(info))
+}
+
+func (o *opening) has(info os.FileInfo) bool {
+	return slices.ContainsFunc(o.infos, func(known os.FileInfo) bool { return os.SameFile(known, info) })
+}
+
+// errAbandoned is why an opening ended that nobody waited for any more. A caller
+// that came too late for it starts another one.
+var errAbandoned = errors.New("nobody waits for the store any more")
+
+// startLocked starts o with one waiting caller. r.mu is locked.
+func (r *Registry) startLocked(o *opening, open func(context.Context) (*Handle, error)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	o.cancel, o.done, o.waiting = cancel, make(chan struct{}), 1
+	if o.place {
+		r.reserved++
+	}
+	if o.creates {
+		r.created++
+	}
+	closes := r.closes
+	r.openings[o] = struct{}{}
+	go func() {
+		defer cancel()
+		h, err := r.runOpening(ctx, o, open)
+		r.finish(ctx, o, h, err, closes)
+	}()
+}
+
+// runOpening turns a panic into an error: callers wait for this opening.
+func (r *Registry) runOpening(ctx context.Context, o *opening, open func(context.Context) (*Handle, error)) (h *Handle, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			who := "its driver"
+			if o.isFile {
+				who = "opening it"
+			}
+			r.options().logger.Error("kv: opening a store panicked", "panic", p, "stack", string(debug.Stack()))
+			h, err = nil, kverr.Errorf(ErrUnavailable, "%s panicked, which is a bug; the host's log has the stack", who)
+		}
+	}()
+	return open(ctx)
+}
+
+// finish ends an opening. What nobody wants any more is closed again.
+func (r *Registry) finish(ctx context.Context, o *opening, h *Handle, err error, closes int) {
+	r.mu.Lock()
+	var unwanted, old *Handle
+	switch {
+	case r.closes != closes && (err == nil || ctx.Err() != nil):
+		unwanted, h = h, nil
+		err = kverr.Errorf(ErrClosed, "the registry was closed while the store was being opened")
+	case err == nil && o.waiting == 0, err != nil && ctx.Err() != nil:
+		unwanted, h, err = h, nil, errAbandoned
+	case err == nil && o.asDefault:
+		old = r.makeDefaultLocked(h)
+	case err == nil:
+		if old = r.stores[h.key]; old != nil { // its file has another name by now, or none
+			r.retireLocked(old)
+		}
+		r.stores[h.key] = h
+		r.changes++
+	}
+	if unwanted != nil {
+		r.retireLocked(unwanted)
+	}
+	delete(r.openings, o)
+	if o.place {
+		r.reserved--
+	}
+	if o.creates && err != nil {
+		r.created--
+	}
+	r.mu.Unlock()
+	if unwanted != nil {
+		if closeErr := r.shut(context.Background(), unwanted); closeErr != nil {
+			err = errors.Join(err, closeErr)
+		}
+	}
+	if old != nil {
+		o.closeErr = r.shut(context.Background(), old)
+		if o.closeErr != nil && !o.asDefault {
+			r.options().logger.Warn("kv: a store whose file was replaced was closed with an error", "store", old.name, "error", o.closeErr)
+			o.closeErr = nil
+		}
+	}
+	o.h, o.err = h, err
+	close(o.done)
+}
+
+// wait waits for an opening that counts its caller.
+func (r *Registry) wait(ctx context.Context, o *opening) error {
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	if o.waiting--; o.waiting == 0 {
+		o.cancel()
+	}
+	r.mu.Unlock()
+	if !o.isFile {
+		return kverr.Errorf(ErrUnavailable, "the server has not answered yet: %w", ctx.Err())
+	}
+	return kverr.Errorf(ctx.Err(), "the store is still being opened: %w", ctx.Err())
+}
+
+// again reports whether a caller that waited for another caller's opening has to
+// look again: the outcome was that one's alone.
+func again(err error) bool { return errors.Is(err, errAbandoned) || errors.Is(err, ErrNotAllowed) }
