@@ -19,14 +19,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
-// noLog refuses a log beside the file.
-func noLog(act access.Act, name string) error {
-	if act == access.ActCreate && strings.HasSuffix(name, "-log") {
-		return &fs.PathError{Op: "open", Path: name, Err: syscall.EACCES}
-	}
-	return nil
-}
-
 // fullDisk lets a file grow n times.
 func fullDisk(n int64) access.Hook {
 	var grown atomic.Int64
