@@ -11,12 +11,16 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Sum is what Digest makes of a value.
+// Sum is the digest of a value.
 type Sum [sha256.Size]byte
 
-// Digest is the same for equal values, whatever the order of the members of their
-// sets and dicts, and the width of their floats. It takes time in proportion to
-// the value, and looks at ctx meanwhile.
+// Digest returns a sum that is the same for equal values, whatever the order of the
+// members of their sets and dicts, and the width of their floats. Its time is
+// proportional to the size of the value, and it obeys ctx.
+//
+// A canonical re-encoding (RFC 8949, 4.2) would take half the time for an ordinary dict,
+// but it sorts encoded members at each level, so its time grows with size times depth:
+// 84 ms for 1 MiB in 400 nested dicts, against 1.6 ms.
 func Digest(ctx context.Context, raw string) (sum Sum, err error) {
 	d := digester{Bounds: BoundsOf(ctx, raw), rest: raw}
 	h := sha256.New()
@@ -78,7 +82,7 @@ func (d *digester) item(h hash.Hash, depth int) error {
 	return nil
 }
 
-// tagged writes what a tag marks. A text is the same text with and without its tag.
+// tagged writes a tagged item. A text is the same with and without the tag of raw text.
 func (d *digester) tagged(h hash.Hash, tag int64, depth int) error {
 	i, err := d.next()
 	switch {
@@ -107,16 +111,16 @@ func (d *digester) elements(h hash.Hash, n, depth int) error {
 	return nil
 }
 
-// memberSum is the digest of a member: 128 bits are out of reach of whoever looks
-// for two that are the same.
+// memberSum is the digest of a member. Finding two members with the same 128 bits is
+// infeasible.
 type memberSum [16]byte
 
-// members writes n members to h, in the order of their own digests and each once:
-// the keys of a dict with their values, or the elements of a set. Of a key that
-// comes twice the later value counts.
+// members writes n members to h, ordered by their digests and without duplicates: the
+// keys of a dict with their values, or the elements of a set. Of a duplicate key the
+// last value counts.
 func (d *digester) members(h hash.Hash, head func([]byte, int) []byte, n, depth int, dict bool) error {
 	type member struct{ key, value memberSum }
-	members := make([]member, 0, min(n, 1024)) // a damaged value may claim any n
+	members := make([]member, 0, min(n, 1024)) // a damaged value can claim any n
 	one := sha256.New()
 	sum := func() (m memberSum, err error) {
 		one.Reset()

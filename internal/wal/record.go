@@ -16,43 +16,43 @@ import (
 //
 //	header  4,096 bytes: magic (8), id (16), size of the ring (8), CRC-32C of
 //	        these (4), whether there is an end (1: 1, or 0 in earlier versions), zeros
-//	ring    position p is at byte p modulo the ring's size
+//	ring    LSN n is at byte n modulo the ring's size
 //	end     a byte of zero
 //
-// A record is at a multiple of 32 and padded to one with zeros: salt (8: the
-// beginning of the id), its own position (8), the position up to which the log
-// was known to be durable when it was written (8), the length of its payload
-// (4), a CRC-32C of the id, of the fields so far and of the payload (4), payload.
-// A payload is a row of operations: kind (1), length of the key (uvarint), key
-// and, for a put, the deadline (uvarint, 0: none), length of the value (uvarint),
-// value. A clear has nothing but its kind. Numbers are big-endian.
+// A record begins at a multiple of 32 bytes and is padded to one with zeros. It has: salt
+// (8: the beginning of the id), its LSN (8), the LSN up to which the log was known to be
+// durable when the record was written (8), the length of the payload (4), a CRC-32C of
+// the id, the preceding fields and the payload (4), payload. A payload is a sequence of
+// operations: kind (1), length of the key (uvarint), key and, for a put, deadline
+// (uvarint, 0: none), length of the value (uvarint), value. A clear has only its kind.
+// Numbers are big-endian.
 const (
-	// HeaderBytes is the least size of a whole log's file.
+	// HeaderBytes is the size of the header of a log, and so the least size of its file.
 	HeaderBytes = 4096
 
 	headerBytes = HeaderBytes
 	idBytes     = 16
 	sizeBytes   = 8
-	headBytes   = len(magic) + idBytes + sizeBytes // of the header, before its checksum
+	headBytes   = len(magic) + idBytes + sizeBytes // the header before its checksum
 	saltBytes   = 8
 	recordAlign = 32
 	recordHead  = 32
 	crcBytes    = 4
 	endAt       = headBytes + crcBytes
 
-	// endBytes are behind the ring, and never written again. A log that was cut short
-	// under its writer can get its length back from records at the end of the ring,
-	// but not these: so its length tells.
+	// endBytes follow the ring, and are never written again. If a log is truncated while
+	// it is open, later records can restore the length of the ring, but not these bytes,
+	// so the length of the file shows that it was truncated.
 	endBytes = 1
 
 	maxPos  = 1 << 62
-	maxFrom = 1 << 61 // of a replay: no log is ever so far, and Append never reaches maxPos from there
+	maxFrom = 1 << 61 // of a replay; no log gets so far, and appends after it never reach maxPos
 
-	// MaxRecordBytes bounds the payload of a record.
+	// MaxRecordBytes limits the payload of a record.
 	MaxRecordBytes = 1 << 30
 
-	// MaxBytes bounds a log, and so the memory that a replay takes. A larger one is
-	// none that Create made.
+	// MaxBytes limits the size of a log, and so the memory of a replay. Create makes no
+	// larger log.
 	MaxBytes = 64 << 20
 )
 
@@ -60,17 +60,21 @@ const magic = "kv log\x00\x01"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ID tells a log from all others. A file names the one that it needs.
+// ID identifies a log. A database file stores the id of the log that it needs.
 type ID [idBytes]byte
 
-// Pos is a position in the endless row of records of a log.
-type Pos int64
+// LSN is a log sequence number: how many bytes of records precede a position since the
+// log was created.
+type LSN int64
 
-// Kind says what an operation of a record does.
+// Pos is the former name of LSN.
+type Pos = LSN
+
+// Kind is the kind of an operation.
 type Kind byte
 
-// The operations. They say what a key is afterwards, not what was asked for, so
-// that carrying them out twice makes no difference.
+// The kinds of operations. An operation states the result for a key, not the request, so
+// operations are idempotent.
 const (
 	Put Kind = iota + 1
 	Delete
@@ -85,10 +89,10 @@ type Op struct {
 	Deadline int64 // nanoseconds since 1970; 0: none
 }
 
-// Batch gathers the operations of one record. The zero value is empty.
+// Batch collects the operations of one record. The zero value is an empty batch.
 type Batch struct {
 	b   []byte
-	err error // about an operation that no replay would accept
+	err error // about an operation that replay would refuse
 }
 
 func (b *Batch) start() {
@@ -97,8 +101,8 @@ func (b *Batch) start() {
 	}
 }
 
-// Put adds the storing of a value. A deadline of 0 is none. With a negative one, which
-// a replay refuses, the batch can't be appended.
+// Put adds an operation that stores a value. A deadline of 0 is none. A batch with a
+// negative deadline, which replay refuses, cannot be appended.
 func (b *Batch) Put(key, value string, deadline int64) {
 	if !validDeadline(uint64(deadline)) {
 		b.err = kverr.Errorf(kverr.Invalid, "a deadline is negative")
@@ -108,10 +112,10 @@ func (b *Batch) Put(key, value string, deadline int64) {
 	b.b = append(binary.AppendUvarint(b.b, uint64(len(value))), value...)
 }
 
-// Delete adds the removal of a key.
+// Delete adds an operation that removes a key.
 func (b *Batch) Delete(key string) { b.op(Delete, key) }
 
-// Clear adds the removal of all keys.
+// Clear adds an operation that removes all keys.
 func (b *Batch) Clear() {
 	b.start()
 	b.b = append(b.b, byte(Clear))
@@ -122,19 +126,16 @@ func (b *Batch) op(kind Kind, key string) {
 	b.b = append(binary.AppendUvarint(append(b.b, byte(kind)), uint64(len(key))), key...)
 }
 
-// validDeadline is the check of deadlines that are appended or replayed.
+// validDeadline reports whether a deadline can be appended and replayed.
 func validDeadline(deadline uint64) bool { return deadline <= math.MaxInt64 }
 
-// Len is the number of bytes that the record will take in the log.
+// Len returns the number of bytes that the record will take in the log.
 func (b *Batch) Len() int64 { return align(int64(max(len(b.b), recordHead))) }
-
-// Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.b, b.err = b.b[:0], nil }
 
 func align(n int64) int64 { return (n + recordAlign - 1) &^ (recordAlign - 1) }
 
-// seal returns the whole record for its place in the log.
-func (b *Batch) seal(id ID, at, durable Pos) []byte {
+// seal returns the record for an LSN.
+func (b *Batch) seal(id ID, at, durable LSN) []byte {
 	b.start()
 	h := b.b[:recordHead]
 	copy(h, id[:saltBytes])
@@ -150,21 +151,21 @@ func headSum(id ID, head []byte) uint32 {
 	return crc32.Update(crc32.Checksum(id[:], castagnoli), castagnoli, head[:recordHead-crcBytes])
 }
 
-// head is the head of a record, read.
+// head is the parsed head of a record.
 type head struct {
-	at, durable Pos
+	at, durable LSN
 	length      int64
-	start, sum  uint32 // of the checksum
+	start, sum  uint32 // checksum of the head, and of the record
 }
 
-// end is where the next record is.
-func (h head) end() Pos { return h.at + Pos(align(recordHead+h.length)) }
+// end returns the LSN of the next record.
+func (h head) end() LSN { return h.at + LSN(align(recordHead+h.length)) }
 
-// parseHead reads the head of a record, if b may be one of this log.
+// parseHead parses the head of a record. It reports false if b is not a head of this log.
 func parseHead(id ID, b []byte) (head, bool) {
 	h := head{
-		at:      Pos(binary.BigEndian.Uint64(b[8:])),
-		durable: Pos(binary.BigEndian.Uint64(b[16:])),
+		at:      LSN(binary.BigEndian.Uint64(b[8:])),
+		durable: LSN(binary.BigEndian.Uint64(b[16:])),
 		length:  int64(binary.BigEndian.Uint32(b[24:])),
 		sum:     binary.BigEndian.Uint32(b[28:]),
 	}
@@ -176,18 +177,18 @@ func parseHead(id ID, b []byte) (head, bool) {
 	return h, ok
 }
 
-// errOps is about a record whose checksum holds but whose payload does not.
-var errOps = kverr.Errorf(kverr.Corrupt, "a record of the log is not one of this format; restore the store from a backup")
+// errOps is the error of a record with a valid checksum and an invalid payload.
+var errOps = kverr.Errorf(kverr.Corrupt, "a record of the log does not have the log's format; restore the store from a backup")
 
 // payload is what decodeOps reads a record from.
 type payload interface {
 	io.ByteReader
-	Len() int64 // bytes that are left
+	Len() int64 // bytes that remain
 	Text(n int64) (string, error)
 }
 
-// decodeOps calls fn for each operation. No length is believed that is larger
-// than what is left of the record.
+// decodeOps calls fn for each operation of a payload. It checks every length against the
+// bytes that remain.
 func decodeOps(r payload, fn func(Op) error) error {
 	text := func() (string, error) {
 		n, err := binary.ReadUvarint(r)
@@ -229,7 +230,7 @@ func decodeOps(r payload, fn func(Op) error) error {
 	return nil
 }
 
-// newHeader returns the block that a log begins with, for a new id.
+// newHeader returns a new id and the header of its log.
 func newHeader(size int64) (ID, []byte) {
 	var id ID
 	rand.Read(id[:])
@@ -244,17 +245,17 @@ func newHeader(size int64) (ID, []byte) {
 
 func headerSumOf(b []byte) uint32 { return crc32.Checksum(b[:headBytes], castagnoli) }
 
-// ReadID reads the id of the log in a file. Where the file is some other file
-// the error is kverr.Format, where it is a damaged log kverr.Corrupt.
+// ReadID reads the id of the log in a file. The error is kverr.Format if the file is not
+// a log, and kverr.Corrupt if it is a damaged log.
 func ReadID(f io.ReaderAt) (ID, error) {
 	id, _, err := readHeader(f)
 	return id, err
 }
 
-// hasEnd reports whether a log was made with an end.
+// hasEnd reports whether a log has an end mark.
 func hasEnd(f io.ReaderAt) bool {
 	var b [1]byte
-	n, _ := f.ReadAt(b[:], int64(endAt)) // without it there is no ring either
+	n, _ := f.ReadAt(b[:], int64(endAt)) // a file without this byte fails elsewhere
 	return n == 1 && b[0] == 1
 }
 
