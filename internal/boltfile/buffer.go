@@ -7,18 +7,6 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// State is what is stored under a key, expired or not. The zero value is nothing.
-type State struct {
-	Exists   bool
-	Deadline int64 // nanoseconds since 1970, 0: none, UnknownDeadline
-	Value    string
-}
-
-// live reports whether there is something at that time.
-func (s State) live(now int64) bool {
-	return s.Exists && (s.Deadline <= 0 || s.Deadline > now)
-}
-
 // layer is a part of the write-back buffer: what keys have become since the layer
 // below it, which is another one or the file. A key that is gone is a tombstone.
 // A layer knows of each of its keys what is below, so that live keys can be
@@ -26,8 +14,8 @@ func (s State) live(now int64) bool {
 type layer struct {
 	entries btree.Map[string, entry]
 	cleared bool  // what is below is gone
-	bytes   int64 // of keys and values, with entryOverhead each
-	weight  weight
+	bytes   int64 // of keys and values, with EntryOverhead each
+	weight  Need
 	emptied bool  // cleared, and the file has been cleared; see squeeze
 	part    part  // that the file has of it, while a checkpoint writes the rest
 	own     tally // what the layer stores
@@ -42,9 +30,6 @@ type entry struct {
 	filed bool  // below is this entry; see squeeze
 }
 
-// entryOverhead is about what an entry takes beside its key and value, in bytes.
-const entryOverhead = 128
-
 func (l *layer) empty() bool { return l.entries.Len() == 0 && !l.cleared }
 
 // put makes next of a key, which was something else until now.
@@ -54,8 +39,8 @@ func (l *layer) put(key string, was, next State) {
 	switch {
 	case replaced:
 		l.own.remove(key, old.State)
-		l.bytes -= int64(len(key)+len(old.Value)) + entryOverhead
-		l.weight.remove(weigh(key, old.State))
+		l.bytes -= int64(len(key)+len(old.Value)) + EntryOverhead
+		l.weight.Sub(old.Need(key))
 	case !l.cleared:
 		e.below = State{Exists: was.Exists, Deadline: was.Deadline}
 		l.hidden.add(key, e.below)
@@ -65,8 +50,8 @@ func (l *layer) put(key string, was, next State) {
 		return
 	}
 	l.own.add(key, next)
-	l.bytes += int64(len(key)+len(next.Value)) + entryOverhead
-	l.weight.add(weigh(key, next))
+	l.bytes += int64(len(key)+len(next.Value)) + EntryOverhead
+	l.weight.Add(next.Need(key))
 	l.entries.Set(key, e)
 }
 
@@ -78,8 +63,8 @@ func (l *layer) append(key string, was, next State) {
 	}
 	l.hidden.add(key, below)
 	l.own.add(key, next)
-	l.bytes += int64(len(key)+len(next.Value)) + entryOverhead
-	l.weight.add(weigh(key, next))
+	l.bytes += int64(len(key)+len(next.Value)) + EntryOverhead
+	l.weight.Add(next.Need(key))
 	l.entries.Load(key, entry{State: next, below: below})
 }
 
@@ -146,22 +131,10 @@ func (l *layer) write(t *Tx) error {
 	}
 	var err error
 	l.entries.Scan(func(key string, e entry) bool {
-		err = t.become(key, e.State)
+		err = t.SetState(key, e.State)
 		return err == nil
 	})
 	return err
-}
-
-// become stores the state of a key. A damaged entry is mended by replacing it.
-func (t *Tx) become(key string, next State) error {
-	_, was, exists, _ := t.Entry(key, false)
-	switch {
-	case next.Exists:
-		return t.Put(key, was, exists, next.Deadline, next.Value)
-	case exists:
-		return t.Remove(key, was)
-	}
-	return nil
 }
 
 // tally counts states, and knows which of them expire when.
@@ -226,7 +199,7 @@ type buffer struct {
 // whether the file counts too.
 func (b *buffer) layers(t *Tx) (layers []*layer, file bool) {
 	file = true
-	if f := b.frozen; f != nil && !t.has(f.end) {
+	if f := b.frozen; f != nil && !t.Has(f.end) {
 		layers, file = append(layers, f), !f.cleared
 	}
 	if b.newest.cleared {

@@ -28,9 +28,9 @@ func (d *Disk) checkpoint(last bool) error {
 	}
 	finish := func(t *Tx) error {
 		if last || lost {
-			return t.closeLog(d.log.ID())
+			return t.CloseLog(d.log.ID())
 		}
-		return t.setLog(&logRef{d.log.ID(), l.end})
+		return t.SetLog(&LogRef{d.log.ID(), l.end})
 	}
 	done := func(show func()) {
 		d.mu.Lock()
@@ -173,9 +173,6 @@ func (d *Disk) ensureLog() error {
 // meanwhile, and wait for nothing but the change of names.
 func (d *Disk) Compact(ctx context.Context) (err error) {
 	defer func() { d.recovered(recover(), &err) }()
-	if d.file.alone {
-		return errAlone("no compacted file can take its place")
-	}
 	if err := d.ensureLog(); err != nil && !noLog(err) { // without one writes wait
 		return err
 	}
@@ -197,31 +194,31 @@ func (d *Disk) Compact(ctx context.Context) (err error) {
 
 // Backup writes a copy of the store, as it is at this moment, to w.
 func (d *Disk) Backup(ctx context.Context, w io.Writer) error {
-	return d.file.Backup(ctx, w, func() (*snapshotTx, error) { return d.snapshotTx(ctx) })
+	return d.file.Backup(ctx, w, func() (*Snapshot, error) { return d.snapshot(ctx) })
 }
 
 // BackupFile is Backup into a file, which gets its name when it is complete and
 // synced. A file of that name is replaced unless it is in use.
 func (d *Disk) BackupFile(ctx context.Context, loc access.Location) error {
-	return d.file.BackupFile(ctx, loc, func() (*snapshotTx, error) { return d.snapshotTx(ctx) })
+	return d.file.BackupFile(ctx, loc, func() (*Snapshot, error) { return d.snapshot(ctx) })
 }
 
-// snapshotTx begins a copy of the store as it is at this moment. The file gets what
+// snapshot begins a copy of the store as it is at this moment. The file gets what
 // is visible first; where it can't, the copy gets that in addition. No checkpoint
 // can come between: the file may hold half of one, of which the log has the rest.
-func (d *Disk) snapshotTx(ctx context.Context) (*snapshotTx, error) {
+func (d *Disk) snapshot(ctx context.Context) (*Snapshot, error) {
 	if err := d.lock(ctx); err != nil {
 		return nil, notDone(err)
 	}
 	defer d.unlock()
 	err := d.checkpoint(false)
-	s, failed := d.file.snapshotTx()
+	s, failed := d.file.Snapshot()
 	if failed != nil {
 		return nil, failed
 	}
 	if err != nil || d.file.ReadOnly() {
 		d.mu.Lock()
-		s.extra = d.buffer.copy()
+		s.Complete = d.buffer.copy().write
 		d.mu.Unlock()
 	}
 	return s, nil

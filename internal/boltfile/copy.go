@@ -14,18 +14,18 @@ import (
 
 // Backup writes a copy of the file, as begin found it, to w. All of it is checked
 // first: a damaged copy must not take the place of a whole one.
-func (f *File) Backup(ctx context.Context, w io.Writer, begin func() (*snapshotTx, error)) error {
+func (f *File) Backup(ctx context.Context, w io.Writer, begin func() (*Snapshot, error)) error {
 	tmp, name, err := f.temp(access.TempBackup)
 	if err != nil {
 		return err
 	}
 	defer f.dir.Remove(name)
 	defer tmp.Close()
-	extra, err := f.fill(ctx, tmp, begin)
+	changes, err := f.fill(ctx, tmp, begin)
 	if err != nil {
 		return err
 	}
-	done, err := complete(f.dir, f.opts, tmp, extra)
+	done, err := complete(f.dir, f.opts, tmp, changes)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func arrangeHeaders(tmp *os.File, tx uint64) error {
 
 // BackupFile is Backup into a file, which gets its name when it is complete and
 // synced. A file of that name is replaced unless it is in use.
-func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func() (*snapshotTx, error)) error {
+func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func() (*Snapshot, error)) error {
 	dir, err := loc.OpenDir(f.opts.Hook)
 	if err != nil {
 		return err
@@ -78,11 +78,11 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func()
 	if _, err := f.keep(tmp); err != nil {
 		return DiskError(err)
 	}
-	extra, err := f.fill(ctx, tmp, begin)
+	changes, err := f.fill(ctx, tmp, begin)
 	if err != nil {
 		return err
 	}
-	done, err := complete(f.dir, f.opts, tmp, extra)
+	done, err := complete(f.dir, f.opts, tmp, changes)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func()
 }
 
 // complete makes of a copy a store that needs no log. done gives the copy up.
-func complete(dir *access.Dir, opts Options, tmp *os.File, extra *layer) (done func(), err error) {
+func complete(dir *access.Dir, opts Options, tmp *os.File, changes func(*Tx) error) (done func(), err error) {
 	opts.MaxBytes = 0
 	db, err := startEngine(tmp, false, opts)
 	if err != nil {
@@ -129,15 +129,15 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, extra *layer) (done f
 			return db.Update(func(tx *bolt.Tx) error {
 				copied.pages.next.Store(uint64(tx.ID()))
 				return copied.change(db, tx, func(t *Tx) error {
-					if extra != nil {
-						if err := extra.write(t); err != nil {
+					if changes != nil {
+						if err := changes(t); err != nil {
 							return err
 						}
 					}
 					if t.snap.log == nil {
 						return nil
 					}
-					return t.setLog(nil)
+					return t.SetLog(nil)
 				})
 			})
 		})

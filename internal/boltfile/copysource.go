@@ -10,28 +10,31 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// snapshotTx is a state of a store that is being copied: a transaction of the engine
+// Snapshot is a state of a store that is being copied: a transaction of the engine
 // and the changes that the file lacked then. The engine does not reuse the pages of
 // the transaction before it ends. Nothing else is held meanwhile: writes, reads and
 // compaction go on; compaction leaves the file that it replaces open until then.
 //
 // Only where the engine has to map more of the file, for which it needs all
 // transactions to end, the copy is asked to begin again.
-type snapshotTx struct {
+type Snapshot struct {
 	f     *File
 	db    *bolt.DB
 	tx    *bolt.Tx
 	early bool
 	meta  metaPage // of the transaction; later commits replace it in the file
-	extra *layer   // nil: nothing
+
+	// Complete, if not nil, makes the changes that the file lacked, in a transaction of
+	// the copy.
+	Complete func(*Tx) error
 }
 
 // errYield is the end of a copy that has to begin again.
 var errYield = errors.New("the copy begins again")
 
-// snapshotTx begins a transaction to be copied. No Update may run.
-func (f *File) snapshotTx() (*snapshotTx, error) {
-	s := &snapshotTx{f: f}
+// Snapshot begins a transaction to be copied. No Update may run.
+func (f *File) Snapshot() (*Snapshot, error) {
+	s := &Snapshot{f: f}
 	f.copies.RLock()
 	err := f.use(func(db *bolt.DB) (err error) {
 		s.db = db
@@ -52,15 +55,15 @@ func (f *File) snapshotTx() (*snapshotTx, error) {
 }
 
 // end ends the transaction.
-func (s *snapshotTx) end() {
+func (s *Snapshot) end() {
 	if s.tx != nil {
 		s.f.endRead(s.tx, s.early)
 	}
 	s.f.copies.RUnlock()
 }
 
-// fill writes a copy into tmp, which needs extra then to be complete.
-func (f *File) fill(ctx context.Context, tmp *os.File, begin func() (*snapshotTx, error)) (extra *layer, err error) {
+// fill writes a copy into tmp. changes, which can be nil, makes it complete.
+func (f *File) fill(ctx context.Context, tmp *os.File, begin func() (*Snapshot, error)) (changes func(*Tx) error, err error) {
 	for {
 		s, err := begin()
 		if err != nil {
@@ -69,12 +72,12 @@ func (f *File) fill(ctx context.Context, tmp *os.File, begin func() (*snapshotTx
 		err = s.copyTo(ctx, tmp)
 		s.end()
 		if err != errYield {
-			return s.extra, err
+			return s.Complete, err
 		}
 	}
 }
 
-func (s *snapshotTx) copyTo(ctx context.Context, tmp *os.File) error {
+func (s *Snapshot) copyTo(ctx context.Context, tmp *os.File) error {
 	_, err := tmp.Seek(0, io.SeekStart)
 	if err == nil {
 		err = tmp.Truncate(0)

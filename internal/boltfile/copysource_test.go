@@ -18,8 +18,8 @@ func TestACopyIsWholeWhateverIsCommittedBetweenItsBeginAndItsFirstPage(t *testin
 			defer d.Close()
 			put(t, d, "k", "before")
 			begins := 0
-			begin := func() (*snapshotTx, error) {
-				s, err := d.snapshotTx(t.Context())
+			begin := func() (*Snapshot, error) {
+				s, err := d.snapshot(t.Context())
 				if begins++; begins > 1 {
 					return s, err
 				}

@@ -56,8 +56,8 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 		return notDone(err)
 	}
 	// Where the pages that it needs are not adjacent, its transaction fails.
-	if need := (weight{net: p.call.weight.net}); p.puts && !d.file.fits(need) {
-		if err := d.file.extend(need); err != nil {
+	if need := (Need{Net: p.call.weight.Net}); p.puts && !d.file.Fits(need) {
+		if err := d.file.Extend(need); err != nil {
 			return err
 		}
 	}
@@ -70,10 +70,10 @@ func (d *Disk) commitCall(c *call) error {
 	// In the order of the file: in any other one the engine takes a time that
 	// grows faster than the square of their number.
 	slices.SortFunc(c.changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
-	var ref *logRef
+	var ref *LogRef
 	if d.log != nil {
 		// A gap, so that no older file goes on with what the log gets after this.
-		ref = &logRef{d.log.ID(), d.log.Tail() + wal.Gap}
+		ref = &LogRef{d.log.ID(), d.log.Tail() + wal.Gap}
 	}
 	err := d.file.Publish(func(t *Tx) error {
 		if c.clear {
@@ -82,17 +82,17 @@ func (d *Disk) commitCall(c *call) error {
 			}
 		}
 		for i := range c.changes {
-			if err := t.become(c.changes[i].key, c.changes[i].next); err != nil {
+			if err := t.SetState(c.changes[i].key, c.changes[i].next); err != nil {
 				return err
 			}
 		}
 		switch {
-		case !t.dirty:
+		case !t.Changed():
 			return nil
 		case ref == nil:
-			return t.twin()
+			return t.Twin()
 		}
-		return t.setLog(ref)
+		return t.SetLog(ref)
 	}, func(show func()) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -102,7 +102,7 @@ func (d *Disk) commitCall(c *call) error {
 			d.epoch++
 		}
 		if ref != nil {
-			d.visible, d.filed = ref.pos, ref.pos
+			d.visible, d.filed = ref.Pos, ref.Pos
 		}
 	})
 	if err == ErrUnchanged {
@@ -115,7 +115,7 @@ func (d *Disk) commitCall(c *call) error {
 	d.commits.Add(1)
 	d.full.Store(0)
 	if d.log != nil {
-		d.log.Skip(ref.pos)
+		d.log.Skip(ref.Pos)
 	}
 	if ref != nil {
 		// What the header before names ends with the gap, and nothing behind that
@@ -123,7 +123,7 @@ func (d *Disk) commitCall(c *call) error {
 		d.mendHeaders(ref)
 	} else {
 		// No log completes the commit before this one. As above.
-		d.file.Update(func(t *Tx) error { t.dirty = true; return nil })
+		d.file.Update(func(t *Tx) error { t.Touch(); return nil })
 	}
 	return d.found()
 }
@@ -131,7 +131,7 @@ func (d *Disk) commitCall(c *call) error {
 // found returns nil if what the file has just got will be found by the next open, and
 // else an error that is kverr.CommitUnknown: it is in the file wherever that is by now.
 func (d *Disk) found() error {
-	if err := d.file.inPlace(); err != nil {
+	if err := d.file.InPlace(); err != nil {
 		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but whether that is still in its place is unknown, so the write may be lost: %w", err)
 	}
 	f := d.logFile.Load()

@@ -62,7 +62,7 @@ type Disk struct {
 	planned  map[string]State // what they make of their keys
 	clearing int              // how many of them clear
 	growth   int64            // of live keys by them
-	weight   weight           // of their puts
+	weight   Need             // of their puts
 	staged   int64            // of their bytes in the buffer
 	visible  wal.Pos          // up to where records are
 	filed    wal.Pos          // up to where they are in the file
@@ -84,9 +84,6 @@ const (
 	fullPause   = 100 * time.Millisecond // before the next try to write to a file that was full
 )
 
-// logSuffix is what the name of a log has behind that of its file.
-const logSuffix = "-log"
-
 // OpenDisk opens the store at loc, and creates it if there is none. Where a crash
 // left a log, OpenDisk replays it. It obeys ctx while it waits for the file's lock,
 // reads the file and replays the log; a call that ctx ended leaves a store that the
@@ -96,10 +93,10 @@ func OpenDisk(ctx context.Context, loc access.Location, opts DiskOptions) (*Disk
 	opts.LogBytes = min(max(opts.LogBytes, minLogBytes), wal.MaxBytes)
 	if opts.MaxBytes > 0 { // the limit is for both files
 		opts.LogBytes = max(min(opts.LogBytes, opts.MaxBytes/logShare), minLogBytes)
-		opts.beside = min(opts.LogBytes, opts.MaxBytes-1)
-		opts.MaxBytes -= opts.beside
+		opts.Slack = min(opts.LogBytes, opts.MaxBytes-1)
+		opts.MaxBytes -= opts.Slack
 	}
-	file, err := open(ctx, loc, opts.Options)
+	file, err := Open(ctx, loc, opts.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -193,10 +190,10 @@ func (d *Disk) extend(ctx context.Context, p *Plan) (made bool, err error) {
 	}
 	defer d.unlock()
 	need := d.pending(&p.call)
-	if d.file.fits(need) {
+	if d.file.Fits(need) {
 		return true, nil
 	}
-	switch err := d.file.extend(need); {
+	switch err := d.file.Extend(need); {
 	case err == nil:
 		return true, nil
 	case errors.Is(err, kverr.Full):
@@ -207,14 +204,14 @@ func (d *Disk) extend(ctx context.Context, p *Plan) (made bool, err error) {
 }
 
 // pending is the weight of what the file lacks and of a call more.
-func (d *Disk) pending(c *call) weight {
-	d.file.room.Load().sawBranch(branchPages(c.longest))
+func (d *Disk) pending(c *call) Need {
+	d.file.ExpectKey(c.longest)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	w := d.weight
-	w.add(c.weight)
+	w.Add(c.weight)
 	for l := range d.buffer.each {
-		w.add(l.weight)
+		w.Add(l.weight)
 	}
 	return w
 }
@@ -290,7 +287,7 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	if b.Len() > d.direct {
 		return p, toFile, nil
 	}
-	if p.puts && !d.file.fits(d.pending(&p.call)) {
+	if p.puts && !d.file.Fits(d.pending(&p.call)) {
 		return p, tight, nil
 	}
 	held, more := d.held(), p.call.buffered()
@@ -335,7 +332,7 @@ func (d *Disk) newPlan(plan func(*Plan) error) (*Plan, error) {
 	if err := d.file.Err(); err != nil {
 		return p, err
 	}
-	if why := d.file.refused.Load(); why != nil {
+	if why := d.file.Refused(); why != nil {
 		return p, why
 	}
 	if err := plan(p); err != nil {
@@ -354,7 +351,7 @@ func (d *Disk) stage(c *call) {
 	}
 	d.appended = append(d.appended, c)
 	d.growth += c.growth
-	d.weight.add(c.weight)
+	d.weight.Add(c.weight)
 	d.staged += c.buffered()
 	if c.clear {
 		d.clearing++
@@ -386,7 +383,7 @@ func (d *Disk) becameDurable(to wal.Pos) {
 		c := d.appended[n]
 		d.show(c)
 		d.growth -= c.growth
-		d.weight.remove(c.weight)
+		d.weight.Sub(c.weight)
 		d.staged -= c.buffered()
 		if c.clear {
 			d.clearing--
@@ -449,7 +446,7 @@ func (d *Disk) sync(ctx context.Context, log *wal.Log, to wal.Pos) error {
 
 // logError is why the log takes nothing any more.
 func (d *Disk) logError(err error) error {
-	if why := d.file.refused.Load(); why != nil {
+	if why := d.file.Refused(); why != nil {
 		return why
 	}
 	return err

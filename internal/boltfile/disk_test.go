@@ -182,15 +182,15 @@ func TestAWriteThatACloseOvertakesIsClosed(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Plan{d: d, log: d.log, puts: true, call: call{weight: weight{net: 1 << 30}}}
+	p := &Plan{d: d, log: d.log, puts: true, call: call{weight: Need{Net: 1 << 30}}}
 	for what, step := range map[string]func() error{
 		"write through":  func() error { return d.writeThrough(context.Background(), p, func(*Plan) error { return nil }) },
 		"extend":         func() error { _, err := d.extend(context.Background(), p); return err },
-		"extend a file":  func() error { return d.file.extend(p.call.weight) },
+		"extend a file":  func() error { return d.file.Extend(p.call.weight) },
 		"make room":      func() error { return d.makeRoom(context.Background(), p) },
-		"a backup":       func() error { _, err := d.snapshotTx(context.Background()); return err },
-		"look at names":  d.file.inPlace,
-		"ask for writes": d.file.stillThere,
+		"a backup":       func() error { _, err := d.snapshot(context.Background()); return err },
+		"look at names":  d.file.InPlace,
+		"ask for writes": d.file.Writable,
 	} {
 		if err := step(); !errors.Is(err, kverr.Closed) || errors.Is(err, kverr.Unavailable) {
 			t.Errorf("%s: %v", what, err)

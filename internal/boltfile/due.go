@@ -54,33 +54,32 @@ func (d *Disk) Due(now time.Time, limit int) (due Due, err error) {
 				return nil
 			}
 		}
-		if v.t.snap.log == nil || v.t.snap.log.pos != d.sweptFrom {
+		if v.t.Log() == nil || v.t.Log().Pos != d.sweptFrom {
 			d.sweptTo = nil
 		}
-		if v.t.snap.log != nil {
-			d.sweptFrom = v.t.snap.log.pos
+		if v.t.Log() != nil {
+			d.sweptFrom = v.t.Log().Pos
 		}
 		looked := 0
-		return v.t.snap.expiryTree().scan(d.sweptTo, func(k, value []byte) (bool, error) {
-			deadline, key := splitExpiryEntry(k, value)
-			if deadline > v.t.Now {
-				return take(string(key), deadline, v.t.Now), nil
+		return v.t.ScanDeadlines(d.sweptTo, func(e IndexEntry) (bool, error) {
+			if e.Deadline > v.t.Now {
+				return take(string(e.Key), e.Deadline, v.t.Now), nil
 			}
 			if looked++; looked > dueLook || len(due.stray) == limit {
 				due.Next = 0
 				return false, nil
 			}
-			if _, hidden := d.buffer.get(string(key)); hidden {
-				d.sweptTo = bytes.Clone(k)
+			if _, hidden := d.buffer.get(string(e.Key)); hidden {
+				d.sweptTo = bytes.Clone(e.Place)
 				return true, nil
 			}
-			switch v.t.indexed(key, deadline) {
-			case rightly:
-				return take(string(key), deadline, v.t.Now), nil
-			case wrongly:
-				due.stray = append(due.stray, bytes.Clone(k))
+			switch v.t.Indexed(e.Key, e.Deadline) {
+			case Correct:
+				return take(string(e.Key), e.Deadline, v.t.Now), nil
+			case Stray:
+				due.stray = append(due.stray, bytes.Clone(e.Place))
 			}
-			d.sweptTo = bytes.Clone(k)
+			d.sweptTo = bytes.Clone(e.Place)
 			return true, nil
 		})
 	})
@@ -88,29 +87,6 @@ func (d *Disk) Due(now time.Time, limit int) (due Due, err error) {
 		due.Next = 0
 	}
 	return due, err
-}
-
-// indexing says whether an entry of the index of deadlines is right.
-type indexing int
-
-const (
-	unclear indexing = iota // the record that it leads to can't be read
-	rightly
-	wrongly // there is no such key, or it has another deadline
-)
-
-func (t *Tx) indexed(key []byte, deadline int64) indexing {
-	if len(key) == 0 {
-		return wrongly
-	}
-	_, has, exists, err := t.Entry(string(key), false)
-	switch {
-	case err != nil:
-		return unclear
-	case exists && has == deadline:
-		return rightly
-	}
-	return wrongly
 }
 
 // Stray reports whether the index of deadlines holds entries that lead to no key. No
@@ -127,24 +103,7 @@ func (d *Disk) DropStray(ctx context.Context, due Due) error {
 	if d.closed.Load() {
 		return nil
 	}
-	err := d.file.Update(func(t *Tx) error {
-		for _, k := range due.stray {
-			// A short key is no entry, and its value must not be taken for its key.
-			key := k[min(len(k), deadlineBytes):]
-			deadline, _ := splitExpiryEntry(k, nil)
-			index := t.snap.expiryTree()
-			if v, err := index.get(k); err != nil {
-				return err
-			} else if len(v) > 0 {
-				key = v
-			}
-			if t.indexed(key, deadline) == wrongly {
-				t.dirty = true
-				t.index = append(t.index, indexChange{k: k, remove: true})
-			}
-		}
-		return nil
-	})
+	err := d.file.Update(func(t *Tx) error { return t.DropStray(due.stray) })
 	if err == ErrUnchanged {
 		return nil
 	}

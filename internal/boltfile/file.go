@@ -72,7 +72,7 @@ type File struct {
 	dir      *access.Dir // the folder, for as long as the file is open
 	readOnly bool
 	alone    bool // it is a mount of its own: nothing beside it stays with it
-	torn     bool // when it was opened a header was damaged; see Disk.recover
+	torn     bool // when it was opened a header was damaged; see Torn
 
 	// engine is held shared by every use of db, and alone by Close and by
 	// Compact when it puts another file in its place.
@@ -118,6 +118,25 @@ func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts O
 
 // Path is where the file was found.
 func (f *File) Path() string { return f.dir.Path() }
+
+// Dir returns the folder of the file. It is open for as long as the file is.
+func (f *File) Dir() *access.Dir { return f.dir }
+
+// Mounted reports whether the file is a mount by itself, so that no file beside it stays
+// with it.
+func (f *File) Mounted() bool { return f.alone }
+
+// Torn reports whether a meta page of the file was damaged when it was opened. Then the
+// file is open as of the commit before, and only a log can tell whether that is all.
+func (f *File) Torn() bool { return f.torn }
+
+// Refused returns why the file takes no more writes, or nil.
+func (f *File) Refused() error {
+	if why := f.refused.Load(); why != nil {
+		return why
+	}
+	return nil
+}
 
 // ReadOnly reports whether Update can only fail.
 func (f *File) ReadOnly() bool { return f.readOnly }
@@ -231,7 +250,7 @@ var ErrUnchanged = errors.New("nothing to do")
 // change rolls it back, and so does a change of nothing. change can run more than
 // once. After an error that is kverr.CommitUnknown the file takes no more writes until
 // it is opened again. Update looks at the file's name before it commits; a caller that
-// acknowledges what it committed asks inPlace afterwards. Readers see the commit when
+// acknowledges what it committed asks InPlace afterwards. Readers see the commit when
 // it is durable.
 func (f *File) Update(change func(*Tx) error) error {
 	return f.Publish(change, func(show func()) { show() })
@@ -310,9 +329,9 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err)
 }
 
-// stillThere is writable for callers that do not use the engine meanwhile: Compact
+// Writable is writable for callers that do not use the engine meanwhile: Compact
 // puts another file in this one's place.
-func (f *File) stillThere() error {
+func (f *File) Writable() error {
 	f.engine.RLock()
 	defer f.engine.RUnlock()
 	return f.writable()
@@ -332,16 +351,16 @@ func (f *File) writable() error {
 	return err
 }
 
-// inPlace returns nil if the file has its name, an error that is kverr.Replaced if it
+// InPlace returns nil if the file has its name, an error that is kverr.Replaced if it
 // has not, and any other if nobody can tell. It does not care what else may keep the
 // file from being written.
-func (f *File) inPlace() error {
+func (f *File) InPlace() error {
 	f.engine.RLock()
 	defer f.engine.RUnlock()
 	return f.look()
 }
 
-// look is inPlace with the engine locked. A file that lost its name takes no writes
+// look is InPlace with the engine locked. A file that lost its name takes no writes
 // from then on.
 func (f *File) look() error {
 	if f.db == nil {
@@ -413,8 +432,9 @@ func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
 	})
 }
 
-// breakDown lets nobody near the engine from now on.
-func (f *File) breakDown(why *kverr.Error) error {
+// FailStop latches why: every later call fails with it, without the engine. It returns
+// why.
+func (f *File) FailStop(why *kverr.Error) error {
 	f.breaks.Do(func() {
 		f.damaged.Store(why)
 		close(f.broken)
@@ -435,7 +455,7 @@ func (f *File) guarded(fn func() error) error {
 	err := guard(fn)
 	var e *kverr.Error
 	if errors.As(err, &e) && e.Kind == errEngine {
-		return f.breakDown(&kverr.Error{Kind: kverr.Corrupt, Msg: e.Msg, Cause: e.Cause})
+		return f.FailStop(&kverr.Error{Kind: kverr.Corrupt, Msg: e.Msg, Cause: e.Cause})
 	}
 	return err
 }

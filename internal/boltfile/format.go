@@ -19,7 +19,7 @@ import (
 //	        absent where the file is complete. It came with format 2;
 //	        "closed" -> the id of the last log that the file needed;
 //	        "twin" -> uint64: the engine's number of the last commit that left the
-//	        file without a log. The next commit repeats it: see Tx.twin.
+//	        file without a log. The next commit repeats it: see Tx.Twin.
 //	data    key -> record
 //	expiry  deadline (uint64) + key -> "", or, for a key over 32,760 bytes,
 //	        deadline + SHA-256 of the key -> key
@@ -138,22 +138,23 @@ func setMetaNumber(meta *bolt.Bucket, name []byte, n uint64) error {
 	return meta.Put(name, binary.BigEndian.AppendUint64(nil, n))
 }
 
-// logRef names the log that a file needs, and what the file has of it.
-type logRef struct {
-	id  wal.ID
-	pos wal.Pos
+// LogRef names the log that a file needs, and the position up to which the file has
+// its records.
+type LogRef struct {
+	ID  wal.ID
+	Pos wal.Pos
 }
 
 const logRefBytes = len(wal.ID{}) + 8
 
-func (r *logRef) encode() []byte {
-	return binary.BigEndian.AppendUint64(r.id[:len(r.id):len(r.id)], uint64(r.pos))
+func (r *LogRef) encode() []byte {
+	return binary.BigEndian.AppendUint64(r.ID[:len(r.ID):len(r.ID)], uint64(r.Pos))
 }
 
-func parseLogRef(b []byte) (*logRef, error) {
+func parseLogRef(b []byte) (*LogRef, error) {
 	if len(b) != logRefBytes {
 		return nil, kverr.Errorf(kverr.Corrupt, "what the file says of its log is damaged; restore it from a backup")
 	}
 	n := len(wal.ID{})
-	return &logRef{wal.ID(b[:n]), wal.Pos(binary.BigEndian.Uint64(b[n:]))}, nil
+	return &LogRef{wal.ID(b[:n]), wal.Pos(binary.BigEndian.Uint64(b[n:]))}, nil
 }

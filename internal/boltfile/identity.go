@@ -7,6 +7,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -22,10 +23,10 @@ func (f *File) keep(made *os.File) (kept bool, err error) {
 	return access.Keep(made, like)
 }
 
-// keepLog is keep for a log. The syncs of a log make only its data durable: its owner and
+// KeepLog is keep for a log. The syncs of a log make only its data durable: its owner and
 // its permissions need a sync for themselves, before a power cut could leave the file to
 // a user who cannot open the log that it needs.
-func (f *File) keepLog(log *os.File) error {
+func (f *File) KeepLog(log *os.File) error {
 	was, err := log.Stat()
 	if err != nil {
 		return err
@@ -81,27 +82,24 @@ func errAlone(what string) error {
 // emptyBesideLog is why a file without a store in it is no new store: the log of one is
 // beside it, so the file lost what it had. It returns nil where there is no such log.
 func emptyBesideLog(dir *access.Dir) error {
-	name := dir.Base() + logSuffix
+	name := dir.Base() + wal.Suffix
 	f, _, err := dir.Open(name, os.O_RDONLY)
 	switch {
 	case access.Gone(err), errors.Is(err, kverr.Format): // no file, or one that is no log
 		return nil
 	case err != nil:
-		return noPermission(dir, err, name, "the log "+name+", which is beside an empty file")
+		return NoPermission(dir, err, name, "the log "+name+", which is beside an empty file")
 	}
 	defer f.Close()
-	first := make([]byte, len(logMagic))
-	if n, _ := f.ReadAt(first, 0); string(first[:n]) != logMagic {
+	first := make([]byte, len(wal.Magic))
+	if n, _ := f.ReadAt(first, 0); string(first[:n]) != wal.Magic {
 		return nil // it was never written to
 	}
 	return kverr.Errorf(kverr.Corrupt, "the file is empty, but %s beside it is the log of a store: the file was cut short, or another is in its place; bring back the file, or move the log away for an empty store", name)
 }
 
-// logMagic is what a log begins with, in each of its formats.
-const logMagic = "kv log"
-
-// noPermission names the file that this process may not open, and says whose it is.
-func noPermission(dir *access.Dir, err error, name, what string) error {
+// NoPermission names the file that this process may not open, and says whose it is.
+func NoPermission(dir *access.Dir, err error, name, what string) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return access.OpenError(err)
 	}

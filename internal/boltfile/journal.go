@@ -37,7 +37,7 @@ func (f *logFile) Sync() error {
 	if err := f.flush(); err != nil {
 		return err
 	}
-	err := f.d.file.inPlace()
+	err := f.d.file.InPlace()
 	if err == nil {
 		err = f.inPlace()
 	}
@@ -48,7 +48,7 @@ func (f *logFile) Sync() error {
 }
 
 // flush makes durable what was written to the log, wherever that is.
-func (f *logFile) flush() error { return access.DiskError(f.d.file.dir.SyncLog(f.File)) }
+func (f *logFile) flush() error { return access.DiskError(f.d.file.Dir().SyncLog(f.File)) }
 
 // inPlace returns nil if the log has its name and its length, an error that is
 // kverr.Replaced if it has not, and any other if nobody can tell. A log that is lost
@@ -59,7 +59,7 @@ func (f *logFile) inPlace() error {
 		return why
 	}
 	var why error
-	here, err := f.d.file.dir.Names(f.name, f.info)
+	here, err := f.d.file.Dir().Names(f.name, f.info)
 	switch {
 	case errors.Is(err, kverr.Replaced):
 		why = kverr.Errorf(kverr.Replaced, "the store's log %s was deleted, or another file is in its place; close the store and open it again", f.name)
@@ -89,7 +89,7 @@ func (f *logFile) WriteAt(b []byte, at int64) (int, error) {
 
 // remove takes the log away, if it still is what has its name.
 func (f *logFile) remove() error {
-	dir := f.d.file.dir
+	dir := f.d.file.Dir()
 	if _, err := dir.Names(f.name, f.info); err != nil {
 		return nil
 	}
@@ -109,14 +109,14 @@ func (d *Disk) logOptions(f *logFile) wal.Options {
 	}
 }
 
-func (d *Disk) logName() string { return d.file.dir.Base() + logSuffix }
+func (d *Disk) logName() string { return d.file.Dir().Base() + wal.Suffix }
 
 // writableNow reports why nothing can be written, if that is so. plan is locked.
 func (d *Disk) writableNow() error {
 	if d.closed.Load() {
 		return kverr.Closed
 	}
-	return d.file.stillThere()
+	return d.file.Writable()
 }
 
 // errBusy is why there is no log yet where somebody writes to the file, there was no
@@ -138,7 +138,7 @@ func (d *Disk) startLog() error {
 	if err := d.writableNow(); err != nil {
 		return err
 	}
-	if d.file.alone || time.Since(d.noRoom) < fullPause {
+	if d.file.Mounted() || time.Since(d.noRoom) < fullPause {
 		return errBusy
 	}
 	select {
@@ -155,7 +155,7 @@ func (d *Disk) startLog() error {
 }
 
 func (d *Disk) makeLog() error {
-	dir, name := d.file.dir, d.logName()
+	dir, name := d.file.Dir(), d.logName()
 	file, err := dir.Create(name)
 	if errors.Is(err, fs.ErrExist) {
 		if err = d.freeName(); err == nil {
@@ -173,7 +173,7 @@ func (d *Disk) makeLog() error {
 		err = f.lock()
 	}
 	if err == nil {
-		err = d.file.keepLog(file)
+		err = d.file.KeepLog(file)
 	}
 	if err != nil {
 		file.Close()
@@ -187,8 +187,8 @@ func (d *Disk) makeLog() error {
 		err = dir.Sync()
 	}
 	if err == nil {
-		ref := &logRef{id: log.ID()}
-		err = DiskError(d.file.Update(func(t *Tx) error { return t.setLog(ref) }))
+		ref := &LogRef{ID: log.ID()}
+		err = DiskError(d.file.Update(func(t *Tx) error { return t.SetLog(ref) }))
 	}
 	if err != nil {
 		file.Close()
@@ -199,7 +199,7 @@ func (d *Disk) makeLog() error {
 	}
 	// From here on the file needs the log, wherever the two are by now: nobody removes it.
 	d.adopt(f, log)
-	d.mendHeaders(&logRef{id: log.ID()}) // the one before names no log; what the log gets is safe without this
+	d.mendHeaders(&LogRef{ID: log.ID()}) // the one before names no log; what the log gets is safe without this
 	return nil
 }
 
@@ -228,7 +228,7 @@ const (
 // is in it: only the file that names a log can tell that it does not need it. What is
 // not a log is not touched.
 func (d *Disk) freeName() error {
-	dir, name := d.file.dir, d.logName()
+	dir, name := d.file.Dir(), d.logName()
 	what, id, err := d.leftOver()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -275,7 +275,7 @@ func (d *Disk) tidy() {
 
 // leftOver looks at the log that has the name of the store's own.
 func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
-	f, info, err := d.file.dir.Open(d.logName(), os.O_RDONLY)
+	f, info, err := d.file.Dir().Open(d.logName(), os.O_RDONLY)
 	if err != nil {
 		return foreign, id, access.OpenError(err)
 	}
@@ -294,7 +294,7 @@ func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
 		return foreign, id, access.DiskError(err)
 	}
 	var closed wal.ID
-	if err := d.file.View(func(t *Tx) error { closed = t.snap.closed; return nil }); err != nil {
+	if err := d.file.View(func(t *Tx) error { closed = t.ClosedLog(); return nil }); err != nil {
 		return foreign, id, err
 	}
 	if id == closed {
@@ -322,8 +322,8 @@ func unfinished(f *os.File, size int64) (bool, error) {
 		n, err := f.ReadAt(b[:min(int64(len(b)), size-at)], at)
 		part := b[:n]
 		if at == 0 && size > wal.HeaderBytes && n > tornHeader {
-			for i := range logMagic {
-				if part[i] != 0 && part[i] != logMagic[i] {
+			for i := range wal.Magic {
+				if part[i] != 0 && part[i] != wal.Magic[i] {
 					return false, nil
 				}
 			}
@@ -345,9 +345,9 @@ const tornHeader = 64
 
 // recover reads the log that the file needs, if it needs one.
 func (d *Disk) recover(ctx context.Context) error {
-	var ref *logRef
+	var ref *LogRef
 	err := d.file.View(func(t *Tx) error {
-		ref, d.epoch = t.snap.log, t.Epoch()
+		ref, d.epoch = t.Log(), t.Epoch()
 		return nil
 	})
 	if err != nil {
@@ -356,12 +356,12 @@ func (d *Disk) recover(ctx context.Context) error {
 	switch {
 	case ref != nil:
 		err = d.openLog(ctx, ref)
-	case d.file.torn:
+	case d.file.Torn():
 		err = d.tornAtStart()
 	case !d.file.ReadOnly():
 		d.tidy()
 	}
-	if !d.file.torn {
+	if !d.file.Torn() {
 		return err
 	}
 	if err != nil {
@@ -377,7 +377,7 @@ func (d *Disk) recover(ctx context.Context) error {
 // that everything acknowledged is in: see Tx.twin.
 func (d *Disk) tornAtStart() error {
 	twin := false
-	err := d.file.View(func(t *Tx) error { twin = t.snap.isTwin(); return nil })
+	err := d.file.View(func(t *Tx) error { twin = t.IsTwin(); return nil })
 	if err != nil {
 		return err
 	}
@@ -398,7 +398,7 @@ func (d *Disk) tornAtStart() error {
 		return err
 	}
 	// The file names it again, as its last, so that it may be removed.
-	err = DiskError(d.file.Update(func(t *Tx) error { return t.closeLog(id) }))
+	err = DiskError(d.file.Update(func(t *Tx) error { return t.CloseLog(id) }))
 	if err != nil && !errors.Is(err, kverr.Full) {
 		return err
 	}
@@ -409,8 +409,8 @@ func (d *Disk) tornAtStart() error {
 // mendHeaders makes one more commit, so that both headers of the file are whole and
 // name the same place in the log: the one before may have named a place that is no
 // longer in the log. A file that is full has to do without that.
-func (d *Disk) mendHeaders(ref *logRef) error {
-	err := DiskError(d.file.Update(func(t *Tx) error { return t.setLog(ref) }))
+func (d *Disk) mendHeaders(ref *LogRef) error {
+	err := DiskError(d.file.Update(func(t *Tx) error { return t.SetLog(ref) }))
 	if errors.Is(err, kverr.Full) {
 		return nil
 	}
@@ -418,7 +418,7 @@ func (d *Disk) mendHeaders(ref *logRef) error {
 }
 
 // openLog opens and reads the log that the file needs.
-func (d *Disk) openLog(ctx context.Context, ref *logRef) error {
+func (d *Disk) openLog(ctx context.Context, ref *LogRef) error {
 	f, err := d.findLog(ref)
 	if err != nil {
 		return err
@@ -430,10 +430,10 @@ func (d *Disk) openLog(ctx context.Context, ref *logRef) error {
 	if d.file.ReadOnly() {
 		return nil
 	}
-	if d.file.alone {
+	if d.file.Mounted() {
 		return d.dropLog()
 	}
-	return d.mendHeaders(&logRef{ref.id, d.filed})
+	return d.mendHeaders(&LogRef{ref.ID, d.filed})
 }
 
 // dropLog brings into the file what its log has, and does without a log from then on.
@@ -460,7 +460,7 @@ func (d *Disk) removeLog(f *logFile) {
 
 // findLog opens the log that the file needs: the one that has its name, or one that was
 // put aside in the same folder when another store had the name.
-func (d *Disk) findLog(ref *logRef) (*logFile, error) {
+func (d *Disk) findLog(ref *LogRef) (*logFile, error) {
 	name := d.logName()
 	f, err := d.openLogFile(name)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -468,17 +468,17 @@ func (d *Disk) findLog(ref *logRef) (*logFile, error) {
 		return nil, err
 	}
 	if !missing {
-		if id, err := wal.ReadID(f); err == nil && id == ref.id {
+		if id, err := wal.ReadID(f); err == nil && id == ref.ID {
 			return f, nil
 		}
 	}
-	aside, err := d.findAside(ref.id)
+	aside, err := d.findAside(ref.ID)
 	switch {
 	case !missing && (err != nil || aside == ""):
 		return f, nil // replay says what is wrong with it
 	case err != nil:
 		return nil, err
-	case aside == "" && d.file.alone:
+	case aside == "" && d.file.Mounted():
 		return nil, kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and the log %s is not here: the file is mounted by itself, and its log is where it was mounted from; mount the folder that holds both", name)
 	case aside == "":
 		return nil, kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and there is no %s beside it: a store that was not closed in order is two files; bring back the log, or restore a backup", name)
@@ -492,7 +492,7 @@ func (d *Disk) findLog(ref *logRef) (*logFile, error) {
 		err = d.freeName()
 	}
 	if err == nil {
-		err = d.file.dir.Rename(aside, name) // replay syncs the folder
+		err = d.file.Dir().Rename(aside, name) // replay syncs the folder
 	}
 	if err != nil {
 		return nil, access.OpenError(err)
@@ -502,11 +502,11 @@ func (d *Disk) findLog(ref *logRef) (*logFile, error) {
 
 // findAside returns the name of the log with an id that was put aside, "" if there is none.
 func (d *Disk) findAside(id wal.ID) (name string, err error) {
-	err = d.file.dir.List(func(entry string) {
-		if name != "" || !strings.HasSuffix(entry, logSuffix+asideSuffix(id)) {
+	err = d.file.Dir().List(func(entry string) {
+		if name != "" || !strings.HasSuffix(entry, wal.Suffix+asideSuffix(id)) {
 			return
 		}
-		f, _, err := d.file.dir.Open(entry, os.O_RDONLY)
+		f, _, err := d.file.Dir().Open(entry, os.O_RDONLY)
 		if err != nil {
 			return // whoever needs it looks at its name
 		}
@@ -524,12 +524,12 @@ func (d *Disk) openLogFile(name string) (*logFile, error) {
 	if d.file.ReadOnly() {
 		flag = os.O_RDONLY
 	}
-	file, info, err := d.file.dir.Open(name, flag)
+	file, info, err := d.file.Dir().Open(name, flag)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, noPermission(d.file.dir, err, name, "its log "+name)
+		return nil, NoPermission(d.file.Dir(), err, name, "its log "+name)
 	}
 	f := &logFile{File: file, d: d, name: name, info: info, size: info.Size()}
 	if d.file.ReadOnly() {

@@ -63,13 +63,13 @@ type Options struct {
 	// is. Its error ends the opening: the caller has that file open, or is about to.
 	Claim func(os.FileInfo) error
 
-	beside int64 // bytes by which a file may be larger than MaxBytes when it is opened
+	Slack int64 // bytes by which a file can exceed MaxBytes when it is opened
 }
 
-// open opens the file at loc, and creates it if there is none. Where it
+// Open opens the file at loc, and creates it if there is none. Where it
 // fails, it leaves no lock, and no file that was not there. Of a file whose header is
 // torn it opens the commit before: whether that is all, the log knows.
-func open(ctx context.Context, loc access.Location, opts Options) (*File, error) {
+func Open(ctx context.Context, loc access.Location, opts Options) (*File, error) {
 	dir, err := loc.OpenDir(opts.Hook)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func open(ctx context.Context, loc access.Location, opts Options) (*File, error)
 	return f, nil
 }
 
-// maxSwaps limits how often open tries again because the file was replaced meanwhile.
+// maxSwaps limits how often Open tries again because the file was replaced meanwhile.
 const maxSwaps = 8
 
 // errSwapped is why a file was not opened that had lost its name to another one, as by
@@ -128,7 +128,7 @@ func openIn(ctx context.Context, dir *access.Dir, opts Options) (*File, error) {
 		return replaceEmpty(ctx, dir, f, opts)
 	}
 	if err != nil {
-		return nil, noPermission(dir, err, dir.Base(), "the file")
+		return nil, NoPermission(dir, err, dir.Base(), "the file")
 	}
 	return tryOpen(ctx, dir, f, opts)
 }
@@ -234,8 +234,8 @@ func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error
 		return found{new: true}, nil
 	case tooLarge(size):
 		return found{}, kverr.Errorf(kverr.TooLarge, "the file has %d bytes, which is more than a process with 32-bit addresses can map; open it in a 64-bit process", size)
-	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.beside:
-		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.beside)
+	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.Slack:
+		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.Slack)
 	}
 	return verifyTorn(ctx, f.File, VerifyAllBytes)
 }
@@ -284,7 +284,7 @@ func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 		return err
 	}
 	if f.readOnly { // what is read has to be durable here too
-		return unlessReadOnly(dir.SyncFile(f.File))
+		return UnlessReadOnly(dir.SyncFile(f.File))
 	}
 	headers := make([]byte, 2*db.Info().PageSize)
 	if _, err := f.ReadAt(headers, 0); err != nil {
@@ -300,9 +300,9 @@ func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 	return dir.Sync()
 }
 
-// unlessReadOnly is the error of a sync of a file that was opened for reading,
+// UnlessReadOnly is the error of a sync of a file that was opened for reading,
 // which is more than some systems allow.
-func unlessReadOnly(err error) error {
+func UnlessReadOnly(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}

@@ -20,7 +20,7 @@ func (d *Disk) recovered(p any, err *error) bool {
 	if e, ok := errors.AsType[*kverr.Error](failed); ok {
 		why = e
 	}
-	failed = d.file.breakDown(why)
+	failed = d.file.FailStop(why)
 	if err != nil {
 		*err = failed
 	}

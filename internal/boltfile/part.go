@@ -32,7 +32,7 @@ func (d *Disk) writeLayer(l *layer, inParts bool, finish func(*Tx) error, done f
 				return err
 			}
 			if more {
-				t.dirty = true
+				t.Touch()
 				return nil
 			}
 			return finish(t)
@@ -66,11 +66,11 @@ func (l *layer) writePart(t *Tx, limited bool) (p part, more bool, err error) {
 		switch {
 		case key == p.to:
 			return true // the last one of the part before
-		case limited && t.memory() > CheckpointBytes:
+		case limited && t.Memory() > CheckpointBytes:
 			more = true
 			return false
 		case !e.filed:
-			err = t.become(key, e.State)
+			err = t.SetState(key, e.State)
 		}
 		p.to = key
 		if e.Exists {

@@ -12,7 +12,7 @@ type call struct {
 	changes []change
 	clear   bool
 	growth  int64
-	weight  weight  // of its puts
+	weight  Need    // of its puts
 	longest int     // key that it puts
 	end     wal.Pos // of its record
 }
@@ -26,7 +26,17 @@ func (c *call) bytes() (n int64) {
 }
 
 // buffered is how many bytes the changes take in the buffer, at most.
-func (c *call) buffered() int64 { return c.bytes() + int64(len(c.changes))*entryOverhead }
+func (c *call) buffered() int64 { return c.bytes() + int64(len(c.changes))*EntryOverhead }
+
+// check checks the changes of a call before any of them is written.
+func (c *call) check() error {
+	for i := range c.changes {
+		if err := c.changes[i].next.Check(c.changes[i].key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 type change struct {
 	key       string
@@ -86,7 +96,7 @@ func (p *Plan) States(n int, key func(i int) string, value bool, visit func(i in
 				var err error
 				s, found := p.buffered(key(i))
 				if !found {
-					s, err = v.t.state(key(i), value)
+					s, err = v.t.State(key(i), value)
 				}
 				if err := visit(i, s, err); err != nil {
 					return err
@@ -104,7 +114,7 @@ func (p *Plan) States(n int, key func(i int) string, value bool, visit func(i in
 // stored is what the file has of a key.
 func (d *Disk) stored(now time.Time, key string, value bool) (s State, err error) {
 	err = d.file.ViewAt(now, func(t *Tx) (err error) {
-		s, err = t.state(key, value)
+		s, err = t.State(key, value)
 		return err
 	})
 	return s, err
@@ -115,13 +125,13 @@ func (p *Plan) Change(key string, was, next State) {
 	p.call.changes = append(p.call.changes, change{strings.Clone(key), was, next})
 	p.puts = p.puts || next.Exists
 	if next.Exists {
-		p.call.weight.add(weigh(key, next))
+		p.call.weight.Add(next.Need(key))
 		p.call.longest = max(p.call.longest, len(key))
 	}
-	if next.live(p.Now) {
+	if next.Live(p.Now) {
 		p.call.growth++
 	}
-	if was.live(p.Now) {
+	if was.Live(p.Now) {
 		p.call.growth--
 	}
 }

@@ -46,16 +46,7 @@ func (v *View) State(key string, value bool) (s State, err error) {
 	if s, found := v.d.buffer.get(key); found {
 		return s, nil
 	}
-	return v.t.state(key, value)
-}
-
-func (t *Tx) state(key string, value bool) (s State, err error) {
-	var v []byte
-	v, s.Deadline, s.Exists, err = t.Entry(key, value)
-	if value {
-		s.Value = string(v)
-	}
-	return s, err
+	return v.t.State(key, value)
 }
 
 // Epoch changes with each Clear.
@@ -96,7 +87,7 @@ func (v *View) Scan(prefix, start string, values bool, visit func(key string, va
 			if err != nil || !more || same {
 				return more, err
 			}
-			deadline, value, err := v.t.snap.parse(key, rec, values)
+			deadline, value, err := v.t.Parse(key, rec, values)
 			if err != nil {
 				return false, err
 			}

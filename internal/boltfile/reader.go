@@ -57,9 +57,9 @@ type roots struct {
 	tx, root, pages    uint64 // as the header has them
 	meta, data, expiry root
 	count, epoch       uint64
-	log                *logRef // nil: the file is complete
+	log                *LogRef // nil: the file is complete
 	closed             wal.ID  // the last log that the file needed
-	twin               uint64  // see Tx.twin
+	twin               uint64  // see Tx.Twin
 }
 
 // root is where a tree begins: a page, or a place in the page of the buckets.

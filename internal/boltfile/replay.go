@@ -32,12 +32,12 @@ func bufferLimit(logBytes int64) int64 {
 
 // replay brings what a log holds into the buffer and, beyond its limit, into the file.
 // What the last record of a key says counts.
-func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
-	end, err := wal.Check(ctx, f, f.size, ref.id, ref.pos, func(op wal.Op) error {
+func (d *Disk) replay(ctx context.Context, f *logFile, ref *LogRef) error {
+	end, err := wal.Check(ctx, f, f.size, ref.ID, ref.Pos, func(op wal.Op) error {
 		if op.Kind == wal.Clear {
 			return nil
 		}
-		if err := checkState(op.Key, State{op.Kind == wal.Put, op.Deadline, op.Value}); err != nil {
+		if err := (State{op.Kind == wal.Put, op.Deadline, op.Value}).Check(op.Key); err != nil {
 			return kverr.Errorf(kverr.Corrupt, "a record stores what no store holds (%w); restore the store from a backup", err)
 		}
 		return nil
@@ -45,12 +45,12 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 	if err != nil {
 		return err
 	}
-	d.visible, d.filed = end, ref.pos
+	d.visible, d.filed = end, ref.Pos
 	r := replayer{d: d, ref: *ref, limit: bufferLimit(f.size)}
 	r.next = r.limit
 	if d.file.ReadOnly() {
 		d.logFile.Store(f)
-		err = unlessReadOnly(d.file.dir.SyncLog(f.File))
+		err = UnlessReadOnly(d.file.Dir().SyncLog(f.File))
 	} else {
 		// Before anything of it is in the file: a power cut must not leave a part of
 		// a record there, without the log that completes it.
@@ -59,22 +59,22 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *logRef) error {
 	if err != nil {
 		return err
 	}
-	if err := wal.Read(ctx, f, f.size, ref.id, ref.pos, end, r.add); err != nil {
+	if err := wal.Read(ctx, f, f.size, ref.ID, ref.Pos, end, r.add); err != nil {
 		return err
 	}
 	return r.finish()
 }
 
 // resume makes the log that was checked the one that takes records.
-func (d *Disk) resume(f *logFile, ref *logRef, end wal.Pos) error {
+func (d *Disk) resume(f *logFile, ref *LogRef, end wal.Pos) error {
 	if access.Links(f.info) == 1 { // it may have been made by a process of another user
-		if err := d.file.keepLog(f.File); err != nil {
+		if err := d.file.KeepLog(f.File); err != nil {
 			return access.DiskError(err)
 		}
 	}
-	log, err := wal.Resume(f, f.size, ref.id, ref.pos, end, d.logOptions(f))
+	log, err := wal.Resume(f, f.size, ref.ID, ref.Pos, end, d.logOptions(f))
 	if err == nil {
-		err = d.file.dir.Sync()
+		err = d.file.Dir().Sync()
 	}
 	if err != nil {
 		return access.DiskError(err)
@@ -86,7 +86,7 @@ func (d *Disk) resume(f *logFile, ref *logRef, end wal.Pos) error {
 // replayer gathers the operations of a log. Nothing else uses the store meanwhile.
 type replayer struct {
 	d     *Disk
-	ref   logRef // the file has all that is before it
+	ref   LogRef // the file has all that is before it
 	layer layer  // of entries that know nothing of those below them
 	limit int64  // of the layer's bytes
 	next  int64  // the bytes with which the layer is to be written
@@ -102,9 +102,9 @@ func (r *replayer) add(at wal.Pos, op wal.Op) error {
 	}
 	s := State{op.Kind == wal.Put, op.Deadline, op.Value}
 	if old, replaced := l.entries.Set(op.Key, entry{State: s}); replaced {
-		l.bytes -= int64(len(op.Key)+len(old.Value)) + entryOverhead
+		l.bytes -= int64(len(op.Key)+len(old.Value)) + EntryOverhead
 	}
-	l.bytes += int64(len(op.Key)+len(op.Value)) + entryOverhead
+	l.bytes += int64(len(op.Key)+len(op.Value)) + EntryOverhead
 	if l.bytes < r.next {
 		return nil
 	}
@@ -117,11 +117,11 @@ func (r *replayer) add(at wal.Pos, op wal.Op) error {
 func (r *replayer) spill(at wal.Pos) error {
 	err := errSpill
 	if !r.d.file.ReadOnly() {
-		err = r.write(logRef{r.ref.id, at})
+		err = r.write(LogRef{r.ref.ID, at})
 	}
 	switch {
 	case err == nil:
-		r.ref.pos = at
+		r.ref.Pos = at
 		r.d.filed = at
 		r.d.log.Release(at)
 		r.layer, r.next = layer{}, r.limit
@@ -136,8 +136,8 @@ func (r *replayer) spill(at wal.Pos) error {
 var errSpill = kverr.Errorf(kverr.TooLarge, "the log holds more entries than a store that was opened with ReadOnly keeps in memory; open it once without, which brings them into the file")
 
 // write writes the layer in transactions of limited size. The last one names ref.
-func (r *replayer) write(ref logRef) error {
-	err := r.d.writeLayer(&r.layer, true, func(t *Tx) error { return t.setLog(&ref) }, func(show func()) { show() })
+func (r *replayer) write(ref LogRef) error {
+	err := r.d.writeLayer(&r.layer, true, func(t *Tx) error { return t.SetLog(&ref) }, func(show func()) { show() })
 	r.layer.part, r.layer.emptied = part{}, false // what failed is written again
 	return DiskError(err)
 }

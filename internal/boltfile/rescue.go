@@ -45,7 +45,7 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 	defer dir.Close()
 	f, info, err := dir.Open(dir.Base(), os.O_RDONLY)
 	if err != nil {
-		return nil, noPermission(dir, err, dir.Base(), "the file")
+		return nil, NoPermission(dir, err, dir.Base(), "the file")
 	}
 	d := &Damaged{file: f, size: info.Size(), orphan: emptyBesideLog(dir)}
 	if locked, err := lock(context.Background(), f, true, timeout); err != nil {

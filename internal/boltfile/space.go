@@ -53,9 +53,9 @@ func (r *room) reserve(size int64) int64 {
 }
 
 // fits reports whether the file can take puts and keep its reserve.
-func (r *room) fits(need weight) bool {
+func (r *room) fits(need Need) bool {
 	size := r.size.Load()
-	return r.solid.Load() && size-r.used.Load() >= need.net+r.reserve(size) && size-r.high.Load() >= need.run
+	return r.solid.Load() && size-r.used.Load() >= need.Net+r.reserve(size) && size-r.high.Load() >= need.Run
 }
 
 // sawBranch notes how many pages a branch has: removing a key writes one of each level.
@@ -69,31 +69,11 @@ func (r *room) sawBranch(pages int64) {
 // two, and up to four before it is split.
 func branchPages(key int) int64 { return int64(3*key/os.Getpagesize()) + 1 }
 
-// weight is what puts can need of a file.
-type weight struct {
-	net int64 // bytes by which they make it larger at most, once they are committed
-	run int64 // bytes that have to be adjacent: those that were never used are
-}
+// ExpectKey makes the reserve large enough for branch pages with keys of a length.
+func (f *File) ExpectKey(length int) { f.room.Load().sawBranch(branchPages(length)) }
 
-func (w *weight) add(more weight)   { w.net, w.run = w.net+more.net, w.run+more.run }
-func (w *weight) remove(old weight) { w.net, w.run = w.net-old.net, w.run-old.run }
-
-// weigh returns the weight of a put. Leaves can be half empty, and have at least two
-// entries, all of which are written when one is.
-func weigh(key string, next State) (w weight) {
-	if !next.Exists {
-		return w
-	}
-	n, page := int64(len(key)+len(next.Value))+entryOverhead, int64(os.Getpagesize())
-	w.net = min(3*n, n+2*page)
-	if n > page {
-		w.run = 3*n + 2*page
-	}
-	return w
-}
-
-// fits reports whether the file can take puts and keep its reserve.
-func (f *File) fits(need weight) bool { return f.room.Load().fits(need) }
+// Fits reports whether the file can take puts and keep its reserve.
+func (f *File) Fits(need Need) bool { return f.room.Load().fits(need) }
 
 // measure reads how much of the file is used.
 func (f *File) measure(db *bolt.DB) error {
@@ -133,9 +113,9 @@ func newRoom(db *bolt.DB, f *os.File, opts Options) *room {
 	return r
 }
 
-// extend allocates blocks until the file can take puts and keep its reserve,
+// Extend allocates blocks until the file can take puts and keep its reserve,
 // and some more. Only the holder of the right to write to the file may call it.
-func (f *File) extend(need weight) error {
+func (f *File) Extend(need Need) error {
 	f.engine.RLock()
 	defer f.engine.RUnlock()
 	if err := f.writable(); err != nil {
@@ -145,14 +125,14 @@ func (f *File) extend(need weight) error {
 	size, used := r.size.Load(), r.used.Load()
 	least := size
 	for range 4 { // the reserve has a reserve itself
-		least = max(used+need.net+r.reserve(least), r.high.Load()+need.run)
+		least = max(used+need.Net+r.reserve(least), r.high.Load()+need.Run)
 		least = (least + r.pageSize - 1) / r.pageSize * r.pageSize
 	}
 	step := max(min(max(size, leastStep), mostStep), size/8)
 	return f.allocate(r, least, max(size+step, least))
 }
 
-// grow is extend for a transaction that needs more pages than there are: by steps
+// grow is Extend for a transaction that needs more pages than there are: by steps
 // that double, and up to the limit.
 func (f *File) grow(tries int) error {
 	r := f.room.Load()

@@ -54,7 +54,7 @@ func (d *Disk) squeezeKeys(l *layer, keys []string) (left []string, full error) 
 		err := d.file.Publish(func(t *Tx) error {
 			for _, key := range keys[:n] {
 				e, _ := l.entries.Get(key)
-				if err := t.become(key, e.State); err != nil {
+				if err := t.SetState(key, e.State); err != nil {
 					return err
 				}
 			}
@@ -130,7 +130,7 @@ func (t *Tx) removeSome(n int) error {
 	})
 	for _, key := range keys {
 		if err == nil {
-			err = t.become(key, State{})
+			err = t.SetState(key, State{})
 		}
 	}
 	return err

@@ -26,7 +26,7 @@ type Tx struct {
 	seen               map[uint64]struct{} // pages that have been looked at
 	leaves             int64               // that the transaction came to, which comes to keys in their order
 	lastLeaf           map[uint64]uint64   // by the root of their tree
-	stored             int64               // bytes of keys and values, with entryOverhead each
+	stored             int64               // bytes of keys and values, with EntryOverhead each
 	expired            int64               // entries added to the index of deadlines that are over, less those removed
 	cleared            bool
 	dirty              bool // this transaction changed something
@@ -52,9 +52,6 @@ func newWriteTx(snap *snapshot, tx *bolt.Tx, now time.Time) (*Tx, error) {
 	}
 	return t, nil
 }
-
-// UnknownDeadline is the deadline of an entry whose record is damaged.
-const UnknownDeadline = -1
 
 // Entry reads the entry of a key, live or not. exists is whether the file holds
 // it. The value is a part of the file: who keeps it has to copy it. It may be missing
@@ -103,21 +100,38 @@ func (t *Tx) judge(in tree, key []byte) error {
 	return err
 }
 
-// Live reports whether an entry with this deadline is there.
-func (t *Tx) Live(deadline int64) bool { return deadline == 0 || deadline > t.Now }
-
-// Left is the time to live of a live entry.
-func (t *Tx) Left(deadline int64) time.Duration {
-	if deadline == 0 {
-		return 0
+// State returns the state of a key. Its value can be missing unless it is wanted.
+func (t *Tx) State(key string, wanted bool) (s State, err error) {
+	var v []byte
+	v, s.Deadline, s.Exists, err = t.Entry(key, wanted)
+	if wanted {
+		s.Value = string(v)
 	}
-	return time.Duration(deadline - t.Now)
+	return s, err
+}
+
+// Parse splits a record that Scan returned. The value is part of the record; it can be
+// missing unless it is wanted.
+func (t *Tx) Parse(key, record []byte, wanted bool) (deadline int64, value []byte, err error) {
+	return t.snap.parse(key, record, wanted)
+}
+
+// SetState stores the state of a key, or removes the key. It replaces a damaged entry.
+func (t *Tx) SetState(key string, next State) error {
+	_, was, exists, _ := t.Entry(key, false)
+	switch {
+	case next.Exists:
+		return t.Put(key, was, exists, next.Deadline, next.Value)
+	case exists:
+		return t.Remove(key, was)
+	}
+	return nil
 }
 
 // Put stores a value under a key that had oldDeadline, if it existed.
 func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, value string) error {
 	t.dirty = true
-	t.stored += int64(len(key)+len(value)) + entryOverhead
+	t.stored += int64(len(key)+len(value)) + EntryOverhead
 	if oldDeadline != deadline {
 		if oldDeadline != 0 {
 			if err := t.forgetDeadline(key, oldDeadline); err != nil {
@@ -130,7 +144,7 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 				return err
 			}
 			t.index = append(t.index, indexChange{k: k, v: v})
-			t.stored += int64(len(k)+len(v)) + entryOverhead
+			t.stored += int64(len(k)+len(v)) + EntryOverhead
 			if deadline <= t.Now {
 				t.expired++
 			}
@@ -164,7 +178,7 @@ func (t *Tx) forgetDeadline(key string, deadline int64) error {
 		return err
 	}
 	t.index = append(t.index, indexChange{k: k, remove: true})
-	t.stored += int64(len(k)) + entryOverhead
+	t.stored += int64(len(k)) + EntryOverhead
 	return nil
 }
 
@@ -172,9 +186,9 @@ func (t *Tx) forgetDeadline(key string, deadline int64) error {
 // the engine changes it.
 const leafShare = 6
 
-// memory is about how many bytes the transaction holds: of the leaves that it changes,
-// and of what it stores.
-func (t *Tx) memory() int64 { return t.leaves*int64(t.snap.pageSize)*leafShare + t.stored }
+// Memory estimates how many bytes the transaction holds: of the leaf pages that it
+// changes, and of what it stores.
+func (t *Tx) Memory() int64 { return t.leaves*int64(t.snap.pageSize)*leafShare + t.stored }
 
 // indexChange is what becomes of an entry of the index.
 type indexChange struct {
@@ -205,36 +219,6 @@ func (t *Tx) writeIndex() error {
 	return nil
 }
 
-// findUnknown adds the removals of the keys in unknown to those of the index, before
-// what the transaction stores under them.
-func (t *Tx) findUnknown() error {
-	if len(t.unknown) == 0 {
-		return nil
-	}
-	var found []indexChange
-	err := t.deadlines(func(k, v []byte) (bool, error) {
-		deadline, key := splitExpiryEntry(k, v)
-		if _, ok := t.unknown[string(key)]; ok {
-			found = append(found, indexChange{k: bytes.Clone(k), remove: true})
-			if deadline <= t.Now {
-				t.expired--
-			}
-		}
-		return true, nil
-	})
-	t.index, t.unknown = append(found, t.index...), nil
-	return err
-}
-
-// deadlines visits the index as it was when the transaction began, until visit
-// says no.
-func (t *Tx) deadlines(visit func(k, v []byte) (more bool, err error)) error {
-	if t.cleared {
-		return nil
-	}
-	return t.snap.expiryTree().scan(nil, visit)
-}
-
 // Remove takes a key that exists out of the file.
 func (t *Tx) Remove(key string, deadline int64) error {
 	t.dirty = true
@@ -253,19 +237,6 @@ func (t *Tx) drop(key []byte) error {
 		return err
 	}
 	return t.data.Delete(key)
-}
-
-// Expired counts the entries whose time is over but which are still in the file.
-func (t *Tx) Expired() (int64, error) {
-	n := t.expired
-	err := t.deadlines(func(k, v []byte) (bool, error) {
-		deadline, _ := splitExpiryEntry(k, v)
-		if deadline <= t.Now {
-			n++
-		}
-		return deadline <= t.Now, nil
-	})
-	return n, err
 }
 
 // Clear empties the file's buckets, but not its meta data.
@@ -293,12 +264,12 @@ func (t *Tx) Clear() error {
 	return setMetaNumber(t.meta, metaEpoch, metaNumber(t.meta, metaEpoch)+1)
 }
 
-// setLog says which log the file needs from now on, nil for none, in the format
-// that has such a thing.
-func (t *Tx) setLog(ref *logRef) error {
+// SetLog names the log that the file needs from now on, nil for none. It sets the
+// format to the one that knows logs.
+func (t *Tx) SetLog(ref *LogRef) error {
 	t.dirty = true
 	if ref == nil {
-		return errors.Join(t.meta.Delete(metaLog), t.twin())
+		return errors.Join(t.meta.Delete(metaLog), t.Twin())
 	}
 	if err := t.meta.Put(metaFormat, []byte{formatVersion}); err != nil {
 		return err
@@ -306,29 +277,45 @@ func (t *Tx) setLog(ref *logRef) error {
 	return t.meta.Put(metaLog, ref.encode())
 }
 
-// twin notes that this commit leaves the file without a log. Where that holds data
+// Twin notes that this commit leaves the file without a log. Where that holds data
 // that no log has, a second commit without changes follows before anybody is told, so
 // that both headers lead to it. If one of the two headers is torn then, the other one
 // has all that was acknowledged, and the note says so: it names that commit or the
 // one before it.
-func (t *Tx) twin() error {
+func (t *Tx) Twin() error {
 	return setMetaNumber(t.meta, metaTwin, uint64(t.meta.Tx().ID()))
 }
 
 // isTwin reports whether a torn header cannot hide anything that was acknowledged.
 func (r *roots) isTwin() bool { return r.log == nil && (r.twin == r.tx || r.twin+1 == r.tx) }
 
-// closeLog says that the file needs no log any more. The one that it needed is left
+// CloseLog says that the file needs no log any more. The one that it needed is left
 // behind where the process dies before it is removed, and is known by that then.
-func (t *Tx) closeLog(id wal.ID) error {
+func (t *Tx) CloseLog(id wal.ID) error {
 	if err := t.meta.Put(metaClosed, id[:]); err != nil {
 		return err
 	}
-	return t.setLog(nil)
+	return t.SetLog(nil)
 }
 
-// has reports whether the file has what the log says up to a position.
-func (t *Tx) has(pos wal.Pos) bool { return t.snap.log == nil || t.snap.log.pos >= pos }
+// Has reports whether the file has everything that the log holds before a position.
+func (t *Tx) Has(pos wal.Pos) bool { return t.snap.log == nil || t.snap.log.Pos >= pos }
+
+// Log returns the log that the file needs, nil if it is complete.
+func (t *Tx) Log() *LogRef { return t.snap.log }
+
+// ClosedLog returns the id of the last log that the file needed.
+func (t *Tx) ClosedLog() wal.ID { return t.snap.closed }
+
+// IsTwin reports whether a damaged meta page cannot hide anything that was acknowledged:
+// see Twin.
+func (t *Tx) IsTwin() bool { return t.snap.isTwin() }
+
+// Touch makes the transaction commit although it changes nothing.
+func (t *Tx) Touch() { t.dirty = true }
+
+// Changed reports whether the transaction changed anything.
+func (t *Tx) Changed() bool { return t.dirty }
 
 // Epoch changes with each Clear.
 func (t *Tx) Epoch() uint64 { return t.snap.epoch }

@@ -56,7 +56,13 @@ const (
 	MaxBytes = 64 << 20
 )
 
-const magic = "kv log\x00\x01"
+const magic = Magic + "\x00\x01"
+
+// Magic is what a log begins with in each of its formats.
+const Magic = "kv log"
+
+// Suffix is appended to the name of a file to name its log.
+const Suffix = "-log"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -265,7 +271,7 @@ func readHeader(f io.ReaderAt) (id ID, size int64, err error) {
 	if err != nil && err != io.EOF {
 		return id, 0, err
 	}
-	if !strings.HasPrefix(string(b[:n]), magic[:6]) {
+	if !strings.HasPrefix(string(b[:n]), Magic) {
 		return id, 0, kverr.Errorf(kverr.Format, "it is not the log of a store")
 	}
 	if n == len(b) && b[7] > magic[7] {

@@ -1,0 +1,70 @@
+package boltfile
+
+import (
+	"os"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	bolt "go.etcd.io/bbolt"
+)
+
+// State is what is stored under a key, expired or not. The zero value is an absent key.
+type State struct {
+	Exists   bool
+	Deadline int64 // nanoseconds since 1970; 0: none; UnknownDeadline
+	Value    string
+}
+
+// UnknownDeadline is the deadline of an entry whose record is damaged.
+const UnknownDeadline = -1
+
+// EntryOverhead is about what an entry takes in memory in addition to its key and value,
+// in bytes.
+const EntryOverhead = 128
+
+// Live reports whether the key exists and has not expired at a time in nanoseconds since
+// 1970.
+func (s State) Live(now int64) bool {
+	return s.Exists && (s.Deadline <= 0 || s.Deadline > now)
+}
+
+// Check returns an error if a file cannot hold the state under a key. Writes and replays
+// make the same check, so a crash never makes an acknowledged write invalid.
+func (s State) Check(key string) error {
+	switch {
+	case key == "" || len(key) > bolt.MaxKeySize:
+		return kverr.Errorf(kverr.Invalid, "a key has %d bytes, it can have 1 to %d", len(key), bolt.MaxKeySize)
+	case !s.Exists:
+	case s.Value == "":
+		return kverr.Errorf(kverr.Invalid, "a value is empty")
+	case s.Deadline < 0:
+		return kverr.Errorf(kverr.Invalid, "a deadline is before 1970")
+	}
+	return nil
+}
+
+// Need is the space that puts can take in a file.
+type Need struct {
+	Net int64 // bytes by which they grow the file at most, once they are committed
+	Run int64 // bytes that must be adjacent: pages that were never used are
+}
+
+// Add adds the need of other puts.
+func (n *Need) Add(other Need) { n.Net, n.Run = n.Net+other.Net, n.Run+other.Run }
+
+// Sub subtracts the need of other puts.
+func (n *Need) Sub(other Need) { n.Net, n.Run = n.Net-other.Net, n.Run-other.Run }
+
+// Need returns the space that storing the state under a key can take; a deletion takes
+// none. Leaf pages can be half empty, and hold at least two entries, which are all
+// rewritten when one of them changes.
+func (s State) Need(key string) (n Need) {
+	if !s.Exists {
+		return n
+	}
+	bytes, page := int64(len(key)+len(s.Value))+EntryOverhead, int64(os.Getpagesize())
+	n.Net = min(3*bytes, bytes+2*page)
+	if bytes > page {
+		n.Run = 3*bytes + 2*page
+	}
+	return n
+}
