@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"log/slog"
-
-	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -18,9 +15,9 @@ import (
 func TestAFileThatIsTooLargeForTheAddressesOfTheProcessSaysSo(t *testing.T) {
 	path := t.TempDir() + "/app.db"
 	open := func() error {
-		d, err := OpenDisk(context.Background(), access.Location{Path: path}, DiskOptions{Options: Options{LockTimeout: time.Second, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
+		f, err := openTest(t, context.Background(), path, time.Second)
 		if err == nil {
-			err = d.Close()
+			err = f.Close()
 		}
 		return err
 	}

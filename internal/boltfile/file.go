@@ -1,54 +1,27 @@
-// Package boltfile keeps a store on disk: in a bbolt file, with a log in front of
-// it. It knows the file's layout, what may be believed of a file from anywhere, and
-// when a commit can be trusted; it knows nothing of operations and their results.
+// Package boltfile keeps the keys of a store in one bbolt file. It knows the layout of
+// the file, which bytes of a file from anywhere can be trusted, and when a commit is
+// durable. The writes that a file does not have yet are in a log: see package diskstore.
 //
-// The two files. A call is one record of the log; one sync makes the records of all
-// who wait durable, and then they are visible. The file gets them later, in
-// checkpoints: one transaction that brings what is visible, and the position of the
-// log up to which that is. So at any moment, and after any crash,
-//
-//	file, as its last whole commit has it
-//	+ records of the log from the position that it names, up to the last whole one
-//	= all that was acknowledged, in its order
-//
-// and replaying a record twice makes no difference, because it says what keys are
-// afterwards. A part of the log is written over only when the commit that has it is
-// synced. A file that names a log is not opened without it; an orderly close makes a
-// last checkpoint that names none, and removes the log.
-//
-// The file has two headers, of its last two commits. Where one is damaged the file
-// opens as of the other, if that names the log: both do from the first write on, and
-// of what the log had at either place nothing is missing, or a record behind it shows
-// that something is. So whatever leaves a place behind that the log cannot go on from
-// (a call that is not in it, a log that is cleaned after a crash, a compaction) makes
-// one more commit: see mendHeaders.
-//
-//	disk.go        Disk: the way of a write, from plan to acknowledgement
-//	plan.go        Plan: what one call makes of its keys
-//	direct.go      the way of a call that is too large for the log
-//	read.go        what is visible: the buffer over the file
-//	buffer.go      the write-back buffer, in layers with tombstones
-//	checkpoint.go  the way of the buffer into the file, compaction, copies, the end
-//	part.go        a checkpoint in several transactions
-//	journal.go     the log's file: made, found again, removed
-//	replay.go      the log of a store that was not closed, brought into buffer and file
-//	due.go         which keys have expired
-//	valid.go       what a store can hold; clock.go: which deadlines
+// The file has two meta pages, of its last two commits. If one is damaged the file opens
+// as of the other, provided that this commit names a log.
 //
 //	file.go        File: transactions, and what happens after a failure
-//	open.go        opening and creating
-//	header.go      the engine's header pages
-//	page.go        the engine's other pages
+//	open.go        opening; create.go: creating
+//	tx.go          Tx: reading and changing entries
+//	index.go       the index of deadlines
+//	state.go       State: what is stored under a key, and the space that it needs
+//	space.go       the reserve of a file, and how it grows
+//	identity.go    owner and permissions, and which files belong together
+//	copy.go        backup and compaction; copysource.go: what is copied
+//	header.go      bbolt's meta pages
+//	page.go        bbolt's other pages
 //	verify.go      the pages of a file that nothing writes
 //	pageset.go     what opening a file found of them
-//	reader.go      reading pages that may be wrong
+//	reader.go      reading pages that can be wrong
 //	mapping.go     the memory that maps them
 //	format.go      records and the index of deadlines
-//	tx.go          Tx: reading and changing entries
-//	identity.go    whose the files are, and which of them belong together
-//	copy.go        backup and compaction
 //	rescue.go      Damaged: a file that cannot be opened, checked, saved and repaired
-//	survey.go      the walk through its pages, which goes on behind damage
+//	survey.go      the walk through its pages, which goes on after damage
 package boltfile
 
 import (

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
 // lookedAt is a context that tells when someone looks at it, and waits then.
@@ -26,15 +24,14 @@ func (l lookedAt) Err() error {
 // Where the engine has to map more of the file, a copy that is under way ends and
 // begins again.
 func TestACopyMakesWayForALargerMapping(t *testing.T) {
-	d, err := OpenDisk(t.Context(), access.Location{Path: t.TempDir() + "/app.db"}, DiskOptions{Options: Options{LockTimeout: time.Second, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, LogBytes: 1})
+	f, err := openTest(t, t.Context(), t.TempDir()+"/app.db", time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	defer f.Close()
 	set := func(key string, n int) {
-		err := d.Do(t.Context(), func(p *Plan) error {
-			p.Change(key, State{}, State{Exists: true, Value: strings.Repeat("v", n)})
-			return nil
+		err := f.Update(func(tx *Tx) error {
+			return tx.SetState(key, State{Exists: true, Value: strings.Repeat("v", n)})
 		})
 		if err != nil {
 			t.Error(err)
@@ -46,17 +43,24 @@ func TestACopyMakesWayForALargerMapping(t *testing.T) {
 	ctx := lookedAt{t.Context(), make(chan struct{})}
 	var copied bytes.Buffer
 	done := make(chan error, 1)
-	go func() { done <- d.Backup(ctx, &copied) }()
+	var writer sync.Mutex // only one writes, or begins a copy
+	go func() {
+		done <- f.Backup(ctx, &copied, func() (*Snapshot, error) {
+			writer.Lock()
+			defer writer.Unlock()
+			return f.Snapshot()
+		})
+	}()
 	for range 5 {
 		within(t, ctx.looks)
 	}
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		d.lock(context.Background())
-		r := d.file.room.Load()
+		writer.Lock()
+		defer writer.Unlock()
+		r := f.room.Load()
 		r.mapped = r.size.Load() // as if no more were mapped
-		d.unlock()
 		set("large", int(r.size.Load()))
 	}()
 	again := 0
@@ -75,7 +79,18 @@ func TestACopyMakesWayForALargerMapping(t *testing.T) {
 	if again < 10 || copied.Len() == 0 {
 		t.Errorf("%d looks, %d bytes", again, copied.Len())
 	}
-	if d.file.room.Load().mapped <= d.file.room.Load().size.Load() {
+	if f.room.Load().mapped <= f.room.Load().size.Load() {
 		t.Error("the write was not what the copy had to make way for")
 	}
+}
+
+// within ends the test where a channel has nothing for long.
+func within[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it hangs")
+	}
+	return v
 }

@@ -1,5 +1,5 @@
 // Package robustness tests what a store keeps when the system below it fails.
-// It knows stores by their public calls only, but for limits of internal/boltfile.
+// It knows stores by their public calls only, but for limits of internal/boltfile and internal/diskstore.
 //
 //	kill_test.go       processes that are killed while they write
 //	soak_test.go       everything at once, for as long as -soak says

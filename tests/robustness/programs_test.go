@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/diskstore"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
 	bolt "go.etcd.io/bbolt"
 )
@@ -37,9 +37,9 @@ func inParts(args []string) {
 	for _, arg := range args {
 		switch arg {
 		case "checkpoints in parts":
-			boltfile.CheckpointBytes = 1
+			diskstore.CheckpointBytes = 1
 		case "replay in parts":
-			boltfile.ReplayBytes = 1
+			diskstore.ReplayBytes = 1
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
@@ -13,7 +14,7 @@ import (
 // writeThrough carries out a call that the log can't take in a transaction of its
 // own, after all that came before. Who wants to plan another one waits. p is what
 // was planned of it, by the state of that time.
-func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error) error {
+func (d *Store) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error) error {
 	if err := d.lock(ctx); err != nil {
 		return notDone(err)
 	}
@@ -56,7 +57,7 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 		return notDone(err)
 	}
 	// Where the pages that it needs are not adjacent, its transaction fails.
-	if need := (Need{Net: p.call.weight.Net}); p.puts && !d.file.Fits(need) {
+	if need := (boltfile.Need{Net: p.call.weight.Net}); p.puts && !d.file.Fits(need) {
 		if err := d.file.Extend(need); err != nil {
 			return err
 		}
@@ -66,16 +67,16 @@ func (d *Disk) writeThrough(ctx context.Context, p *Plan, plan func(*Plan) error
 
 // commitCall commits a call to the file, and makes sure that it is in a place where it
 // will be found. Nothing else is under way.
-func (d *Disk) commitCall(c *call) error {
+func (d *Store) commitCall(c *call) error {
 	// In the order of the file: in any other one the engine takes a time that
 	// grows faster than the square of their number.
 	slices.SortFunc(c.changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
-	var ref *LogRef
+	var ref *boltfile.LogRef
 	if d.log != nil {
 		// A gap, so that no older file goes on with what the log gets after this.
-		ref = &LogRef{d.log.ID(), d.log.Tail() + wal.Gap}
+		ref = &boltfile.LogRef{ID: d.log.ID(), Pos: d.log.Tail() + wal.Gap}
 	}
-	err := d.file.Publish(func(t *Tx) error {
+	err := d.file.Publish(func(t *boltfile.Tx) error {
 		if c.clear {
 			if err := t.Clear(); err != nil {
 				return err
@@ -105,11 +106,11 @@ func (d *Disk) commitCall(c *call) error {
 			d.visible, d.filed = ref.Pos, ref.Pos
 		}
 	})
-	if err == ErrUnchanged {
+	if err == boltfile.ErrUnchanged {
 		return nil
 	}
 	if err != nil {
-		return DiskError(err)
+		return boltfile.DiskError(err)
 	}
 	d.calls++
 	d.commits.Add(1)
@@ -123,14 +124,14 @@ func (d *Disk) commitCall(c *call) error {
 		d.mendHeaders(ref)
 	} else {
 		// No log completes the commit before this one. As above.
-		d.file.Update(func(t *Tx) error { t.Touch(); return nil })
+		d.file.Update(func(t *boltfile.Tx) error { t.Touch(); return nil })
 	}
 	return d.found()
 }
 
 // found returns nil if what the file has just got will be found by the next open, and
 // else an error that is kverr.CommitUnknown: it is in the file wherever that is by now.
-func (d *Disk) found() error {
+func (d *Store) found() error {
 	if err := d.file.InPlace(); err != nil {
 		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but whether that is still in its place is unknown, so the write may be lost: %w", err)
 	}

@@ -1,4 +1,41 @@
-package boltfile
+// Package diskstore is a durable store: a bbolt file, a write-ahead log, and a memtable of
+// the changes that have not been checkpointed. It knows nothing of operations and their
+// results.
+//
+// A call is one record of the log. One sync makes the records of all waiting callers
+// durable, then they become visible. A checkpoint writes the visible changes to the file,
+// in one transaction with the log position up to which the file has them. So at any
+// moment, and after any crash,
+//
+//	the file as of its last complete commit
+//	+ the records of the log from the position that it names, up to the last complete one
+//	= all acknowledged writes, in their order
+//
+// Replaying a record twice makes no difference, because it says what keys are afterwards.
+// Space in the log is reused only after the commit that contains its records is synced. A
+// file that names a log is not opened without it. Close makes a last checkpoint that names
+// none, and removes the log.
+//
+// If a meta page of the file is damaged, the file opens as of the commit before, if that
+// names the log: both meta pages do from the first write on, and either position is still
+// in the log. After whatever leaves a position from which the log cannot continue (a large
+// write, a log that is discarded after a crash, a compaction) one more commit follows: see
+// mendHeaders.
+//
+//	store.go       Store: the stages of a write
+//	plan.go        Plan: what one call makes of its keys
+//	largewrite.go  a call that is too large for the log
+//	read.go        what is visible: the memtable over the file
+//	memtable.go    the memtable, in layers with tombstones
+//	checkpoint.go  checkpoints, compaction, backups, closing
+//	part.go        a checkpoint in several transactions
+//	squeeze.go     a checkpoint into a file that is nearly full
+//	logfile.go     the log's file: made, found again, removed
+//	recovery.go    replay of the log of a store that was not closed
+//	expiry.go      which keys have expired
+//	clock.go       which deadlines a file can hold
+//	panic.go       after a bug
+package diskstore
 
 import (
 	"context"
@@ -10,11 +47,12 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
 
-// Disk is a store on disk: a file, a log in front of it, and in memory what the
+// Store is a store on disk: a file, a log in front of it, and in memory what the
 // file lacks. There is one way for what is written:
 //
 //	planned    a call decides, by the newest state of its keys, what they become;
@@ -29,9 +67,9 @@ import (
 // After a crash the log says what the file lacks. A close in order leaves no log.
 //
 // Locks are taken in this order: checkpoints, plan, mu.
-type Disk struct {
-	file *File
-	opts DiskOptions
+type Store struct {
+	file *boltfile.File
+	opts Options
 
 	checkpoints chan struct{} // holds one thing: the right to write to the file
 
@@ -58,20 +96,20 @@ type Disk struct {
 
 	mu       sync.RWMutex
 	buffer   buffer
-	appended []*call          // not visible yet, in their order
-	planned  map[string]State // what they make of their keys
-	clearing int              // how many of them clear
-	growth   int64            // of live keys by them
-	weight   Need             // of their puts
-	staged   int64            // of their bytes in the buffer
-	visible  wal.Pos          // up to where records are
-	filed    wal.Pos          // up to where they are in the file
-	epoch    uint64           // changes with each clear
+	appended []*call                   // not visible yet, in their order
+	planned  map[string]boltfile.State // what they make of their keys
+	clearing int                       // how many of them clear
+	growth   int64                     // of live keys by them
+	weight   boltfile.Need             // of their puts
+	staged   int64                     // of their bytes in the buffer
+	visible  wal.Pos                   // up to where records are
+	filed    wal.Pos                   // up to where they are in the file
+	epoch    uint64                    // changes with each clear
 }
 
-// DiskOptions are the properties of a Disk.
-type DiskOptions struct {
-	Options
+// Options are the properties of a Store.
+type Options struct {
+	boltfile.Options
 	Interval time.Duration // more than 0: a record is synced within it, and nobody waits for that
 	LogBytes int64         // size of the log
 }
@@ -84,11 +122,11 @@ const (
 	fullPause   = 100 * time.Millisecond // before the next try to write to a file that was full
 )
 
-// OpenDisk opens the store at loc, and creates it if there is none. Where a crash
-// left a log, OpenDisk replays it. It obeys ctx while it waits for the file's lock,
+// Open opens the store at loc, and creates it if there is none. Where a crash
+// left a log, Open replays it. It obeys ctx while it waits for the file's lock,
 // reads the file and replays the log; a call that ctx ended leaves a store that the
 // next one opens. The store itself does not depend on ctx.
-func OpenDisk(ctx context.Context, loc access.Location, opts DiskOptions) (*Disk, error) {
+func Open(ctx context.Context, loc access.Location, opts Options) (*Store, error) {
 	opts.Now = Clock(opts.Now)
 	opts.LogBytes = min(max(opts.LogBytes, minLogBytes), wal.MaxBytes)
 	if opts.MaxBytes > 0 { // the limit is for both files
@@ -96,11 +134,11 @@ func OpenDisk(ctx context.Context, loc access.Location, opts DiskOptions) (*Disk
 		opts.Slack = min(opts.LogBytes, opts.MaxBytes-1)
 		opts.MaxBytes -= opts.Slack
 	}
-	file, err := Open(ctx, loc, opts.Options)
+	file, err := boltfile.Open(ctx, loc, opts.Options)
 	if err != nil {
 		return nil, err
 	}
-	d := &Disk{file: file, opts: opts, checkpoints: make(chan struct{}, 1), planned: map[string]State{}, ended: make(chan struct{})}
+	d := &Store{file: file, opts: opts, checkpoints: make(chan struct{}, 1), planned: map[string]boltfile.State{}, ended: make(chan struct{})}
 	d.buffer.newest = &layer{}
 	d.direct = opts.LogBytes / 2
 	if err := d.recover(ctx); err != nil {
@@ -117,14 +155,14 @@ func OpenDisk(ctx context.Context, loc access.Location, opts DiskOptions) (*Disk
 }
 
 // File is the file alone.
-func (d *Disk) File() *File { return d.file }
+func (d *Store) File() *boltfile.File { return d.file }
 
 // Commits counts the times that something was made durable.
-func (d *Disk) Commits() int64 { return d.commits.Load() }
+func (d *Store) Commits() int64 { return d.commits.Load() }
 
 // Size is the number of bytes of the file and of the log, and of the buffer in
 // memory.
-func (d *Disk) Size() (disk, buffered int64) {
+func (d *Store) Size() (disk, buffered int64) {
 	disk = d.file.Size()
 	if f := d.logFile.Load(); f != nil {
 		disk += f.size
@@ -140,7 +178,7 @@ func (d *Disk) Size() (disk, buffered int64) {
 // Do plans a call and waits until it is durable or, with Interval, in the log. plan
 // may run more than once. Where the wait ends with ctx after the record was
 // written, the error is kverr.CommitUnknown.
-func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) (err error) {
+func (d *Store) Do(ctx context.Context, plan func(*Plan) error) (err error) {
 	defer func() {
 		if d.recovered(recover(), &err) {
 			err = kverr.Errorf(kverr.CommitUnknown, "the write may be stored or not: %w", err)
@@ -184,7 +222,7 @@ func (d *Disk) Do(ctx context.Context, plan func(*Plan) error) (err error) {
 // extend makes the file longer, so that it can take what the log holds and a call
 // more. Where it can't, made is false: then the call has to go to the file directly,
 // which is slow, but the log never holds what the file can't take.
-func (d *Disk) extend(ctx context.Context, p *Plan) (made bool, err error) {
+func (d *Store) extend(ctx context.Context, p *Plan) (made bool, err error) {
 	if err := d.lock(ctx); err != nil {
 		return false, notDone(err)
 	}
@@ -204,7 +242,7 @@ func (d *Disk) extend(ctx context.Context, p *Plan) (made bool, err error) {
 }
 
 // pending is the weight of what the file lacks and of a call more.
-func (d *Disk) pending(c *call) Need {
+func (d *Store) pending(c *call) boltfile.Need {
 	d.file.ExpectKey(c.longest)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -218,7 +256,7 @@ func (d *Disk) pending(c *call) Need {
 
 // held is how many bytes the buffer takes, and will once the calls that were appended
 // are visible.
-func (d *Disk) held() int64 {
+func (d *Store) held() int64 {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	n := d.staged
@@ -241,7 +279,7 @@ const (
 )
 
 // turn locks plan when no call is on its way to the file directly.
-func (d *Disk) turn(ctx context.Context) error {
+func (d *Store) turn(ctx context.Context) error {
 	for {
 		d.plan.Lock()
 		large := d.large
@@ -260,13 +298,13 @@ func (d *Disk) turn(ctx context.Context) error {
 }
 
 // appendInTurn is append, and unlocks plan, also where a plan panics.
-func (d *Disk) appendInTurn(plan func(*Plan) error) (p *Plan, how way, err error) {
+func (d *Store) appendInTurn(plan func(*Plan) error) (p *Plan, how way, err error) {
 	defer d.plan.Unlock()
 	return d.append(plan)
 }
 
 // append plans a call and appends its record. plan is locked.
-func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
+func (d *Store) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 	p, err = d.newPlan(plan)
 	if err != nil || len(p.call.changes) == 0 && !p.call.clear {
 		return p, toLog, err
@@ -322,7 +360,7 @@ func (d *Disk) append(plan func(*Plan) error) (p *Plan, how way, err error) {
 }
 
 // newPlan plans a call, or says why none can be. No other call is planned meanwhile.
-func (d *Disk) newPlan(plan func(*Plan) error) (*Plan, error) {
+func (d *Store) newPlan(plan func(*Plan) error) (*Plan, error) {
 	p := &Plan{d: d, now: d.opts.Now(), calls: d.calls}
 	p.Now = p.now.UnixNano()
 	if d.closed.Load() {
@@ -342,7 +380,7 @@ func (d *Disk) newPlan(plan func(*Plan) error) (*Plan, error) {
 }
 
 // stage puts a call behind those that were appended before.
-func (d *Disk) stage(c *call) {
+func (d *Store) stage(c *call) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.opts.Interval > 0 {
@@ -363,7 +401,7 @@ func (d *Disk) stage(c *call) {
 }
 
 // show makes a call visible. mu is locked.
-func (d *Disk) show(c *call) {
+func (d *Store) show(c *call) {
 	if c.clear {
 		d.buffer.newest.clear()
 		d.epoch++
@@ -375,7 +413,7 @@ func (d *Disk) show(c *call) {
 }
 
 // becameDurable makes visible what a sync of the log has made durable.
-func (d *Disk) becameDurable(to wal.Pos) {
+func (d *Store) becameDurable(to wal.Pos) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := 0
@@ -413,7 +451,7 @@ func (d *Disk) becameDurable(to wal.Pos) {
 }
 
 // acknowledge waits for what an answer depends on.
-func (d *Disk) acknowledge(ctx context.Context, p *Plan, err error) error {
+func (d *Store) acknowledge(ctx context.Context, p *Plan, err error) error {
 	if p.seen == 0 {
 		return err
 	}
@@ -431,7 +469,7 @@ func (d *Disk) acknowledge(ctx context.Context, p *Plan, err error) error {
 
 // sync waits until a log is durable up to a position, and visible. A sync may end
 // between the append of a record and its staging, and so make nothing of it visible.
-func (d *Disk) sync(ctx context.Context, log *wal.Log, to wal.Pos) error {
+func (d *Store) sync(ctx context.Context, log *wal.Log, to wal.Pos) error {
 	if err := log.Sync(ctx, to); err != nil {
 		return err
 	}
@@ -445,7 +483,7 @@ func (d *Disk) sync(ctx context.Context, log *wal.Log, to wal.Pos) error {
 }
 
 // logError is why the log takes nothing any more.
-func (d *Disk) logError(err error) error {
+func (d *Store) logError(err error) error {
 	if why := d.file.Refused(); why != nil {
 		return why
 	}
@@ -453,7 +491,7 @@ func (d *Disk) logError(err error) error {
 }
 
 // makeRoom waits for a checkpoint, which takes what is visible.
-func (d *Disk) makeRoom(ctx context.Context, p *Plan) error {
+func (d *Store) makeRoom(ctx context.Context, p *Plan) error {
 	full := d.full.Load()
 	recent := full != 0 && time.Now().UnixNano()-full < int64(fullPause) && p.puts
 	if recent {
@@ -472,7 +510,7 @@ func (d *Disk) makeRoom(ctx context.Context, p *Plan) error {
 }
 
 // lock waits for the right to write to the file, which nobody has once it is closed.
-func (d *Disk) lock(ctx context.Context) error {
+func (d *Store) lock(ctx context.Context) error {
 	select {
 	case d.checkpoints <- struct{}{}:
 		if d.over.Load() {
@@ -485,7 +523,7 @@ func (d *Disk) lock(ctx context.Context) error {
 	}
 }
 
-func (d *Disk) unlock() { <-d.checkpoints }
+func (d *Store) unlock() { <-d.checkpoints }
 
 // Is reports whether the file is the one of info.
-func (d *Disk) Is(info os.FileInfo) bool { return d.file.Is(info) }
+func (d *Store) Is(info os.FileInfo) bool { return d.file.Is(info) }

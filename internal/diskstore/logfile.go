@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
@@ -21,13 +22,13 @@ import (
 // logFile is the file of a log, beside that of its store and under its lock.
 type logFile struct {
 	*os.File
-	d    *Disk
+	d    *Store
 	name string
 	info os.FileInfo
 	size int64    // 0: it is being made
 	log  *wal.Log // nil: it is only read
 	lost atomic.Pointer[kverr.Error]
-	left bool // lost, and the file does not need it any more; for who has Disk.checkpoints
+	left bool // lost, and the file does not need it any more; for who has Store.checkpoints
 }
 
 // Sync makes the log durable. It fails where the log, or the file that it is for,
@@ -96,7 +97,7 @@ func (f *logFile) remove() error {
 	return dir.Remove(f.name)
 }
 
-func (d *Disk) logOptions(f *logFile) wal.Options {
+func (d *Store) logOptions(f *logFile) wal.Options {
 	return wal.Options{
 		Interval: d.opts.Interval,
 		Durable:  d.becameDurable,
@@ -109,10 +110,10 @@ func (d *Disk) logOptions(f *logFile) wal.Options {
 	}
 }
 
-func (d *Disk) logName() string { return d.file.Dir().Base() + wal.Suffix }
+func (d *Store) logName() string { return d.file.Dir().Base() + wal.Suffix }
 
 // writableNow reports why nothing can be written, if that is so. plan is locked.
-func (d *Disk) writableNow() error {
+func (d *Store) writableNow() error {
 	if d.closed.Load() {
 		return kverr.Closed
 	}
@@ -134,7 +135,7 @@ func noLog(err error) bool {
 }
 
 // startLog makes a log, and has the file say that it needs it. plan is locked.
-func (d *Disk) startLog() error {
+func (d *Store) startLog() error {
 	if err := d.writableNow(); err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (d *Disk) startLog() error {
 	return err
 }
 
-func (d *Disk) makeLog() error {
+func (d *Store) makeLog() error {
 	dir, name := d.file.Dir(), d.logName()
 	file, err := dir.Create(name)
 	if errors.Is(err, fs.ErrExist) {
@@ -187,8 +188,8 @@ func (d *Disk) makeLog() error {
 		err = dir.Sync()
 	}
 	if err == nil {
-		ref := &LogRef{ID: log.ID()}
-		err = DiskError(d.file.Update(func(t *Tx) error { return t.SetLog(ref) }))
+		ref := &boltfile.LogRef{ID: log.ID()}
+		err = boltfile.DiskError(d.file.Update(func(t *boltfile.Tx) error { return t.SetLog(ref) }))
 	}
 	if err != nil {
 		file.Close()
@@ -199,12 +200,12 @@ func (d *Disk) makeLog() error {
 	}
 	// From here on the file needs the log, wherever the two are by now: nobody removes it.
 	d.adopt(f, log)
-	d.mendHeaders(&LogRef{ID: log.ID()}) // the one before names no log; what the log gets is safe without this
+	d.mendHeaders(&boltfile.LogRef{ID: log.ID()}) // the one before names no log; what the log gets is safe without this
 	return nil
 }
 
 // adopt makes a log the disk's.
-func (d *Disk) adopt(f *logFile, log *wal.Log) {
+func (d *Store) adopt(f *logFile, log *wal.Log) {
 	f.size = log.FileBytes()
 	d.log, f.log = log, log
 	d.logFile.Store(f)
@@ -227,7 +228,7 @@ const (
 // and one that was never made, are removed. Any other is put aside, also where no record
 // is in it: only the file that names a log can tell that it does not need it. What is
 // not a log is not touched.
-func (d *Disk) freeName() error {
+func (d *Store) freeName() error {
 	dir, name := d.file.Dir(), d.logName()
 	what, id, err := d.leftOver()
 	switch {
@@ -266,7 +267,7 @@ func asideSuffix(id wal.ID) string { return fmt.Sprintf("-%x", id[:4]) }
 // tidy frees the log's name when a store is opened that needs no log. The store is
 // complete whatever comes of that: the first write tries again, and does without a log
 // where the name stays taken.
-func (d *Disk) tidy() {
+func (d *Store) tidy() {
 	err := d.freeName()
 	if err != nil && !errors.Is(err, kverr.Format) && !errors.Is(err, kverr.InUse) { // these are for the first write to say
 		d.opts.Logger.Warn("kv: a log that was left beside the store could not be removed; the store does not need it", "path", d.file.Path(), "error", err)
@@ -274,7 +275,7 @@ func (d *Disk) tidy() {
 }
 
 // leftOver looks at the log that has the name of the store's own.
-func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
+func (d *Store) leftOver() (what remains, id wal.ID, err error) {
 	f, info, err := d.file.Dir().Open(d.logName(), os.O_RDONLY)
 	if err != nil {
 		return foreign, id, access.OpenError(err)
@@ -294,7 +295,7 @@ func (d *Disk) leftOver() (what remains, id wal.ID, err error) {
 		return foreign, id, access.DiskError(err)
 	}
 	var closed wal.ID
-	if err := d.file.View(func(t *Tx) error { closed = t.ClosedLog(); return nil }); err != nil {
+	if err := d.file.View(func(t *boltfile.Tx) error { closed = t.ClosedLog(); return nil }); err != nil {
 		return foreign, id, err
 	}
 	if id == closed {
@@ -344,9 +345,9 @@ func unfinished(f *os.File, size int64) (bool, error) {
 const tornHeader = 64
 
 // recover reads the log that the file needs, if it needs one.
-func (d *Disk) recover(ctx context.Context) error {
-	var ref *LogRef
-	err := d.file.View(func(t *Tx) error {
+func (d *Store) recover(ctx context.Context) error {
+	var ref *boltfile.LogRef
+	err := d.file.View(func(t *boltfile.Tx) error {
 		ref, d.epoch = t.Log(), t.Epoch()
 		return nil
 	})
@@ -375,9 +376,9 @@ func (d *Disk) recover(ctx context.Context) error {
 // commit before. Nothing is missing where the commit that is lost did nothing but
 // name a new log, which nothing was written to, and where the commit before is the one
 // that everything acknowledged is in: see Tx.twin.
-func (d *Disk) tornAtStart() error {
+func (d *Store) tornAtStart() error {
 	twin := false
-	err := d.file.View(func(t *Tx) error { twin = t.IsTwin(); return nil })
+	err := d.file.View(func(t *boltfile.Tx) error { twin = t.IsTwin(); return nil })
 	if err != nil {
 		return err
 	}
@@ -398,7 +399,7 @@ func (d *Disk) tornAtStart() error {
 		return err
 	}
 	// The file names it again, as its last, so that it may be removed.
-	err = DiskError(d.file.Update(func(t *Tx) error { return t.CloseLog(id) }))
+	err = boltfile.DiskError(d.file.Update(func(t *boltfile.Tx) error { return t.CloseLog(id) }))
 	if err != nil && !errors.Is(err, kverr.Full) {
 		return err
 	}
@@ -409,8 +410,8 @@ func (d *Disk) tornAtStart() error {
 // mendHeaders makes one more commit, so that both headers of the file are whole and
 // name the same place in the log: the one before may have named a place that is no
 // longer in the log. A file that is full has to do without that.
-func (d *Disk) mendHeaders(ref *LogRef) error {
-	err := DiskError(d.file.Update(func(t *Tx) error { return t.SetLog(ref) }))
+func (d *Store) mendHeaders(ref *boltfile.LogRef) error {
+	err := boltfile.DiskError(d.file.Update(func(t *boltfile.Tx) error { return t.SetLog(ref) }))
 	if errors.Is(err, kverr.Full) {
 		return nil
 	}
@@ -418,7 +419,7 @@ func (d *Disk) mendHeaders(ref *LogRef) error {
 }
 
 // openLog opens and reads the log that the file needs.
-func (d *Disk) openLog(ctx context.Context, ref *LogRef) error {
+func (d *Store) openLog(ctx context.Context, ref *boltfile.LogRef) error {
 	f, err := d.findLog(ref)
 	if err != nil {
 		return err
@@ -433,12 +434,12 @@ func (d *Disk) openLog(ctx context.Context, ref *LogRef) error {
 	if d.file.Mounted() {
 		return d.dropLog()
 	}
-	return d.mendHeaders(&LogRef{ref.ID, d.filed})
+	return d.mendHeaders(&boltfile.LogRef{ID: ref.ID, Pos: d.filed})
 }
 
 // dropLog brings into the file what its log has, and does without a log from then on.
 // Nothing else uses the store yet.
-func (d *Disk) dropLog() error {
+func (d *Store) dropLog() error {
 	if err := d.checkpoint(true); err != nil {
 		return err
 	}
@@ -452,7 +453,7 @@ func (d *Disk) dropLog() error {
 }
 
 // removeLog removes a log that the file has named as its last.
-func (d *Disk) removeLog(f *logFile) {
+func (d *Store) removeLog(f *logFile) {
 	if err := f.remove(); err != nil { // it does no harm: the file does not name it
 		d.opts.Logger.Warn("kv: the log of a store could not be removed; the store does not need it", "path", d.file.Path(), "log", f.name, "error", err)
 	}
@@ -460,7 +461,7 @@ func (d *Disk) removeLog(f *logFile) {
 
 // findLog opens the log that the file needs: the one that has its name, or one that was
 // put aside in the same folder when another store had the name.
-func (d *Disk) findLog(ref *LogRef) (*logFile, error) {
+func (d *Store) findLog(ref *boltfile.LogRef) (*logFile, error) {
 	name := d.logName()
 	f, err := d.openLogFile(name)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -501,7 +502,7 @@ func (d *Disk) findLog(ref *LogRef) (*logFile, error) {
 }
 
 // findAside returns the name of the log with an id that was put aside, "" if there is none.
-func (d *Disk) findAside(id wal.ID) (name string, err error) {
+func (d *Store) findAside(id wal.ID) (name string, err error) {
 	err = d.file.Dir().List(func(entry string) {
 		if name != "" || !strings.HasSuffix(entry, wal.Suffix+asideSuffix(id)) {
 			return
@@ -519,7 +520,7 @@ func (d *Disk) findAside(id wal.ID) (name string, err error) {
 }
 
 // openLogFile opens a log that exists.
-func (d *Disk) openLogFile(name string) (*logFile, error) {
+func (d *Store) openLogFile(name string) (*logFile, error) {
 	flag := os.O_RDWR
 	if d.file.ReadOnly() {
 		flag = os.O_RDONLY
@@ -529,7 +530,7 @@ func (d *Disk) openLogFile(name string) (*logFile, error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, NoPermission(d.file.Dir(), err, name, "its log "+name)
+		return nil, boltfile.NoPermission(d.file.Dir(), err, name, "its log "+name)
 	}
 	f := &logFile{File: file, d: d, name: name, info: info, size: info.Size()}
 	if d.file.ReadOnly() {

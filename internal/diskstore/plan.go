@@ -1,9 +1,10 @@
-package boltfile
+package diskstore
 
 import (
 	"strings"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
 
@@ -12,9 +13,9 @@ type call struct {
 	changes []change
 	clear   bool
 	growth  int64
-	weight  Need    // of its puts
-	longest int     // key that it puts
-	end     wal.Pos // of its record
+	weight  boltfile.Need // of its puts
+	longest int           // key that it puts
+	end     wal.Pos       // of its record
 }
 
 // bytes is less than its record has.
@@ -26,7 +27,7 @@ func (c *call) bytes() (n int64) {
 }
 
 // buffered is how many bytes the changes take in the buffer, at most.
-func (c *call) buffered() int64 { return c.bytes() + int64(len(c.changes))*EntryOverhead }
+func (c *call) buffered() int64 { return c.bytes() + int64(len(c.changes))*boltfile.EntryOverhead }
 
 // check checks the changes of a call before any of them is written.
 func (c *call) check() error {
@@ -40,25 +41,25 @@ func (c *call) check() error {
 
 type change struct {
 	key       string
-	was, next State
+	was, next boltfile.State
 }
 
 // Plan is a call that is being planned.
 type Plan struct {
 	Now int64 // nanoseconds since 1970
 
-	d     *Disk
+	d     *Store
 	now   time.Time
 	log   *wal.Log
 	seen  wal.Pos // what the plan depends on has to be durable up to here
-	calls uint64  // Disk.calls when it was made
+	calls uint64  // Store.calls when it was made
 	call  call
 	puts  bool
 }
 
 // State is the newest state of a key, also that of calls that are not durable yet.
 // Its value may be missing unless it is asked for.
-func (p *Plan) State(key string, value bool) (State, error) {
+func (p *Plan) State(key string, value bool) (boltfile.State, error) {
 	p.d.mu.RLock()
 	s, found := p.buffered(key)
 	p.d.mu.RUnlock()
@@ -69,7 +70,7 @@ func (p *Plan) State(key string, value bool) (State, error) {
 }
 
 // buffered is the state of a key that the file need not be asked about. mu is locked.
-func (p *Plan) buffered(key string) (s State, found bool) {
+func (p *Plan) buffered(key string) (s boltfile.State, found bool) {
 	d := p.d
 	s, found = d.planned[key]
 	if found || d.clearing > 0 {
@@ -85,7 +86,7 @@ const statesAtOnce = 64
 
 // States is State for n keys, which it is quick with if they come in their order.
 // visit gets what State returns.
-func (p *Plan) States(n int, key func(i int) string, value bool, visit func(i int, s State, err error) error) error {
+func (p *Plan) States(n int, key func(i int) string, value bool, visit func(i int, s boltfile.State, err error) error) error {
 	if n == 1 {
 		s, err := p.State(key(0), value)
 		return visit(0, s, err)
@@ -112,8 +113,8 @@ func (p *Plan) States(n int, key func(i int) string, value bool, visit func(i in
 }
 
 // stored is what the file has of a key.
-func (d *Disk) stored(now time.Time, key string, value bool) (s State, err error) {
-	err = d.file.ViewAt(now, func(t *Tx) (err error) {
+func (d *Store) stored(now time.Time, key string, value bool) (s boltfile.State, err error) {
+	err = d.file.ViewAt(now, func(t *boltfile.Tx) (err error) {
 		s, err = t.State(key, value)
 		return err
 	})
@@ -121,7 +122,7 @@ func (d *Disk) stored(now time.Time, key string, value bool) (s State, err error
 }
 
 // Change makes next of a key, once for each key of a plan. was is what State said.
-func (p *Plan) Change(key string, was, next State) {
+func (p *Plan) Change(key string, was, next boltfile.State) {
 	p.call.changes = append(p.call.changes, change{strings.Clone(key), was, next})
 	p.puts = p.puts || next.Exists
 	if next.Exists {

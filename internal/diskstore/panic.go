@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 // recovered reports whether p is a panic that was recovered. That is a bug, whose error
 // it stores in err, if that is not nil: nobody gets near the file afterwards, which may
 // be half written. Its log and its last commit are whole.
-func (d *Disk) recovered(p any, err *error) bool {
+func (d *Store) recovered(p any, err *error) bool {
 	if p == nil {
 		return false
 	}

@@ -1,10 +1,12 @@
-package boltfile
+package diskstore
 
 import (
 	"bytes"
 	"context"
 	"strings"
 	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
 
 // dueLook is how many entries of the file's index one call of Due looks at.
@@ -22,7 +24,7 @@ type Due struct {
 // the file's index, and so are keys whose records are damaged, which are for their
 // readers to hear about; so each search goes on where the last one ended, until a
 // checkpoint. One goroutine calls it at a time.
-func (d *Disk) Due(now time.Time, limit int) (due Due, err error) {
+func (d *Store) Due(now time.Time, limit int) (due Due, err error) {
 	due.Next = -1
 	seen := map[string]struct{}{}
 	take := func(key string, deadline, at int64) (more bool) {
@@ -61,7 +63,7 @@ func (d *Disk) Due(now time.Time, limit int) (due Due, err error) {
 			d.sweptFrom = v.t.Log().Pos
 		}
 		looked := 0
-		return v.t.ScanDeadlines(d.sweptTo, func(e IndexEntry) (bool, error) {
+		return v.t.ScanDeadlines(d.sweptTo, func(e boltfile.IndexEntry) (bool, error) {
 			if e.Deadline > v.t.Now {
 				return take(string(e.Key), e.Deadline, v.t.Now), nil
 			}
@@ -74,9 +76,9 @@ func (d *Disk) Due(now time.Time, limit int) (due Due, err error) {
 				return true, nil
 			}
 			switch v.t.Indexed(e.Key, e.Deadline) {
-			case Correct:
+			case boltfile.Correct:
 				return take(string(e.Key), e.Deadline, v.t.Now), nil
-			case Stray:
+			case boltfile.Stray:
 				due.stray = append(due.stray, bytes.Clone(e.Place))
 			}
 			d.sweptTo = bytes.Clone(e.Place)
@@ -95,7 +97,7 @@ func (d *Due) Stray() bool { return len(d.stray) > 0 }
 
 // DropStray removes from the file's index what Due found to lead to no key: an entry
 // counts as an expired key for as long as it is there.
-func (d *Disk) DropStray(ctx context.Context, due Due) error {
+func (d *Store) DropStray(ctx context.Context, due Due) error {
 	if err := d.lock(ctx); err != nil {
 		return notDone(err)
 	}
@@ -103,9 +105,9 @@ func (d *Disk) DropStray(ctx context.Context, due Due) error {
 	if d.closed.Load() {
 		return nil
 	}
-	err := d.file.Update(func(t *Tx) error { return t.DropStray(due.stray) })
-	if err == ErrUnchanged {
+	err := d.file.Update(func(t *boltfile.Tx) error { return t.DropStray(due.stray) })
+	if err == boltfile.ErrUnchanged {
 		return nil
 	}
-	return DiskError(err)
+	return boltfile.DiskError(err)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/diskstore"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -29,7 +30,7 @@ const (
 // reaches the disk, and when, is package boltfile's.
 type boltStore struct {
 	opts    options
-	disk    *boltfile.Disk
+	disk    *diskstore.Store
 	now     func() time.Time // readings that the file can hold
 	sweep   sweeper
 	expired atomic.Int64
@@ -38,8 +39,8 @@ type boltStore struct {
 // openBolt opens the file at loc, and creates it if there is none. claim is asked
 // before a file is locked.
 func openBolt(ctx context.Context, loc access.Location, opts options, claim func(os.FileInfo) error) (*boltStore, error) {
-	now := boltfile.Clock(opts.now)
-	disk, err := boltfile.OpenDisk(ctx, loc, boltfile.DiskOptions{
+	now := diskstore.Clock(opts.now)
+	disk, err := diskstore.Open(ctx, loc, diskstore.Options{
 		Options: boltfile.Options{
 			MaxBytes: opts.maxFileBytes, MaxValue: int64(opts.maxValueBytes), LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
 			ReadOnly: opts.readOnly, Hook: opts.diskHook, Claim: claim,
@@ -61,7 +62,7 @@ func openBolt(ctx context.Context, loc access.Location, opts options, claim func
 func (s *boltStore) HoldsFile(info os.FileInfo) bool { return s.disk.Is(info) }
 
 // write has a call planned, and waits until it is as durable as it has to be.
-func (s *boltStore) write(ctx context.Context, plan func(*boltfile.Plan) error) error {
+func (s *boltStore) write(ctx context.Context, plan func(*diskstore.Plan) error) error {
 	if s.disk.File().ReadOnly() {
 		return s.errReadOnly()
 	}
@@ -111,7 +112,7 @@ func (s *boltStore) LoadMany(ctx context.Context, keys []string, need Need) ([]E
 	entries := make([]Entry, 0, len(keys))
 	held := newBudget(ctx, s.opts.maxOperationBytes)
 	now := s.now()
-	err := s.disk.View(now, func(v *boltfile.View) error {
+	err := s.disk.View(now, func(v *diskstore.View) error {
 		for _, key := range keys {
 			state, err := v.State(key, need&NeedValue != 0)
 			if err != nil {
@@ -143,7 +144,7 @@ func (s *boltStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	read := slices.ContainsFunc(ops, func(op Op) bool { return op.readsValue() })
 	plans, byKey := plansOf(ops) // not in the plan: nobody else plans meanwhile
-	err := s.write(ctx, func(w *boltfile.Plan) (err error) {
+	err := s.write(ctx, func(w *diskstore.Plan) (err error) {
 		held := newBudget(ctx, s.opts.maxOperationBytes)
 		err = w.States(len(plans), func(i int) string { return plans[i].key }, read, func(i int, state boltfile.State, err error) error {
 			if err := plans[i].begin(state, err, read); err != nil || !read || len(ops) == 1 {
@@ -237,7 +238,7 @@ func (p *plan) begin(state boltfile.State, err error, read bool) error {
 }
 
 // admit checks the limit of keys for plans that are to be carried out.
-func (s *boltStore) admit(w *boltfile.Plan, plans []*plan) error {
+func (s *boltStore) admit(w *diskstore.Plan, plans []*plan) error {
 	alive := int64(0)
 	for _, p := range plans {
 		alive += p.grows(w.Now)
@@ -284,7 +285,7 @@ func scanThenMatch(ctx context.Context, r Range, scan func(Range) (Page, error))
 func (s *boltStore) scan(r Range) (Page, error) {
 	var page Page
 	now := s.now()
-	err := s.disk.View(now, func(v *boltfile.View) error {
+	err := s.disk.View(now, func(v *diskstore.View) error {
 		page.Epoch = v.Epoch()
 		size, looked := 0, 0
 		return v.Scan(r.Prefix, r.After, r.Need&NeedValue != 0, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
@@ -319,7 +320,7 @@ func (s *boltStore) Len(context.Context) (int, error) {
 }
 
 func (s *boltStore) Clear(ctx context.Context) error {
-	return s.write(ctx, func(w *boltfile.Plan) error { w.Clear(); return nil })
+	return s.write(ctx, func(w *diskstore.Plan) error { w.Clear(); return nil })
 }
 
 // Close brings everything into the file, and waits for the reads.
@@ -376,7 +377,7 @@ func (s *boltStore) sweepStep() time.Duration {
 	}
 	if err == nil && len(due.Keys) > 0 {
 		removed := int64(0)
-		err = s.write(context.Background(), func(w *boltfile.Plan) error {
+		err = s.write(context.Background(), func(w *diskstore.Plan) error {
 			removed = 0
 			for _, key := range due.Keys {
 				state, err := w.State(key, false)

@@ -1,4 +1,6 @@
-package boltfile
+package diskstore
+
+import "github.com/scriptling-kv/extlibs/internal/boltfile"
 
 // A checkpoint changes leaves all over a large file, each of which takes several times
 // its size in the engine's memory. So it takes several transactions where one would
@@ -20,11 +22,11 @@ type part struct {
 // writeLayer brings what the file lacks of a layer, which may be nil, into the file.
 // finish is a part of the last transaction, and done publishes it. If inParts is false,
 // there is only one.
-func (d *Disk) writeLayer(l *layer, inParts bool, finish func(*Tx) error, done func(show func())) error {
+func (d *Store) writeLayer(l *layer, inParts bool, finish func(*boltfile.Tx) error, done func(show func())) error {
 	for {
 		var p part
 		more := false
-		err := d.file.Publish(func(t *Tx) (err error) { // more than once if the file has to grow
+		err := d.file.Publish(func(t *boltfile.Tx) (err error) { // more than once if the file has to grow
 			if l == nil {
 				return finish(t)
 			}
@@ -55,7 +57,7 @@ func (d *Disk) writeLayer(l *layer, inParts bool, finish func(*Tx) error, done f
 // writePart brings entries into the file that it lacks, as many as one transaction is
 // to take if it is limited. It returns what the file has of the layer then, and whether
 // there is more.
-func (l *layer) writePart(t *Tx, limited bool) (p part, more bool, err error) {
+func (l *layer) writePart(t *boltfile.Tx, limited bool) (p part, more bool, err error) {
 	if l.cleared && !l.emptied {
 		if err := t.Clear(); err != nil {
 			return p, false, err
@@ -87,7 +89,7 @@ func (l *layer) writePart(t *Tx, limited bool) (p part, more bool, err error) {
 // settle notes which entries of a layer, which may be nil, the file has, once no
 // checkpoint is under way that writes the rest: the next one may write another layer,
 // which this one has become a part of.
-func (d *Disk) settle(l *layer) {
+func (d *Store) settle(l *layer) {
 	if l == nil || l.part.to == "" {
 		return
 	}

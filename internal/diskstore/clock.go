@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"math"

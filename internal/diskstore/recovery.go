@@ -1,10 +1,11 @@
-package boltfile
+package diskstore
 
 import (
 	"context"
 	"errors"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
@@ -32,12 +33,12 @@ func bufferLimit(logBytes int64) int64 {
 
 // replay brings what a log holds into the buffer and, beyond its limit, into the file.
 // What the last record of a key says counts.
-func (d *Disk) replay(ctx context.Context, f *logFile, ref *LogRef) error {
+func (d *Store) replay(ctx context.Context, f *logFile, ref *boltfile.LogRef) error {
 	end, err := wal.Check(ctx, f, f.size, ref.ID, ref.Pos, func(op wal.Op) error {
 		if op.Kind == wal.Clear {
 			return nil
 		}
-		if err := (State{op.Kind == wal.Put, op.Deadline, op.Value}).Check(op.Key); err != nil {
+		if err := (boltfile.State{Exists: op.Kind == wal.Put, Deadline: op.Deadline, Value: op.Value}).Check(op.Key); err != nil {
 			return kverr.Errorf(kverr.Corrupt, "a record stores what no store holds (%w); restore the store from a backup", err)
 		}
 		return nil
@@ -50,7 +51,7 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *LogRef) error {
 	r.next = r.limit
 	if d.file.ReadOnly() {
 		d.logFile.Store(f)
-		err = UnlessReadOnly(d.file.Dir().SyncLog(f.File))
+		err = boltfile.UnlessReadOnly(d.file.Dir().SyncLog(f.File))
 	} else {
 		// Before anything of it is in the file: a power cut must not leave a part of
 		// a record there, without the log that completes it.
@@ -66,7 +67,7 @@ func (d *Disk) replay(ctx context.Context, f *logFile, ref *LogRef) error {
 }
 
 // resume makes the log that was checked the one that takes records.
-func (d *Disk) resume(f *logFile, ref *LogRef, end wal.Pos) error {
+func (d *Store) resume(f *logFile, ref *boltfile.LogRef, end wal.Pos) error {
 	if access.Links(f.info) == 1 { // it may have been made by a process of another user
 		if err := d.file.KeepLog(f.File); err != nil {
 			return access.DiskError(err)
@@ -85,11 +86,11 @@ func (d *Disk) resume(f *logFile, ref *LogRef, end wal.Pos) error {
 
 // replayer gathers the operations of a log. Nothing else uses the store meanwhile.
 type replayer struct {
-	d     *Disk
-	ref   LogRef // the file has all that is before it
-	layer layer  // of entries that know nothing of those below them
-	limit int64  // of the layer's bytes
-	next  int64  // the bytes with which the layer is to be written
+	d     *Store
+	ref   boltfile.LogRef // the file has all that is before it
+	layer layer           // of entries that know nothing of those below them
+	limit int64           // of the layer's bytes
+	next  int64           // the bytes with which the layer is to be written
 }
 
 func (r *replayer) add(at wal.Pos, op wal.Op) error {
@@ -100,11 +101,11 @@ func (r *replayer) add(at wal.Pos, op wal.Op) error {
 		r.d.epoch++
 		return nil
 	}
-	s := State{op.Kind == wal.Put, op.Deadline, op.Value}
+	s := boltfile.State{Exists: op.Kind == wal.Put, Deadline: op.Deadline, Value: op.Value}
 	if old, replaced := l.entries.Set(op.Key, entry{State: s}); replaced {
-		l.bytes -= int64(len(op.Key)+len(old.Value)) + EntryOverhead
+		l.bytes -= int64(len(op.Key)+len(old.Value)) + boltfile.EntryOverhead
 	}
-	l.bytes += int64(len(op.Key)+len(op.Value)) + EntryOverhead
+	l.bytes += int64(len(op.Key)+len(op.Value)) + boltfile.EntryOverhead
 	if l.bytes < r.next {
 		return nil
 	}
@@ -117,7 +118,7 @@ func (r *replayer) add(at wal.Pos, op wal.Op) error {
 func (r *replayer) spill(at wal.Pos) error {
 	err := errSpill
 	if !r.d.file.ReadOnly() {
-		err = r.write(LogRef{r.ref.ID, at})
+		err = r.write(boltfile.LogRef{ID: r.ref.ID, Pos: at})
 	}
 	switch {
 	case err == nil:
@@ -136,10 +137,10 @@ func (r *replayer) spill(at wal.Pos) error {
 var errSpill = kverr.Errorf(kverr.TooLarge, "the log holds more entries than a store that was opened with ReadOnly keeps in memory; open it once without, which brings them into the file")
 
 // write writes the layer in transactions of limited size. The last one names ref.
-func (r *replayer) write(ref LogRef) error {
-	err := r.d.writeLayer(&r.layer, true, func(t *Tx) error { return t.SetLog(&ref) }, func(show func()) { show() })
+func (r *replayer) write(ref boltfile.LogRef) error {
+	err := r.d.writeLayer(&r.layer, true, func(t *boltfile.Tx) error { return t.SetLog(&ref) }, func(show func()) { show() })
 	r.layer.part, r.layer.emptied = part{}, false // what failed is written again
-	return DiskError(err)
+	return boltfile.DiskError(err)
 }
 
 // finish makes of what is left the newest layer.
@@ -148,13 +149,13 @@ func (r *replayer) finish() error {
 	if r.layer.cleared {
 		to.clear()
 	}
-	return r.d.file.View(func(t *Tx) error {
+	return r.d.file.View(func(t *boltfile.Tx) error {
 		for {
 			key, e, ok := r.layer.entries.PopMin()
 			if !ok {
 				return nil
 			}
-			var was State
+			var was boltfile.State
 			if !to.cleared {
 				_, was.Deadline, was.Exists, _ = t.Entry(key, false)
 			}

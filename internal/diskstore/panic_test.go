@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -21,8 +22,8 @@ func TestAPanicAtAnyActIsAnErrorOfThatStoreAndLosesNothing(t *testing.T) {
 		for at := 1; ; at++ {
 			path := filepath.Join(t.TempDir(), "kv.db")
 			armed, acts, panicked, last := false, 0, false, ""
-			options := func(hook access.Hook) DiskOptions {
-				return DiskOptions{Options: Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Hook: hook}, Interval: interval}
+			options := func(hook access.Hook) Options {
+				return Options{Options: boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Hook: hook}, Interval: interval}
 			}
 			d := openWithOptions(t, path, options(func(act access.Act, name string) error {
 				if armed {
@@ -48,7 +49,7 @@ func TestAPanicAtAnyActIsAnErrorOfThatStoreAndLosesNothing(t *testing.T) {
 			})
 			inAMinute(t, fmt.Sprint("the close, with a panic at act ", at), func() { d.Close() })
 			armed = false
-			again, err := OpenDisk(t.Context(), access.Location{Path: path}, options(nil))
+			again, err := Open(t.Context(), access.Location{Path: path}, options(nil))
 			if err != nil {
 				t.Fatalf("panic at act %d, interval %v, %v: %v", at, interval, last, err)
 			}
@@ -99,23 +100,23 @@ func inAMinute(t *testing.T, what string, fn func()) {
 	}
 }
 
-func openWithOptions(t *testing.T, path string, opts DiskOptions) *Disk {
+func openWithOptions(t *testing.T, path string, opts Options) *Store {
 	t.Helper()
 	loc, err := (*access.List)(nil).Locate(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := OpenDisk(t.Context(), loc, opts)
+	d, err := Open(t.Context(), loc, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-func set(d *Disk, key, value string) error {
+func set(d *Store, key, value string) error {
 	return d.Do(context.Background(), func(p *Plan) error {
 		was, err := p.State(key, false)
-		p.Change(key, was, State{Exists: true, Value: value})
+		p.Change(key, was, boltfile.State{Exists: true, Value: value})
 		return err
 	})
 }

@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -16,7 +17,7 @@ import (
 //
 // What fails to be written stays in the buffer and in the log, and the next
 // checkpoint tries again.
-func (d *Disk) checkpoint(last bool) error {
+func (d *Store) checkpoint(last bool) error {
 	f := d.logFile.Load()
 	if f == nil || d.file.ReadOnly() {
 		return nil
@@ -26,11 +27,11 @@ func (d *Disk) checkpoint(last bool) error {
 	if l == nil && !last && !(lost && !f.left) {
 		return nil
 	}
-	finish := func(t *Tx) error {
+	finish := func(t *boltfile.Tx) error {
 		if last || lost {
 			return t.CloseLog(d.log.ID())
 		}
-		return t.SetLog(&LogRef{d.log.ID(), l.end})
+		return t.SetLog(&boltfile.LogRef{ID: d.log.ID(), Pos: l.end})
 	}
 	done := func(show func()) {
 		d.mu.Lock()
@@ -50,14 +51,14 @@ func (d *Disk) checkpoint(last bool) error {
 	}
 	inParts := unsynced == nil && !lost // the log completes what a crash leaves half
 	err := d.writeLayer(l, inParts, finish, done)
-	if errors.Is(DiskError(err), kverr.Full) && l != nil && unsynced == nil {
+	if errors.Is(boltfile.DiskError(err), kverr.Full) && l != nil && unsynced == nil {
 		if err = d.squeeze(l); err == nil {
 			err = d.writeLayer(l, inParts, finish, done)
 		}
 	}
 	if err != nil {
 		d.settle(l)
-		err = DiskError(err)
+		err = boltfile.DiskError(err)
 		d.failed(err)
 		return err
 	}
@@ -76,7 +77,7 @@ func (d *Disk) checkpoint(last bool) error {
 // endLost reports whether the log was deleted, replaced or cut short under the store.
 // Then it has ended, so that a checkpoint has all that it will ever acknowledge, and
 // the file must not name it: nobody could open the file.
-func (d *Disk) endLost(f *logFile) bool {
+func (d *Store) endLost(f *logFile) bool {
 	err := f.inPlace()
 	if !errors.Is(err, kverr.Replaced) {
 		return false // nobody may be able to tell: then the log stays the file's
@@ -88,7 +89,7 @@ func (d *Disk) endLost(f *logFile) bool {
 }
 
 // freeze returns what is to be written, and nil if there is nothing.
-func (d *Disk) freeze() *layer {
+func (d *Store) freeze() *layer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	b := &d.buffer
@@ -108,7 +109,7 @@ func (d *Disk) freeze() *layer {
 
 // failed tells the logger that a checkpoint did, of a full file once for a time of
 // it, and then those who wait for room.
-func (d *Disk) failed(err error) {
+func (d *Store) failed(err error) {
 	full := errors.Is(err, kverr.Full)
 	if !errors.Is(err, kverr.Closed) && !(full && d.full.Load() != 0) {
 		d.opts.Logger.Error("kv: what is in the log could not be written to the file, so it stays there until it can", "path", d.file.Path(), "error", err)
@@ -120,7 +121,7 @@ func (d *Disk) failed(err error) {
 
 // kick starts a checkpoint in the background, unless one is on its way. plan is
 // locked.
-func (d *Disk) kick() {
+func (d *Store) kick() {
 	if d.kicked || d.closed.Load() {
 		return
 	}
@@ -139,7 +140,7 @@ func (d *Disk) kick() {
 }
 
 // armQuiet sees to a checkpoint after a while without writes. plan is locked.
-func (d *Disk) armQuiet() {
+func (d *Store) armQuiet() {
 	d.wrote.Store(true)
 	if d.quiet != nil || d.closed.Load() {
 		return
@@ -160,7 +161,7 @@ func (d *Disk) armQuiet() {
 }
 
 // ensureLog makes a log if there is none.
-func (d *Disk) ensureLog() error {
+func (d *Store) ensureLog() error {
 	d.plan.Lock()
 	defer d.plan.Unlock()
 	if err := d.writableNow(); err != nil || d.log != nil {
@@ -171,7 +172,7 @@ func (d *Disk) ensureLog() error {
 
 // Compact rewrites the file without its unused pages. Writes go to the log
 // meanwhile, and wait for nothing but the change of names.
-func (d *Disk) Compact(ctx context.Context) (err error) {
+func (d *Store) Compact(ctx context.Context) (err error) {
 	defer func() { d.recovered(recover(), &err) }()
 	if err := d.ensureLog(); err != nil && !noLog(err) { // without one writes wait
 		return err
@@ -193,20 +194,20 @@ func (d *Disk) Compact(ctx context.Context) (err error) {
 }
 
 // Backup writes a copy of the store, as it is at this moment, to w.
-func (d *Disk) Backup(ctx context.Context, w io.Writer) error {
-	return d.file.Backup(ctx, w, func() (*Snapshot, error) { return d.snapshot(ctx) })
+func (d *Store) Backup(ctx context.Context, w io.Writer) error {
+	return d.file.Backup(ctx, w, func() (*boltfile.Snapshot, error) { return d.snapshot(ctx) })
 }
 
 // BackupFile is Backup into a file, which gets its name when it is complete and
 // synced. A file of that name is replaced unless it is in use.
-func (d *Disk) BackupFile(ctx context.Context, loc access.Location) error {
-	return d.file.BackupFile(ctx, loc, func() (*Snapshot, error) { return d.snapshot(ctx) })
+func (d *Store) BackupFile(ctx context.Context, loc access.Location) error {
+	return d.file.BackupFile(ctx, loc, func() (*boltfile.Snapshot, error) { return d.snapshot(ctx) })
 }
 
 // snapshot begins a copy of the store as it is at this moment. The file gets what
 // is visible first; where it can't, the copy gets that in addition. No checkpoint
 // can come between: the file may hold half of one, of which the log has the rest.
-func (d *Disk) snapshot(ctx context.Context) (*Snapshot, error) {
+func (d *Store) snapshot(ctx context.Context) (*boltfile.Snapshot, error) {
 	if err := d.lock(ctx); err != nil {
 		return nil, notDone(err)
 	}
@@ -228,7 +229,7 @@ func (d *Disk) snapshot(ctx context.Context) (*Snapshot, error) {
 // that fails, the log stays and has what the file lacks; so the error is for
 // people to know that there are two files, and the next open needs both. Closing
 // again returns the same.
-func (d *Disk) Close() error {
+func (d *Store) Close() error {
 	if d.file.Err() == nil {
 		d.plan.Lock()
 	} else if !d.plan.TryLock() { // who has it may wait for the engine for ever
@@ -250,7 +251,7 @@ func (d *Disk) Close() error {
 }
 
 // close is Close, for the first who calls it.
-func (d *Disk) close() (err error) {
+func (d *Store) close() (err error) {
 	defer func() {
 		if d.recovered(recover(), &err) {
 			err = cmp.Or(d.abandon(), err)
@@ -277,14 +278,14 @@ func (d *Disk) close() (err error) {
 }
 
 // closedBefore waits for the close that came first, and says what it said.
-func (d *Disk) closedBefore() error {
+func (d *Store) closedBefore() error {
 	<-d.ended
 	return d.closeErr
 }
 
 // abandon closes a store whose file is damaged, without the engine, which may have
 // left its locks locked, and so without waiting for anybody.
-func (d *Disk) abandon() error {
+func (d *Store) abandon() error {
 	d.over.Store(true)
 	err := d.file.Err()
 	f := d.logFile.Load()
@@ -311,7 +312,7 @@ func errLeft(f *logFile, err error) error {
 }
 
 // leave does with the log what has to be done before the file is closed.
-func (d *Disk) leave() error {
+func (d *Store) leave() error {
 	f := d.logFile.Load()
 	if f == nil {
 		return nil

@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
 
 // After two commits no header of the file leads to what a copy began with.
@@ -18,7 +20,7 @@ func TestACopyIsWholeWhateverIsCommittedBetweenItsBeginAndItsFirstPage(t *testin
 			defer d.Close()
 			put(t, d, "k", "before")
 			begins := 0
-			begin := func() (*Snapshot, error) {
+			begin := func() (*boltfile.Snapshot, error) {
 				s, err := d.snapshot(t.Context())
 				if begins++; begins > 1 {
 					return s, err

@@ -1,21 +1,22 @@
-package boltfile
+package diskstore
 
 import (
 	"bytes"
 	"strings"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // Load returns what is visible of a key. What it finds was read before a call that
 // began later could change it.
-func (d *Disk) Load(now time.Time, key string, value bool) (s State, err error) {
+func (d *Store) Load(now time.Time, key string, value bool) (s boltfile.State, err error) {
 	d.mu.RLock()
 	s, found := d.buffer.get(key)
 	d.mu.RUnlock()
 	if d.over.Load() {
-		return State{}, kverr.Closed
+		return boltfile.State{}, kverr.Closed
 	}
 	if found {
 		return s, nil
@@ -24,25 +25,25 @@ func (d *Disk) Load(now time.Time, key string, value bool) (s State, err error) 
 }
 
 // View runs fn over a state of all keys at one moment.
-func (d *Disk) View(now time.Time, fn func(*View) error) error {
+func (d *Store) View(now time.Time, fn func(*View) error) error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.over.Load() {
 		return kverr.Closed
 	}
-	return d.file.ViewAt(now, func(t *Tx) error { return fn(&View{d, t}) })
+	return d.file.ViewAt(now, func(t *boltfile.Tx) error { return fn(&View{d, t}) })
 }
 
 // View is a state of all keys at one moment. It lives as long as the call that it
 // is given to.
 type View struct {
-	d *Disk
-	t *Tx
+	d *Store
+	t *boltfile.Tx
 }
 
 // State returns what is stored under a key; its value may be missing unless it is
 // asked for.
-func (v *View) State(key string, value bool) (s State, err error) {
+func (v *View) State(key string, value bool) (s boltfile.State, err error) {
 	if s, found := v.d.buffer.get(key); found {
 		return s, nil
 	}
@@ -103,7 +104,7 @@ func (v *View) Scan(prefix, start string, values bool, visit func(key string, va
 }
 
 // Len counts the live keys.
-func (d *Disk) Len(now time.Time) (n int64, err error) {
+func (d *Store) Len(now time.Time) (n int64, err error) {
 	err = d.View(now, func(v *View) error {
 		n, err = v.live()
 		return err

@@ -1,8 +1,9 @@
-package boltfile
+package diskstore
 
 import (
 	"errors"
 
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -21,7 +22,7 @@ const (
 //
 // What is in the file already is marked in the layer, so that the next try goes on
 // from there. A file in this state must not be copied without its log or the layer.
-func (d *Disk) squeeze(l *layer) error {
+func (d *Store) squeeze(l *layer) error {
 	if l.cleared && !l.emptied {
 		if err := d.empty(l); err != nil {
 			return err
@@ -44,14 +45,14 @@ func (d *Disk) squeeze(l *layer) error {
 	return nil
 }
 
-func isFull(err error) bool { return errors.Is(DiskError(err), kverr.Full) }
+func isFull(err error) bool { return errors.Is(boltfile.DiskError(err), kverr.Full) }
 
 // squeezeKeys writes keys of a layer, and returns those for which there is no room,
 // with the error of the last one.
-func (d *Disk) squeezeKeys(l *layer, keys []string) (left []string, full error) {
+func (d *Store) squeezeKeys(l *layer, keys []string) (left []string, full error) {
 	for n := squeezeFirst; len(keys) > 0; {
 		n = min(n, len(keys))
-		err := d.file.Publish(func(t *Tx) error {
+		err := d.file.Publish(func(t *boltfile.Tx) error {
 			for _, key := range keys[:n] {
 				e, _ := l.entries.Get(key)
 				if err := t.SetState(key, e.State); err != nil {
@@ -71,7 +72,7 @@ func (d *Disk) squeezeKeys(l *layer, keys []string) (left []string, full error) 
 		switch {
 		case err == nil:
 			keys, n = keys[n:], min(2*n, squeezeMost)
-		case err == ErrUnchanged:
+		case err == boltfile.ErrUnchanged:
 			d.mu.Lock()
 			for _, key := range keys[:n] {
 				l.file(key)
@@ -94,9 +95,9 @@ func (d *Disk) squeezeKeys(l *layer, keys []string) (left []string, full error) 
 
 // empty clears the file of a layer that is cleared. The list of free pages needs
 // adjacent ones, which a large file may lack: then some keys are removed first.
-func (d *Disk) empty(l *layer) error {
+func (d *Store) empty(l *layer) error {
 	clear := func() error {
-		return d.file.Publish((*Tx).Clear, func(show func()) {
+		return d.file.Publish((*boltfile.Tx).Clear, func(show func()) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			show()
@@ -105,12 +106,12 @@ func (d *Disk) empty(l *layer) error {
 	}
 	err := clear()
 	for n := squeezeFirst; n > 0 && isFull(err); {
-		removed := d.file.Update(func(t *Tx) error { return t.removeSome(n) })
+		removed := d.file.Update(func(t *boltfile.Tx) error { return removeSome(t, n) })
 		switch {
 		case removed == nil:
 			n *= 2
 			err = clear()
-		case removed == ErrUnchanged: // no key is left whose pages the clear could use
+		case removed == boltfile.ErrUnchanged: // no key is left whose pages the clear could use
 			return err
 		case isFull(removed):
 			n /= 4
@@ -122,7 +123,7 @@ func (d *Disk) empty(l *layer) error {
 }
 
 // removeSome removes the first n keys.
-func (t *Tx) removeSome(n int) error {
+func removeSome(t *boltfile.Tx, n int) error {
 	var keys []string
 	err := t.Scan("", func(key, _ []byte) (bool, error) {
 		keys = append(keys, string(key))
@@ -130,7 +131,7 @@ func (t *Tx) removeSome(n int) error {
 	})
 	for _, key := range keys {
 		if err == nil {
-			err = t.SetState(key, State{})
+			err = t.SetState(key, boltfile.State{})
 		}
 	}
 	return err

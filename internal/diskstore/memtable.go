@@ -1,8 +1,9 @@
-package boltfile
+package diskstore
 
 import (
 	"encoding/binary"
 
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	"github.com/tidwall/btree"
 )
@@ -14,8 +15,8 @@ import (
 type layer struct {
 	entries btree.Map[string, entry]
 	cleared bool  // what is below is gone
-	bytes   int64 // of keys and values, with EntryOverhead each
-	weight  Need
+	bytes   int64 // of keys and values, with boltfile.EntryOverhead each
+	weight  boltfile.Need
 	emptied bool  // cleared, and the file has been cleared; see squeeze
 	part    part  // that the file has of it, while a checkpoint writes the rest
 	own     tally // what the layer stores
@@ -25,24 +26,24 @@ type layer struct {
 }
 
 type entry struct {
-	State
-	below State // without its value
-	filed bool  // below is this entry; see squeeze
+	boltfile.State
+	below boltfile.State // without its value
+	filed bool           // below is this entry; see squeeze
 }
 
 func (l *layer) empty() bool { return l.entries.Len() == 0 && !l.cleared }
 
 // put makes next of a key, which was something else until now.
-func (l *layer) put(key string, was, next State) {
+func (l *layer) put(key string, was, next boltfile.State) {
 	old, replaced := l.entries.Get(key)
 	e := entry{State: next, below: old.below}
 	switch {
 	case replaced:
 		l.own.remove(key, old.State)
-		l.bytes -= int64(len(key)+len(old.Value)) + EntryOverhead
+		l.bytes -= int64(len(key)+len(old.Value)) + boltfile.EntryOverhead
 		l.weight.Sub(old.Need(key))
 	case !l.cleared:
-		e.below = State{Exists: was.Exists, Deadline: was.Deadline}
+		e.below = boltfile.State{Exists: was.Exists, Deadline: was.Deadline}
 		l.hidden.add(key, e.below)
 	}
 	if !next.Exists && !e.below.Exists {
@@ -50,20 +51,20 @@ func (l *layer) put(key string, was, next State) {
 		return
 	}
 	l.own.add(key, next)
-	l.bytes += int64(len(key)+len(next.Value)) + EntryOverhead
+	l.bytes += int64(len(key)+len(next.Value)) + boltfile.EntryOverhead
 	l.weight.Add(next.Need(key))
 	l.entries.Set(key, e)
 }
 
 // append is put for keys that come in their order, behind all that are there.
-func (l *layer) append(key string, was, next State) {
-	below := State{Exists: was.Exists, Deadline: was.Deadline}
+func (l *layer) append(key string, was, next boltfile.State) {
+	below := boltfile.State{Exists: was.Exists, Deadline: was.Deadline}
 	if !next.Exists && !below.Exists {
 		return
 	}
 	l.hidden.add(key, below)
 	l.own.add(key, next)
-	l.bytes += int64(len(key)+len(next.Value)) + EntryOverhead
+	l.bytes += int64(len(key)+len(next.Value)) + boltfile.EntryOverhead
 	l.weight.Add(next.Need(key))
 	l.entries.Load(key, entry{State: next, below: below})
 }
@@ -91,7 +92,7 @@ func (l *layer) file(key string) {
 		return
 	}
 	was := e.below
-	e.below, e.filed = State{Exists: e.Exists, Deadline: e.Deadline}, true
+	e.below, e.filed = boltfile.State{Exists: e.Exists, Deadline: e.Deadline}, true
 	if !l.cleared {
 		l.hidden.remove(key, was)
 		l.hidden.add(key, e.below)
@@ -123,7 +124,7 @@ func (l *layer) live(now int64) int64 {
 }
 
 // write brings the whole of a layer into the file.
-func (l *layer) write(t *Tx) error {
+func (l *layer) write(t *boltfile.Tx) error {
 	if l.cleared {
 		if err := t.Clear(); err != nil {
 			return err
@@ -143,12 +144,15 @@ type tally struct {
 	deadlines btree.Set[string] // deadline, big-endian, and key
 }
 
+// deadlineBytes is the size of a deadline.
+const deadlineBytes = 8
+
 func deadlineKey(key string, deadline int64) string {
 	b := make([]byte, 0, deadlineBytes+len(key))
 	return string(append(binary.BigEndian.AppendUint64(b, uint64(deadline)), key...))
 }
 
-func (c *tally) add(key string, s State) {
+func (c *tally) add(key string, s boltfile.State) {
 	if !s.Exists {
 		return
 	}
@@ -158,7 +162,7 @@ func (c *tally) add(key string, s State) {
 	}
 }
 
-func (c *tally) remove(key string, s State) {
+func (c *tally) remove(key string, s boltfile.State) {
 	if !s.Exists {
 		return
 	}
@@ -197,7 +201,7 @@ type buffer struct {
 
 // layers returns those that count over the file as t sees it, the lower first, and
 // whether the file counts too.
-func (b *buffer) layers(t *Tx) (layers []*layer, file bool) {
+func (b *buffer) layers(t *boltfile.Tx) (layers []*layer, file bool) {
 	file = true
 	if f := b.frozen; f != nil && !t.Has(f.end) {
 		layers, file = append(layers, f), !f.cleared
@@ -223,16 +227,16 @@ func (b *buffer) copy() *layer {
 }
 
 // get looks a key up. Where found is false the file has the word.
-func (b *buffer) get(key string) (s State, found bool) {
+func (b *buffer) get(key string) (s boltfile.State, found bool) {
 	for l := range b.each {
 		if e, ok := l.entries.Get(key); ok {
 			return e.State, true
 		}
 		if l.cleared {
-			return State{}, true
+			return boltfile.State{}, true
 		}
 	}
-	return State{}, false
+	return boltfile.State{}, false
 }
 
 // each visits the layers from the newest on.
@@ -268,7 +272,7 @@ func (b *buffer) from(start string) *merged {
 }
 
 // peek returns the next key and its state.
-func (m *merged) peek() (key string, s State, ok bool) {
+func (m *merged) peek() (key string, s boltfile.State, ok bool) {
 	for i := range m.iters {
 		if m.valid[i] && (!ok || m.iters[i].Key() < key) {
 			key, s, ok = m.iters[i].Key(), m.iters[i].Value().State, true

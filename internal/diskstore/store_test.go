@@ -1,4 +1,4 @@
-package boltfile
+package diskstore
 
 import (
 	"context"
@@ -11,27 +11,28 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-func openTestDisk(t *testing.T, path string) *Disk {
+func openTestDisk(t *testing.T, path string) *Store {
 	t.Helper()
 	loc, err := (*access.List)(nil).Locate(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := OpenDisk(t.Context(), loc, DiskOptions{Options: Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
+	d, err := Open(t.Context(), loc, Options{Options: boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-func put(t *testing.T, d *Disk, key, value string) {
+func put(t *testing.T, d *Store, key, value string) {
 	t.Helper()
 	err := d.Do(context.Background(), func(p *Plan) error {
 		was, err := p.State(key, false)
-		p.Change(key, was, State{Exists: true, Value: value})
+		p.Change(key, was, boltfile.State{Exists: true, Value: value})
 		return err
 	})
 	if err != nil {
@@ -49,7 +50,7 @@ func TestARecordThatIsDurableBeforeItIsStagedIsVisibleAndKept(t *testing.T) {
 
 			d.plan.Lock()
 			p, err := d.newPlan(func(p *Plan) error {
-				p.Change("k", State{}, State{Exists: true, Value: "v"})
+				p.Change("k", boltfile.State{}, boltfile.State{Exists: true, Value: "v"})
 				return nil
 			})
 			if err != nil {
@@ -110,7 +111,7 @@ func TestWhoWaitsBehindALargeCallIsHeardWhenItsContextEnds(t *testing.T) {
 				<-gate
 			}
 			was, err := p.State("large", false)
-			p.Change("large", was, State{Exists: true, Value: strings.Repeat("x", minLogBytes)})
+			p.Change("large", was, boltfile.State{Exists: true, Value: strings.Repeat("x", minLogBytes)})
 			return err
 		})
 	}()
@@ -182,7 +183,7 @@ func TestAWriteThatACloseOvertakesIsClosed(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Plan{d: d, log: d.log, puts: true, call: call{weight: Need{Net: 1 << 30}}}
+	p := &Plan{d: d, log: d.log, puts: true, call: call{weight: boltfile.Need{Net: 1 << 30}}}
 	for what, step := range map[string]func() error{
 		"write through":  func() error { return d.writeThrough(context.Background(), p, func(*Plan) error { return nil }) },
 		"extend":         func() error { _, err := d.extend(context.Background(), p); return err },
