@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
-	storenames "github.com/scriptling-kv/extlibs/internal/access"
+	files "github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/spf13/cobra"
 )
@@ -24,33 +24,40 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	if isURL(path) {
 		return usageError("-o takes a file; move copies to a server")
 	}
-	if err := storenames.CheckStoreName(path); err != nil { // a later export, or a store, would take it for its own
+	if err := files.CheckStoreName(path); err != nil { // a later export, or a store, would take it for its own
 		return usageError("%q cannot be the output: %w", path, err)
 	}
 	if err := isFree(path); err != nil {
 		return err
 	}
-	removeLeftOvers(filepath.Dir(path))
-	f, err := createTemporary(filepath.Dir(path))
+	loc, err := (*files.List)(nil).Locate(path)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // its other name stays
+	dir, err := loc.OpenDir(nil)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	dir.RemoveLeftovers(nil)
+	f, name, err := dir.Temp(files.TempExport)
+	if err != nil {
+		return files.OpenError(err)
+	}
+	defer dir.Remove(name)
+	defer f.Close()
 	err = write(f)
 	if err == nil {
-		err = cmd.Context().Err() // also where write looked at it for the last time before
-	}
-	if err == nil {
-		err = f.Sync()
+		err = cmd.Context().Err() // write can have looked at it before it ended
 	}
 	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := publish(f, path); err != nil {
 		return err
 	}
-	syncFolder(filepath.Dir(path))
-	return nil
+	named, err := dir.Publish(f, name, files.MustNotExist)
+	if errors.Is(err, fs.ErrExist) && !named {
+		return isFree(path)
+	}
+	return err
 }
 
 // logSuffix is what the name of a store's log has behind that of its file.
@@ -59,7 +66,7 @@ const logSuffix = "-log"
 // isFreeForStore is isFree for the file of a store. The log that a crash left
 // beside it belongs to a file that was moved away, which needs it.
 func isFreeForStore(path string) error {
-	if err := storenames.CheckStoreName(path); err != nil {
+	if err := files.CheckStoreName(path); err != nil {
 		return usageError("%q cannot be a store: %w", path, err)
 	}
 	if err := isFree(path); err != nil {

@@ -308,7 +308,10 @@ func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 		}
 		// Until it is locked, another process may take it for a dead one's.
 		locked, err := TryLock(f)
-		if err == nil && locked {
+		if err != nil { // a file system without locks: no other process can lock it either
+			locked, err = true, nil
+		}
+		if locked {
 			var info os.FileInfo
 			if info, err = f.Stat(); err == nil {
 				_, err = d.Names(name, info)

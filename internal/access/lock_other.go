@@ -2,11 +2,19 @@
 
 package access
 
-import "os"
+import (
+	"context"
+	"os"
+	"time"
+)
 
-// CanLock is false where nothing tells a dead process's file from a living one's
-// in the same way: there such files stay until somebody removes them.
+// CanLock is false: here a process cannot take bbolt's lock before bbolt does, and
+// nothing tells a temporary file of a dead process from one in use, so that such files
+// stay until somebody removes them.
 const CanLock = false
 
-// TryLock does nothing.
-func TryLock(*os.File) (bool, error) { return true, nil }
+// Lock does nothing and reports success.
+func Lock(context.Context, *os.File, bool, time.Duration) (bool, error) { return true, nil }
+
+// Unlock does nothing: closing the file gives up bbolt's lock.
+func Unlock(*os.File) {}

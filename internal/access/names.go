@@ -44,12 +44,11 @@ func tempChecksum(kind string, number []byte) string {
 	return fmt.Sprintf("%08x", crc32.ChecksumIEEE(append([]byte("scriptling-kv "+kind+" "), number...)))
 }
 
-// isTempName reports whether a name is one that TempName has made for a file of a store.
-// The command looks after its own.
+// isTempName reports whether TempName has made a name.
 func isTempName(name string) bool {
 	rest, ok := strings.CutPrefix(name, tempPrefix)
 	parts := strings.Split(rest, "-")
-	if !ok || len(parts) != 3 || parts[0] == TempExport || !slices.Contains(tempKinds, parts[0]) {
+	if !ok || len(parts) != 3 || !slices.Contains(tempKinds, parts[0]) {
 		return false
 	}
 	number, err := hex.DecodeString(parts[1])

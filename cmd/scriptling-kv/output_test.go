@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	filelock "github.com/scriptling-kv/extlibs/internal/access"
+	files "github.com/scriptling-kv/extlibs/internal/access"
 )
 
 // stalledExport starts a process whose export stops in the middle, and waits until it
@@ -63,21 +63,21 @@ func TestNoEndingSignalLeavesAFileOfAnExport(t *testing.T) {
 }
 
 func TestTheNextExportRemovesWhatAKilledOneLeftAndNothingElse(t *testing.T) {
-	if !filelock.CanLock {
+	if !files.CanLock {
 		t.Skip("no locks that tell a dead export from a living one")
 	}
 	c := newCLI(t)
 	c.fill("a.db", 3000)
 	c.fill("b.db", 3000)
 	// Files of others, whatever their names look like.
-	number := strings.Repeat("00", randomBytes)
-	mine := []string{".kv-export-notes", ".kv-export-1234567", ".kv-export-" + number + "-00000000", ".kv-export-", ".kv-export-" + number, "x" + temporaryName()}
+	number := strings.Repeat("00", 8)
+	mine := []string{".kv-export-notes", ".kv-export-1234567", ".kv-export-" + number + "-00000000", ".kv-export-", ".kv-export-" + number, "x" + files.TempName(files.TempExport)}
 	for _, name := range mine {
 		if err := os.WriteFile(name, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	folder, link := temporaryName(), temporaryName()
+	folder, link := files.TempName(files.TempExport), files.TempName(files.TempExport)
 	if err := errors.Join(os.Mkdir(folder, 0o700), os.Symlink("a.db", link)); err != nil {
 		t.Fatal(err)
 	}
