@@ -1,7 +1,7 @@
-// Package cbor writes and reads the items of CBOR (RFC 8949) that stored
-// values are made of: definite lengths only, integers within int64, floats in
-// full width. It knows items, not values: what a tag or a nested array means is
-// its caller's business, and so are limits on depth and size.
+// Package cbor writes and reads the CBOR items (RFC 8949) that stored values consist of:
+// definite lengths only, integers within int64, floats with 64 bits. It does not
+// interpret tags and containers, and does not limit depth or size; that is up to the
+// caller.
 package cbor
 
 import (
@@ -85,8 +85,8 @@ func AppendInt(b []byte, v int64) []byte {
 	return appendHead(b, majorUint, uint64(v))
 }
 
-// AppendFloat appends a float in full width, so that a float stays apart from
-// an integer and a NaN keeps its bits.
+// AppendFloat appends a float with 64 bits, which distinguishes it from an integer and
+// preserves the bits of a NaN.
 func AppendFloat(b []byte, v float64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, headFloat64), math.Float64bits(v))
 }
@@ -96,7 +96,7 @@ func AppendText(b []byte, s string) []byte {
 	return append(AppendTextHead(b, len(s)), s...)
 }
 
-// AppendTextHead appends the head of a text string; its n bytes are to follow.
+// AppendTextHead appends the head of a text string; its n bytes must follow.
 func AppendTextHead(b []byte, n int) []byte { return appendHead(b, majorText, uint64(n)) }
 
 // AppendBytes appends a byte string.
@@ -104,16 +104,16 @@ func AppendBytes[T string | []byte](b []byte, s T) []byte {
 	return append(appendHead(b, majorBytes, uint64(len(s))), s...)
 }
 
-// AppendArray appends the head of an array; its n elements are to follow.
+// AppendArray appends the head of an array; the n elements must follow.
 func AppendArray(b []byte, n int) []byte { return appendHead(b, majorArray, uint64(n)) }
 
-// AppendMap appends the head of a map; its n keys and values are to follow.
+// AppendMap appends the head of a map; the n keys and values must follow.
 func AppendMap(b []byte, n int) []byte { return appendHead(b, majorMap, uint64(n)) }
 
-// AppendTag appends a tag; the item it marks is to follow.
+// AppendTag appends a tag; the tagged item must follow.
 func AppendTag(b []byte, number uint64) []byte { return appendHead(b, majorTag, number) }
 
-// Item is one item as Read found it.
+// Item is an item that Read decoded.
 type Item struct {
 	Kind  Kind
 	Int   int64
@@ -128,9 +128,9 @@ var (
 	ErrRange       = errors.New("cbor: number out of range")
 )
 
-// Read reads the item that s begins with, and returns what follows it. A text is a
-// part of s, not a copy. A length that goes past the end of s is an error here,
-// before anyone reserves memory for it.
+// Read decodes the item at the beginning of s and returns the rest of s. A text is a
+// substring of s, not a copy. Read refuses a length beyond the end of s, before anybody
+// allocates memory for it.
 func Read(s string) (item Item, rest string, err error) {
 	if len(s) == 0 {
 		return item, s, ErrTruncated
@@ -206,8 +206,8 @@ func Read(s string) (item Item, rest string, err error) {
 	return Item{Kind: Tag, Int: int64(number)}, rest, nil
 }
 
-// ShortText is Read for a text whose length is in its first byte, as most names and
-// many values are. Anything else is not ok.
+// ShortText is a fast Read for a text whose length is in its first byte, as in most names
+// and many values. It reports false for everything else.
 func ShortText(s string) (text, rest string, ok bool) {
 	if len(s) == 0 {
 		return "", s, false

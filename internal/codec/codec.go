@@ -1,20 +1,21 @@
-// Package codec turns values into CBOR (RFC 8949) and keeps those who read them
-// within bounds. It does not know what a value is made of: a front end walks its own
-// kind of tree, script objects or Go values, and calls an [Encoder] for each part;
-// one that makes such a tree reads items of CBOR and asks its [Bounds].
+// Package codec encodes values as CBOR (RFC 8949) and limits what decoding can cost. It
+// does not know the types of values: a front end walks its own kind of tree, script
+// objects or Go values, and calls an Encoder for each part; a front end that builds such
+// a tree reads CBOR items and checks them with its Bounds.
 //
 //	codec.go    the format and its limits
-//	encoder.go  Encoder, and the values that need none
-//	path.go     errors that say where in a value something is wrong
+//	encoder.go  Encoder, and the encodings of scalars
+//	path.go     errors that name the part of a value
 //	decode.go   Bounds
-//	text.go     what is a text
+//	size.go     the size of a decoded value
+//	text.go     valid and raw text
 //	digest.go   comparison of values
-//	number.go   arithmetic of encoded numbers
+//	number.go   arithmetic with encoded numbers
 //
-// Integers are CBOR integers within int64, floats are 64 bits wide, a list is an
-// array and a dict a map. Tags mark what CBOR lacks: a set is an array under tag
-// 258, a tuple an array under tag 60001, and a string that is not valid UTF-8 is
-// a byte string under tag 60002.
+// Integers are CBOR integers within int64, floats have 64 bits, a list is an array and a
+// dict a map. Tags mark the types that CBOR lacks: a set is an array with tag 258, a
+// tuple an array with tag 60001, and a string that is not valid UTF-8 is a byte string
+// with tag 60002.
 package codec
 
 // Tags of the types that CBOR lacks.
@@ -24,5 +25,5 @@ const (
 	tagRawText = 60002
 )
 
-// MaxDepth is how many levels of containers a value has at most.
+// MaxDepth is the maximum number of nested containers.
 const MaxDepth = 500

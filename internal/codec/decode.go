@@ -16,10 +16,10 @@ const (
 	Set   = cbor.Tag + 2
 )
 
-// Bounds are those within which a front end reads a value. It reads the items one
-// by one, makes what they stand for, and asks Enter before it goes into a container.
-// Then it may reserve memory for as many elements as the container claims to have:
-// those of all containers are in proportion to the length of the value.
+// Bounds limit the decoding of one value. A front end reads the items one by one, builds
+// the values, and calls Enter before each container. After that it can allocate memory
+// for as many elements as the container claims: the sum over all containers is
+// proportional to the length of the encoding.
 type Bounds struct {
 	size  int // of the whole value
 	room  int // how many more elements the value can have: each takes a byte
@@ -38,13 +38,13 @@ const (
 // ended is the error of a context that ended.
 type ended struct{ error }
 
-// BoundsOf returns those of a value that is read for as long as ctx lasts.
+// BoundsOf returns the Bounds for decoding raw until ctx ends.
 func BoundsOf(ctx context.Context, raw string) Bounds {
 	return Bounds{size: len(raw), room: len(raw), ctx: ctx}
 }
 
-// Look counts n parts that are about to be made, and returns the error of the context
-// if that is over.
+// Look counts n parts about to be built and, once in a while, returns the error of the
+// context.
 func (b *Bounds) Look(n int) error {
 	if b.parts += n; b.parts < lookParts {
 		return nil
@@ -53,6 +53,8 @@ func (b *Bounds) Look(n int) error {
 }
 
 // LookNow returns the error of the context if that is over.
+//
+// LookNow returns the error of the context.
 //
 //go:noinline
 func (b *Bounds) LookNow() error {
@@ -63,8 +65,8 @@ func (b *Bounds) LookNow() error {
 	return nil
 }
 
-// End makes the error of a value that could not be read, which is kverr.Corrupt
-// unless the context ended. Where err is nil nothing may be left.
+// End returns the final error of decoding: kverr.Corrupt for a value that could not be
+// read, unless the context ended. If err is nil, rest must be empty.
 func (b *Bounds) End(rest string, err error) error {
 	if e, ok := err.(ended); ok {
 		return e.error
@@ -85,9 +87,8 @@ const (
 	smallText  = 64
 )
 
-// Own returns a text of the value for someone to keep, who must not keep a large
-// value with it. small says that others may keep the text in turn, with one of
-// their own.
+// Own returns a text that can be kept without keeping a much larger value in memory.
+// small reports that the text was not copied and that others can keep it the same way.
 func (b *Bounds) Own(s string) (text string, small bool) {
 	if b.size <= aliasBytes {
 		return s, true
@@ -102,10 +103,10 @@ func (b *Bounds) own(s string) string {
 	return s
 }
 
-// Enter takes a container or a tag, as an item whose Kind is above cbor.Bytes, at a
-// depth, 0 for the whole value, and checks its limits. A tag it resolves into what
-// the tag marks, a text, a Tuple or a Set. Only an array or a byte string may
-// follow one, so tags do not nest and need no limit of their own.
+// Enter checks the limits for a container or a tag, an item whose Kind is above
+// cbor.Bytes. depth is 0 for the outermost value. Enter resolves a tag into what it
+// marks: a text, a Tuple or a Set. Only an array or a byte string can follow a tag, so
+// tags do not nest.
 func (b *Bounds) Enter(item cbor.Item, rest string, depth int) (cbor.Item, string, error) {
 	if item.Kind == cbor.Tag {
 		tag := item.Int
@@ -159,7 +160,7 @@ func (b *Bounds) claim(item cbor.Item) error {
 
 var errTooDeep = fmt.Errorf("nested more than %d levels", MaxDepth)
 
-// Scalar reads a value without parts, other than a byte string.
+// Scalar decodes a value without parts. It reports false for containers and byte strings.
 func Scalar(raw string) (item cbor.Item, ok bool) {
 	if raw == "" {
 		return item, false

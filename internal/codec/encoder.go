@@ -10,24 +10,23 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Encoder appends the parts of one value to the bytes that its caller holds, which
-// never are more than a few over the limit: what is longer is refused before it is
-// copied. A front end looks at Check after each part without a size of its own, so
-// that it ends its walk where the value is too large, or the context is over; the
-// others look by themselves.
+// Encoder appends the parts of one value to bytes that its caller holds. It refuses a
+// part that is too long before copying it, so the bytes exceed the limit by a few at
+// most. A front end calls Check after each part that has no size, and stops when the
+// value is too large or the context ended; the other methods check by themselves.
 type Encoder struct {
 	limit int // bytes of the value
 	look  int // bytes at which the limit and the context are looked at
 	ctx   context.Context
 }
 
-// NewEncoder returns an encoder of one value of at most limit bytes, for as long as
-// ctx lasts.
+// NewEncoder returns an encoder of one value of at most limit bytes, which stops when ctx
+// ends.
 func NewEncoder(ctx context.Context, limit int) Encoder {
 	return Encoder{limit, min(limit, lookParts), ctx}
 }
 
-// Check returns an error once the value is larger than its limit.
+// Check returns an error if the value exceeds its limit or the context ended.
 func (e *Encoder) Check(b []byte) error {
 	if len(b) > e.look {
 		return e.checkNow(len(b))
@@ -51,7 +50,7 @@ func tooLarge(limit int) error {
 	return Errorf(kverr.TooLarge, "value is larger than %d bytes; split it over several keys (at %%s)", limit)
 }
 
-// Text appends a string, marking one that CBOR's text cannot hold.
+// Text appends a string, tagged as raw text if it is not valid UTF-8.
 func (e *Encoder) Text(b []byte, s string) ([]byte, error) {
 	if len(s) <= e.look-len(b)-maxHead && ValidText(s) {
 		return cbor.AppendText(b, s), nil
@@ -85,7 +84,7 @@ func (e *Encoder) Bytes(b, s []byte) ([]byte, error) {
 	return b, e.Check(b)
 }
 
-// List begins a list at a depth, 0 for the value itself; its n elements follow.
+// List begins a list at a depth, 0 for the outermost value; its n elements follow.
 func (e *Encoder) List(b []byte, n, depth int) ([]byte, error) {
 	return e.enter(cbor.AppendArray(b, n), n, depth)
 }
@@ -100,8 +99,7 @@ func (e *Encoder) Set(b []byte, n, depth int) ([]byte, error) {
 	return e.enter(cbor.AppendArray(cbor.AppendTag(b, tagSet), n), n, depth)
 }
 
-// Dict begins a dict, as List does; its n keys follow, each with its value
-// behind it.
+// Dict begins a dict of n keys, as List does; each key is followed by its value.
 func (e *Encoder) Dict(b []byte, n, depth int) ([]byte, error) {
 	return e.enter(cbor.AppendMap(b, n), 2*n, depth)
 }
@@ -134,7 +132,7 @@ func tooDeep() error {
 	return &PathError{Kind: kverr.TooLarge, Depth: true, format: fmt.Sprintf("value is nested more than %d levels; store its parts under several keys (at %%s)", MaxDepth)}
 }
 
-// Buffer is memory to encode into, which is used again.
+// Buffer is reusable memory for encoding.
 type Buffer struct {
 	Bytes []byte // empty at first
 }
@@ -146,29 +144,29 @@ const (
 	maxKeptBuffer = 64 << 10
 )
 
-// NewBuffer returns a buffer.
+// NewBuffer returns an empty buffer.
 func NewBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
-// Release gives back the buffer and what is in it.
+// Release returns the buffer for reuse. Its bytes must not be used afterwards.
 func (b *Buffer) Release() {
 	if b.Bytes = b.Bytes[:0]; cap(b.Bytes) <= maxKeptBuffer {
 		buffers.Put(b)
 	}
 }
 
-// Int is an encoded integer.
+// Int returns an encoded integer.
 func Int(i int64) string {
 	var b [9]byte
 	return string(cbor.AppendInt(b[:0], i))
 }
 
-// Float is an encoded float.
+// Float returns an encoded float.
 func Float(f float64) string {
 	var b [9]byte
 	return string(cbor.AppendFloat(b[:0], f))
 }
 
-// Bool is an encoded bool.
+// Bool returns an encoded bool.
 func Bool(b bool) string {
 	if b {
 		return "\xf5"
@@ -176,7 +174,7 @@ func Bool(b bool) string {
 	return "\xf4"
 }
 
-// Text is an encoded string. It takes one allocation, for the encoding itself.
+// Text returns an encoded string, with one allocation.
 func Text(s string, limit int) (string, error) {
 	var b [9]byte
 	head := cbor.AppendTextHead(b[:0], len(s))

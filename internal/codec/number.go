@@ -14,7 +14,7 @@ type Number struct {
 	Float   float64 // in either case
 }
 
-// ParseNumber reads an encoded number.
+// ParseNumber decodes a number.
 func ParseNumber(raw string) (Number, error) {
 	item, rest, err := cbor.Read(raw)
 	if err == nil && rest == "" {
@@ -28,8 +28,8 @@ func ParseNumber(raw string) (Number, error) {
 	return Number{}, kverr.Errorf(kverr.Type, "the value is not a number, and is unchanged; set a number first, or use another key")
 }
 
-// Add adds two encoded numbers: int and int give an int, anything else a float.
-// What is not a number, and a sum beyond int64, are errors.
+// Add adds two encoded numbers: two ints give an int, anything else a float. A value that
+// is not a number, and a sum outside int64, are errors.
 func Add(a, b string) (string, error) {
 	x, err := ParseNumber(a)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// PathError is an error about a part of a value. The path to that part is put
-// together on the way out of the front end's recursion.
+// PathError is an error about a part of a value. The recursion of the front end adds the
+// steps of the path as it returns.
 type PathError struct {
 	Kind   error
 	Depth  bool   // it is nested too deeply, perhaps because it contains itself
@@ -16,7 +16,7 @@ type PathError struct {
 	path   string
 }
 
-// Errorf makes a PathError; the text that it makes has one %s, for the path.
+// Errorf returns a PathError. The formatted text contains one %s, for the path.
 func Errorf(kind error, format string, args ...any) *PathError {
 	return &PathError{Kind: kind, format: fmt.Sprintf(format, args...)}
 }
@@ -32,7 +32,7 @@ const (
 	cut          = "..."
 )
 
-// At puts a step before the path of err, if it has one.
+// At adds a step at the beginning of the path of err, if err has one.
 func At(err error, step string) error {
 	switch p, ok := err.(*PathError); {
 	case !ok:
@@ -44,7 +44,8 @@ func At(err error, step string) error {
 	return err
 }
 
-// Along is At for the steps from the value to the part, in this order.
+// Along adds steps to the path of err; steps lead from the value to the part, in this
+// order.
 func Along(err *PathError, steps []string) error {
 	for _, s := range steps {
 		if err.path != "" && len(err.path)+len(s) > maxPathBytes {
@@ -56,10 +57,10 @@ func Along(err *PathError, steps []string) error {
 	return err
 }
 
-// IndexStep is the step to an element.
+// IndexStep returns the step to an element.
 func IndexStep(i int) string { return fmt.Sprintf("[%d]", i) }
 
-// KeyStep is the step to the value of a key.
+// KeyStep returns the step to the value of a dict key.
 func KeyStep(key any) string {
 	if s, ok := key.(string); ok {
 		return fmt.Sprintf("[%q]", kverr.Shorten(s))

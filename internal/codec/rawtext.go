@@ -10,15 +10,15 @@ import (
 // Other encoders of CBOR write a string that is not valid UTF-8 as a text, and do not
 // know the tag that marks one here.
 
-// MarkText returns an encoding in which each text that is not valid UTF-8 is marked as
-// such.
+// MarkText returns the encoding with each text that is not valid UTF-8 tagged as raw
+// text.
 func MarkText(raw string) (string, error) {
 	return rewrite(raw, func(item cbor.Item, rest string) (mark, ok bool, text, after string, err error) {
 		return true, item.Kind == cbor.Text && !utf8.ValidString(item.Text), item.Text, rest, nil
 	})
 }
 
-// UnmarkText is the reverse of MarkText.
+// UnmarkText reverses MarkText.
 func UnmarkText(raw string) (string, error) {
 	if !strings.Contains(raw, string(cbor.AppendTag(nil, tagRawText))) {
 		return raw, nil

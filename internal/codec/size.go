@@ -25,17 +25,17 @@ const (
 	fewPairs = 8
 )
 
-// MaxGrowth is how many bytes of a decoded value each byte of its encoding makes at
-// most.
+// MaxGrowth is the maximum number of bytes that a decoded value takes for each byte of
+// its encoding.
 const MaxGrowth = 256
 
 // lookParts is how many parts of a value are encoded or decoded between two looks at
 // the context.
 const lookParts = 1 << 12
 
-// DecodedSize estimates the bytes of memory that a value takes once decoded. It stops
-// soon after the sum is over limit. It does not allocate. Its errors are that of ctx,
-// and kverr.Corrupt for what is not the encoding of a value; it does not find all that
+// DecodedSize estimates the memory, in bytes, that a value takes after decoding. It stops
+// soon after the sum exceeds limit, and does not allocate. Its errors are that of ctx,
+// and kverr.Corrupt if raw is not an encoded value; it does not find all errors that
 // decoding finds.
 func DecodedSize(ctx context.Context, raw string, limit int64) (size int64, err error) {
 	if _, ok := Scalar(raw); ok {

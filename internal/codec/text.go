@@ -7,8 +7,7 @@ const (
 	notASCII  = 0x8080808080808080 // the bit of each byte that ASCII has not
 )
 
-// ValidText is utf8.ValidString, and quicker where a text is short and ASCII, as
-// names of fields and most values are.
+// ValidText is utf8.ValidString, faster for short ASCII text such as member names.
 func ValidText(s string) bool {
 	if len(s) < wordBytes {
 		bits := byte(0)

@@ -26,10 +26,9 @@ const (
 	MaxAlternatives = 64 // once braces are multiplied out
 )
 
-// Pattern is a compiled pattern. The keys it selects start with Prefix and satisfy
-// Match; a nil Match is satisfied by each of them. Match is safe for concurrent use
-// and takes time in proportion to the key, a step for each 64 characters of the
-// pattern.
+// Pattern is a compiled pattern. It selects the keys that start with Prefix and satisfy
+// Match; a nil Match accepts every key. Match is safe for concurrent use. Its time is
+// proportional to the length of the key, times one step per 64 characters of the pattern.
 type Pattern struct {
 	Prefix string
 	Match  func(key string) bool
@@ -47,8 +46,8 @@ func (p *Pattern) Selects(key string) bool {
 	return strings.HasPrefix(key, p.Prefix) && (p.Match == nil || p.Match(key))
 }
 
-// Compile reads a pattern. One that is malformed or over a limit is an error that
-// is kverr.Invalid.
+// Compile compiles a pattern. A pattern that is malformed or exceeds a limit is an error
+// that is kverr.Invalid.
 func Compile(text string) (*Pattern, error) {
 	if len(text) > MaxBytes {
 		return nil, kverr.Errorf(kverr.Invalid, "pattern %q is longer than %d bytes; use a shorter one, such as a prefix and *", kverr.Shorten(text), MaxBytes)

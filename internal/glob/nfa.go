@@ -6,15 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// nfa matches a whole pattern, braces included. It is a bit-parallel automaton:
-// it follows all ways through the pattern at once, one bit each, so that its time
-// is the length of the key times one step per 64 elements of the pattern, whatever
-// they are and whatever the text. The glob package goes back to the last star
-// instead, which takes a second for a pattern of 1 KiB and a key of 32.
+// nfa matches a whole pattern, including braces. It is a bit-parallel automaton: it
+// follows all paths through the pattern at once, with one bit for each, so its time is
+// the length of the key times one step per 64 elements of the pattern, whatever the
+// pattern and the text are. gobwas/glob backtracks to the last star, which takes a second
+// for a pattern of 1 KiB and a key of 32 KiB.
 //
-// State i stands before element i. Where braces open, where an alternative ends
-// and behind the last one stands an element that accepts nothing; jumps lead over
-// them, from the opening to each alternative and from its end to what follows.
+// State i precedes element i. An element that accepts nothing marks each opening brace,
+// each end of an alternative and the end of the pattern; jumps lead over these elements,
+// from an opening brace to each alternative and from the end of an alternative to the
+// element after the braces.
 type nfa struct {
 	elements []runes
 	words    int      // of 64 bits, with a bit for the end of the pattern

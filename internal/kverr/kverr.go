@@ -1,6 +1,6 @@
-// Package kverr has the kinds of errors that callers of the store tell apart,
-// and the one constructor of errors of a kind. The root package exports the
-// kinds under its own names and documents them.
+// Package kverr defines the sentinel errors that callers of the store branch on, and the
+// constructor of errors that wrap one. The root package exports the sentinels under its
+// own names and documents them.
 package kverr
 
 //lint:file-ignore ST1012 the package's name says that these are errors
@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// The kinds, for errors.Is.
+// The sentinel errors, for errors.Is.
 var (
 	NotFound      = errors.New("no such key")
 	Type          = errors.New("wrong type")
@@ -31,8 +31,7 @@ var (
 	CommitUnknown = errors.New("unknown whether it is stored")
 )
 
-// Error is an error of a kind. It is the kind for errors.Is without repeating
-// its text, and keeps the error that caused it.
+// Error wraps a sentinel error without repeating its text, and optionally a cause.
 type Error struct {
 	Kind  error
 	Msg   string
@@ -41,7 +40,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Msg }
 
-// Unwrap returns the kind and the cause.
+// Unwrap returns the sentinel and the cause.
 func (e *Error) Unwrap() []error {
 	if e.Cause == nil {
 		return []error{e.Kind}
@@ -49,8 +48,8 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Cause}
 }
 
-// Errorf makes an error of a kind; %w in format marks its cause. Of an error of the
-// operating system among args the message does not have the path: see WithoutPath.
+// Errorf returns an error that wraps the sentinel kind; %w in format marks its cause. The
+// message leaves out paths of operating system errors among args: see WithoutPath.
 func Errorf(kind error, format string, args ...any) error {
 	for i := range args {
 		if err, ok := args[i].(error); ok {
@@ -67,7 +66,7 @@ const (
 	maxShownBytes = 120
 )
 
-// Shorten cuts a text for a message, which quotes at most 128 bytes of any input.
+// Shorten truncates a text for a message: messages quote at most 128 bytes of any input.
 func Shorten(s string) string {
 	runes := 0
 	for i := range s {

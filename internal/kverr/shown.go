@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// ShortenName is Shorten for the name of a store, which may be a path: it keeps the
+// ShortenName is Shorten for the name of a store, which can be a path: it keeps the
 // beginning and the end.
 func ShortenName(s string) string {
 	const head, tail = 40, maxShownBytes - 40 - len("...")
@@ -28,9 +28,9 @@ func ShortenName(s string) string {
 	return s[:begin] + "..." + s[end:]
 }
 
-// Printable is a text that can stand in a message without quotation marks of %q: if it
-// has control characters, such as those that move a terminal's cursor or turn the order
-// of letters around, or is no UTF-8, it is escaped as Go does it.
+// Printable returns s for a message without quotation marks. If s has control characters,
+// such as those that move the cursor of a terminal or reverse the order of letters, or is
+// not valid UTF-8, Printable escapes it as Go does.
 func Printable(s string) string {
 	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return s
@@ -39,9 +39,9 @@ func Printable(s string) string {
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
-// SystemError is an error of the operating system that does not say which file it is
-// about: callers know the store, and scripts must not learn a path of the host. It is
-// all that the original error is for errors.Is and errors.As.
+// SystemError is an operating system error without the path of the file: callers know the
+// store, and scripts must not learn paths of the host. For errors.Is and errors.As it is
+// equivalent to the original error.
 type SystemError struct {
 	Op  string
 	Err error // without a path
@@ -58,9 +58,9 @@ func (e *SystemError) Error() string {
 // Unwrap returns the original error.
 func (e *SystemError) Unwrap() error { return e.was }
 
-// WithoutPath returns err, or in its place a SystemError if its text has a path: it is an
-// error of package os, or one that other code, such as the engine, has made of it. What
-// errors.Join has joined gets a text of one line.
+// WithoutPath returns err or, if its text contains a path, a SystemError in its place.
+// Such errors come from package os, or from code that wraps them, such as bbolt. Errors
+// joined by errors.Join get a text of one line.
 func WithoutPath(err error) error {
 	if err == nil {
 		return nil
@@ -130,8 +130,8 @@ func pathIn(err error) (op string, cause error) {
 // maxErrno is more than the systems' largest error number.
 const maxErrno = 256
 
-// FromText returns the error of the operating system that a text ends with, for code
-// that keeps nothing else of it, or nil.
+// FromText returns the operating system error whose text ends the given text, or nil. It
+// is for errors of which other code kept only the text.
 func FromText(text string) error {
 	for errno := syscall.Errno(1); errno < maxErrno; errno++ {
 		if strings.HasSuffix(text, ": "+errno.Error()) {
