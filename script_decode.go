@@ -13,7 +13,7 @@ import (
 // decodeObject makes a script's object of a value, whose decoded size the caller has
 // checked.
 func decodeObject(ctx context.Context, v Value) (object.Object, error) {
-	r := objectReader{Bounds: codec.BoundsOf(ctx, v.data)}
+	r := objectReader{Limits: codec.NewLimits(ctx, v.data)}
 	o, rest, err := r.value(v.data, 0, 0)
 	if err := r.End(rest, err); err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ var none = &object.Null{}
 
 // objectReader makes script objects of what it reads.
 type objectReader struct {
-	codec.Bounds
+	codec.Limits
 	room hashtable.Room
 }
 
@@ -106,11 +106,11 @@ func (r *objectReader) value(s string, depth, more int) (object.Object, string, 
 	elems := make([]object.Object, item.Int)
 	for from, to := 0, 0; from < len(elems); from = to {
 		if from > 0 {
-			if err = r.LookNow(); err != nil {
+			if err = r.CheckContext(); err != nil {
 				return nil, rest, err
 			}
 		}
-		to = min(len(elems), from+codec.LookParts)
+		to = min(len(elems), from+codec.CheckParts)
 		for i := from; i < to; i++ {
 			if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
 				return nil, rest, err
@@ -130,8 +130,8 @@ func (r *objectReader) value(s string, depth, more int) (object.Object, string, 
 func (r *objectReader) set(elems []object.Object) (object.Object, error) {
 	s := object.NewSet()
 	for i, el := range elems {
-		if i&codec.LookMask == codec.LookMask {
-			if err := r.LookNow(); err != nil {
+		if i&codec.CheckMask == codec.CheckMask {
+			if err := r.CheckContext(); err != nil {
 				return nil, err
 			}
 		}
@@ -147,13 +147,13 @@ func (r *objectReader) set(elems []object.Object) (object.Object, error) {
 // value.
 func (r *objectReader) dict(n int, s string, depth int) (object.Object, string, error) {
 	pairs := make(map[string]object.DictPair, n)
-	for from := 0; from < n; from += codec.LookParts {
+	for from := 0; from < n; from += codec.CheckParts {
 		if from > 0 {
-			if err := r.LookNow(); err != nil {
+			if err := r.CheckContext(); err != nil {
 				return nil, s, err
 			}
 		}
-		for more := n - from - 1; more >= max(0, n-from-codec.LookParts); more-- {
+		for more := n - from - 1; more >= max(0, n-from-codec.CheckParts); more-- {
 			// Behind a name come the others, and texts: about half of the values.
 			key, rest, err := r.value(s, depth, more+(more+1)/2)
 			if err != nil {

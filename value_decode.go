@@ -51,7 +51,7 @@ func errDecodedSize(limit int64) error {
 
 // decodeGo makes a Go value of a value, whose decoded size the caller has checked.
 func decodeGo(ctx context.Context, v Value) (any, error) {
-	r := goReader{Bounds: codec.BoundsOf(ctx, v.data)}
+	r := goReader{Limits: codec.NewLimits(ctx, v.data)}
 	out, rest, err := r.value(v.data, 0, 0)
 	if err := r.End(rest, err); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func decodeGo(ctx context.Context, v Value) (any, error) {
 
 // goReader makes Go values of what it reads.
 type goReader struct {
-	codec.Bounds
+	codec.Limits
 	room hashtable.Room
 }
 
@@ -118,11 +118,11 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 	elems := make([]any, item.Int)
 	for from, to := 0, 0; from < len(elems); from = to {
 		if from > 0 {
-			if err = r.LookNow(); err != nil {
+			if err = r.CheckContext(); err != nil {
 				return nil, rest, err
 			}
 		}
-		to = min(len(elems), from+codec.LookParts)
+		to = min(len(elems), from+codec.CheckParts)
 		for i := from; i < to; i++ {
 			if elems[i], rest, err = r.value(rest, depth+1, len(elems)-i-1); err != nil {
 				return nil, rest, err
@@ -146,8 +146,8 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 func (r *goReader) dict(n int, s string, depth int) (any, string, error) {
 	m := make(map[string]any, n)
 	for i := range n {
-		if i&codec.LookMask == codec.LookMask {
-			if err := r.LookNow(); err != nil {
+		if i&codec.CheckMask == codec.CheckMask {
+			if err := r.CheckContext(); err != nil {
 				return nil, s, err
 			}
 		}
@@ -181,8 +181,8 @@ func (r *goReader) pairs(m map[string]any, key any, n int, s string, depth int) 
 		d = append(d, Pair{k, v})
 	}
 	for i := 0; ; i++ {
-		if i&codec.LookMask == codec.LookMask {
-			if err := r.LookNow(); err != nil {
+		if i&codec.CheckMask == codec.CheckMask {
+			if err := r.CheckContext(); err != nil {
 				return nil, s, err
 			}
 		}

@@ -1,10 +1,15 @@
-// Package access says which files and servers scripts may reach, and is the way
-// to the files: a List finds the Location of a name, and a Location is opened,
-// in its folder and nowhere else.
+// Package access decides which files and servers scripts can reach, and is the only
+// access to files: a List finds the Location of a name, and Location.OpenDir opens its
+// folder. All later operations stay in that folder.
 //
-//	access.go  the list, and locations
-//	dir.go     Dir: the folder of a file, and all that is done there
-//	errno_*.go what the systems' errors mean
+//	access.go   List, Location
+//	urls.go     allowed URLs
+//	names.go    names of logs and temporary files
+//	dir.go      Dir: the folder of a file, and all operations in it
+//	identity*   owner and permissions of files
+//	mount*      files that are mounted by themselves
+//	lock*       file locks
+//	errno_*     errors of the operating systems
 package access
 
 import (
@@ -19,15 +24,15 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// List says which files and servers scripts may open. The zero value allows
-// none, a nil *List all.
+// List is the set of files and servers that scripts may open. The zero value allows none,
+// a nil *List all.
 type List struct {
 	dirs []string   // absolute
 	urls []*url.URL // as ParseURL returns them
 	also *List      // which has to allow a URL too; nil: none
 }
 
-// New takes allowed folders and URLs: nil allows all, an empty list none.
+// New returns a List of folders and URLs. nil allows all, an empty list none.
 func New(allowed []string) *List {
 	if allowed == nil {
 		return nil
@@ -86,9 +91,9 @@ func spellings(dir string) []string {
 	return []string{dir}
 }
 
-// Locate finds the place of a file whose path is inside an allowed folder. It
-// only chooses the folder: that the file really is inside is up to os.Root,
-// which holds at the moment of opening.
+// Locate returns the Location of a file whose path is inside an allowed folder. It only
+// chooses the folder; os.Root ensures at the moment of opening that the file really is
+// inside.
 func (a *List) Locate(name string) (Location, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return Location{}, kverr.Errorf(kverr.Invalid, "the store's name contains a NUL byte")
@@ -127,7 +132,7 @@ func (a *List) Locate(name string) (Location, error) {
 	return Location{}, errOutside(name)
 }
 
-// Location is where a file is, and the only way to it.
+// Location is the place of a file, and the only way to open it.
 type Location struct {
 	Path  string // absolute
 	root  string // folder that must contain it; "": none
@@ -166,7 +171,7 @@ func (l Location) Stat() (info os.FileInfo, err error) {
 	return info, err
 }
 
-// FileMode is the mode of the files that are made.
+// FileMode is the mode of new files.
 const FileMode = 0o600
 
 func ordinary(info os.FileInfo) error {
@@ -191,7 +196,7 @@ func kindOf(mode fs.FileMode) string {
 	return "special file"
 }
 
-// OpenError says what can be done about a failure to open.
+// OpenError adds advice to the error of a failed open.
 func OpenError(err error) error {
 	switch {
 	case errors.Is(err, kverr.NotAllowed):
@@ -209,7 +214,7 @@ func OpenError(err error) error {
 	return DiskError(err)
 }
 
-// DiskError gives a system's error its kind, where it has one.
+// DiskError wraps an operating system error in its sentinel error, if there is one.
 func DiskError(err error) error {
 	if IsDiskFull(err) {
 		return kverr.Errorf(kverr.Full, "the disk is full: %w", err)
@@ -217,7 +222,7 @@ func DiskError(err error) error {
 	return err
 }
 
-// IsDiskFull reports an error that more room would mend.
+// IsDiskFull reports whether more free space would avoid the error.
 func IsDiskFull(err error) bool {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

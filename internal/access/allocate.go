@@ -2,9 +2,9 @@ package access
 
 import "os"
 
-// Allocate makes a file longer, from one length to another, and has the file system
-// reserve the blocks for that: writes to them need no more room later, except on a
-// file system that never overwrites blocks. If it fails, the file can be longer.
+// Allocate extends a file from one length to another and reserves the blocks, so that
+// later writes to them need no more space, except on a copy-on-write file system. If
+// Allocate fails, the file can be longer than before.
 func (d *Dir) Allocate(f *os.File, from, to int64) error {
 	if err := d.hook(ActAllocate, d.base); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Act is something that is done to a folder, or to a file for good.
+// Act is an operation on a folder, or a durable operation on a file.
 type Act string
 
 // What a Hook is asked about.
@@ -33,13 +33,14 @@ const (
 	ActSyncHeader Act = "sync header" // the end of a commit: it is made, and may not last
 )
 
-// Hook is for tests: it is called before each act, with the name that the act is
-// about, or for. Its error is the act's, which is then not done.
+// Hook is for tests. It is called before each operation with the name of the file
+// concerned. If it returns an error, the operation fails with that error and is not
+// carried out.
 type Hook func(act Act, name string) error
 
-// Dir is the folder of one file, open. All that is done to the file's names, and
-// to the files beside it, goes through it: when its path leads somewhere else by
-// then, it is still the folder that was opened.
+// Dir is the open folder of one file. All operations on the names of the file, and on the
+// files beside it, go through it: if the path leads elsewhere later, Dir is still the
+// folder that was opened.
 type Dir struct {
 	path  string // of the file, absolute
 	given string // the name that errors show
@@ -51,8 +52,8 @@ type Dir struct {
 // maxLinks bounds the symlinks that stand for one file.
 const maxLinks = 40
 
-// OpenDir opens the folder of the file. Where the file is a symlink, that is the
-// folder of what it stands for. hook may be nil.
+// OpenDir opens the folder of the file. If the file is a symlink, that is the folder of
+// its target. hook can be nil.
 func (l Location) OpenDir(hook Hook) (*Dir, error) {
 	if hook == nil {
 		hook = func(Act, string) error { return nil }
@@ -135,16 +136,16 @@ func errOutside(name string) error {
 	return kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories; ask the host to allow its directory", kverr.Printable(kverr.ShortenName(name)))
 }
 
-// Path is the path of the file, without symlinks in its last part.
+// Path returns the path of the file; the last part is no symlink.
 func (d *Dir) Path() string { return d.path }
 
-// Base is the file's name in the folder.
+// Base returns the file's name in the folder.
 func (d *Dir) Base() string { return d.base }
 
-// Close gives up the folder, but not what was opened through it.
+// Close closes the folder. Files that were opened through it stay open.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Open opens an ordinary file that exists, and waits for nothing.
+// Open opens an existing regular file. It never blocks on a pipe or a device.
 func (d *Dir) Open(name string, flag int) (*os.File, os.FileInfo, error) {
 	if err := d.hook(ActOpen, name); err != nil {
 		return nil, nil, err
@@ -174,7 +175,7 @@ func (d *Dir) Open(name string, flag int) (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-// Create makes a file that must not exist yet.
+// Create creates a file; it fails if the name exists.
 func (d *Dir) Create(name string) (*os.File, error) {
 	if err := d.hook(ActCreate, name); err != nil {
 		return nil, err
@@ -182,7 +183,7 @@ func (d *Dir) Create(name string) (*os.File, error) {
 	return d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, FileMode)
 }
 
-// Link gives a file a second name, which must not be taken.
+// Link gives a file a second name; it fails if the name exists.
 func (d *Dir) Link(name, second string) error {
 	if err := d.hook(ActLink, second); err != nil {
 		return err
@@ -190,7 +191,7 @@ func (d *Dir) Link(name, second string) error {
 	return d.root.Link(name, second)
 }
 
-// Rename gives a file another name, and takes that name from who has it.
+// Rename gives a file another name, replacing the file that has it.
 func (d *Dir) Rename(name, to string) error {
 	if err := d.hook(ActRename, to); err != nil {
 		return err
@@ -198,7 +199,7 @@ func (d *Dir) Rename(name, to string) error {
 	return d.root.Rename(name, to)
 }
 
-// Remove takes away a name.
+// Remove removes a name.
 func (d *Dir) Remove(name string) error {
 	if err := d.hook(ActRemove, name); err != nil {
 		return err
@@ -206,7 +207,7 @@ func (d *Dir) Remove(name string) error {
 	return d.root.Remove(name)
 }
 
-// SyncFile makes what was written to a file durable.
+// SyncFile makes the content and the metadata of a file durable.
 func (d *Dir) SyncFile(f *os.File) error {
 	if err := d.hook(ActSync, f.Name()); err != nil {
 		return err
@@ -214,7 +215,7 @@ func (d *Dir) SyncFile(f *os.File) error {
 	return f.Sync()
 }
 
-// SyncLog is SyncFile for a log, whose size stays as it is.
+// SyncLog makes the content of a log durable. The size of a log does not change.
 func (d *Dir) SyncLog(f *os.File) error {
 	if err := d.hook(ActSyncLog, f.Name()); err != nil {
 		return err
@@ -222,8 +223,8 @@ func (d *Dir) SyncLog(f *os.File) error {
 	return datasync(f)
 }
 
-// Commit commits a transaction of the engine, which writes to the file itself.
-// Where nothing was written, refused is true, and the transaction goes on.
+// Commit commits a transaction of bbolt, which writes to the file itself. If refused is
+// true, nothing was written and the transaction is still open.
 func (d *Dir) Commit(commit func() error) (refused bool, err error) {
 	if err := d.hook(ActCommit, d.base); err != nil {
 		return true, err
@@ -244,15 +245,15 @@ func (d *Dir) Sync() error {
 	return n.Sync()
 }
 
-// Syncer is what it takes to make the names in a folder durable. Who is going to
-// change names gets it first: a process without a free file descriptor then fails
-// before the change, not after it.
+// Syncer makes the names in a folder durable. A caller gets one before it changes names:
+// if the process has no free file descriptor, the operation fails before the change and
+// not after it.
 type Syncer struct {
 	d   *Dir
 	dir *os.File // nil: the system has no such thing
 }
 
-// Syncer returns what makes the names in the folder durable, to be closed.
+// Syncer returns a Syncer for the folder; the caller closes it.
 func (d *Dir) Syncer() (*Syncer, error) {
 	if runtime.GOOS == "windows" {
 		return &Syncer{d: d}, nil
@@ -282,7 +283,7 @@ func (n *Syncer) Sync() error {
 	return nil
 }
 
-// Close gives up what Sync needs.
+// Close releases the resources of the Syncer.
 func (n *Syncer) Close() {
 	if n.dir != nil {
 		n.dir.Close()
@@ -294,8 +295,8 @@ func syncDirError(err error) error {
 	return kverr.Errorf(err, "the names of its directory could not be made durable: %w", err)
 }
 
-// Temp makes a temporary file, locked for as long as it is open: that tells it
-// from one that a process left behind when it died.
+// Temp creates a temporary file, locked while it is open. The lock distinguishes it from
+// a left-over of a crashed process.
 func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 	for {
 		name = TempName(kind)
@@ -328,10 +329,9 @@ func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 	}
 }
 
-// RemoveLeftovers removes the temporary files of processes that have died: files that
-// have a name which Temp alone makes, and that nobody has locked. own
-// is the file that the caller has locked: what it was called while it was made
-// may be left over too; nil: none.
+// RemoveLeftovers removes the temporary files of crashed processes: files with a name
+// that only Temp makes, and that nobody has locked. own is the file that the caller has
+// locked, whose former temporary name can be left over too; nil means none.
 func (d *Dir) RemoveLeftovers(own os.FileInfo) {
 	if !CanLock {
 		return

@@ -9,11 +9,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Keep gives f, which was just made, the owner and the permissions of another file, as
-// far as this process can, and reports whether f has them now. A log that root makes for
-// another user's file would lock that user out, and so would a compacted file. What
-// cannot be kept is no reason not to write; f never gives anybody a right that like does
-// not give them.
+// Keep gives a new file the owner and the permissions of the file like, as far as this
+// process can, and reports whether the file has both now. Without it, a log that root
+// creates for a file of another user would lock that user out, and so would a compacted
+// file. Permissions that cannot be kept do not prevent writing, but the new file never
+// grants a right that like does not grant.
 func Keep(f *os.File, like os.FileInfo) (kept bool, err error) {
 	info, err := keepOwner(f, like)
 	if err != nil {
@@ -42,9 +42,9 @@ func Alike(a, b os.FileInfo) bool {
 	return uidA == uidB && gidA == gidB && a.Mode().Perm() == b.Mode().Perm()
 }
 
-// NoPermission says which of a store's files this process has no permission for, and
-// who has. what is the file, as a sentence names it; info may be nil. Other errors are
-// returned as they are.
+// NoPermission returns an error that says which of the files of a store this process may
+// not access, and who may. what names the file as part of a sentence; info can be nil.
+// NoPermission returns other errors unchanged.
 func NoPermission(err error, what string, info os.FileInfo) error {
 	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, kverr.NotAllowed) {
 		return err

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Links returns how many names a file has.
+// Links returns the number of names (hard links) of a file.
 func Links(info os.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(st.Nlink)

@@ -10,10 +10,10 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// ActLook is a look at what a name in the folder stands for.
+// ActLook is the lookup of a name in the folder.
 const ActLook Act = "look"
 
-// Stat describes what has a name in the folder. It follows no symlink.
+// Stat describes the file with a name in the folder. It follows no symlink.
 func (d *Dir) Stat(name string) (os.FileInfo, error) {
 	if err := d.hook(ActLook, name); err != nil {
 		return nil, err
@@ -21,10 +21,9 @@ func (d *Dir) Stat(name string) (os.FileInfo, error) {
 	return d.root.Lstat(name)
 }
 
-// Names returns nil if a name in the folder stands for the file of info. The error is
-// kverr.Replaced if it certainly does not: the name is gone, or it is that of another
-// file. Any other error means that the folder could not be asked, which says nothing
-// about the file.
+// Names returns nil if a name in the folder refers to the file of info. The error is
+// kverr.Replaced if it certainly does not: the name does not exist or refers to another
+// file. Any other error means that the lookup failed, which says nothing about the file.
 func (d *Dir) Names(name string, info os.FileInfo) (here os.FileInfo, err error) {
 	here, err = d.Stat(name)
 	switch {
@@ -36,10 +35,10 @@ func (d *Dir) Names(name string, info os.FileInfo) (here os.FileInfo, err error)
 	return nil, err
 }
 
-// Holds returns nil if the folder has the file of info under its own name, and the
-// file's path leads there. Its errors are those of Names. A path that cannot be
-// searched is no error where the folder itself has the file: a process that has given
-// up its privileges since it opened the folder may not be able to walk there again.
+// Holds returns nil if the folder has the file of info under the file's own name, and the
+// file's path leads there. Its errors are those of Names. A path that cannot be searched
+// is no error if the folder has the file: a process that gave up its privileges after
+// opening the folder may be unable to walk there again.
 func (d *Dir) Holds(info os.FileInfo) error {
 	if _, err := d.Names(d.base, info); err != nil {
 		return err
@@ -51,8 +50,9 @@ func (d *Dir) Holds(info os.FileInfo) error {
 	return nil
 }
 
-// Gone reports whether the error of a look says that the name does not exist. Others
-// say that nobody could look: no permission, a failing disk, a server that is away.
+// Gone reports whether a failed lookup means that the name does not exist. Other errors
+// mean that the lookup itself failed: no permission, a failing disk, an unreachable
+// server.
 func Gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

@@ -2,13 +2,14 @@ package access
 
 import "os"
 
-// ActMount asks whether a file is a mount of its own. A Hook that fails says that it is.
+// ActMount is the check whether a file is mounted by itself. If the Hook returns an
+// error, it counts as mounted.
 const ActMount Act = "mount"
 
-// Mounted reports whether a file of the folder is a mount of its own, as `docker run -v
-// ./app.db:/app/app.db` makes it. Then the folder that the program sees beside the file
-// is another one than where the file is kept: what is made there does not stay with the
-// file, and no other file can take the file's name.
+// Mounted reports whether a file of the folder is mounted by itself, as with docker run
+// -v ./app.db:/app/app.db. The folder that the program sees beside such a file is not the
+// folder that stores it: files created there do not stay with it, and no other file can
+// take its name.
 func (d *Dir) Mounted(f *os.File) bool {
 	if d.hook(ActMount, d.base) != nil {
 		return true

@@ -32,8 +32,8 @@ const (
 )
 
 // TempName returns a name for a temporary file: the prefix of its kind, a random number,
-// a dash and a checksum of the two. No file of somebody else has such a name, also not
-// one that somebody has called .kv-backup-20261129.
+// a dash and a checksum of the two. Files of others do not have such names, not even a
+// file that somebody called .kv-backup-20261129.
 func TempName(kind string) string {
 	number := make([]byte, randomBytes)
 	rand.Read(number) // never fails
@@ -58,9 +58,9 @@ func isTempName(name string) bool {
 // foldsNames is whether the system's usual file systems take APP.DB for app.db.
 const foldsNames = runtime.GOOS == "windows" || runtime.GOOS == "darwin" || runtime.GOOS == "ios"
 
-// CheckStoreName reports whether a file at a path can be a store. Names of temporary
-// files cannot, in upper case neither: they are taken for left-overs. Nor can names of
-// logs; their case matters where it does to the system.
+// CheckStoreName returns an error if a store must not have the path: the names of
+// temporary files, in any case of letters, because such files are removed as left-overs;
+// and the names of logs, in the case of letters that the file system distinguishes.
 func CheckStoreName(path string) error {
 	name := filepath.Base(path)
 	if runtime.GOOS == "windows" { // which takes "x-log.", "x-log " and "x-log::$DATA" for x-log

@@ -8,11 +8,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// ParseURL reads the URL of a store and normalizes it: URLs of one place are equal
-// texts, whatever the case of the host, the encoding of the path and the order of the
-// query. It refuses what means nothing to a driver, or not the same to all: fragments,
-// dots and encoded slashes in the path. Its errors quote nothing of the URL, which may
-// carry a password, and wrap no error of package url.
+// ParseURL parses and normalizes the URL of a store: URLs that mean the same have the
+// same text, whatever the case of the host, the encoding of the path and the order of the
+// query. It refuses parts that drivers ignore or interpret differently: fragments, dots
+// and encoded slashes in the path. Its errors quote nothing of the URL, which can contain
+// a password, and do not wrap errors of package url.
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -39,9 +39,9 @@ func ParseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// AllowURL checks a URL that ParseURL has read against the listed ones. A listed URL
-// allows itself and the paths below it, with any query; one that has a query allows
-// itself only. None of them allows a URL with a user.
+// AllowURL checks a URL from ParseURL against the list. A listed URL allows itself and
+// the paths below it, with any query; if it has a query, it allows only itself. No listed
+// URL allows a URL with user information.
 func (a *List) AllowURL(u *url.URL) error {
 	if a == nil {
 		return nil
@@ -52,8 +52,8 @@ func (a *List) AllowURL(u *url.URL) error {
 	return errURL()
 }
 
-// AllowMalformedURL is AllowURL for what ParseURL refuses: a script hears why only
-// where URLs of that scheme are allowed.
+// AllowMalformedURL is AllowURL for a URL that ParseURL refuses: a script is told why
+// only if URLs of that scheme are allowed.
 func (a *List) AllowMalformedURL(text string) error {
 	if a == nil {
 		return nil

@@ -1,12 +1,12 @@
 // Package codec encodes values as CBOR (RFC 8949) and limits what decoding can cost. It
 // does not know the types of values: a front end walks its own kind of tree, script
 // objects or Go values, and calls an Encoder for each part; a front end that builds such
-// a tree reads CBOR items and checks them with its Bounds.
+// a tree reads CBOR items and checks them with its Limits.
 //
 //	codec.go    the format and its limits
 //	encoder.go  Encoder, and the encodings of scalars
 //	path.go     errors that name the part of a value
-//	decode.go   Bounds
+//	decode.go   Limits
 //	size.go     the size of a decoded value
 //	text.go     valid and raw text
 //	digest.go   comparison of values

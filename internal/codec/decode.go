@@ -9,55 +9,52 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// What tags of ours mark, as kinds beside those of CBOR. Item.Int says how many
-// elements follow.
+// Tuple and Set extend the kinds of CBOR by what our tags mark. Item.Int elements follow.
 const (
 	Tuple = cbor.Tag + 1
 	Set   = cbor.Tag + 2
 )
 
-// Bounds limit the decoding of one value. A front end reads the items one by one, builds
+// Limits limit the decoding of one value. A front end reads the items one by one, builds
 // the values, and calls Enter before each container. After that it can allocate memory
 // for as many elements as the container claims: the sum over all containers is
 // proportional to the length of the encoding.
-type Bounds struct {
-	size  int // of the whole value
-	room  int // how many more elements the value can have: each takes a byte
-	parts int // since the last look at ctx
-	ctx   context.Context
+type Limits struct {
+	size      int // of the whole value
+	unclaimed int // elements that containers can still claim: each element takes a byte
+	parts     int // since the last check of ctx
+	ctx       context.Context
 }
 
-// LookParts is how many elements of a container are made between two calls of LookNow,
-// and LookMask what it leaves of an index. (A call for each element takes a tenth of the
-// decoding.)
+// CheckParts is the number of elements that a front end builds between two calls of
+// CheckContext; index&CheckMask == CheckMask selects the elements. (A call for each
+// element would take a tenth of the decoding time.)
 const (
-	LookParts = lookParts
-	LookMask  = lookParts - 1
+	CheckParts = 1 << 12
+	CheckMask  = CheckParts - 1
 )
 
 // ended is the error of a context that ended.
 type ended struct{ error }
 
-// BoundsOf returns the Bounds for decoding raw until ctx ends.
-func BoundsOf(ctx context.Context, raw string) Bounds {
-	return Bounds{size: len(raw), room: len(raw), ctx: ctx}
+// NewLimits returns the Limits for decoding raw until ctx ends.
+func NewLimits(ctx context.Context, raw string) Limits {
+	return Limits{size: len(raw), unclaimed: len(raw), ctx: ctx}
 }
 
-// Look counts n parts about to be built and, once in a while, returns the error of the
+// Count counts n parts about to be built and, once in a while, returns the error of the
 // context.
-func (b *Bounds) Look(n int) error {
-	if b.parts += n; b.parts < lookParts {
+func (b *Limits) Count(n int) error {
+	if b.parts += n; b.parts < CheckParts {
 		return nil
 	}
-	return b.LookNow()
+	return b.CheckContext()
 }
 
-// LookNow returns the error of the context if that is over.
-//
-// LookNow returns the error of the context.
+// CheckContext returns the error of the context.
 //
 //go:noinline
-func (b *Bounds) LookNow() error {
+func (b *Limits) CheckContext() error {
 	b.parts = 0
 	if err := b.ctx.Err(); err != nil {
 		return ended{err}
@@ -67,7 +64,7 @@ func (b *Bounds) LookNow() error {
 
 // End returns the final error of decoding: kverr.Corrupt for a value that could not be
 // read, unless the context ended. If err is nil, rest must be empty.
-func (b *Bounds) End(rest string, err error) error {
+func (b *Limits) End(rest string, err error) error {
 	if e, ok := err.(ended); ok {
 		return e.error
 	}
@@ -80,8 +77,8 @@ func (b *Bounds) End(rest string, err error) error {
 	return nil
 }
 
-// Bounds of what a text may keep alive beside itself, in bytes: a value of so many,
-// or texts of so many each that lie in one piece of memory.
+// Limits, in bytes, of the memory that a text can keep alive beside itself: the whole
+// value if it has up to aliasBytes, or a block of texts of up to smallText each.
 const (
 	aliasBytes = 1024
 	smallText  = 64
@@ -89,14 +86,14 @@ const (
 
 // Own returns a text that can be kept without keeping a much larger value in memory.
 // small reports that the text was not copied and that others can keep it the same way.
-func (b *Bounds) Own(s string) (text string, small bool) {
+func (b *Limits) Own(s string) (text string, small bool) {
 	if b.size <= aliasBytes {
 		return s, true
 	}
 	return b.own(s), len(s) <= smallText
 }
 
-func (b *Bounds) own(s string) string {
+func (b *Limits) own(s string) string {
 	if len(s) < b.size/2 {
 		return strings.Clone(s)
 	}
@@ -107,7 +104,7 @@ func (b *Bounds) own(s string) string {
 // cbor.Bytes. depth is 0 for the outermost value. Enter resolves a tag into what it
 // marks: a text, a Tuple or a Set. Only an array or a byte string can follow a tag, so
 // tags do not nest.
-func (b *Bounds) Enter(item cbor.Item, rest string, depth int) (cbor.Item, string, error) {
+func (b *Limits) Enter(item cbor.Item, rest string, depth int) (cbor.Item, string, error) {
 	if item.Kind == cbor.Tag {
 		tag := item.Int
 		var err error
@@ -129,30 +126,30 @@ func (b *Bounds) Enter(item cbor.Item, rest string, depth int) (cbor.Item, strin
 	if depth >= MaxDepth {
 		return item, rest, errTooDeep
 	}
-	// Whoever read the item has seen that as many bytes are left, but containers
-	// inside each other might all claim the same ones.
-	b.room -= int(item.Int)
+	// cbor.Read has checked that as many bytes remain, but nested containers could all
+	// claim the same bytes.
+	b.unclaimed -= int(item.Int)
 	if item.Kind == cbor.Map {
-		b.room -= int(item.Int)
+		b.unclaimed -= int(item.Int)
 	}
-	if b.room < 0 {
+	if b.unclaimed < 0 {
 		return item, rest, cbor.ErrTruncated
 	}
-	if b.parts += 1 + int(item.Int); b.parts >= lookParts {
-		return item, rest, b.LookNow()
+	if b.parts += 1 + int(item.Int); b.parts >= CheckParts {
+		return item, rest, b.CheckContext()
 	}
 	return item, rest, nil
 }
 
-// claim takes the elements that an item claims to have, as Enter does.
-func (b *Bounds) claim(item cbor.Item) error {
+// claim subtracts the elements that an item claims to have, as Enter does.
+func (b *Limits) claim(item cbor.Item) error {
 	switch item.Kind {
 	case cbor.Array:
-		b.room -= int(item.Int)
+		b.unclaimed -= int(item.Int)
 	case cbor.Map:
-		b.room -= 2 * int(item.Int)
+		b.unclaimed -= 2 * int(item.Int)
 	}
-	if b.room < 0 {
+	if b.unclaimed < 0 {
 		return cbor.ErrTruncated
 	}
 	return nil

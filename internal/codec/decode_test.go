@@ -23,7 +23,7 @@ func TestAShortTextDoesNotKeepALargeValue(t *testing.T) {
 		{1 << 20, 1 << 19, false, false},
 	} {
 		raw := strings.Repeat("x", c.value)
-		b := BoundsOf(context.Background(), raw)
+		b := NewLimits(context.Background(), raw)
 		text, small := b.Own(raw[:c.text])
 		copied := unsafe.StringData(text) != unsafe.StringData(raw)
 		if text != raw[:c.text] || copied != c.copied || small != c.small {

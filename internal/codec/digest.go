@@ -22,7 +22,7 @@ type Sum [sha256.Size]byte
 // but it sorts encoded members at each level, so its time grows with size times depth:
 // 84 ms for 1 MiB in 400 nested dicts, against 1.6 ms.
 func Digest(ctx context.Context, raw string) (sum Sum, err error) {
-	d := digester{Bounds: BoundsOf(ctx, raw), rest: raw}
+	d := digester{Limits: NewLimits(ctx, raw), rest: raw}
 	h := sha256.New()
 	if err := d.item(h, 0); err != nil {
 		if e, ok := err.(ended); ok {
@@ -34,7 +34,7 @@ func Digest(ctx context.Context, raw string) (sum Sum, err error) {
 }
 
 type digester struct {
-	Bounds
+	Limits
 	rest string // of the value
 	buf  []byte
 }
@@ -49,7 +49,7 @@ func (d *digester) item(h hash.Hash, depth int) error {
 	if depth > MaxDepth {
 		return kverr.Errorf(kverr.TooLarge, "it is nested more than %d levels", MaxDepth)
 	}
-	if err := d.Look(1); err != nil {
+	if err := d.Count(1); err != nil {
 		return err
 	}
 	i, err := d.next()

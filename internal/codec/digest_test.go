@@ -13,10 +13,10 @@ import (
 )
 
 // textReader makes a text that is the same for equal values and no others.
-type textReader struct{ Bounds }
+type textReader struct{ Limits }
 
 func textOf(raw string) (string, error) {
-	r := textReader{BoundsOf(context.Background(), raw)}
+	r := textReader{NewLimits(context.Background(), raw)}
 	text, rest, err := r.value(raw, 0)
 	return text, r.End(rest, err)
 }

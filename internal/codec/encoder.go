@@ -16,19 +16,19 @@ import (
 // value is too large or the context ended; the other methods check by themselves.
 type Encoder struct {
 	limit int // bytes of the value
-	look  int // bytes at which the limit and the context are looked at
+	next  int // size at which the limit and the context are checked
 	ctx   context.Context
 }
 
 // NewEncoder returns an encoder of one value of at most limit bytes, which stops when ctx
 // ends.
 func NewEncoder(ctx context.Context, limit int) Encoder {
-	return Encoder{limit, min(limit, lookParts), ctx}
+	return Encoder{limit, min(limit, CheckParts), ctx}
 }
 
 // Check returns an error if the value exceeds its limit or the context ended.
 func (e *Encoder) Check(b []byte) error {
-	if len(b) > e.look {
+	if len(b) > e.next {
 		return e.checkNow(len(b))
 	}
 	return nil
@@ -39,7 +39,7 @@ func (e *Encoder) checkNow(size int) error {
 	if size > e.limit {
 		return tooLarge(e.limit)
 	}
-	e.look = min(e.limit, size+lookParts) // a part has a byte at least
+	e.next = min(e.limit, size+CheckParts) // a part has a byte at least
 	return e.ctx.Err()
 }
 
@@ -52,7 +52,7 @@ func tooLarge(limit int) error {
 
 // Text appends a string, tagged as raw text if it is not valid UTF-8.
 func (e *Encoder) Text(b []byte, s string) ([]byte, error) {
-	if len(s) <= e.look-len(b)-maxHead && ValidText(s) {
+	if len(s) <= e.next-len(b)-maxHead && ValidText(s) {
 		return cbor.AppendText(b, s), nil
 	}
 	return e.longText(b, s)
@@ -66,7 +66,7 @@ func (e *Encoder) longText(b []byte, s string) ([]byte, error) {
 	if len(s) > e.limit-len(b) {
 		return b, tooLarge(e.limit)
 	}
-	b = e.grow(b, max(len(s), min(lookParts, e.limit-len(b))))
+	b = e.grow(b, max(len(s), min(CheckParts, e.limit-len(b))))
 	if ValidText(s) {
 		b = cbor.AppendText(b, s)
 	} else {
@@ -122,7 +122,7 @@ func (e *Encoder) enter(b []byte, n, depth int) ([]byte, error) {
 // grow makes room for n more bytes in a large buffer, at least as many as it has:
 // append would leave several times as much behind.
 func (e *Encoder) grow(b []byte, n int) []byte {
-	if cap(b)-len(b) >= n || n <= lookParts && cap(b) < maxKeptBuffer {
+	if cap(b)-len(b) >= n || n <= CheckParts && cap(b) < maxKeptBuffer {
 		return b
 	}
 	return slices.Grow(b, max(n, min(cap(b), e.limit-len(b))))

@@ -10,17 +10,17 @@ import (
 // values, whichever take more. A test measures that they take no more than this.
 const (
 	sizeScalar    = 32 // a value that is a single scalar
-	sizeElement   = 16 // the place of an element in a list
+	sizeElement   = 16 // an element of a list, without its value
 	sizeNumber    = 16
-	sizeText      = 32 // beside its bytes
-	sizeBytes     = 64 // beside its bytes
+	sizeText      = 32 // without its bytes
+	sizeBytes     = 64 // without its bytes
 	sizeList      = 48
 	sizeDict      = 64
-	sizeFewPairs  = 448 // a map of up to 8 pairs, which has room for 8
-	sizePair      = 128 // in a larger map, which is up to half empty
-	sizeFewMember = 320 // the same for sets, which grow as their elements come
+	sizeFewPairs  = 448 // a map of up to 8 pairs, allocated for 8
+	sizePair      = 128 // a pair in a larger map, which can be half empty
+	sizeFewMember = 320 // the same for sets, which grow with each element
 	sizeMember    = 200
-	sizeTupleKey  = 32 // an element of a tuple, which may be a dict's key: also in the text of that
+	sizeTupleKey  = 32 // an element of a tuple that is a key of a dict, also in the text of the key
 
 	fewPairs = 8
 )
@@ -28,10 +28,6 @@ const (
 // MaxGrowth is the maximum number of bytes that a decoded value takes for each byte of
 // its encoding.
 const MaxGrowth = 256
-
-// lookParts is how many parts of a value are encoded or decoded between two looks at
-// the context.
-const lookParts = 1 << 12
 
 // DecodedSize estimates the memory, in bytes, that a value takes after decoding. It stops
 // soon after the sum exceeds limit, and does not allocate. Its errors are that of ctx,
@@ -42,9 +38,9 @@ func DecodedSize(ctx context.Context, raw string, limit int64) (size int64, err 
 		return sizeScalar, nil
 	}
 	whole, tag := len(raw), int64(0) // that marks the next item
-	bounds := BoundsOf(ctx, raw)
+	bounds := NewLimits(ctx, raw)
 	for raw != "" && size <= limit {
-		if err := bounds.Look(1); err != nil {
+		if err := bounds.Count(1); err != nil {
 			return size, bounds.End("", err)
 		}
 		if raw[0] < 0x18 { // an int that every process shares
@@ -104,7 +100,7 @@ func partSize(item cbor.Item, tag int64, whole int) int64 {
 }
 
 // textSize is what a text takes besides its header: a copy, where a value must not be
-// kept for it (see Bounds.Own), and as the key of a dict another one.
+// kept for it (see Limits.Own), and as the key of a dict another one.
 func textSize(text string, whole int) int64 {
 	if whole <= aliasBytes || len(text) >= whole/2 {
 		return int64(len(text)) // only in the key

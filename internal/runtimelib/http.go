@@ -14,11 +14,11 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// HTTPName is the name under which scripts import the response builders.
+// HTTPName is the name of the library of HTTP responses.
 const HTTPName = "scriptling.runtime.http"
 
-// HTTP makes the library of the response builders, with a class Request of its own:
-// scripts can write to classes, so no two interpreters have the same one.
+// HTTP returns a library of response builders with a separate class Request: scripts can
+// write to classes, so interpreters must not share one.
 func HTTP() *object.Library {
 	content := func(contentType, help string) *object.Builtin {
 		return responder("Content-Type", help, func(arg object.Object) (string, object.Object) { return contentType, arg }, 200)
@@ -89,7 +89,7 @@ func parseQuery(_ context.Context, _ object.Kwargs, args ...object.Object) objec
 	return object.NewStringDict(parsed)
 }
 
-// RequestClass returns a new class with the method of requests.
+// RequestClass returns a new class with the methods of requests.
 func RequestClass() *object.Class {
 	return &object.Class{
 		Name: "Request",
@@ -116,8 +116,8 @@ func isRequestClass(class *object.Class) bool {
 	return ok
 }
 
-// NewRequest makes the object that a script's HTTP handler gets, an instance of a
-// class of its own with the members of class.
+// NewRequest returns the argument of a script's HTTP handler: an instance of a new class
+// that has the members of class.
 func NewRequest(class *object.Class, method, path, body string, headers, query map[string]string) *object.Instance {
 	lower := make(map[string]string, len(headers))
 	for name, v := range headers {

@@ -15,7 +15,7 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// Failure tells of tasks that an exception has ended.
+// Failure describes tasks that ended with an exception.
 type Failure struct {
 	Task  string // the name that the script gave the task
 	Type  string // of the exception

@@ -1,22 +1,27 @@
-// Package runtimelib is what scripts import as scriptling.runtime beside the
-// stores: background tasks (background.go starts them, tasks.go counts and ends
-// them, taskcontext.go is their context, transfer.go judges what is passed to them,
-// isolate.go copies what they would share, report.go tells of those that failed) and
-// the builders of HTTP responses (http.go).
+// Package runtimelib implements the parts of scriptling.runtime beside the stores:
+// background tasks and the builders of HTTP responses.
+//
+//	background.go   starts tasks
+//	tasks.go        counts and ends them
+//	taskcontext.go  their context
+//	transfer.go     checks the arguments and results of tasks
+//	isolate.go      copies objects that scripts must not share
+//	report.go       reports failed tasks
+//	http.go         requests and responses
 package runtimelib
 
 import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// Name is the name under which scripts import background.
+// Name is the name of the library of background tasks.
 const Name = "scriptling.runtime"
 
-// Register registers scriptling.runtime.http and scriptling.runtime, with the library
-// kv as its part of that name. Tasks belong to t. Modules are dicts, which scripts can
-// write to, and the interpreter makes only the outermost dict of a library anew for
-// each import: those below it, and the class of requests, are made for p here. A Clone
-// of p has them too, so they are registered again for it.
+// Register registers scriptling.runtime.http and scriptling.runtime, with kv as part of
+// the latter. t runs the background tasks. Modules are dicts that scripts can write to,
+// and an import copies only the outermost one; Register therefore makes the inner dicts
+// and the class Request anew for p. A Clone of p shares them, so register again for the
+// clone.
 func Register(p object.LibraryRegistrar, t *Tasks, kv *object.Library) {
 	http := HTTP()
 	p.RegisterLibrary(http)

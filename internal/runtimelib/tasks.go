@@ -9,8 +9,8 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// Tasks are the background tasks of one registry. They run until they end, until
-// the deadline of the call that started them, or until Close.
+// Tasks are the background tasks of one registry. A task runs until it ends, until the
+// deadline of the call that started it, or until Close.
 //
 // Tasks is safe for concurrent use.
 type Tasks struct {
@@ -25,10 +25,10 @@ type Tasks struct {
 	idle    chan struct{} // closed when none runs
 }
 
-// NewTasks returns Tasks that are open. Of them at most limit() run at once. failed is
-// called for tasks that an exception has ended, at a limited rate. inherited returns, for
-// the context of a call that starts a task, what the task's context has of the values
-// that this module puts there for a call, or nil. It must not keep the context.
+// NewTasks returns open Tasks, of which at most limit() run at the same time. failed is
+// called, at a limited rate, for tasks that ended with an exception. inherited receives
+// the context of a call that starts a task; it returns the values of this module that the
+// task's context takes over, or nil, and must not keep the context.
 func NewTasks(limit func() int, failed func(Failure), inherited func(context.Context) func(key any) any) *Tasks {
 	t := &Tasks{limit: limit, failures: reporter{report: failed}, inherited: inherited, idle: make(chan struct{})}
 	close(t.idle)
@@ -36,7 +36,7 @@ func NewTasks(limit func() int, failed func(Failure), inherited func(context.Con
 	return t
 }
 
-// Open lets tasks start, again after Close.
+// Open allows tasks to start again after Close.
 func (t *Tasks) Open() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,8 +49,8 @@ func (t *Tasks) Open() {
 // of its context within a few statements; Go code that it called may not.
 const closeGrace = 5 * time.Second
 
-// Close ends the running tasks through their contexts and waits for them, at
-// most closeGrace. No task starts until the next Open.
+// Close cancels the contexts of the running tasks and waits for the tasks, at most
+// closeGrace. No task starts until Open.
 func (t *Tasks) Close() error {
 	t.mu.Lock()
 	t.end()
@@ -65,7 +65,7 @@ func (t *Tasks) Close() error {
 	return nil
 }
 
-// Running returns how many tasks run.
+// Running returns the number of running tasks.
 func (t *Tasks) Running() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -73,7 +73,7 @@ func craftLog(t *testing.T, add func(b *wal.Batch, i uint64), logBytes, recordBy
 		if _, err := l.Append(&b, 0); err != nil {
 			t.Fatal(err)
 		}
-		b.Reset()
+		b = wal.Batch{}
 	}
 	if err := l.Sync(ctx, l.Tail()); err != nil {
 		t.Fatal(err)
