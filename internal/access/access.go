@@ -8,6 +8,7 @@
 //	dir.go      Dir: the folder of a file, and all operations in it
 //	identity*   owner and permissions of files
 //	mount*      files that are mounted by themselves
+//	publish.go  giving a finished file its name
 //	lock*       file locks
 //	errno_*     errors of the operating systems
 package access
