@@ -18,7 +18,7 @@ const (
 // pointKey is the key of the point rows: 12 bytes.
 func pointKey(i int) string { return fmt.Sprintf("key:%08d", i) }
 
-// text16 is a value of 16 bytes of its own memory.
+// text16 returns a new value of 16 bytes.
 func text16(i int) string { return fmt.Sprintf("value-%010d", i) }
 
 // scanKey is the key of the scan rows. Of n keys, a hundred share each group and

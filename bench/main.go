@@ -1,5 +1,5 @@
 // Command bench measures this library beside the stores that its users would
-// otherwise choose, in one process and by turns, and prints the result as
+// otherwise choose, alternating in one process, and prints the result as
 // Markdown. See README.md for how to read it.
 package main
 

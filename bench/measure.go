@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// subject is one store in a row that is measured by turns.
+// subject is one store in a row; the stores of a row alternate.
 type subject struct {
 	name string
 	run  func(n int) // does n operations

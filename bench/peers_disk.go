@@ -20,7 +20,7 @@ const (
 	openTimeout = time.Second
 )
 
-// openKV opens a file of this library in a registry of its own.
+// openKV opens a file of this library in a new registry.
 func openKV(path string, opts ...extlibs.Option) kvDisk {
 	return kvDisk{kvStore{must1(extlibs.NewRegistry(opts...).Open(background, path))}}
 }

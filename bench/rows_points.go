@@ -169,7 +169,7 @@ func points(s *suite, baseline string, all []contender, w workload, g int, value
 // do. They lie side by side, so that what is measured is how the store finds
 // them, not how we do. They are not the memory that the store was filled with,
 // and there are two sets of them that take turns: a store that kept the caller's
-// string would otherwise find it equal without a look at it, which happens to no
+// string would otherwise find it equal without comparing it, which happens to no
 // program that reads its keys from somewhere.
 func contiguousKeys(order []int) []string {
 	var b strings.Builder
@@ -184,7 +184,7 @@ func contiguousKeys(order []int) []string {
 	return keys
 }
 
-// ownKeys are keys with memory of their own, in their order.
+// ownKeys are copies of the keys, in order.
 func ownKeys(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {

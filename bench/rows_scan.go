@@ -203,7 +203,7 @@ func suffixKeys(s *suite, n int) {
 	}
 }
 
-// prefixFlat measures stores of all sizes by turns.
+// prefixFlat measures stores of all sizes, alternating between them.
 func prefixFlat(s *suite) {
 	var subjects []subject
 	name := func(n int) string { return fmt.Sprintf("%s, %d keys", ours, n) }

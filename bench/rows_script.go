@@ -94,7 +94,7 @@ type registrar struct{ library *object.Library }
 
 func (r *registrar) RegisterLibrary(l *object.Library) { r.library = l }
 
-// scriptStore is a default store of its own, as scripts see it.
+// scriptStore is a new default store, as scripts see it.
 func scriptStore() *object.Builtin {
 	var reg registrar
 	extlibs.NewRegistry().Register(&reg)

@@ -11,7 +11,7 @@ import (
 func spaceRows() []row {
 	return []row{
 		{"space/plain", "bytes per key of a million keys: key of 12 bytes, value of 16, no ttl", func(s *suite) { space(s, 0) }},
-		{"space/ttl", "the same, each key with a ttl of its own", func(s *suite) { space(s, time.Hour) }},
+		{"space/ttl", "the same, each key with a different ttl", func(s *suite) { space(s, time.Hour) }},
 	}
 }
 

@@ -16,7 +16,7 @@ type size struct {
 	million   int           // what the report calls a million
 	steps     []int         // sizes at which growth is measured
 	rounds    int           // turns of each store
-	fewRounds int           // turns where each needs a store of its own
+	fewRounds int           // rounds if each needs a new store
 	slice     time.Duration // one turn of one store in memory
 	diskSlice time.Duration // one turn of one store that waits for the disk
 }

@@ -30,7 +30,7 @@ var script = []line{
 	{`kv.default.set("session:abc", {"user": "bob"}, ttl=3600)`, "any value, for an hour"},
 	{`kv.default.get("session:abc", default={})`, "a copy of it"},
 	{`kv.default.ttl("session:abc")`, "the seconds it has left"},
-	{`kv.default.update("log", lambda l: l + ["hello"], default=[])`, "read, change and write in one step"},
+	{`kv.default.update("log", lambda l: l + ["hello"], default=[])`, "read, change and write atomically"},
 	{`kv.default.keys("s*")`, "the keys that match, sorted"},
 	{`kv.open(":memory:scratch").add("job:1", "mine")`, "a store in memory: true for the first who comes"},
 }

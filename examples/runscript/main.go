@@ -2,7 +2,7 @@
 //
 //	go run ./examples/runscript [-store PATH] [-allow DIR]... [-e SCRIPT]... FILE...
 //
-// Each script runs in an interpreter of its own, those of -e first; all share
+// Each script runs in a separate interpreter, those of -e first; all share
 // the stores. The default store is in memory, or the file that -store names.
 // -allow restricts kv.open to a folder. -allow and -e may be given several
 // times. A script that fails is told on standard error, the others still run,

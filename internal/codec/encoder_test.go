@@ -14,7 +14,7 @@ import (
 // part appends some parts and checks them.
 type part func(e *Encoder, b []byte) ([]byte, error)
 
-// scalar appends a part that has no size of its own.
+// scalar appends a scalar part.
 func scalar(raw []byte) part {
 	return func(e *Encoder, b []byte) ([]byte, error) {
 		b = append(b, raw...)

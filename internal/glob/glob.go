@@ -231,7 +231,7 @@ func tokenLen(s string) int {
 }
 
 // classLen is the length of the class that s starts with, all of s if it does
-// not end. In a range such as [a-z] no character has a meaning of its own.
+// not end. In a range such as [a-z] no character is special.
 func classLen(s string) int {
 	i := 1
 	if strings.HasPrefix(s[i:], "!") {

@@ -12,7 +12,7 @@ import (
 )
 
 const backgroundHelp = `background(name, handler, *args, **kwargs) -> promise
-Runs the function called handler ("function" or "library.function") in a goroutine of its own, in an
+Runs the function called handler ("function" or "library.function") in a new goroutine, in an
 environment with copies of this script's functions and imports, and of the arguments; the result is a
 copy too. With shared=True it runs in this script's own environment. promise.get() waits for the result,
 promise.wait() for the end. A task ends at the deadline of the script that started it.`

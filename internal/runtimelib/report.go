@@ -47,7 +47,7 @@ type reporter struct {
 	mu    sync.Mutex
 	timer *time.Timer // of the period; nil: none has begun
 	seen  int         // failures in the period
-	rest  Failure     // those that have not been reported
+	rest  Failure     // failures not reported yet
 	types map[string]int
 }
 
@@ -176,7 +176,7 @@ func valueless(message string) string {
 }
 
 // cleaned returns at most n bytes of a text, without what could act on a terminal or
-// begin a line of its own.
+// begin a new line.
 func cleaned(text string, n int) string {
 	if len(text) > n {
 		for n > 0 && !utf8.RuneStart(text[n]) {

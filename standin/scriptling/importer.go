@@ -158,7 +158,7 @@ func (im *importer) parent(outer *object.Dict, name, part string) *object.Dict {
 	return dict
 }
 
-// evaluate runs a script library in an environment of its own. The dict is
+// evaluate runs a script library in a new environment. The dict is
 // known before the script runs, so that libraries may import each other.
 func (im *importer) evaluate(name, source string) (*object.Dict, error) {
 	if module, ok := im.modules[name]; ok {

@@ -1,5 +1,5 @@
 // Package scripthost runs scripts for the example hosts as a host of scripts that it
-// does not trust has to: each interpreter has a first program of its own text, panics
+// does not trust has to: each interpreter has a first program with a different text, panics
 // are errors, and calls have a limit of depth.
 package scripthost
 

@@ -85,7 +85,7 @@ func (d *Dict) CreateIterator() *Iterator {
 	return d.iterate(func(p DictPair) Object { return p.Key })
 }
 
-// iterate walks the entries that exist now, leaving out those that are deleted
+// iterate walks the entries that exist now, without the entries that are deleted
 // before their turn.
 func (d *Dict) iterate(pick func(DictPair) Object) *Iterator {
 	keys := make([]string, 0, len(d.Pairs))

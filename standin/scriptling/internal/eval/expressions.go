@@ -251,7 +251,7 @@ func (f *frame) field(v object.Object, spec *format.Spec) (string, object.Object
 	return spec.Apply(value), nil
 }
 
-// comprehension evaluates in a scope of its own for the loop variables.
+// comprehension evaluates in a new scope for the loop variables.
 func (f *frame) comprehension(e *ast.Comp) object.Object {
 	c := &comprehension{f: f.within(object.NewEnclosedEnvironment(f.env)), e: e}
 	switch e.Kind {
