@@ -181,7 +181,7 @@ func (h *Handle) put(w shortWrite, key string, r *hashtable.Record) (done bool, 
 	}
 	if !s.Replace(r) { // which cannot panic
 		if done = h.putNew(w.st, &s, key, r); done {
-			h.flights.wrote("", key)
+			h.making.wrote("", key)
 		}
 		return done, nil
 	}
@@ -189,7 +189,7 @@ func (h *Handle) put(w shortWrite, key string, r *hashtable.Record) (done bool, 
 		h.counters.of(key).sets.Add(1)
 	}
 	s.Unlock()
-	h.flights.wrote("", key)
+	h.making.wrote("", key)
 	return true, nil
 }
 

@@ -23,29 +23,53 @@ import (
 //
 // A Handle is safe for concurrent use. All handles of one store share it.
 type Handle struct {
-	name     string // as it is shown
-	key      string // in the registry, where it is not the name: a URL with its password
-	store    Store
-	memory   *memory // the store, if it is one, for the short ways of backend_memory_ways.go
-	inMemory bool    // calls never wait
+	*openStore
+	store     Store   // all of the store, or the part that the view shows
+	memory    *memory // the fast path; nil if there is none
+	view      bool
+	prefix    string // of a view
+	prefixErr error  // why no key can be in the view
+}
+
+// openStore is an open store, which a Handle and all views of it share.
+type openStore struct {
+	name     string // as errors show it
+	backend  Store
+	whole    Store // the backend, which waits without the interpreter's lock
+	place    place
 	opts     options
+	updates  turns
+	making   singleflight // the values that get_or_set is computing
+	script   onceObject   // the store as scripts see it
+	counters counters
+	lifecycle
+}
 
-	isDefault atomic.Bool
-	closed    atomic.Bool                          // by the registry, which still has it as its default store
-	gone      chan struct{}                        // closed when the store is
-	closeErr  error                                // of closing it; set before gone is closed
-	shutOnce  sync.Once                            // see Registry.shut
-	orphaned  sync.Once                            // its closing has a goroutine that logs its error
-	remove    func(context.Context, *Handle) error // takes it out of the registry and closes it
-	current   func() *Handle                       // the registry's default store now
-	script    onceObject                           // the store as scripts see it; not of a view
-	counters  *counters
-	flights   flights // of the whole store
-	turns     turns   // of the whole store
+// place is where a store has its entries.
+type place uint8
 
-	whole     *Handle // the store that this is a view of; itself if it is none
-	prefix    string  // of a view
-	prefixErr error   // why no key can be in the view
+const (
+	inMemory place = iota
+	inFile         // which no other process has open
+	onServer       // whose entries other processes can change
+)
+
+// lifecycle is what the registry knows of an open store.
+type lifecycle struct {
+	owner     owner
+	key       string        // in the registry: the name, or a URL with its password
+	isDefault atomic.Bool   // it is the default store, or was until another one replaced it
+	closed    atomic.Bool   // by the registry, which still has it as its default store
+	gone      chan struct{} // closed when the store is
+	closeErr  error         // of closing it; set before gone is closed
+	shutOnce  sync.Once     // see Registry.shut
+	orphaned  sync.Once     // a goroutine waits to log the error of closing it
+}
+
+// owner is the registry that a store is open in, as far as handles know it.
+type owner interface {
+	Default() *Handle
+	closeNamed(ctx context.Context, h *Handle) error
 }
 
 // onceObject is an object for scripts that is made when the first of them asks.
@@ -72,10 +96,10 @@ func (h *Handle) Close() error { return inCall("close", h.close(context.Backgrou
 
 // close waits until ctx ends. The closing then goes on.
 func (h *Handle) close(ctx context.Context) error {
-	if h.whole != h || h.isDefault.Load() {
+	if h.view || h.isDefault.Load() {
 		return nil
 	}
-	if err := h.remove(ctx, h); err != nil {
+	if err := h.owner.closeNamed(ctx, h); err != nil {
 		return h.inStore("", err)
 	}
 	return nil
@@ -148,7 +172,7 @@ func (h *Handle) Pop(ctx context.Context, key string) (any, error) {
 // pop removes a key and returns its value, or ErrNotFound. A value that could not be
 // decoded within the limits stays.
 func (h *Handle) pop(ctx context.Context, key string) (Value, error) {
-	if !h.inMemory { // where a value may be that no limit of this host has seen
+	if h.place != inMemory { // the value can come from elsewhere, where this host's limits do not hold
 		e, err := h.load(ctx, key, NeedValue)
 		if err == nil {
 			err = h.checkDecoded(ctx, e.Value)
@@ -216,24 +240,22 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 // for the backend or the store is closed, they are those that the backend has no
 // part in.
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
-	h = h.whole
 	s := h.counters.sum()
-	if h.memory != nil {
-		s.Sets += h.memory.sets()
+	if b, ok := h.backend.(interface{ sets() int64 }); ok {
+		s.Sets += b.sets()
 	}
-	n, err := h.len(ctx)
+	n, err := h.whole.Len(ctx)
 	if err != nil {
-		return s, inCall("stats", err)
+		return s, inCall("stats", h.inStore("", err))
 	}
 	s.Keys = int64(n)
-	if b, ok := h.store.(StatsReporter); !ok {
-		s.Expired, s.Bytes, s.Commits, s.Buffered = -1, -1, -1, -1
-	} else {
-		t, err := blocking(ctx, h, func() (Stats, error) { return b.Stats(ctx) })
+	t := Stats{Expired: -1, Bytes: -1, Commits: -1, Buffered: -1}
+	if b, ok := h.backend.(StatsReporter); ok {
+		err = unlocked(ctx, func() (err error) { t, err = b.Stats(ctx); return err })
 		if err != nil {
 			return s, inCall("stats", h.inStore("", err))
 		}
-		s.Expired, s.Bytes, s.Commits, s.Buffered = t.Expired, t.Bytes, t.Commits, t.Buffered
 	}
+	s.Expired, s.Bytes, s.Commits, s.Buffered = t.Expired, t.Bytes, t.Commits, t.Buffered
 	return s, nil
 }

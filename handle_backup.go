@@ -19,8 +19,8 @@ import (
 // store is ErrCorrupt. A store that is not in a file, and a view, is
 // errors.ErrUnsupported.
 func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
-	b, ok := h.store.(Backuper)
-	if !ok {
+	b, ok := h.backend.(Backuper)
+	if !ok || h.view {
 		return inCall("backup", h.inStore("", h.noFile()))
 	}
 	if err := b.Backup(ctx, w); err != nil {
@@ -34,10 +34,10 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 // fails. A file that was there is replaced, unless a store is open in it: that is
 // ErrInUse.
 func (h *Handle) BackupFile(ctx context.Context, path string) error {
-	b, ok := h.store.(interface {
+	b, ok := h.backend.(interface {
 		backupFile(context.Context, access.Location) error
 	})
-	if !ok {
+	if !ok || h.view {
 		return inCall("backup", h.inStore("", h.noFile()))
 	}
 	loc, err := (*access.List)(nil).Locate(path)
@@ -55,8 +55,8 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 // file is replaced: its name stays, other hard links keep the old one. A store
 // that is not in a file, and a view, is errors.ErrUnsupported.
 func (h *Handle) Compact(ctx context.Context) error {
-	c, ok := h.store.(Compacter)
-	if !ok {
+	c, ok := h.backend.(Compacter)
+	if !ok || h.view {
 		return inCall("compact", h.inStore("", h.noFile()))
 	}
 	if err := c.Compact(ctx); err != nil {
@@ -67,7 +67,7 @@ func (h *Handle) Compact(ctx context.Context) error {
 
 // noFile says why there is nothing to copy or to compact.
 func (h *Handle) noFile() error {
-	if h.whole != h {
+	if h.view {
 		return kverr.Errorf(errors.ErrUnsupported, "a view is a part of a store and has no file of its own; call it on the store that the view is of")
 	}
 	return kverr.Errorf(errors.ErrUnsupported, "it is not in a file of this process, so there is nothing to copy or to compact")

@@ -12,8 +12,8 @@ func (h *Handle) inStore(key string, err error) error {
 	e := &storeError{store: h.name, key: key, err: kverr.WithoutPath(err)}
 	if errors.Is(err, ErrClosed) {
 		e.err, e.key = ErrClosed, ""
-		switch isDefault := h.whole.isDefault.Load(); {
-		case isDefault && h.current() == h.whole:
+		switch isDefault := h.isDefault.Load(); {
+		case isDefault && h.owner.Default().openStore == h.openStore:
 			return kverr.Errorf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
 		case isDefault:
 			e.format = "store %q is closed, another one is the default store now; ask the registry for it"

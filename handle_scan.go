@@ -174,7 +174,7 @@ func (h *Handle) scanOne(ctx context.Context, key, after string, need Need, each
 	if key <= after || h.checkKey(key) != nil {
 		return nil
 	}
-	e, err := h.loadRaw(ctx, key, need)
+	e, err := h.store.Load(ctx, key, need)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

@@ -7,94 +7,147 @@ import (
 	"time"
 )
 
-// flights are the calls of get_or_set under way in this process, by key.
-type flights struct {
+// singleflight is the calls of get_or_set that compute a value in this process, one for
+// each key. Other callers wait for the value.
+type singleflight struct {
 	mu      sync.Mutex
-	leader  map[string]*flight
+	calls   map[string]*computation
 	waiting atomic.Int64 // callers that wait for any of them
 }
 
-// flight is one call that runs its function while others wait for the value.
-type flight struct {
+// computation is a call that runs its function while other callers wait for the value.
+type computation struct {
 	done    chan struct{} // closed at the end, when value is set
 	value   Value         // none if the call failed
-	changed chan struct{} // closed when the key is written; guarded by flights.mu
+	changed chan struct{} // closed when the key is written; guarded by singleflight.mu
 }
 
-// flightPoll is how often a caller that waits for another one looks at a store that
-// other processes write to.
-const flightPoll = 100 * time.Millisecond
+// sharedPoll is how often a waiting caller looks at a store that other processes write
+// to.
+const sharedPoll = 100 * time.Millisecond
 
-// join returns the flight of a key, and whether the caller leads it.
-func (f *flights) join(key string) (*flight, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if fl := f.leader[key]; fl != nil {
-		return fl, false
+// start returns the computation for a key, and whether it is new. The caller that
+// started it calls finish.
+func (s *singleflight) start(key string) (c *computation, started bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.calls[key]; c != nil {
+		return c, false
 	}
-	if f.leader == nil {
-		f.leader = map[string]*flight{}
+	if s.calls == nil {
+		s.calls = map[string]*computation{}
 	}
-	fl := &flight{done: make(chan struct{}), changed: make(chan struct{})}
-	f.leader[key] = fl
-	return fl, true
+	c = &computation{done: make(chan struct{}), changed: make(chan struct{})}
+	s.calls[key] = c
+	return c, true
 }
 
-func (f *flights) land(key string, fl *flight) {
-	f.mu.Lock()
-	delete(f.leader, key)
-	f.mu.Unlock()
-	close(fl.done)
+func (s *singleflight) finish(key string, c *computation) {
+	s.mu.Lock()
+	delete(s.calls, key)
+	s.mu.Unlock()
+	close(c.done)
 }
 
-// watch returns a channel that is closed when the key of a flight is written from now
-// on. unwatch ends each watch.
-func (f *flights) watch(fl *flight) <-chan struct{} {
-	f.waiting.Add(1)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return fl.changed
+// watch returns a channel that is closed at the next write of the key. Each watch ends
+// with unwatch.
+func (s *singleflight) watch(c *computation) <-chan struct{} {
+	s.waiting.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.changed
 }
 
-func (f *flights) unwatch() { f.waiting.Add(-1) }
+func (s *singleflight) unwatch() { s.waiting.Add(-1) }
 
 // wrote wakes the callers that wait for a key, which has been written.
-func (f *flights) wrote(prefix, key string) {
-	if f.waiting.Load() == 0 {
+func (s *singleflight) wrote(prefix, key string) {
+	if s.waiting.Load() == 0 {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if fl := f.leader[prefix+key]; fl != nil {
-		close(fl.changed)
-		fl.changed = make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.calls[prefix+key]; c != nil {
+		close(c.changed)
+		c.changed = make(chan struct{})
 	}
 }
 
-// wait waits for the end of the flight, a write, or so long, where that is not 0.
-func (fl *flight) wait(ctx context.Context, changed <-chan struct{}, poll time.Duration) error {
-	var look <-chan time.Time
+// wait waits for the end of the computation or for a write, at most for poll if that is
+// not 0.
+func (c *computation) wait(ctx context.Context, changed <-chan struct{}, poll time.Duration) error {
+	var timeout <-chan time.Time
 	if poll > 0 {
 		timer := time.NewTimer(poll)
 		defer timer.Stop()
-		look = timer.C
+		timeout = timer.C
 	}
 	select {
-	case <-fl.done:
+	case <-c.done:
 	case <-changed:
-	case <-look:
+	case <-timeout:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	return nil
 }
 
-// result is the value of a flight that has ended well.
-func (fl *flight) result() Value {
+// result returns the value, or none if the computation has not ended or has failed.
+func (c *computation) result() Value {
 	select {
-	case <-fl.done:
-		return fl.value
+	case <-c.done:
+		return c.value
 	default:
 		return Value{}
 	}
+}
+
+// getOrSetOnce is getOrSet where of several callers at a time one runs fn. The others
+// wait, without the interpreter's lock, and get its value. If it fails, the next one
+// runs fn.
+func (h *Handle) getOrSetOnce(ctx context.Context, key string, ttl time.Duration, fn func(context.Context) (Value, error)) (Value, error) {
+	nested := ctx.Value(computingKey{}) != nil
+	inner := context.WithValue(ctx, computingKey{}, true)
+	run := func() (Value, error) {
+		return h.getOrSet(ctx, key, ttl, func() (Value, error) { return fn(inner) })
+	}
+	full := h.prefix + key
+	for {
+		e, err := h.load(ctx, key, NeedValue)
+		if err != ErrNotFound {
+			return e.Value, err
+		}
+		c, started := h.making.start(full)
+		switch {
+		case started:
+			defer h.making.finish(full, c)
+			c.value, err = run()
+			return c.value, err
+		case nested:
+			return run()
+		}
+		value, err := h.await(ctx, c, key)
+		if err != nil || !value.IsZero() {
+			return value, err
+		}
+	}
+}
+
+// await waits for the value of a key that another caller computes, or that anybody
+// stores. It returns none if that caller failed, or the key is absent again.
+func (h *Handle) await(ctx context.Context, c *computation, key string) (Value, error) {
+	changed := h.making.watch(c)
+	defer h.making.unwatch()
+	e, err := h.load(ctx, key, NeedValue) // it can have been stored before the watch
+	if err != ErrNotFound {
+		return e.Value, err
+	}
+	poll := time.Duration(0)
+	if h.place == onServer {
+		poll = sharedPoll
+	}
+	if err := unlocked(ctx, func() error { return c.wait(ctx, changed, poll) }); err != nil {
+		return Value{}, h.inStore(key, err)
+	}
+	return c.result(), nil
 }

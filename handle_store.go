@@ -6,7 +6,6 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -55,7 +54,7 @@ func (h *Handle) load(ctx context.Context, key string, need Need) (Entry, error)
 	if err := h.checkKey(key); err != nil {
 		return Entry{}, err
 	}
-	e, err := h.loadRaw(ctx, key, need)
+	e, err := h.store.Load(ctx, key, need)
 	switch {
 	case err == nil:
 		h.counters.of(key).hits.Add(1)
@@ -84,14 +83,7 @@ func (h *Handle) loadHeld(ctx context.Context, held *budget, keys []string, need
 			return nil, err
 		}
 	}
-	load := func() ([]Entry, error) { return h.store.LoadMany(ctx, keys, need) }
-	var entries []Entry
-	var err error
-	if len(keys) <= smallBatch {
-		entries, err = blocking(ctx, h, load)
-	} else {
-		entries, err = runBlocking(ctx, load)
-	}
+	entries, err := h.store.LoadMany(ctx, keys, need)
 	if err != nil {
 		return nil, h.inStore("", err)
 	}
@@ -110,7 +102,7 @@ func (h *Handle) apply(ctx context.Context, op Op) (Result, error) {
 	if err := h.checkOp(ctx, &op); err != nil {
 		return Result{}, err
 	}
-	r, err := h.applyRaw(ctx, op)
+	r, err := h.store.Apply(ctx, op)
 	if err != nil {
 		return Result{}, h.inStore(op.Key, err)
 	}
@@ -135,14 +127,7 @@ func (h *Handle) applyPage(ctx context.Context, ops []Op) ([]Result, error) {
 			return nil, err
 		}
 	}
-	apply := func() ([]Result, error) { return h.store.ApplyMany(ctx, ops) }
-	var results []Result
-	var err error
-	if isSmallBatch(ops) {
-		results, err = blocking(ctx, h, apply)
-	} else {
-		results, err = runBlocking(ctx, apply)
-	}
+	results, err := h.store.ApplyMany(ctx, ops)
 	if err != nil {
 		return nil, h.inStore("", err)
 	}
@@ -161,7 +146,7 @@ func (h *Handle) page(ctx context.Context, r Range) (Page, error) {
 	if r.Match != nil {
 		r.Match = m.selects
 	}
-	page, err := blocking(ctx, h, func() (Page, error) { return h.store.Scan(ctx, r) })
+	page, err := h.store.Scan(ctx, r)
 	if err == nil {
 		err = m.err()
 	}
@@ -172,7 +157,7 @@ func (h *Handle) page(ctx context.Context, r Range) (Page, error) {
 }
 
 func (h *Handle) len(ctx context.Context) (int, error) {
-	n, err := blocking(ctx, h, func() (int, error) { return h.store.Len(ctx) })
+	n, err := h.store.Len(ctx)
 	if err != nil {
 		return 0, h.inStore("", err)
 	}
@@ -180,43 +165,10 @@ func (h *Handle) len(ctx context.Context) (int, error) {
 }
 
 func (h *Handle) clear(ctx context.Context) error {
-	_, err := blocking(ctx, h, func() (any, error) { return nil, h.store.Clear(ctx) })
-	if err != nil {
+	if err := h.store.Clear(ctx); err != nil {
 		return h.inStore("", err)
 	}
 	return nil
-}
-
-// blocking runs a call of the backend that may wait. Where ctx is that of a
-// script, other threads of its interpreter run on meanwhile.
-// In memory a call waits only while somebody else has the locks that it needs, or has a
-// large batch on its way; finding out what the interpreter's lock is takes longer.
-func blocking[T any](ctx context.Context, h *Handle, call func() (T, error)) (v T, err error) {
-	if m := h.whole.memory; m != nil && !m.contended() {
-		return call()
-	}
-	return runBlocking(ctx, call)
-}
-
-func runBlocking[T any](ctx context.Context, call func() (T, error)) (v T, err error) {
-	object.RunBlocking(ctx, func() { v, err = call() })
-	return v, err
-}
-
-// loadRaw and applyRaw keep the calls in memory free of closures: a load never waits,
-// and an operation only where another one holds the lock of its key.
-func (h *Handle) loadRaw(ctx context.Context, key string, need Need) (Entry, error) {
-	if h.inMemory {
-		return h.store.Load(ctx, key, need)
-	}
-	return runBlocking(ctx, func() (Entry, error) { return h.store.Load(ctx, key, need) })
-}
-
-func (h *Handle) applyRaw(ctx context.Context, op Op) (Result, error) {
-	if h.inMemory {
-		return h.store.Apply(ctx, op)
-	}
-	return runBlocking(ctx, func() (Result, error) { return h.store.Apply(ctx, op) })
 }
 
 func (h *Handle) count(op *Op, r Result) {
@@ -226,7 +178,7 @@ func (h *Handle) count(op *Op, r Result) {
 		h.counters.of(op.Key).deletes.Add(1)
 	case op.Kind != OpExpire:
 		h.counters.of(op.Key).sets.Add(1)
-		h.whole.flights.wrote(h.prefix, op.Key)
+		h.making.wrote(h.prefix, op.Key)
 	}
 }
 

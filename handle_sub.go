@@ -16,11 +16,8 @@ import (
 // set meanwhile may stay; Count walks them; Close does nothing, and Stats are
 // those of the whole store. A view is cheap to make and need not be kept.
 func (h *Handle) Sub(prefix string) *Handle {
-	sub := &Handle{
-		name: h.name, inMemory: h.inMemory, opts: h.opts,
-		remove: h.remove, current: h.current, counters: h.counters, whole: h.whole, prefix: h.prefix + prefix, prefixErr: h.prefixErr,
-	}
-	sub.store = &subStore{whole: h.whole.store, prefix: sub.prefix}
+	sub := &Handle{openStore: h.openStore, view: true, prefix: h.prefix + prefix, prefixErr: h.prefixErr}
+	sub.store = &subStore{whole: h.whole, prefix: sub.prefix}
 	switch {
 	case !utf8.ValidString(prefix):
 		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view is not valid UTF-8")

@@ -78,13 +78,12 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 	defer func() { t.leave() }()
 	// An update in a function that another call runs does not queue: it might wait for
 	// the update that runs it.
-	queues := ctx.Value(nestingKey{}) == nil && ctx.Value(flyingKey{}) == nil
+	queues := ctx.Value(callbackKey{}) == nil && ctx.Value(computingKey{}) == nil
 	longest, lost, losses := time.Duration(0), 0, 0 // of the runs; how many in a row were in vain; turns that took too long
 	for range updateAttempts {
 		if queues && t == nil {
-			if t = h.whole.turns.join(h.prefix+key, lost >= updateEager, losses); t != nil {
-				wait := func() (any, error) { return nil, t.wait(ctx) }
-				if _, err := runBlocking(ctx, wait); err != nil {
+			if t = h.updates.join(h.prefix+key, lost >= updateEager, losses); t != nil {
+				if err := unlocked(ctx, func() error { return t.wait(ctx) }); err != nil {
 					return Value{}, h.inStore(key, err)
 				}
 				lost = 0
@@ -95,8 +94,7 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 			t, queues = nil, losses < turnLosses
 		}
 		if lost >= updateEager {
-			wait := func() (any, error) { return nil, backOff(ctx, min(lost, updateAttempts/4)) }
-			if _, err := runBlocking(ctx, wait); err != nil {
+			if err := backOff(ctx, lost); err != nil {
 				return Value{}, h.inStore(key, err)
 			}
 		}
@@ -122,16 +120,18 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 	return Value{}, h.inStore(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
 }
 
-// backOff waits a random time that grows with attempt.
+// backOff waits a random time that grows with attempt, up to a limit.
 func backOff(ctx context.Context, attempt int) error {
-	t := time.NewTimer(rand.N(time.Duration(attempt) * updateBackoff))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return unlocked(ctx, func() error {
+		t := time.NewTimer(rand.N(time.Duration(min(attempt, updateAttempts/4)) * updateBackoff))
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
 }
 
 // getOrSet returns the value of a key, or stores and returns what fn makes. Of
@@ -155,63 +155,6 @@ func (r Result) kept(added Value) Value {
 		return added
 	}
 	return r.Old
-}
-
-// flyingKey marks the context of a function that get_or_set runs. A call in it
-// waits for nobody: the one it would wait for may be the one that runs it, or one
-// that waits for that.
-type flyingKey struct{}
-
-// getOrSetOnce is getOrSet where one of several callers at a time runs fn. The
-// others wait, without the interpreter's lock, and get its value; where it failed
-// they try themselves.
-func (h *Handle) getOrSetOnce(ctx context.Context, key string, ttl time.Duration, fn func(context.Context) (Value, error)) (Value, error) {
-	flying := ctx.Value(flyingKey{}) != nil
-	inner := context.WithValue(ctx, flyingKey{}, true)
-	run := func() (Value, error) {
-		return h.getOrSet(ctx, key, ttl, func() (Value, error) { return fn(inner) })
-	}
-	for {
-		e, err := h.load(ctx, key, NeedValue)
-		if err != ErrNotFound {
-			return e.Value, err
-		}
-		full := h.prefix + key
-		fl, leads := h.whole.flights.join(full)
-		switch {
-		case leads:
-			defer h.whole.flights.land(full, fl)
-			fl.value, err = run()
-			return fl.value, err
-		case flying:
-			return run()
-		}
-		value, err := h.waitFor(ctx, fl, key)
-		if err != nil || !value.IsZero() {
-			return value, err
-		}
-	}
-}
-
-// waitFor waits for the value of a key that another caller is making, or that anybody
-// stores meanwhile. It returns none where the other caller failed, or the key came and
-// went.
-func (h *Handle) waitFor(ctx context.Context, fl *flight, key string) (Value, error) {
-	changed := h.whole.flights.watch(fl)
-	defer h.whole.flights.unwatch()
-	e, err := h.load(ctx, key, NeedValue) // it may have been stored before the watch
-	if err != ErrNotFound {
-		return e.Value, err
-	}
-	poll := time.Duration(0)
-	if _, isFile := h.whole.store.(*boltStore); !h.inMemory && !isFile {
-		poll = flightPoll // other processes store there
-	}
-	wait := func() (any, error) { return nil, fl.wait(ctx, changed, poll) }
-	if _, err := runBlocking(ctx, wait); err != nil {
-		return Value{}, h.inStore(key, err)
-	}
-	return fl.result(), nil
 }
 
 // CompareAndSwap stores value if the live value of key equals old, types
@@ -263,8 +206,7 @@ func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, erro
 	compared := false
 	for attempt := range updateAttempts {
 		if attempt >= updateEager {
-			wait := func() (any, error) { return nil, backOff(ctx, min(attempt, updateAttempts/4)) }
-			if _, err := runBlocking(ctx, wait); err != nil {
+			if err := backOff(ctx, attempt); err != nil {
 				return false, h.inStore(op.Key, err)
 			}
 		}

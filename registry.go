@@ -91,9 +91,15 @@ func (r *Registry) makeDefaultLocked(h *Handle) (old *Handle) {
 }
 
 func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
-	m, inMemory := s.(*memory)
-	h := &Handle{name: name, key: name, store: s, memory: m, inMemory: inMemory, opts: opts, counters: &counters{}, gone: make(chan struct{}), remove: r.closeNamed, current: r.Default}
-	h.whole = h
+	o := &openStore{name: name, backend: s, whole: waiting{s}, place: onServer, opts: opts, lifecycle: lifecycle{owner: r, key: name, gone: make(chan struct{})}}
+	h := &Handle{openStore: o}
+	switch s := s.(type) {
+	case *memory:
+		o.place, o.whole, h.memory = inMemory, waitingMemory{s}, s
+	case *boltStore:
+		o.place = inFile
+	}
+	h.store = o.whole
 	return h
 }
 

@@ -85,7 +85,7 @@ func (r *Registry) retireLocked(h *Handle) {
 // file waits for it.
 func (r *Registry) shut(ctx context.Context, h *Handle) error {
 	h.shutOnce.Do(func() {
-		if h.inMemory {
+		if h.place == inMemory {
 			r.closeStore(h)
 		} else {
 			go r.closeStore(h)
@@ -117,5 +117,5 @@ func (r *Registry) closeStore(h *Handle) {
 		r.mu.Unlock()
 		close(h.gone)
 	}()
-	h.closeErr = h.store.Close()
+	h.closeErr = h.backend.Close()
 }

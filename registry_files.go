@@ -73,7 +73,7 @@ func (r *Registry) claim(o *opening, info os.FileInfo) error {
 	}
 	stores := append(r.openHandlesLocked(), slices.Collect(maps.Keys(r.closing))...)
 	for _, h := range stores {
-		if s, ok := h.store.(*boltStore); ok && s.HoldsFile(info) {
+		if s, ok := h.backend.(*boltStore); ok && s.HoldsFile(info) {
 			return errOpenHere
 		}
 	}
@@ -157,7 +157,7 @@ func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statE
 			}
 		}
 		for h := range r.closing {
-			if _, isFile := h.store.(*boltStore); isFile && (h.key == q.loc.Path || info != nil && h.holds(info)) {
+			if _, isFile := h.backend.(*boltStore); isFile && (h.key == q.loc.Path || info != nil && h.holds(info)) {
 				return foundFile{closing: h}, true, nil
 			}
 		}
@@ -180,11 +180,11 @@ func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statE
 // locked.
 func (r *Registry) openHandlesLocked() []*Handle {
 	var open []*Handle
-	if h := r.currentOpen(); h != nil && !h.inMemory {
+	if h := r.currentOpen(); h != nil && h.place != inMemory {
 		open = append(open, h)
 	}
 	for _, h := range r.stores {
-		if !h.inMemory {
+		if h.place != inMemory {
 			open = append(open, h)
 		}
 	}
@@ -203,7 +203,7 @@ func holderOf(open []*Handle, path string, info os.FileInfo) *Handle {
 }
 
 func (h *Handle) holds(info os.FileInfo) bool {
-	s, ok := h.store.(FileHolder)
+	s, ok := h.backend.(FileHolder)
 	return ok && s.HoldsFile(info)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"github.com/paularlott/scriptling/evaliface"
 	"github.com/paularlott/scriptling/evaluator"
@@ -20,15 +19,15 @@ func callBack(ctx context.Context, fn object.Object, takes string, args ...objec
 	if eval == nil {
 		return nil, kverr.Errorf(ErrType, "fn needs an interpreter to run in, and this call came without one")
 	}
-	mark := &callbackMark{waitsForNone: ctx.Value(flyingKey{}) != nil}
-	if outer, ok := ctx.Value(nestingKey{}).(*callbackMark); ok {
+	mark := &callbackMark{computing: ctx.Value(computingKey{}) != nil}
+	if outer, ok := ctx.Value(callbackKey{}).(*callbackMark); ok {
 		mark.nesting = outer.nesting + 1
 	}
 	if mark.nesting == maxNesting {
 		return nil, kverr.Errorf(errNesting, "functions that stores call are nested more than %d deep; does fn make the call that runs it?", maxNesting)
 	}
 	defer mark.ended.Store(true)
-	ctx = context.WithValue(ctx, nestingKey{}, mark)
+	ctx = context.WithValue(ctx, callbackKey{}, mark)
 	switch result := eval.CallObjectFunction(ctx, fn, args, nil, evaluator.GetEnvFromContext(ctx)).(type) {
 	case *object.Error:
 		// A call of fn that does not fit it has no line yet: it failed before
@@ -74,32 +73,3 @@ const (
 // host's stack far more than a call between scripts does, and each wait below
 // many of them costs more than the one before.
 const maxNesting = 32
-
-// nestingKey is where the context of a callback holds its callbackMark.
-type nestingKey struct{}
-
-// callbackMark is what is known of a callback inside it.
-type callbackMark struct {
-	nesting      int  // callbacks that it stands in
-	waitsForNone bool // see flyingKey
-	ended        atomic.Bool
-}
-
-// inheritedByTask returns what a task that is started in a call with ctx keeps of the
-// marks of that call: nothing but that of flyingKey, while the callback runs that the
-// call stands in. Its caller may wait for the task, and others for the caller.
-func inheritedByTask(ctx context.Context) func(key any) any {
-	mark, ok := ctx.Value(nestingKey{}).(*callbackMark)
-	if !ok || !mark.waitsForNone {
-		mark, ok = ctx.Value(flyingKey{}).(*callbackMark) // of a task that was started so
-	}
-	if !ok || !mark.waitsForNone {
-		return nil
-	}
-	return func(key any) any {
-		if key == (flyingKey{}) && !mark.ended.Load() {
-			return mark
-		}
-		return nil
-	}
-}

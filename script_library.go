@@ -84,11 +84,12 @@ func misplacedCalls() map[string]*object.Builtin {
 
 // openFromScript lets other threads of the interpreter run while a file is
 // opened.
-func (r *Registry) openFromScript(ctx context.Context, name string, a *access.List) (*Handle, error) {
+func (r *Registry) openFromScript(ctx context.Context, name string, a *access.List) (h *Handle, err error) {
 	if isMemoryName(name) {
 		return r.open(ctx, name, a, true)
 	}
-	return runBlocking(ctx, func() (*Handle, error) { return r.open(ctx, name, a, true) })
+	err = unlocked(ctx, func() error { h, err = r.open(ctx, name, a, true); return err })
+	return h, err
 }
 
 // newStoreObject makes the object that scripts see as a store, by the name that they
@@ -109,8 +110,8 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 			if err != nil {
 				return toScript(c.name, err)
 			}
-			if c.name == "sub" { // its view goes by the same name
-				ctx = context.WithValue(ctx, givenNameKey{}, name)
+			if c.name == "sub" {
+				ctx = context.WithValue(ctx, subOfKey{}, subOf{name, store})
 			}
 			for {
 				h := store()
@@ -144,30 +145,28 @@ func (h *Handle) scriptObject() *object.Builtin {
 	})
 }
 
-// givenNameKey is where the context of a call that makes a view holds the name by
-// which the script knows the store.
-type givenNameKey struct{}
+// subOfKey is where the context of the call sub holds the store that it is made on.
+type subOfKey struct{}
 
-// subObject is a view of h as scripts see it. One of the default store follows a
-// later Init, as kv.default does.
-func (h *Handle) subObject(ctx context.Context, prefix string) (*object.Builtin, error) {
-	name, ok := ctx.Value(givenNameKey{}).(string)
-	if !ok {
-		name = h.name
-	}
+type subOf struct {
+	name  string
+	store func() *Handle
+}
+
+// subObject makes a view of h as scripts see it. It goes by the store's name. A view of
+// the default store follows a later Init, as kv.default does.
+func subObject(ctx context.Context, h *Handle, prefix string) (*object.Builtin, error) {
 	sub := h.Sub(prefix)
 	if sub.prefixErr != nil {
 		return nil, sub.prefixErr
 	}
-	if !h.whole.isDefault.Load() {
-		return newStoreObject(name, func() *Handle { return sub }), nil
-	}
+	of := ctx.Value(subOfKey{}).(subOf)
 	var view atomic.Pointer[Handle]
 	view.Store(sub)
-	return newStoreObject(name, func() *Handle {
+	return newStoreObject(of.name, func() *Handle {
 		sub := view.Load()
-		if now := h.current(); sub.whole != now {
-			sub = now.Sub(sub.prefix)
+		if now := of.store(); now.openStore != sub.openStore {
+			sub = now.Sub(prefix)
 			view.Store(sub)
 		}
 		return sub

@@ -270,8 +270,7 @@ func callClear(ctx context.Context, h *Handle, _ arguments) (object.Object, erro
 }
 
 func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, error) {
-	_, err := blocking(ctx, h, func() (any, error) { return nil, h.close(ctx) })
-	return none, err
+	return none, unlocked(ctx, func() error { return h.close(ctx) })
 }
 
 func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
@@ -413,5 +412,5 @@ func callSub(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	if err != nil {
 		return nil, err
 	}
-	return h.subObject(ctx, prefix)
+	return subObject(ctx, h, prefix)
 }
