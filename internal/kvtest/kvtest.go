@@ -1,0 +1,155 @@
+// Package kvtest holds what the tests of all packages share: seeds that repeat a
+// failure, the tiers of tests, and folders for what a failed test leaves.
+//
+// Environment variables control it, because child processes inherit them:
+//
+//	KV_SEED=N        repeats the random choices of a run that printed this seed
+//	KV_NIGHTLY=1     also runs what takes hours: all cases instead of a sample
+//	KV_KEEP=FOLDER   is where failed states are kept; otherwise the folder for temporary files
+package kvtest
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+const (
+	seedVariable    = "KV_SEED"
+	nightlyVariable = "KV_NIGHTLY"
+	keepVariable    = "KV_KEEP"
+)
+
+// given returns the seed of KV_SEED, if it is set.
+var given = sync.OnceValues(func() (seed uint64, ok bool) {
+	text := os.Getenv(seedVariable)
+	if text == "" {
+		return 0, false
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("%s=%q is not an unsigned integer", seedVariable, text))
+	}
+	return seed, true
+})
+
+// drawn holds the seeds of the running tests: testing.TB -> uint64.
+var drawn sync.Map
+
+// Seed returns the seed of the test's random choices: the same in all calls of one test,
+// another one in each run of it, unless KV_SEED is set. It logs how to repeat the choices;
+// a failed test shows the log.
+func Seed(t testing.TB) uint64 {
+	t.Helper()
+	n, ok := given()
+	if !ok {
+		n = rand.Uint64()
+	}
+	if before, loaded := drawn.LoadOrStore(t, n); loaded {
+		n = before.(uint64)
+	} else {
+		t.Cleanup(func() { drawn.Delete(t) })
+		t.Logf("to repeat the random choices: %s=%d", seedVariable, n)
+	}
+	return n ^ hash(t.Name())
+}
+
+// Rand returns a source of the test's random choices. Sources of different streams differ;
+// each goroutine needs its own.
+func Rand(t testing.TB, stream ...uint64) *rand.Rand {
+	t.Helper()
+	return source(Seed(t), stream)
+}
+
+func source(seed uint64, stream []uint64) *rand.Rand {
+	n := uint64(0)
+	for _, s := range stream {
+		n = n*1_000_003 + s + 1
+	}
+	return rand.New(rand.NewPCG(seed, n))
+}
+
+func hash(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64()
+}
+
+var streams struct {
+	sync.Mutex
+	made map[string]uint64
+}
+
+// ProcessRand returns a source for a process that a test started with ChildSeed. Each call with the same name returns a source with another stream.
+func ProcessRand(name string) *rand.Rand {
+	streams.Lock()
+	defer streams.Unlock()
+	if streams.made == nil {
+		streams.made = map[string]uint64{}
+	}
+	streams.made[name]++
+	seed, ok := given()
+	if !ok {
+		seed = rand.Uint64()
+	}
+	return source(seed^hash(name), []uint64{streams.made[name]})
+}
+
+// ChildSeed returns the environment variable that gives a child process its seed.
+func ChildSeed(r *rand.Rand) string {
+	return fmt.Sprintf("%s=%d", seedVariable, r.Uint64())
+}
+
+// Nightly reports whether tests try all cases where they otherwise try a sample.
+func Nightly() bool { return os.Getenv(nightlyVariable) != "" }
+
+// Sized returns how many cases a test tries: with -short, in a full run, and with
+// KV_NIGHTLY.
+func Sized(short, full, nightly int) int {
+	switch {
+	case testing.Short():
+		return short
+	case Nightly():
+		return nightly
+	}
+	return full
+}
+
+// tempDir is the folder for temporary files before Run changes it.
+var tempDir = os.TempDir()
+
+// Keep returns a new folder for the state that made a test fail. It outlives the test.
+func Keep(t testing.TB) (dir string, err error) {
+	parent := os.Getenv(keepVariable)
+	if parent == "" {
+		parent = tempDir
+	}
+	return os.MkdirTemp(parent, "kv-failed-*")
+}
+
+// Run runs the tests of a package whose stores are in files. Parallel tests wait for
+// the disk and not for a processor, so more of them run at once. With -short, files are
+// in memory where the system has a folder for that. Warnings of stores are discarded
+// without -v: most tests cause them on purpose.
+func Run(m *testing.M) (status int) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set("16")
+	}
+	if !testing.Verbose() {
+		slog.SetDefault(slog.New(slog.DiscardHandler))
+	}
+	if testing.Short() && os.Getenv("TMPDIR") == "" {
+		if dir, err := os.MkdirTemp("/dev/shm", "kv-tests-*"); err == nil {
+			defer os.RemoveAll(dir)
+			os.Setenv("TMPDIR", dir)
+		}
+	}
+	return m.Run()
+}
