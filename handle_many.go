@@ -62,11 +62,7 @@ func (h *Handle) deleteMany(ctx context.Context, keys []string) (int, error) {
 }
 
 func (h *Handle) deleteKeys(ctx context.Context, keys []string, apply func(context.Context, []Op) ([]Result, error)) (int, error) {
-	ops := make([]Op, len(keys))
-	for i, key := range keys {
-		ops[i] = Op{Kind: OpDelete, Key: key}
-	}
-	results, err := apply(ctx, ops)
+	results, err := apply(ctx, deletions(keys))
 	n := 0
 	for _, r := range results {
 		if r.Applied {
@@ -74,4 +70,12 @@ func (h *Handle) deleteKeys(ctx context.Context, keys []string, apply func(conte
 		}
 	}
 	return n, err
+}
+
+func deletions(keys []string) []Op {
+	ops := make([]Op, len(keys))
+	for i, key := range keys {
+		ops[i] = Op{Kind: OpDelete, Key: key}
+	}
+	return ops
 }

@@ -16,14 +16,22 @@ type ListOptions struct {
 	After   string // only keys behind this one
 }
 
-func (o ListOptions) compile() (*glob.Pattern, error) {
+// selection is the keys that a call selects.
+type selection struct {
+	*glob.Pattern
+	limit int // 0: all
+	after string
+}
+
+func (o ListOptions) compile() (s selection, err error) {
+	s = selection{&glob.Pattern{}, o.Limit, o.After}
 	if o.Limit < 0 {
-		return nil, kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", o.Limit)
+		return s, kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", o.Limit)
 	}
-	if o.Pattern == "" {
-		return &glob.Pattern{}, nil
+	if o.Pattern != "" {
+		s.Pattern, err = glob.Compile(o.Pattern)
 	}
-	return glob.Compile(o.Pattern)
+	return s, err
 }
 
 // Item is a key with its decoded value.
@@ -35,12 +43,12 @@ type Item struct {
 // Keys returns the live keys that o selects, sorted by their bytes. More than
 // MaxOperationBytes of them is ErrTooLarge: page with Limit and After, or use All.
 func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
-	p, err := o.compile()
+	s, err := o.compile()
 	if err != nil {
 		return nil, inCall("keys", err)
 	}
 	var keys []string
-	err = h.collect(ctx, p, o.Limit, o.After, 0, func() { keys = nil }, func(e Entry) error {
+	err = h.collect(ctx, s, 0, func() { keys = nil }, func(e Entry) error {
 		keys = append(keys, e.Key)
 		return nil
 	})
@@ -53,12 +61,12 @@ func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 // Items returns the live keys that o selects with their values, sorted by key and
 // bounded as those of Keys.
 func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
-	p, err := o.compile()
+	s, err := o.compile()
 	if err != nil {
 		return nil, inCall("items", err)
 	}
 	var items []Item
-	err = h.collect(ctx, p, o.Limit, o.After, NeedValue, func() { items = nil }, func(e Entry) error {
+	err = h.collect(ctx, s, NeedValue, func() { items = nil }, func(e Entry) error {
 		v, err := h.decodeCounted(ctx, e.Key, e.Value)
 		if err != nil {
 			return err
@@ -75,11 +83,11 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 // Count returns the number of live keys that pattern selects, page by page. "" and
 // "*" are all of them: a store, but not a view, knows their number without a walk.
 func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
-	p, err := ListOptions{Pattern: pattern}.compile()
+	s, err := ListOptions{Pattern: pattern}.compile()
 	if err != nil {
 		return 0, inCall("count", err)
 	}
-	n, err := h.countMatching(ctx, p)
+	n, err := h.count(ctx, s)
 	return n, inCall("count", err)
 }
 
@@ -89,18 +97,23 @@ func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 // there all the time comes exactly once. An error comes last, with no Item.
 func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		p, err := o.compile()
-		if err == nil {
-			err = h.walk(ctx, p, o.Limit, o.After, NeedValue, func(e Entry) (bool, error) {
-				v, err := h.decode(ctx, e.Key, e.Value)
-				if err != nil {
-					return false, err
-				}
-				return yield(Item{e.Key, v}, nil), nil
-			})
-		}
+		s, err := o.compile()
 		if err != nil {
 			yield(Item{}, inCall("all", err))
+			return
+		}
+		for e, err := range h.entries(ctx, s, NeedValue) {
+			item := Item{Key: e.Key}
+			if err == nil {
+				item.Value, err = h.decode(ctx, e.Key, e.Value)
+			}
+			if err != nil {
+				yield(Item{}, inCall("all", err))
+				return
+			}
+			if !yield(item, nil) {
+				return
+			}
 		}
 	}
 }
@@ -117,52 +130,105 @@ func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error
 	return n, inCall("delete_matching", err)
 }
 
-// scan calls each for the live entries that a pattern selects, in order, at
-// most limit of them where limit is more than 0. Where the store is cleared
-// between two pages it calls restart and begins again, so that nobody sees half
-// of what was there.
-func (h *Handle) scan(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
-	if p.Exact {
-		return h.scanOne(ctx, p.Prefix, after, need, each)
-	}
-	r := Range{Prefix: p.Prefix, After: after, Match: p.Match, Need: need, Limit: limit}
-	epoch, found := uint64(0), 0
-	for {
-		page, err := h.page(ctx, r)
-		if err != nil {
-			return err
-		}
-		if r.After != after && page.Epoch != epoch {
-			restart()
-			r.After, r.Limit, found = after, limit, 0
-			continue
-		}
-		epoch = page.Epoch
-		for _, e := range page.Entries {
-			if err := each(e); err != nil {
-				return err
+// pages returns the pages of a range, read with scan, up to r.Limit entries. After an
+// error there are no more.
+func pages(ctx context.Context, r Range, scan func(context.Context, Range) (Page, error)) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) {
+		for {
+			page, err := scan(ctx, r)
+			n := len(page.Entries)
+			last := !page.More || r.Limit > 0 && n >= r.Limit
+			if last && r.Limit > 0 {
+				page.Entries = page.Entries[:min(n, r.Limit)]
 			}
-		}
-		found += len(page.Entries)
-		if !page.More || (limit > 0 && found >= limit) {
-			return nil
-		}
-		r.After = page.Next
-		if limit > 0 {
-			r.Limit = limit - found
+			if !yield(page, err) || err != nil || last {
+				return
+			}
+			r.After = page.Next
+			if r.Limit > 0 {
+				r.Limit -= n
+			}
 		}
 	}
 }
 
-// collect is scan for callers that keep what they get, values decoded: it counts what
-// they hold.
-func (h *Handle) collect(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, restart func(), each func(Entry) error) error {
-	held := newBudget(ctx, h.opts.maxOperationBytes)
-	again := func() {
-		held = newBudget(ctx, h.opts.maxOperationBytes)
-		restart()
+// pages returns the live entries that s selects, in order. A key that exists all the
+// time comes once.
+func (h *Handle) pages(ctx context.Context, s selection, need Need) iter.Seq2[Page, error] {
+	r := Range{Prefix: s.Prefix, After: s.after, Match: s.Match, Need: need, Limit: s.limit}
+	if s.Exact {
+		return pages(ctx, r, h.exactPage)
 	}
-	return h.scan(ctx, p, limit, after, need, again, func(e Entry) error {
+	return pages(ctx, r, h.page)
+}
+
+// exactPage returns the page of a range that is the key r.Prefix alone.
+func (h *Handle) exactPage(ctx context.Context, r Range) (Page, error) {
+	if r.Prefix <= r.After || h.checkKey(r.Prefix) != nil {
+		return Page{}, nil
+	}
+	e, err := h.store.Load(ctx, r.Prefix, r.Need)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Page{}, nil
+	case err != nil:
+		return Page{}, h.inStore(r.Prefix, err)
+	}
+	return Page{Entries: []Entry{e}}, nil
+}
+
+// entries returns the entries of pages one by one.
+func (h *Handle) entries(ctx context.Context, s selection, need Need) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for page, err := range h.pages(ctx, s, need) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, e := range page.Entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// scan calls begin, then each for the live entries that s selects, in order. If the
+// store is cleared between two pages it starts over, so that no caller gets a part of
+// the former keys.
+func (h *Handle) scan(ctx context.Context, s selection, need Need, begin func(), each func(Entry) error) error {
+restart:
+	for {
+		begin()
+		epoch, first := uint64(0), true
+		for page, err := range h.pages(ctx, s, need) {
+			switch {
+			case err != nil:
+				return err
+			case first:
+				epoch, first = page.Epoch, false
+			case page.Epoch != epoch:
+				continue restart
+			}
+			for _, e := range page.Entries {
+				if err := each(e); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// collect is scan for callers that keep what they get, values decoded: it counts the
+// memory.
+func (h *Handle) collect(ctx context.Context, s selection, need Need, begin func(), each func(Entry) error) error {
+	var held budget
+	return h.scan(ctx, s, need, func() {
+		held = newBudget(ctx, h.opts.maxOperationBytes)
+		begin()
+	}, func(e Entry) error {
 		if err := held.takeEntry(&e, need); err != nil {
 			return h.inStore(damagedKey(e.Key, err), err)
 		}
@@ -170,55 +236,13 @@ func (h *Handle) collect(ctx context.Context, p *glob.Pattern, limit int, after 
 	})
 }
 
-func (h *Handle) scanOne(ctx context.Context, key, after string, need Need, each func(Entry) error) error {
-	if key <= after || h.checkKey(key) != nil {
-		return nil
-	}
-	e, err := h.store.Load(ctx, key, need)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return h.inStore(key, err)
-	}
-	return each(e)
-}
-
-// countMatching counts the live keys that a pattern selects.
-func (h *Handle) countMatching(ctx context.Context, p *glob.Pattern) (int, error) {
-	if p.All() {
+// count returns the number of live keys that s selects.
+func (h *Handle) count(ctx context.Context, s selection) (n int, err error) {
+	if s.All() {
 		return h.len(ctx)
 	}
-	n := 0
-	err := h.scan(ctx, p, 0, "", 0, func() { n = 0 }, func(Entry) error { n++; return nil })
+	err = h.scan(ctx, s, 0, func() { n = 0 }, func(Entry) error { n++; return nil })
 	return n, err
-}
-
-// walk calls each for the live entries that a pattern selects, in order, page by
-// page, until it says no. A key that is there all the time comes once.
-func (h *Handle) walk(ctx context.Context, p *glob.Pattern, limit int, after string, need Need, each func(Entry) (more bool, err error)) error {
-	if p.Exact {
-		return h.scanOne(ctx, p.Prefix, after, need, func(e Entry) error { _, err := each(e); return err })
-	}
-	r := Range{Prefix: p.Prefix, After: after, Match: p.Match, Need: need, Limit: limit}
-	for {
-		page, err := h.page(ctx, r)
-		if err != nil {
-			return err
-		}
-		for i, e := range page.Entries {
-			if more, err := each(e); err != nil || !more || limit > 0 && i+1 == r.Limit {
-				return err
-			}
-		}
-		if !page.More {
-			return nil
-		}
-		r.After = page.Next
-		if limit > 0 {
-			r.Limit -= len(page.Entries)
-		}
-	}
 }
 
 // removalPattern compiles a pattern whose keys are removed. An empty one selects
@@ -232,26 +256,29 @@ func removalPattern(pattern string) (*glob.Pattern, error) {
 
 // deleteMatching removes the keys that a pattern selects, page by page.
 func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted int, err error) {
-	if p.Exact {
+	if p.Exact { // also an entry that cannot be read
 		if h.checkKey(p.Prefix) != nil {
 			return 0, nil
 		}
 		return h.deleteKeys(ctx, []string{p.Prefix}, h.applyPage)
 	}
-	for r := (Range{Prefix: p.Prefix, Match: p.Match}); ; {
-		page, err := h.page(ctx, r)
+	for page, err := range h.pages(ctx, selection{Pattern: p}, 0) {
 		if err != nil {
 			return deleted, err
 		}
-		keys := make([]string, len(page.Entries))
-		for i, e := range page.Entries {
-			keys[i] = e.Key
-		}
-		n, err := h.deleteKeys(ctx, keys, h.applyPage)
+		n, err := h.deleteKeys(ctx, page.keys(), h.applyPage)
 		deleted += n
-		if err != nil || !page.More {
+		if err != nil {
 			return deleted, err
 		}
-		r.After = page.Next
 	}
+	return deleted, nil
+}
+
+func (p *Page) keys() []string {
+	keys := make([]string, len(p.Entries))
+	for i, e := range p.Entries {
+		keys[i] = e.Key
+	}
+	return keys
 }

@@ -106,7 +106,7 @@ func (h *Handle) apply(ctx context.Context, op Op) (Result, error) {
 	if err != nil {
 		return Result{}, h.inStore(op.Key, err)
 	}
-	h.count(&op, r)
+	h.tally(&op, r)
 	return r, nil
 }
 
@@ -132,7 +132,7 @@ func (h *Handle) applyPage(ctx context.Context, ops []Op) ([]Result, error) {
 		return nil, h.inStore("", err)
 	}
 	for i, r := range results {
-		h.count(&ops[i], r)
+		h.tally(&ops[i], r)
 	}
 	return results, nil
 }
@@ -171,7 +171,8 @@ func (h *Handle) clear(ctx context.Context) error {
 	return nil
 }
 
-func (h *Handle) count(op *Op, r Result) {
+// tally counts an operation that has been carried out.
+func (h *Handle) tally(op *Op, r Result) {
 	switch {
 	case !r.Applied:
 	case op.Kind == OpDelete, op.Kind == OpDeleteIf:

@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"unicode/utf8"
@@ -70,7 +71,7 @@ func (s *subStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 }
 
 func (s *subStore) Scan(ctx context.Context, r Range) (Page, error) {
-	r.Prefix, r.After = s.prefix+r.Prefix, s.prefix+r.After // behind the prefix itself
+	r.Prefix, r.After = s.prefix+r.Prefix, s.prefix+r.After // after the prefix itself
 	if match := r.Match; match != nil {
 		r.Match = func(key string) bool { return match(key[len(s.prefix):]) }
 	}
@@ -89,30 +90,22 @@ func (s *subStore) Len(ctx context.Context) (n int, err error) {
 
 func (s *subStore) Clear(ctx context.Context) error {
 	return s.pages(ctx, func(page Page) error {
-		ops := make([]Op, len(page.Entries))
-		for i, e := range page.Entries {
-			ops[i] = Op{Kind: OpDelete, Key: e.Key}
-		}
-		_, err := s.ApplyMany(ctx, ops)
+		_, err := s.ApplyMany(ctx, deletions(page.keys()))
 		return err
 	})
 }
 
 // pages calls each for the pages of all keys.
 func (s *subStore) pages(ctx context.Context, each func(Page) error) error {
-	for r := (Range{}); ; {
-		if err := ctx.Err(); err != nil {
+	for page, err := range pages(ctx, Range{}, s.Scan) {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
-		page, err := s.Scan(ctx, r)
-		if err != nil {
+		if err := each(page); err != nil {
 			return err
 		}
-		if err := each(page); err != nil || !page.More {
-			return err
-		}
-		r.After = page.Next
 	}
+	return nil
 }
 
 func (s *subStore) Close() error { return nil }

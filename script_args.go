@@ -211,23 +211,23 @@ func (r *reader) callable(i int) (fn object.Object) {
 }
 
 // pageArgs takes pattern, limit and after.
-func pageArgs(a arguments) (p *glob.Pattern, limit int, after string, err error) {
-	if p, err = patternArg(a.at(0)); err != nil {
-		return nil, 0, "", err
+func pageArgs(a arguments) (s selection, err error) {
+	if s.Pattern, err = patternArg(a.at(0)); err != nil {
+		return s, err
 	}
 	switch o := a.at(1).(type) {
 	case nil:
 	case *object.Integer:
 		i := o.IntValue()
 		if i < 0 {
-			return nil, 0, "", kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", i)
+			return s, kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", i)
 		}
-		limit = int(min(i, math.MaxInt))
+		s.limit = int(min(i, math.MaxInt))
 	default:
-		return nil, 0, "", kverr.Errorf(ErrType, "limit must be an int, not %s", typeName(o))
+		return s, kverr.Errorf(ErrType, "limit must be an int, not %s", typeName(o))
 	}
-	after, err = textArg("after", a.at(2), "")
-	return p, limit, after, err
+	s.after, err = textArg("after", a.at(2), "")
+	return s, err
 }
 
 func patternArg(o object.Object) (*glob.Pattern, error) {

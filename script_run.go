@@ -241,12 +241,12 @@ func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, erro
 
 // list makes a list of the entries that pattern, limit and after select.
 func (h *Handle) list(ctx context.Context, a arguments, need Need, element func(Entry) (object.Object, error)) (object.Object, error) {
-	p, limit, after, err := pageArgs(a)
+	s, err := pageArgs(a)
 	if err != nil {
 		return nil, err
 	}
 	list := &object.List{Elements: []object.Object{}}
-	err = h.collect(ctx, p, limit, after, need,
+	err = h.collect(ctx, s, need,
 		func() { list.Elements = list.Elements[:0] },
 		func(e Entry) error {
 			o, err := element(e)
@@ -261,7 +261,7 @@ func callCount(ctx context.Context, h *Handle, a arguments) (object.Object, erro
 	if err != nil {
 		return nil, err
 	}
-	n, err := h.countMatching(ctx, p)
+	n, err := h.count(ctx, selection{Pattern: p})
 	return object.NewInteger(int64(n)), err
 }
 
@@ -394,17 +394,24 @@ func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error
 		return nil, err
 	}
 	n := 0
-	err = h.walk(ctx, p, 0, "", NeedValue, func(e Entry) (bool, error) {
+	for e, err := range h.entries(ctx, selection{Pattern: p}, NeedValue) {
+		if err != nil {
+			return nil, err
+		}
 		value, err := h.object(ctx, e.Key, e.Value)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		n++
 		result, err := callBack(ctx, fn, takesEntry, object.NewString(e.Key), value)
-		stop, isBool := result.(*object.Boolean)
-		return !(isBool && !stop.BoolValue()), err
-	})
-	return object.NewInteger(int64(n)), err
+		if err != nil {
+			return nil, err
+		}
+		if more, isBool := result.(*object.Boolean); isBool && !more.BoolValue() {
+			break
+		}
+	}
+	return object.NewInteger(int64(n)), nil
 }
 
 func callSub(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
