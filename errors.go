@@ -32,10 +32,49 @@ var (
 	ErrCommitUnknown = kverr.CommitUnknown // the wait for a write ended before its commit, or its last sync failed: it may be stored, or may yet be
 )
 
-// inCall puts the name of a call before its error.
+// callError is the error of a call that has a name, such as "get". Its text is made when
+// it is asked for: most callers only want to know what the error is.
+type callError struct {
+	call string
+	err  error
+}
+
+func (e *callError) Error() string { return "kv." + e.call + ": " + e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+// inCall returns err with the name of a call.
 func inCall(call string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("kv.%s: %w", call, err)
+	return &callError{call, err}
+}
+
+// storeError is an error of a store. Its text names the store as the host knows it; text
+// is for scripts, which can know it by another name and must not learn the host's.
+type storeError struct {
+	store, key string // key "": the error is not about one
+	err        error
+}
+
+// Errors of a closed store; their texts follow its name.
+var (
+	errClosed   = kverr.Errorf(ErrClosed, "is closed; call kv.open again")
+	errReplaced = kverr.Errorf(ErrClosed, "is closed, another one is the default store now; ask the registry for it")
+)
+
+func (e *storeError) Error() string { return e.text(e.store) }
+func (e *storeError) Unwrap() error { return e.err }
+
+func (e *storeError) text(store string) string {
+	store = kverr.ShortenName(store)
+	switch {
+	case e.err == errClosed, e.err == errReplaced:
+		return fmt.Sprintf("store %q %v", store, e.err)
+	case e.err == ErrNotFound:
+		return fmt.Sprintf("store %q has no key %q", store, shorten(e.key))
+	case e.key == "":
+		return fmt.Sprintf("store %q: %v", store, e.err)
+	}
+	return fmt.Sprintf("store %q, key %q: %v", store, shorten(e.key), e.err)
 }

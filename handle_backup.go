@@ -3,7 +3,6 @@ package extlibs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -77,7 +76,7 @@ func (h *Handle) noFile() error {
 // what is in its log. There has to be one: fs.ErrNotExist, ErrInUse.
 func CompactFile(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return inCall("compact", fmt.Errorf("store %q: %w", kverr.ShortenName(path), fs.ErrNotExist))
+		return inCall("compact", &storeError{store: path, err: fs.ErrNotExist})
 	}
 	r := NewRegistry()
 	h, err := r.Open(ctx, path)

@@ -254,3 +254,31 @@ func (h *Handle) decodeCounted(ctx context.Context, key string, v Value) (any, e
 	}
 	return out, nil
 }
+
+// inStore returns a backend's error with the names of the store and the key.
+func (h *Handle) inStore(key string, err error) error {
+	if !errors.Is(err, ErrClosed) {
+		return &storeError{h.name, key, kverr.WithoutPath(err)}
+	}
+	switch isDefault := h.isDefault.Load(); {
+	case !isDefault:
+		return &storeError{store: h.name, err: errClosed}
+	case h.owner.Default().openStore != h.openStore:
+		return &storeError{store: h.name, err: errReplaced}
+	}
+	return kverr.Errorf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
+}
+
+// inCall is inCall for calls on a key that can be absent.
+func (h *Handle) inCall(call, key string, err error) error {
+	if err != ErrNotFound {
+		return inCall(call, err)
+	}
+	var both struct { // in one allocation
+		callError
+		storeError
+	}
+	both.storeError = storeError{h.name, key, err}
+	both.callError = callError{call, &both.storeError}
+	return &both.callError
+}

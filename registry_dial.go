@@ -2,7 +2,6 @@ package extlibs
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
@@ -26,7 +25,7 @@ func (r *Registry) openURL(ctx context.Context, name string, a *access.List, scr
 		return nil, err
 	}
 	if script && u.User != nil {
-		return nil, kverr.Errorf(ErrNotAllowed, "store %q: a script gives no user and no password; leave them out, and let the host configure them", kverr.ShortenName(shownURL(u)))
+		return nil, &storeError{store: shownURL(u), err: kverr.Errorf(ErrNotAllowed, "a script gives no user and no password; leave them out, and let the host configure them")}
 	}
 	h, _, err := r.openKey(ctx, u, r.options(), script, false)
 	return h, err
@@ -43,7 +42,7 @@ func (r *Registry) openKey(ctx context.Context, u *url.URL, opts options, script
 		case err == nil && mine:
 			return o.h, o.closeErr, nil
 		case ctx.Err() != nil:
-			return nil, nil, fmt.Errorf("store %q: %w", kverr.ShortenName(shownURL(u)), err)
+			return nil, nil, &storeError{store: shownURL(u), err: err}
 		case err == nil, !mine && (again(err) || o.script != script):
 			continue
 		default:

@@ -109,7 +109,7 @@ func openDriver(ctx context.Context, u *url.URL, o options, script bool) (Store,
 		Clock:             o.now,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store %q: %w", kverr.ShortenName(shownURL(u)), kverr.WithoutPath(err))
+		return nil, &storeError{store: shownURL(u), err: kverr.WithoutPath(err)}
 	}
 	return s, nil
 }

@@ -226,5 +226,5 @@ func openError(name string, err error) error {
 	if errors.Is(err, ErrCorrupt) {
 		err = fmt.Errorf("%w; the command scriptling-kv check says what can be saved", err)
 	}
-	return fmt.Errorf("store %q: %w", kverr.ShortenName(name), err)
+	return &storeError{store: name, err: err}
 }

@@ -19,7 +19,7 @@ func storeToScript(call, name string, err error) object.Object {
 		return r.obj
 	}
 	text := err.Error()
-	if e, ok := err.(*storeError); ok { // the calls return it as the outermost error
+	if e, ok := err.(*storeError); ok && name != "" { // the calls return it as the outermost error
 		text = e.text(name)
 	}
 	return &object.Error{Message: "kv." + call + ": " + text, ExceptionType: exceptionType(err)}
