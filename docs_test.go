@@ -259,7 +259,7 @@ store.set("k", 1)
 
 // A link leads to a file of the repository, and to a heading where it names one.
 func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
-	files := append(pages(t), "CONTRIBUTING.md", "CHANGELOG.md")
+	files := append(pages(t), "CONTRIBUTING.md", "CHANGELOG.md", "RELEASING.md", "SECURITY.md")
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	notInAnchor := regexp.MustCompile(`[^a-z0-9 _-]`)
 	for _, file := range files {
