@@ -26,7 +26,7 @@ func TestAStoreAtItsLimitOfMemoryTakesNoMoreOfTheProcess(t *testing.T) {
 	for _, size := range []struct{ key, value int }{{8, 1}, {8, 100}, {200, 1}, {16, 64 << 10}} {
 		t.Run(fmt.Sprintf("keys of %d, values of %d bytes", size.key, size.value), func(t *testing.T) {
 			before := heapBytes()
-			r := extlibs.NewRegistry(extlibs.MaxMemoryBytes(limit))
+			r := newRegistry(extlibs.MaxMemoryBytes(limit))
 			h := mustOpen(t, r, ":memory:full")
 			padding := strings.Repeat("k", size.key)
 			n := 0
@@ -60,7 +60,7 @@ func TestAStoreAtItsLimitOfMemoryTakesNoMoreOfTheProcess(t *testing.T) {
 func TestTheLimitOfOpenStoresBoundsMemoryAndNamesItself(t *testing.T) {
 	const stores = 1000
 	before := heapBytes()
-	r := extlibs.NewRegistry(extlibs.MaxStores(stores))
+	r := newRegistry(extlibs.MaxStores(stores))
 	defer r.Close()
 	for i := range stores {
 		mustOpen(t, r, fmt.Sprint(":memory:", i))

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 const (
@@ -205,7 +206,7 @@ func rssPeak() int64 {
 }
 
 func runRSSShape(shape string) {
-	r := extlibs.NewRegistry(extlibs.MaxMemoryBytes(rssLimit), extlibs.SweepInterval(10*time.Millisecond))
+	r := newRegistry(extlibs.MaxMemoryBytes(rssLimit), extlibs.SweepInterval(10*time.Millisecond))
 	h, err := r.Open(context.Background(), ":memory:shape")
 	if err != nil {
 		panic(err)
@@ -233,10 +234,7 @@ func TestAProcessStaysWithinItsLimitOfMemory(t *testing.T) {
 	if runtime.GOOS != "linux" || underRace() {
 		t.Skip("reads VmHWM, which only Linux has, and the race detector multiplies")
 	}
-	for shape := range rssShapes {
-		if testing.Short() && !strings.Contains(shape, "names") && !strings.Contains(shape, "over and over") {
-			continue
-		}
+	for _, shape := range kvtest.SampleNames(t, rssShapes, 1) {
 		t.Run(shape, func(t *testing.T) {
 			t.Parallel()
 			c := exec.Command(os.Args[0], "-test.run", "^TestAProcessStaysWithinItsLimitOfMemory$")

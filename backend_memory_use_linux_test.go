@@ -133,6 +133,18 @@ func inChild(t *testing.T, test, shape string) {
 	}
 }
 
+// skipMeasuring skips a test that measures processes of 100 MB, in which others must not
+// get in the way.
+func skipMeasuring(t *testing.T) {
+	t.Helper()
+	switch {
+	case underRace():
+		t.Skip("the race detector multiplies what the process takes")
+	case testing.Short():
+		t.Skip("measures large processes; TestOneCallHoldsABoundedNumberOfBytes counts allocations")
+	}
+}
+
 // checkedCall makes a call from a script, with its result in v, and checks what it took.
 // It returns the name of the error that it raised.
 func checkedCall(t *testing.T, call string, p *scriptling.Scriptling, allowed int64, held func() int64) (clause string) {
@@ -148,20 +160,15 @@ func checkedCall(t *testing.T, call string, p *scriptling.Scriptling, allowed in
 }
 
 func TestNoValueTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) {
-	if underRace() {
-		t.Skip("the race detector multiplies what the process takes")
-	}
+	skipMeasuring(t)
 	shape, isChild := os.LookupEnv(memoryChild)
 	if !isChild {
 		for shape := range valueShapes {
-			if shape != "dicts of None" && testing.Short() {
-				continue
-			}
 			t.Run(shape, func(t *testing.T) { inChild(t, "TestNoValueTakesMoreMemoryThanTheLimitOfAnOperation", shape) })
 		}
 		return
 	}
-	r := extlibs.NewRegistry(extlibs.MaxOperationBytes(operationLimit))
+	r := newRegistry(extlibs.MaxOperationBytes(operationLimit))
 	h := r.Default()
 	p := interpreter(r, &bytes.Buffer{})
 	nothing := func() int64 { return 0 }
@@ -197,16 +204,11 @@ func TestNoValueTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) {
 }
 
 func TestNoCallOnManyKeysTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) {
-	if underRace() {
-		t.Skip("the race detector multiplies what the process takes")
-	}
+	skipMeasuring(t)
 	const name = "TestNoCallOnManyKeysTakesMoreMemoryThanTheLimitOfAnOperation"
 	child, isChild := os.LookupEnv(memoryChild)
 	if !isChild {
 		for shape := range keyShapes {
-			if shape != "set ints" && testing.Short() {
-				continue
-			}
 			for _, b := range backends[:2] {
 				if b.persistent && shape == "set long keys" {
 					continue // a call that its log cannot take is one transaction of the engine, which takes several times its bytes

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // strangeClocks are readings that no file's deadline can hold as they are, and some
@@ -57,9 +58,7 @@ func agree(t *testing.T, h *extlibs.Handle, what string, want ...string) {
 }
 
 func TestNoClockMakesCallsDisagreeOrAStoreThatDoesNotOpen(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	for _, at := range strangeClocks(rand.New(rand.NewPCG(seed, 1))) {
+	for _, at := range strangeClocks(kvtest.Rand(t)) {
 		forEachBackend(t, func(t *testing.T, b backend) {
 			var off atomic.Int64
 			clock := extlibs.Clock(func() time.Time { return at.Add(time.Duration(off.Load())) })

@@ -67,7 +67,7 @@ func TestScriptsPrintWhatThePublishedInterpreterPrints(t *testing.T) {
 		} {
 			t.Run(name+"/"+backend, func(t *testing.T) {
 				t.Parallel()
-				r := extlibs.NewRegistry()
+				r := newRegistry()
 				if err := init(t, r); err != nil {
 					t.Fatal(err)
 				}

@@ -34,7 +34,7 @@ func move(t *testing.T, h *extlibs.Handle, from, to string) error {
 // tokens counts the keys of tokens in a copy.
 func tokens(t *testing.T, path string) int {
 	t.Helper()
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	n, err := mustOpen(t, r, path).Count(ctx, "token*")
 	if err != nil {

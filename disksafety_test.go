@@ -37,7 +37,7 @@ func TestAStoreWhoseFileIsDeletedOrReplacedTakesNoWritesAndSaysSo(t *testing.T) 
 			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			h := mustOpen(t, extlibs.NewRegistry(), path)
+			h := mustOpen(t, newRegistry(), path)
 			if err := h.Set(ctx, "k", "v", 0); err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func TestCompactStaysInTheFolderThatWasOpened(t *testing.T) {
 	if err := errors.Join(os.Mkdir(inside, 0o700), os.Mkdir(outside, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	h := mustOpen(t, extlibs.NewRegistry(), filepath.Join(inside, "store.db"))
+	h := mustOpen(t, newRegistry(), filepath.Join(inside, "store.db"))
 	grown(t, h)
 	if err := errors.Join(os.Rename(inside, inside+".old"), os.Symlink(outside, inside)); err != nil {
 		t.Fatal(err)

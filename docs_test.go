@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/scriptling-kv/extlibs"
 )
 
 // block is a fenced block of a page.
@@ -58,7 +56,7 @@ func TestScriptsInTheDocsRun(t *testing.T) {
 			if b.language != "python" {
 				continue
 			}
-			r := extlibs.NewRegistry()
+			r := newRegistry()
 			t.Chdir(t.TempDir()) // for scripts that open a file by a relative name
 			var out bytes.Buffer
 			if _, err := interpreter(r, &out).Eval(b.text); err != nil {

@@ -83,7 +83,7 @@ func errorHost(t *testing.T, opts ...extlibs.Option) (*extlibs.Registry, *script
 	t.Chdir(allowed)
 	symlink(t, secret, filepath.Join(allowed, "link-out"))
 	symlink(t, filepath.Join(allowed, "f.db"), filepath.Join(allowed, "link-in.db"))
-	r := extlibs.NewRegistry(append(opts, extlibs.Logger(slog.New(slog.DiscardHandler)))...)
+	r := newRegistry(append(opts, extlibs.Logger(slog.New(slog.DiscardHandler)))...)
 	t.Cleanup(func() { r.Close() })
 	must(t, r.Init(filepath.Join(secret, "default.db")))
 	must(t, os.WriteFile("empty.db", nil, 0o600))

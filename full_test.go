@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // fullDisk lets a file grow n times.
@@ -86,9 +86,7 @@ func fullStores() (list []full) {
 // after it was closed, and then there is room again.
 func TestAFullStoreTakesDeletesAndClearAndThenSetsAgain(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := kvtest.Rand(t)
 	for _, f := range fullStores() {
 		for _, how := range []string{"delete", "delete backwards", "delete after reopening", "clear", "clear after deletes", "clear after reopening"} {
 			if testing.Short() && random.IntN(8) > 0 {
@@ -112,7 +110,7 @@ func TestAFullStoreTakesDeletesAndClearAndThenSetsAgain(t *testing.T) {
 				if hook != nil {
 					opts = append(opts, extlibs.DiskHook(hook))
 				}
-				r := extlibs.NewRegistry(opts...)
+				r := newRegistry(opts...)
 				h := mustOpen(t, r, path)
 				key := func(i int) string {
 					k := fmt.Sprintf("k%07d", i*7919%1_000_000) // in no order
@@ -127,7 +125,7 @@ func TestAFullStoreTakesDeletesAndClearAndThenSetsAgain(t *testing.T) {
 					if err := r.Close(); err != nil {
 						t.Errorf("close of a full store: %v", err)
 					}
-					r = extlibs.NewRegistry(opts...)
+					r = newRegistry(opts...)
 					h = mustOpen(t, r, path)
 				}
 				remove := func(i int) {

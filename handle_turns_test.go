@@ -112,7 +112,7 @@ func TestManyWritersOfOneKeyAllSucceed(t *testing.T) {
 // an ErrConflict in the end, but nothing stands still.
 func TestAnUpdateInAnUpdateOfTheSameKeyDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := mustOpen(t, extlibs.NewRegistry(), ":memory:nested")
+		h := mustOpen(t, newRegistry(), ":memory:nested")
 		inner := 0
 		began := time.Now()
 		_, err := h.Update(ctx, "k", func(any, bool) (any, error) {
@@ -138,7 +138,7 @@ func TestAnUpdateInAnUpdateOfTheSameKeyDoesNotBlock(t *testing.T) {
 // A caller that waits for its turn obeys its context, and leaves the queue.
 func TestAWaitForATurnObeysItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := mustOpen(t, extlibs.NewRegistry(), ":memory:turns")
+		h := mustOpen(t, newRegistry(), ":memory:turns")
 		slow := func(ctx context.Context) error {
 			_, err := h.Update(ctx, "k", func(old any, ok bool) (any, error) {
 				time.Sleep(10 * time.Second)

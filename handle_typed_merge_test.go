@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 type part struct {
@@ -213,8 +214,7 @@ type holder struct {
 
 func TestNothingIsLostByTypesThatHoldAny(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := kvtest.Rand(t)
 	h := backends[0].open(t)
 	for i := range 3000 {
 		value := randomValue(r, 4)
@@ -231,7 +231,7 @@ func TestNothingIsLostByTypesThatHoldAny(t *testing.T) {
 		checkAs[[]map[string]any](t, h, want)
 		checkAs[struct{ Next *holder }](t, h, map[string]any{})
 		if t.Failed() {
-			t.Fatalf("seed %d, value %d: %#v", seed, i, value)
+			t.Fatalf("value %d: %#v", i, value)
 		}
 	}
 }

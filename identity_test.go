@@ -64,7 +64,7 @@ var logs = map[string]func(t *testing.T) (path string){
 	},
 	"never written to": func(t *testing.T) string {
 		path := onDisk.storeName(t)
-		r := extlibs.NewRegistry()
+		r := newRegistry()
 		must(t, mustOpen(t, r, path).Set(ctx, "precious", 1, 0))
 		must(t, r.Close())
 		h := mustOpen(t, onDisk.registry(t), path)
@@ -99,7 +99,7 @@ func TestALogIsKeptForTheFileThatNamesIt(t *testing.T) {
 					path := leave(t)
 					moved := path + ".old"
 					must(t, os.Rename(path, moved))
-					r := extlibs.NewRegistry(silent)
+					r := newRegistry(silent)
 					mustOpen(t, r, path)
 					must(t, r.Close())
 					use(t, path)
@@ -158,12 +158,12 @@ func TestALeftOverThatCannotBeTidiedUpStopsNothing(t *testing.T) {
 			for _, errno := range []syscall.Errno{syscall.EACCES, syscall.EPERM, syscall.EBUSY, syscall.EIO, syscall.EROFS} {
 				t.Run(fmt.Sprint(name, "/", act, "/", errno), func(t *testing.T) {
 					path := onDisk.storeName(t)
-					r := extlibs.NewRegistry()
+					r := newRegistry()
 					must(t, mustOpen(t, r, path).Set(ctx, "before", 1, 0))
 					leave(t, path)
 					must(t, r.Close())
 					must(t, os.Rename(path+"-log.kept", path+"-log"))
-					r = extlibs.NewRegistry(silent, extlibs.DiskHook(func(a access.Act, name string) error {
+					r = newRegistry(silent, extlibs.DiskHook(func(a access.Act, name string) error {
 						if strings.Contains(string(act), string(a)) && strings.Contains(filepath.Base(name), "store.db-log") {
 							return &fs.PathError{Op: string(a), Path: name, Err: errno}
 						}
@@ -311,7 +311,7 @@ func TestAFileThatIsMountedByItselfHasAllOfItsStore(t *testing.T) {
 		},
 		"a store": func(t *testing.T) string {
 			path := onDisk.storeName(t)
-			r := extlibs.NewRegistry()
+			r := newRegistry()
 			must(t, mustOpen(t, r, path).Set(ctx, "precious", 1, 0))
 			must(t, r.Close())
 			return path

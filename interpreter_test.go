@@ -29,12 +29,12 @@ func within(t *testing.T, limit time.Duration, fn func()) {
 }
 
 var interpreterStores = map[string]func(t *testing.T) (*extlibs.Registry, string){
-	"memory": func(t *testing.T) (*extlibs.Registry, string) { return extlibs.NewRegistry(), ":memory:s" },
+	"memory": func(t *testing.T) (*extlibs.Registry, string) { return newRegistry(), ":memory:s" },
 	"bolt": func(t *testing.T) (*extlibs.Registry, string) {
-		return extlibs.NewRegistry(), filepath.Join(t.TempDir(), "kv.db")
+		return newRegistry(), filepath.Join(t.TempDir(), "kv.db")
 	},
 	"interval": func(t *testing.T) (*extlibs.Registry, string) {
-		return extlibs.NewRegistry(extlibs.Durability(extlibs.Interval(5 * time.Millisecond))), filepath.Join(t.TempDir(), "kv.db")
+		return newRegistry(extlibs.Durability(extlibs.Interval(5 * time.Millisecond))), filepath.Join(t.TempDir(), "kv.db")
 	},
 }
 
@@ -159,7 +159,7 @@ func TestASlowDiskDoesNotStopOtherThreadsOfTheInterpreter(t *testing.T) {
 	var slow atomic.Bool
 	arrived, gate := make(chan struct{}), make(chan struct{})
 	release, arrive := sync.OnceFunc(func() { close(gate) }), sync.OnceFunc(func() { close(arrived) })
-	r := extlibs.NewRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
+	r := newRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
 		if act == access.ActSyncLog && slow.Load() {
 			arrive()
 			<-gate

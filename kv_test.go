@@ -58,7 +58,7 @@ None
 func TestAPersistentStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent.db")
 	for _, want := range []string{"before: \nafter: python async\n", "before: python async\nafter: python async\n"} {
-		r := extlibs.NewRegistry() // as another process would be
+		r := newRegistry() // as another process would be
 		got := output(t, r, strings.ReplaceAll(`
 import scriptling.runtime.kv as kv
 
@@ -103,7 +103,7 @@ print(kv.default.get("users"))
 }
 
 func TestRequestsShareState(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, `
@@ -151,7 +151,7 @@ print(kv.open(":memory:shared").items())
 
 func TestAKeyExpiresByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := extlibs.NewRegistry()
+		r := newRegistry()
 		defer r.Close()
 		script := "import scriptling.runtime.kv as kv\nprint(kv.default.exists(\"session\"), kv.default.keys())\n"
 		if err := r.Default().Set(ctx, "session", "abc", time.Minute); err != nil {
@@ -184,7 +184,7 @@ kv.open: store name "" is not complete; use ":memory:NAME" or the path of a file
 // prints runs a script over a registry of its own. want begins with an empty line.
 func prints(t *testing.T, script, want string) {
 	t.Helper()
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	if got := output(t, r, script); got != strings.TrimPrefix(want, "\n") {
 		t.Errorf("printed:\n%s\nwant:%s", got, want)

@@ -71,7 +71,7 @@ func TestMaxKeysBoundsTheLiveKeys(t *testing.T) {
 func TestAClosedRegistryLeavesNoGoroutine(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
 		before := goleak.IgnoreCurrent()
-		r := extlibs.NewRegistry(append([]extlibs.Option{extlibs.SweepInterval(time.Millisecond)}, b.options...)...)
+		r := newRegistry(append([]extlibs.Option{extlibs.SweepInterval(time.Millisecond)}, b.options...)...)
 		h := mustOpen(t, r, b.storeName(t))
 		for _, h := range []*extlibs.Handle{h, r.Default()} {
 			for i := range 100 {

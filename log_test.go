@@ -43,7 +43,7 @@ func crashed(t *testing.T, n int, opts ...extlibs.Option) (file, log []byte) {
 // there: the first ones and no others.
 func prefix(t *testing.T, path string, opts ...extlibs.Option) (n int, err error) {
 	t.Helper()
-	r := extlibs.NewRegistry(opts...)
+	r := newRegistry(opts...)
 	h, err := r.Open(ctx, path)
 	if err != nil {
 		return 0, err
@@ -198,7 +198,7 @@ func TestAStaleLogDoesNoHarmAndOtherFilesAreLeftAlone(t *testing.T) {
 	_, log := crashed(t, 5)
 	path := onDisk.storeName(t)
 	write(t, path+"-log", log)
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	h := mustOpen(t, r, path)
 	if err := h.Set(ctx, "000", 0, 0); err != nil {
 		t.Fatal(err)
@@ -279,7 +279,7 @@ func TestAFailedSyncOfTheLogLatchesAndLosesNothingThatWasAcknowledged(t *testing
 	t.Parallel()
 	var a acts
 	path := onDisk.storeName(t)
-	r := extlibs.NewRegistry(extlibs.DiskHook(a.hook))
+	r := newRegistry(extlibs.DiskHook(a.hook))
 	h := mustOpen(t, r, path)
 	if err := h.Set(ctx, "000", 0, 0); err != nil {
 		t.Fatal(err)
@@ -411,7 +411,7 @@ func TestInAFullFileOfIntervalModeNoRemovalIsAheadOfWhatItFollows(t *testing.T) 
 	var synced atomic.Pointer[[]byte] // the log, as the disk has it
 	path := onDisk.storeName(t)
 	opts := []extlibs.Option{extlibs.MaxFileBytes(1 << 20), extlibs.LogBytes(64 << 10)}
-	r := extlibs.NewRegistry(append(opts, extlibs.Durability(extlibs.Interval(time.Hour)), extlibs.DiskHook(func(act access.Act, _ string) error {
+	r := newRegistry(append(opts, extlibs.Durability(extlibs.Interval(time.Hour)), extlibs.DiskHook(func(act access.Act, _ string) error {
 		if act == access.ActSyncLog {
 			log, _ := os.ReadFile(path + "-log")
 			synced.Store(&log)
@@ -480,7 +480,7 @@ func TestALogOfAnotherSizeTakesWrites(t *testing.T) {
 
 func TestALogThatIsDeletedUnderAStoreStopsWritesAndLosesNothing(t *testing.T) {
 	path := onDisk.storeName(t)
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	h := mustOpen(t, r, path)
 	if err := h.Set(ctx, "a", 1, 0); err != nil {
 		t.Fatal(err)
@@ -549,7 +549,7 @@ func TestAnOlderFileDoesNotGoOnBehindACallThatItsLogLacks(t *testing.T) {
 	}
 	copyCrashed(t, path, copied)
 	write(t, copied, older)
-	if _, err := extlibs.NewRegistry().Open(ctx, copied); !errors.Is(err, extlibs.ErrCorrupt) {
+	if _, err := newRegistry().Open(ctx, copied); !errors.Is(err, extlibs.ErrCorrupt) {
 		t.Errorf("opened with a hole: %v", err)
 	}
 }
@@ -557,7 +557,7 @@ func TestAnOlderFileDoesNotGoOnBehindACallThatItsLogLacks(t *testing.T) {
 func TestAFileWithinItsLimitIsOpenedAlthoughThereIsALogToCount(t *testing.T) {
 	t.Parallel()
 	path := onDisk.storeName(t)
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	h := mustOpen(t, r, path)
 	for i := range 40 {
 		if err := h.Set(ctx, fmt.Sprint(i), string(make([]byte, 20_000)), 0); err != nil {
@@ -582,7 +582,7 @@ func TestNoFailureOfTheDiskIsTakenForAnother(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, number %d", act, n+1), func(t *testing.T) {
 				left := n + 1
 				path := onDisk.storeName(t)
-				r := extlibs.NewRegistry(extlibs.LogBytes(1), extlibs.DiskHook(func(a access.Act, name string) error {
+				r := newRegistry(extlibs.LogBytes(1), extlibs.DiskHook(func(a access.Act, name string) error {
 					if a == act {
 						if left--; left == 0 {
 							return &fs.PathError{Op: string(a), Path: name, Err: syscall.EIO}

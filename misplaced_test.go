@@ -4,12 +4,10 @@ package extlibs_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // misplacement is what others do to the files of a store that is open, or what the
@@ -69,7 +68,7 @@ func misplaced(t *testing.T, m misplacement, n int, kill bool, mode extlibs.Mode
 	must(t, os.Mkdir(dir, 0o700))
 	path := filepath.Join(dir, "app.db")
 	found := path
-	before := extlibs.NewRegistry(extlibs.LogBytes(1))
+	before := newRegistry(extlibs.LogBytes(1))
 	must(t, mustOpen(t, before, path).Set(ctx, "before", 1, 0))
 	must(t, before.Close())
 
@@ -103,7 +102,7 @@ func misplaced(t *testing.T, m misplacement, n int, kill bool, mode extlibs.Mode
 		}
 		return nil
 	}
-	r := extlibs.NewRegistry(extlibs.LogBytes(1), extlibs.Durability(mode), extlibs.DiskHook(hook), extlibs.Logger(slog.New(slog.DiscardHandler)))
+	r := newRegistry(extlibs.LogBytes(1), extlibs.Durability(mode), extlibs.DiskHook(hook), extlibs.Logger(slog.New(slog.DiscardHandler)))
 	results := map[string]error{"before": nil}
 	h, err := r.Open(ctx, path)
 	if err != nil && m.do == nil { // a look that failed fails that open alone
@@ -164,7 +163,7 @@ func misplaced(t *testing.T, m misplacement, n int, kill bool, mode extlibs.Mode
 		found = copied
 		defer r.Close()
 	}
-	again := extlibs.NewRegistry(extlibs.Logger(slog.New(slog.DiscardHandler)))
+	again := newRegistry(extlibs.Logger(slog.New(slog.DiscardHandler)))
 	defer again.Close()
 	h, err = again.Open(ctx, found)
 	if err != nil {
@@ -193,19 +192,13 @@ func openWhile(r *extlibs.Registry, path string, n int) (h *extlibs.Handle, err 
 	return h, err
 }
 
-var allMisplacements = flag.Bool("misplacements", false, "try each misplacement at every act")
-
 // Whenever others move, replace or cut the files of an open store, and whatever looks at
 // them fail with: what was acknowledged is there, where the files are now, what was said
 // not to be done is not, and the file opens.
 func TestMisplacedFilesLoseNothingAndBringNothingBack(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0))
-	step := 12 // each run takes one twelfth, from a random one on; all of them take ten minutes
-	if *allMisplacements {
-		step = 1
-	}
+	random := kvtest.Rand(t)
+	step := kvtest.Sized(36, 12, 1) // of so many one, from a random one on; all of them take ten minutes
 	runs := 0
 	for _, name := range slices.Sorted(maps.Keys(misplacements)) {
 		for _, kill := range []bool{false, true} {
@@ -226,5 +219,5 @@ func TestMisplacedFilesLoseNothingAndBringNothingBack(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d runs, seed %d", runs, seed)
+	t.Logf("%d runs", runs)
 }

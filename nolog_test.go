@@ -73,7 +73,7 @@ func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 
 // prefixOf opens a store and counts the keys of a prefix.
 func prefixOf(t *testing.T, path, prefix string) (int, error) {
-	r := extlibs.NewRegistry(extlibs.Logger(nil))
+	r := newRegistry(extlibs.Logger(nil))
 	defer r.Close()
 	h, err := r.Open(ctx, path)
 	if err != nil {
@@ -113,7 +113,7 @@ func TestACompactionThatFindsNoFileDescriptorStopsNoWrite(t *testing.T) {
 
 func TestWhoOpensALogIsToldItsStore(t *testing.T) {
 	path := onDisk.storeName(t) + "-log"
-	_, err := extlibs.NewRegistry().Open(ctx, path)
+	_, err := newRegistry().Open(ctx, path)
 	want := fmt.Sprintf("%q", strings.TrimSuffix(filepath.Base(path), "-log"))
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want the name %s in it", err, want)

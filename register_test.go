@@ -374,7 +374,7 @@ def spawns():
 `
 
 func TestCloseEndsTheTasksOfEveryKind(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, endless+`
 promises = [runtime.background("t", name) for name in ["busy", "sleeps", "spawns"]]
@@ -398,7 +398,7 @@ promises.append(runtime.background("t", "sleeps", shared=True))
 }
 
 func TestATaskBeyondTheLimitIsAnErrorThatSaysWhatToDo(t *testing.T) {
-	r := extlibs.NewRegistry(extlibs.MaxTasks(2))
+	r := newRegistry(extlibs.MaxTasks(2))
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, endless+`runtime.background("t", "sleeps")`+"\n"+`runtime.background("t", "sleeps", shared=True)`)
 	for _, shared := range []string{"", ", shared=True"} {
@@ -412,7 +412,7 @@ func TestATaskBeyondTheLimitIsAnErrorThatSaysWhatToDo(t *testing.T) {
 
 func TestAScriptThatStartsTasksWithoutEndStopsAtTheLimit(t *testing.T) {
 	t.Parallel()
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, endless)
 	clause, message := caught(t, p, `
@@ -445,7 +445,7 @@ func TestATaskDoesNotOutliveTheTimeThatTheHostGaveItsScript(t *testing.T) {
 
 func TestTheLoggerHearsOfTasksThatAnExceptionEnded(t *testing.T) {
 	var log bytes.Buffer
-	r := extlibs.NewRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))))
+	r := newRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))))
 	eval(t, interpreter(r, &bytes.Buffer{}), `
 import scriptling.runtime as runtime
 import scriptling.runtime.kv as kv
@@ -479,7 +479,7 @@ runtime.background("task endless", "endless")
 func TestManyTasksThatFailAreFewLinesInTheLog(t *testing.T) {
 	const failures = 500
 	var log bytes.Buffer
-	r := extlibs.NewRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))))
+	r := newRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&log, nil))))
 	eval(t, interpreter(r, &bytes.Buffer{}), fmt.Sprintf(`
 import scriptling.runtime as runtime
 def raises():
@@ -498,7 +498,7 @@ for i in range(%d):
 
 func TestATaskThatACallbackStartsHasNoneOfItsMarks(t *testing.T) {
 	t.Parallel()
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	within(t, 60*time.Second, func() {
 		if got, want := output(t, r, `

@@ -71,7 +71,7 @@ func TestACloseAgainstRunningCallsGivesAnswersOrErrClosed(t *testing.T) {
 
 func TestAThousandOpensWithAFastSweepLeaveNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	r := extlibs.NewRegistry(extlibs.SweepInterval(time.Millisecond), extlibs.Durability(extlibs.Interval(time.Millisecond)))
+	r := newRegistry(extlibs.SweepInterval(time.Millisecond), extlibs.Durability(extlibs.Interval(time.Millisecond)))
 	value, _ := extlibs.Encode(1)
 	path := filepath.Join(t.TempDir(), "kv.db")
 	rounds := 1000
@@ -102,7 +102,7 @@ func TestAThousandOpensWithAFastSweepLeaveNothingBehind(t *testing.T) {
 }
 
 func TestAHundredThousandOpensOfOneNameTakeNoMemory(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	path := filepath.Join(t.TempDir(), "kv.db")
 	for _, name := range []string{":memory:s", path} {

@@ -71,7 +71,7 @@ func TestADriverThatDialsHoldsUpNobodyElseAndDialsOnce(t *testing.T) {
 }
 
 func TestARegistryThatIsClosedDuringADialKeepsNothing(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	arrived, goOn := make(chan struct{}), make(chan struct{})
 	var dialed extlibs.Store
 	dialWith(func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) {
@@ -142,7 +142,7 @@ func TestTheLimitOfStoresIsExactUnderRaces(t *testing.T) {
 	dialWith(func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) { return openMemory(ctx) })
 	for range 20 {
 		dir := t.TempDir()
-		r := extlibs.NewRegistry(extlibs.MaxStores(4))
+		r := newRegistry(extlibs.MaxStores(4))
 		var wg sync.WaitGroup
 		for i := range 24 {
 			name := []string{":memory:m", "dialtest://host/", filepath.Join(dir, "f")}[i%3] + fmt.Sprint(i)
@@ -274,7 +274,7 @@ func TestAFailedInitKeepsNoneOfItsOptions(t *testing.T) {
 
 func TestTheZeroRegistryWorksAndANilOptionIsNone(t *testing.T) {
 	var zero extlibs.Registry
-	for name, r := range map[string]*extlibs.Registry{"zero": &zero, "nil option": extlibs.NewRegistry(nil, extlibs.Logger(nil))} {
+	for name, r := range map[string]*extlibs.Registry{"zero": &zero, "nil option": newRegistry(nil, extlibs.Logger(nil))} {
 		if err := r.Default().Set(ctx, "k", []any{1}, 0); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

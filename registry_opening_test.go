@@ -17,6 +17,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // hangingDisk is a disk on which the acts on some files do not end before they are
@@ -76,7 +77,7 @@ func TestAFileThatHangsDelaysOnlyThoseWhoWantIt(t *testing.T) {
 				return false
 			})
 			must(t, os.WriteFile(in("hangs.db"), nil, 0o600))
-			r := extlibs.NewRegistry(extlibs.DiskHook(disk.hook), extlibs.MaxCreatedFiles(100))
+			r := newRegistry(extlibs.DiskHook(disk.hook), extlibs.MaxCreatedFiles(100))
 			named, toBeDefault := mustOpen(t, r, in("named.db")), mustOpen(t, r, in("default.db"))
 			must(t, toBeDefault.Set(ctx, "k", 1, 0))
 			hung := make(chan error, 1)
@@ -301,7 +302,7 @@ func TestACloseOfTheRegistryEndsTheOpensThatWait(t *testing.T) {
 	path := onDisk.storeName(t)
 	holder := onDisk.registry(t)
 	mustOpen(t, holder, path)
-	r := extlibs.NewRegistry(extlibs.LockTimeout(time.Hour))
+	r := newRegistry(extlibs.LockTimeout(time.Hour))
 	var wg sync.WaitGroup
 	started := make(chan struct{}, 10)
 	for range 10 {
@@ -336,7 +337,7 @@ func TestAPanicWhileAStoreIsOpenedOrClosedIsAnError(t *testing.T) {
 	dialWith(func(context.Context, extlibs.OpenConfig) (extlibs.Store, error) { panic("a bug") })
 	var logged bytes.Buffer
 	panics := atomic.Bool{}
-	r := extlibs.NewRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&logged, nil))), extlibs.DiskHook(func(act access.Act, _ string) error {
+	r := newRegistry(extlibs.Logger(slog.New(slog.NewTextHandler(&logged, nil))), extlibs.DiskHook(func(act access.Act, _ string) error {
 		if panics.Load() {
 			panic("a bug")
 		}
@@ -363,8 +364,6 @@ func TestAPanicWhileAStoreIsOpenedOrClosedIsAnError(t *testing.T) {
 // once: all handles of a file share its keys, and nobody finds the file in use.
 func TestConcurrentOpensOfManySpellingsAreOneStorePerFile(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
 	base := t.TempDir()
 	dir := filepath.Join(base, "data")
 	must(t, os.Mkdir(dir, 0o700))
@@ -391,7 +390,7 @@ func TestConcurrentOpensOfManySpellingsAreOneStorePerFile(t *testing.T) {
 		var added [files]atomic.Int64
 		var wg sync.WaitGroup
 		for g := range 8 {
-			rng := rand.New(rand.NewPCG(seed, uint64(round*100+g)))
+			rng := kvtest.Rand(t, uint64(round), uint64(g))
 			wg.Go(func() {
 				for range 6 {
 					file := rng.IntN(files)

@@ -388,7 +388,7 @@ func init() {
 
 // openMemory is what a driver of a test opens.
 func openMemory(ctx context.Context) (extlibs.Store, error) {
-	h, err := extlibs.NewRegistry().Open(ctx, ":memory:opened by a driver")
+	h, err := newRegistry().Open(ctx, ":memory:opened by a driver")
 	if err != nil {
 		return nil, err
 	}

@@ -499,7 +499,7 @@ func TestHoldAFileForAnotherTest(t *testing.T) {
 	if path == "" {
 		t.Skip("runs in a child process of other tests")
 	}
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	mustOpen(t, r, path)
 	fmt.Println("held")
@@ -535,7 +535,7 @@ func TestTheMessageOfAClosedStoreNamesIt(t *testing.T) {
 }
 
 func TestClosingTheDefaultStoreDoesNothingByAnyName(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	t.Cleanup(func() { r.Close() })
 	path := filepath.Join(t.TempDir(), "default.db")
 	if err := r.Init(path); err != nil {

@@ -69,7 +69,7 @@ func TestASharedTaskRunsUnderTheInterpretersLockWhereverItIsStarted(t *testing.T
 	for name, start := range sharedStarts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := extlibs.NewRegistry()
+			r := newRegistry()
 			defer r.Close()
 			p := interpreter(r, &bytes.Buffer{})
 			var inside, overlaps atomic.Int64
@@ -230,7 +230,7 @@ func TestAChainOfTasksEndsAtTheDeadlineOfTheScriptThatBeganIt(t *testing.T) {
 	for kind := range chains {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			r := extlibs.NewRegistry(extlibs.MaxTasks(32), extlibs.Logger(slog.New(slog.DiscardHandler)))
+			r := newRegistry(extlibs.MaxTasks(32), extlibs.Logger(slog.New(slog.DiscardHandler)))
 			defer r.Close()
 			deadline, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
 			defer cancel()
@@ -265,7 +265,7 @@ func TestAChainOfTasksKeepsNothingOfItsAncestors(t *testing.T) {
 			continue // a crowd, of which a varying part is on its way
 		}
 		t.Run(kind, func(t *testing.T) {
-			r := extlibs.NewRegistry(extlibs.MaxTasks(1024), extlibs.Logger(slog.New(slog.DiscardHandler)))
+			r := newRegistry(extlibs.MaxTasks(1024), extlibs.Logger(slog.New(slog.DiscardHandler)))
 			defer r.Close()
 			type hostKey struct{}
 			host := context.WithValue(ctx, hostKey{}, "of the host")

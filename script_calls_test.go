@@ -414,7 +414,7 @@ def endless(old=None):
 
 func TestCallsWithKeywordsInsideEachOtherKeepTheirArgumentsApart(t *testing.T) {
 	p := first(scriptling.New())
-	extlibs.NewRegistry().Register(p)
+	newRegistry().Register(p)
 	got, err := p.Eval(`
 import scriptling.runtime.kv as kv
 s = kv.default

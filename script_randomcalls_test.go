@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 var randomTime = flag.Duration("randomcalls", 0, "how long random calls run on each backend, 0 for a fixed number")
@@ -115,15 +115,13 @@ func TestRandomArgumentsNeitherKillNorHangNorDamageAStore(t *testing.T) {
 	calls := slices.DeleteFunc(slices.Clone(contractCalls), func(c contractCall) bool { return c.name == "open" })
 	forEachBackend(t, func(t *testing.T, b backend) {
 		t.Parallel()
-		seed := uint64(time.Now().UnixNano())
-		t.Logf("seed %d", seed)
 		r := b.registry(t, extlibs.MaxKeys(1000), extlibs.MaxMemoryBytes(16<<20), extlibs.MaxOperationBytes(4<<20), extlibs.MaxValueBytes(256<<10), extlibs.MaxTasks(8))
 		store := b.storeName(t)
 		end := time.Now().Add(*randomTime)
 		var wg sync.WaitGroup
 		for thread := range threads {
 			wg.Go(func() {
-				rng := rand.New(rand.NewPCG(seed, uint64(thread)))
+				rng := kvtest.Rand(t, uint64(thread))
 				p := interpreter(r, &bytes.Buffer{})
 				if err := p.SetVar("name", store); err != nil {
 					t.Error(err)

@@ -190,9 +190,9 @@ func sharingInterpreter(r *extlibs.Registry, host *object.Library) *scriptling.S
 func TestNothingThatScriptsCanWriteToIsSharedByTwoOfThem(t *testing.T) {
 	var pr probe
 	host := pr.library()
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
-	other := extlibs.NewRegistry()
+	other := newRegistry()
 	defer other.Close()
 	a, b, c := sharingInterpreter(r, host), sharingInterpreter(r, host), sharingInterpreter(other, host)
 	again := sharingInterpreter(r, host)
@@ -272,7 +272,7 @@ for i in range(2):
 }
 
 func TestNoScriptChangesWhatAnotherOneSees(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	var pr probe
 	host := pr.library()
@@ -336,7 +336,7 @@ m = destroy("here")
 
 // It is the race detector that fails, or the process that ends.
 func TestScriptsThatWriteToAllTheyReachDoNotMeet(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	var pr probe
 	host := pr.library()
@@ -371,7 +371,7 @@ for promise in promises:
 }
 
 func TestTheResultOfATaskIsACopyAndHoldsNothingOfItsInterpreter(t *testing.T) {
-	r := extlibs.NewRegistry()
+	r := newRegistry()
 	defer r.Close()
 	p := interpreter(r, &bytes.Buffer{})
 	eval(t, p, `

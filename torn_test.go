@@ -220,7 +220,7 @@ func TestATornHeaderBesideTheLogOfTheTimeBeforeHidesNothing(t *testing.T) {
 	if n, err := prefix(t, path); n != 20 || err != nil {
 		t.Fatal(n, err)
 	}
-	r := extlibs.NewRegistry(extlibs.DiskHook(func(act access.Act, name string) error {
+	r := newRegistry(extlibs.DiskHook(func(act access.Act, name string) error {
 		if act == access.ActCreate && filepath.Base(name) == "store.db-log" {
 			return &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 		}
@@ -247,7 +247,7 @@ func TestAHeaderThatTearsWhenTheLogBeginsLosesNothing(t *testing.T) {
 	t.Parallel()
 	var files, logs [][]byte
 	path := onDisk.storeName(t)
-	r := extlibs.NewRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
+	r := newRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
 		if act == access.ActSyncLog {
 			file, _ := os.ReadFile(path)
 			log, _ := os.ReadFile(path + "-log")
@@ -288,7 +288,7 @@ func TestInIntervalModeTheLogOnDiskCompletesATornHeader(t *testing.T) {
 	t.Parallel()
 	var synced atomic.Pointer[[]byte] // the log, as the disk has it
 	path := onDisk.storeName(t)
-	r := extlibs.NewRegistry(extlibs.Durability(extlibs.Interval(time.Hour)), extlibs.DiskHook(func(act access.Act, _ string) error {
+	r := newRegistry(extlibs.Durability(extlibs.Interval(time.Hour)), extlibs.DiskHook(func(act access.Act, _ string) error {
 		if act == access.ActSyncLog {
 			log, _ := os.ReadFile(path + "-log")
 			synced.Store(&log)
@@ -359,7 +359,7 @@ func TestALogThatIsLeftOverIsRemoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := onDisk.storeName(t)
 			var unused, closed []byte
-			r := extlibs.NewRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
+			r := newRegistry(extlibs.DiskHook(func(act access.Act, _ string) error {
 				if b, err := os.ReadFile(path + "-log"); act == access.ActSyncLog && err == nil && unused == nil {
 					unused = b
 				} else if act == access.ActSyncLog && err == nil {

@@ -8,9 +8,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // endingContext ends when it has been looked at so many times.
@@ -94,9 +94,7 @@ func allocatedBy(f func()) int64 {
 
 // The estimate of a decoded value is what all limits of decoded values stand on.
 func TestDecodingAllocatesNoMoreThanItsEstimate(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := kvtest.Rand(t)
 	ctx := context.Background()
 	check := func(v Value) {
 		size, err := codec.DecodedSize(ctx, v.data, 1<<40)
@@ -148,7 +146,7 @@ func TestDecodingAllocatesNoMoreThanItsEstimate(t *testing.T) {
 }
 
 func TestLongValuesLookAtTheirContextWhileTheyAreEncodedDecodedAndCompared(t *testing.T) {
-	const parts = 400_000
+	parts := kvtest.Sized(100_000, 400_000, 400_000)
 	dicts := make([]any, parts/4)
 	for i := range dicts {
 		dicts[i] = map[string]any{"a": 1}

@@ -124,16 +124,16 @@ func largeValues(s *suite) {
 	for _, n := range []int{1 << 12, 1 << 16, 1<<20 + 1, 8 << 20} {
 		s.Run(fmt.Sprintf("%d bytes", n), func(t *testing.T) {
 			s := &suite{T: t, store: s.store, advance: s.advance}
-			v := bytes.Repeat([]byte("0123456789abcde"), n/15+1)[:n]
-			s.set("k", v, 0)
-			if s.load("k") != encode(v) {
+			v := encode(bytes.Repeat([]byte("0123456789abcde"), n/15+1)[:n])
+			s.apply(extlibs.Op{Kind: extlibs.OpSet, Key: "k", Value: v})
+			if s.load("k") != v {
 				s.Error("the value came back another one")
 			}
 			entries := s.scan(extlibs.Range{Need: extlibs.NeedAll})
-			if len(entries) != 1 || entries[0].Value != encode(v) {
+			if len(entries) != 1 || entries[0].Value != v {
 				s.Error("Scan returned another value")
 			}
-			if r := s.apply(extlibs.Op{Kind: extlibs.OpSwap, Key: "k", Old: encode(v), Value: encode(1)}); !r.Applied {
+			if r := s.apply(extlibs.Op{Kind: extlibs.OpSwap, Key: "k", Old: v, Value: encode(1)}); !r.Applied {
 				s.Error("swap does not find the value equal")
 			}
 		})

@@ -16,7 +16,7 @@ var momentTests = []test{
 
 const (
 	momentKeys = 48
-	momentTick = 5 * time.Microsecond // by which a clock that can be moved runs on
+	momentTick = 25 * time.Microsecond // by which a clock that can be moved runs on
 	momentTTL  = 20 * time.Millisecond
 )
 

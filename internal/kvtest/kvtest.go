@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -119,6 +121,23 @@ func Sized(short, full, nightly int) int {
 		return nightly
 	}
 	return full
+}
+
+// Sample returns all cases or, with -short, n random ones.
+func Sample[T any](t testing.TB, cases []T, n int) []T {
+	t.Helper()
+	if !testing.Short() || n >= len(cases) {
+		return cases
+	}
+	cases = slices.Clone(cases)
+	Rand(t).Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
+	return cases[:n]
+}
+
+// SampleNames is Sample for the keys of a map, in their order.
+func SampleNames[T any](t testing.TB, cases map[string]T, n int) []string {
+	t.Helper()
+	return Sample(t, slices.Sorted(maps.Keys(cases)), n)
 }
 
 // tempDir is the folder for temporary files before Run changes it.
