@@ -18,7 +18,6 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
-	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
 
 // headers returns where the newer and the older header of a file are.
@@ -55,12 +54,12 @@ func torn(file []byte) map[string][]byte {
 }
 
 func TestATornHeaderFallsBackToTheCommitBeforeWhichTheLogCompletes(t *testing.T) {
-	defer func(n int64) { boltfile.VerifyAllBytes = n }(boltfile.VerifyAllBytes)
 	type store struct {
-		t    *testing.T
-		path string
-		h    *extlibs.Handle
-		n    int
+		t      *testing.T
+		path   string
+		h      *extlibs.Handle
+		n      int
+		verify extlibs.Option
 	}
 	set := func(s *store, keys int) {
 		for range keys {
@@ -98,16 +97,16 @@ func TestATornHeaderFallsBackToTheCommitBeforeWhichTheLogCompletes(t *testing.T)
 			do(s, s.h.BackupFile(ctx, s.path+".backup"))
 			copied := onDisk.storeName(s.t)
 			copyCrashed(s.t, s.path, copied)
-			s.path, s.h = copied, mustOpen(s.t, onDisk.registry(s.t, extlibs.LogBytes(1)), copied)
+			s.path, s.h = copied, mustOpen(s.t, onDisk.registry(s.t, extlibs.LogBytes(1), s.verify), copied)
 		},
 	} {
 		for _, lazy := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, leaves read later: %v", name, lazy), func(t *testing.T) {
-				if boltfile.VerifyAllBytes = 4 << 20; lazy {
-					boltfile.VerifyAllBytes = 0
+				s := &store{t: t, path: onDisk.storeName(t), verify: extlibs.VerifyBytes(0)}
+				if lazy {
+					s.verify = extlibs.VerifyBytes(-1)
 				}
-				s := &store{t: t, path: onDisk.storeName(t)}
-				s.h = mustOpen(t, onDisk.registry(t, extlibs.LogBytes(1)), s.path)
+				s.h = mustOpen(t, onDisk.registry(t, extlibs.LogBytes(1), s.verify), s.path)
 				history(s)
 				copied := onDisk.storeName(t)
 				copyCrashed(t, s.path, copied)
@@ -115,11 +114,11 @@ func TestATornHeaderFallsBackToTheCommitBeforeWhichTheLogCompletes(t *testing.T)
 				for what, b := range torn(file) {
 					write(t, copied, b)
 					write(t, copied+"-log", log)
-					if n, err := prefix(t, copied, extlibs.ReadOnly()); n != s.n || err != nil {
+					if n, err := prefix(t, copied, extlibs.ReadOnly(), s.verify); n != s.n || err != nil {
 						t.Errorf("%s, read only: %d keys of %d, %v", what, n, s.n, err)
 					}
 					for _, when := range []string{"opened", "opened again"} {
-						if n, err := prefix(t, copied); n != s.n || err != nil {
+						if n, err := prefix(t, copied, s.verify); n != s.n || err != nil {
 							t.Errorf("%s, %s: %d keys of %d, %v", what, when, n, s.n, err)
 						}
 					}

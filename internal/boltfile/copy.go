@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 )
@@ -37,18 +38,16 @@ func (f *File) Backup(ctx context.Context, w io.Writer, begin func() (*Snapshot,
 	return err
 }
 
-// arrangeHeaders puts the headers of a copy where they belong. The engine writes the
-// newer one first, where the next commit may take its place.
-func arrangeHeaders(tmp *os.File, tx uint64) error {
-	b := make([]byte, pageHeaderBytes+metaBytes)
-	if _, err := tmp.ReadAt(b, 0); err != nil {
-		return err
+// arrangeMetas puts the meta pages of a copy where they belong. bbolt writes the newer one
+// first, where the next commit could take its place.
+func arrangeMetas(tmp *os.File, tx uint64) error {
+	metas, err := bbpage.BothMetas(tmp, tx)
+	if err == bbpage.ErrNoMeta {
+		return bbpage.ErrOverwritten
 	}
-	m, _ := parseMeta(b)
-	if !m.valid || m.tx != tx {
-		return errOverwritten
+	if err == nil {
+		_, err = tmp.WriteAt(metas, 0)
 	}
-	_, err := tmp.WriteAt(bothHeaders(b[pageHeaderBytes:], tx, m.pageSize), 0)
 	return err
 }
 
@@ -124,7 +123,7 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, changes func(*Tx) err
 	copied := &File{opts: opts, dir: dir, db: db, broken: make(chan struct{})}
 	look, err := verifyFile(context.Background(), tmp, 0)
 	if err == nil {
-		copied.pages = newGuardian(tmp, look)
+		copied.pages = newGuardian(tmp, look, 0)
 		err = copied.use(func(db *bolt.DB) error {
 			return db.Update(func(tx *bolt.Tx) error {
 				copied.pages.next.Store(uint64(tx.ID()))
@@ -239,7 +238,7 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian,
 // copyTo fills a new file, and returns it open and locked.
 func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) {
 	err = f.use(func(db *bolt.DB) error {
-		if err := f.judgeAll(db); err != nil { // the engine is going to read all of it
+		if err := f.verifyTrees(db); err != nil { // the engine is going to read all of it
 			return err
 		}
 		if next, err = startEngine(tmp, false, f.opts); err != nil {
@@ -257,13 +256,12 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 				return err
 			}
 			return next.View(func(tx *bolt.Tx) error {
-				meta, err := headerOf(next, tx)
+				meta, err := metaOf(next, tx)
 				if err != nil {
 					return err
 				}
 				look, err := verifyTx(next, tx, meta, nil)
-				pages = newGuardian(tmp, look)
-				pages.maxValue = f.opts.MaxValue
+				pages = newGuardian(tmp, look, f.opts.MaxValue)
 				return err
 			})
 		})
@@ -277,20 +275,14 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 	return next, pages, nil
 }
 
-// judgeAll looks at all pages that the engine may follow.
-func (f *File) judgeAll(db *bolt.DB) error {
+// verifyTrees verifies all pages that bbolt can follow.
+func (f *File) verifyTrees(db *bolt.DB) error {
 	low := f.pages.last.Load()
 	return f.view(db, func(tx *bolt.Tx) error {
 		s, err := f.pages.snapshot(db, tx, low)
 		if err != nil {
 			return err
 		}
-		seen := map[uint64]struct{}{}
-		for _, t := range []tree{{snapshot: &s, root: s.roots.meta}, s.dataTree(), s.expiryTree()} {
-			if err := t.judgeAll(seen); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.verifyTrees(s.metaTree(), s.dataTree(), s.expiryTree())
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -22,7 +23,7 @@ type Snapshot struct {
 	db    *bolt.DB
 	tx    *bolt.Tx
 	early bool
-	meta  metaPage // of the transaction; later commits replace it in the file
+	meta  bbpage.Meta // of the transaction; later commits replace it in the file
 
 	// Complete, if not nil, makes the changes that the file lacked, in a transaction of
 	// the copy.
@@ -43,7 +44,7 @@ func (f *File) Snapshot() (*Snapshot, error) {
 			return err
 		}
 		if _, err = f.pages.snapshot(db, s.tx, low); err == nil {
-			s.meta, err = headerOf(db, s.tx)
+			s.meta, err = metaOf(db, s.tx)
 		}
 		return err
 	})
@@ -87,12 +88,12 @@ func (s *Snapshot) copyTo(ctx context.Context, tmp *os.File) error {
 	}
 	w := &copyWriter{ctx: ctx, yield: &s.f.yield, w: tmp}
 	err = s.f.guarded(func() error {
-		_, err := verifyTx(s.db, s.tx, s.meta, w.look)
+		_, err := verifyTx(s.db, s.tx, s.meta, w.tick)
 		if err == nil {
 			_, err = s.tx.WriteTo(w)
 		}
 		if err == nil {
-			err = arrangeHeaders(tmp, uint64(s.tx.ID()))
+			err = arrangeMetas(tmp, uint64(s.tx.ID()))
 		}
 		return err
 	})
@@ -107,16 +108,16 @@ type copyWriter struct {
 	ctx   context.Context
 	yield *atomic.Bool // may be nil
 	w     io.Writer
-	looks int
+	ticks int
 	ended error
 }
 
-// contextLooks is how many pages are verified between two looks at the context.
-const contextLooks = 256
+// contextTicks is how many pages are verified between two checks of the context.
+const contextTicks = 256
 
-// look is called for each page that is verified.
-func (c *copyWriter) look() error {
-	if c.looks++; c.looks%contextLooks == 0 {
+// tick is called for each page that is verified.
+func (c *copyWriter) tick() error {
+	if c.ticks++; c.ticks%contextTicks == 0 {
 		return c.check()
 	}
 	return nil

@@ -43,7 +43,7 @@ func create(dir *access.Dir, opts Options) (_ *File, err error) {
 		return nil, err
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newGuardian(n.file, n.look), openedFile{File: n.file, info: n.info}, dir, opts), nil
+	return newFile(n.db, newGuardian(n.file, n.look, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
 }
 
 // newStore is a store without keys under a temporary name, open and locked.
@@ -159,5 +159,5 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 		return nil, access.OpenError(err)
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newGuardian(n.file, n.look), openedFile{File: n.file, info: n.info}, dir, opts), nil
+	return newFile(n.db, newGuardian(n.file, n.look, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
 }

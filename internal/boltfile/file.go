@@ -13,15 +13,12 @@
 //	space.go       the reserve of a file, and how it grows
 //	identity.go    owner and permissions, and which files belong together
 //	copy.go        backup and compaction; copysource.go: what is copied
-//	header.go      bbolt's meta pages
-//	page.go        bbolt's other pages
-//	verify.go      the pages of a file that nothing writes
-//	pageset.go     what opening a file found of them
-//	reader.go      reading pages that can be wrong
-//	mapping.go     the memory that maps them
-//	format.go      records and the index of deadlines
-//	rescue.go      Damaged: a file that cannot be opened, checked, saved and repaired
-//	survey.go      the walk through its pages, which goes on after damage
+//	format.go      the schema: buckets, records, the index of deadlines
+//	verify.go      verification of a file that nothing writes; package bbpage verifies pages
+//	snapshot.go    the file as a transaction sees it
+//	mapping.go     the memory that maps it
+//	check.go       Damaged: a file that cannot be opened, checked and repaired
+//	salvage.go     what can be read of it
 package boltfile
 
 import (
@@ -82,7 +79,6 @@ type File struct {
 func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts Options) *File {
 	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), alone: f.alone, db: db, pages: pages, info: f.info, broken: make(chan struct{})}
 	file.file.Store(f.File)
-	pages.maxValue = opts.MaxValue
 	file.identity.Store(&f.info)
 	file.late = sync.NewCond(&file.begins)
 	file.room.Store(newRoom(db, f.File, opts))

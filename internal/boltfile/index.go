@@ -16,7 +16,7 @@ func (t *Tx) ScanDeadlines(from []byte, visit func(IndexEntry) (more bool, err e
 	if t.cleared {
 		return nil
 	}
-	return t.snap.expiryTree().scan(from, func(k, v []byte) (bool, error) {
+	return t.snap.expiryTree().Scan(from, func(k, v []byte) (bool, error) {
 		deadline, key := splitExpiryEntry(k, v)
 		return visit(IndexEntry{deadline, key, k})
 	})
@@ -55,7 +55,7 @@ func (t *Tx) DropStray(places [][]byte) error {
 		key := k[min(len(k), deadlineBytes):]
 		deadline, _ := splitExpiryEntry(k, nil)
 		index := t.snap.expiryTree()
-		if v, err := index.get(k); err != nil {
+		if v, err := index.Get(k); err != nil {
 			return err
 		} else if len(v) > 0 {
 			key = v

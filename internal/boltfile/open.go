@@ -1,6 +1,7 @@
 package boltfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -54,6 +56,7 @@ type Options struct {
 	MaxBytes    int64            // of the file; 0: no limit
 	MaxValue    int64            // bytes of a value that is read; 0: no limit
 	LockTimeout time.Duration    // wait for another process's lock
+	VerifyBytes int64            // size of the largest file that opening verifies completely; 0: DefaultVerifyBytes; less than 0: none
 	ReadOnly    bool             // write nothing, and share the lock with others that do not
 	Now         func() time.Time // safe for concurrent use
 	Logger      *slog.Logger     // hears of damage
@@ -203,7 +206,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 		guard(db.Close)
 		return nil, DiskError(err)
 	}
-	file := newFile(db, newGuardian(f.File, look), f, dir, opts)
+	file := newFile(db, newGuardian(f.File, look, opts.MaxValue), f, dir, opts)
 	file.torn = look.torn
 	return file, nil
 }
@@ -237,7 +240,7 @@ func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error
 	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.Slack:
 		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.Slack)
 	}
-	return verifyTorn(ctx, f.File, VerifyAllBytes)
+	return verifyTorn(ctx, f.File, cmp.Or(opts.VerifyBytes, DefaultVerifyBytes))
 }
 
 func (o *Options) claim(info os.FileInfo) error {
@@ -341,7 +344,7 @@ func isEngineFormat(err error) bool {
 }
 
 // layOut makes a store of a new file.
-func layOut(db *bolt.DB) (meta metaPage, err error) {
+func layOut(db *bolt.DB) (meta bbpage.Meta, err error) {
 	err = db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{bucketMeta, bucketData, bucketExpiry} {
 			if _, err := tx.CreateBucket(name); err != nil {
@@ -356,7 +359,7 @@ func layOut(db *bolt.DB) (meta metaPage, err error) {
 	}
 	err = db.View(func(tx *bolt.Tx) error {
 		size := int64(db.Info().PageSize)
-		meta = metaPage{tx: uint64(tx.ID()), pageSize: size, pages: uint64(tx.Size() / size), root: uint64(tx.Cursor().Bucket().Root())}
+		meta = bbpage.Meta{Tx: uint64(tx.ID()), PageSize: size, Pages: uint64(tx.Size() / size), Root: uint64(tx.Cursor().Bucket().Root())}
 		return nil
 	})
 	return meta, err

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 )
@@ -78,20 +79,20 @@ func (f *File) Fits(need Need) bool { return f.room.Load().fits(need) }
 // measure reads how much of the file is used.
 func (f *File) measure(db *bolt.DB) error {
 	return f.view(db, func(tx *bolt.Tx) error {
-		pageSize, size := uint64(db.Info().PageSize), tx.Size()
-		mem := mapping(db, size)
-		meta, ok := mappedMeta(mem, pageSize, uint64(tx.ID()))
-		if !ok || meta.freelist >= uint64(size)/pageSize {
-			return errOverwritten
+		size := tx.Size()
+		m := bbpage.Map(mapping(db, size), db.Info().PageSize, nil)
+		meta, ok := m.Meta(uint64(tx.ID()))
+		if !ok {
+			return bbpage.ErrOverwritten
 		}
-		list, err := parseFreelist(mem[meta.freelist*pageSize:][:pageSize], meta.freelist, meta)
+		free, err := m.Free(meta)
 		if err != nil {
 			return err
 		}
 		r := f.room.Load()
-		r.used.Store(size - int64(list.n*pageSize))
+		r.used.Store(size - int64(free)*m.PageSize())
 		r.high.Store(size)
-		r.sawBranch(f.pages.branch.Load())
+		r.sawBranch(f.pages.set.BranchPages())
 		return nil
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
@@ -32,9 +33,6 @@ type Tx struct {
 	dirty              bool // this transaction changed something
 }
 
-// errNoBucket is about a file that prepare did not see.
-var errNoBucket = kverr.Errorf(kverr.Corrupt, "the file lacks a bucket that every kv file has; restore it from a backup")
-
 func newTx(snap *snapshot, now time.Time) *Tx {
 	return &Tx{Now: now.UnixNano(), Count: int64(snap.count), snap: *snap}
 }
@@ -42,8 +40,7 @@ func newTx(snap *snapshot, now time.Time) *Tx {
 func newWriteTx(snap *snapshot, tx *bolt.Tx, now time.Time) (*Tx, error) {
 	t := newTx(snap, now)
 	t.seen, t.lastLeaf = map[uint64]struct{}{}, map[uint64]uint64{}
-	meta := tree{snapshot: &t.snap, root: snap.roots.meta}
-	if err := meta.judgeAll(t.seen); err != nil {
+	if err := t.snap.verifyTrees(t.snap.metaTree()); err != nil {
 		return nil, err
 	}
 	t.meta, t.data, t.expiry = tx.Bucket(bucketMeta), tx.Bucket(bucketData), tx.Bucket(bucketExpiry)
@@ -76,25 +73,25 @@ func (t *Tx) Entry(key string, wanted bool) (value []byte, deadline int64, exist
 func (t *Tx) record(key []byte) ([]byte, error) {
 	data := t.snap.dataTree()
 	if t.data == nil || !t.cleared {
-		rec, err := data.get(key)
+		rec, err := data.Get(key)
 		if t.data == nil || err != nil {
 			return rec, err
 		}
 	}
-	if err := t.judge(data, key); err != nil {
+	if err := t.verify(data, key); err != nil {
 		return nil, err
 	}
 	return t.data.Get(key), nil
 }
 
-// judge makes sure that the engine can change the entry of a key.
-func (t *Tx) judge(in tree, key []byte) error {
+// verify makes sure that bbolt can change the entry of a key.
+func (t *Tx) verify(in bbpage.Tree, key []byte) error {
 	if t.cleared {
 		return nil // all that there is now is in memory
 	}
-	leaf, err := in.judge(key, t.seen)
-	if err == nil && t.lastLeaf[in.root.id] != leaf {
-		t.lastLeaf[in.root.id] = leaf
+	leaf, err := in.VerifyPath(key, t.seen)
+	if err == nil && t.lastLeaf[in.Root().ID] != leaf {
+		t.lastLeaf[in.Root().ID] = leaf
 		t.leaves++
 	}
 	return err
@@ -140,7 +137,7 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 		}
 		if deadline != 0 {
 			k, v := expiryEntry(deadline, key)
-			if err := t.judge(t.snap.expiryTree(), k); err != nil {
+			if err := t.verify(t.snap.expiryTree(), k); err != nil {
 				return err
 			}
 			t.index = append(t.index, indexChange{k: k, v: v})
@@ -153,7 +150,7 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 	if !existed {
 		t.Count++
 	}
-	if err := t.judge(t.snap.dataTree(), []byte(key)); err != nil {
+	if err := t.verify(t.snap.dataTree(), []byte(key)); err != nil {
 		return err
 	}
 	return t.data.Put([]byte(key), appendRecord(nil, key, deadline, value))
@@ -174,7 +171,7 @@ func (t *Tx) forgetDeadline(key string, deadline int64) error {
 	if deadline <= t.Now {
 		t.expired--
 	}
-	if err := t.judge(t.snap.expiryTree(), k); err != nil {
+	if err := t.verify(t.snap.expiryTree(), k); err != nil {
 		return err
 	}
 	t.index = append(t.index, indexChange{k: k, remove: true})
@@ -188,7 +185,7 @@ const leafShare = 6
 
 // Memory estimates how many bytes the transaction holds: of the leaf pages that it
 // changes, and of what it stores.
-func (t *Tx) Memory() int64 { return t.leaves*int64(t.snap.pageSize)*leafShare + t.stored }
+func (t *Tx) Memory() int64 { return t.leaves*t.snap.PageSize()*leafShare + t.stored }
 
 // indexChange is what becomes of an entry of the index.
 type indexChange struct {
@@ -204,7 +201,7 @@ func (t *Tx) writeIndex() error {
 	}
 	slices.SortStableFunc(t.index, func(a, b indexChange) int { return bytes.Compare(a.k, b.k) })
 	for _, c := range t.index {
-		err := t.judge(t.snap.expiryTree(), c.k)
+		err := t.verify(t.snap.expiryTree(), c.k)
 		switch {
 		case err != nil:
 		case c.remove:
@@ -233,7 +230,7 @@ func (t *Tx) Remove(key string, deadline int64) error {
 
 // drop removes a record.
 func (t *Tx) drop(key []byte) error {
-	if err := t.judge(t.snap.dataTree(), key); err != nil {
+	if err := t.verify(t.snap.dataTree(), key); err != nil {
 		return err
 	}
 	return t.data.Delete(key)
@@ -244,10 +241,8 @@ func (t *Tx) Clear() error {
 	tx := t.data.Tx()
 	t.dirty = true
 	if !t.cleared { // the engine looks at all pages, to find buckets in them
-		for _, tree := range []tree{t.snap.dataTree(), t.snap.expiryTree()} {
-			if err := tree.judgeAll(t.seen); err != nil {
-				return err
-			}
+		if err := t.snap.verifyTrees(t.snap.dataTree(), t.snap.expiryTree()); err != nil {
+			return err
 		}
 	}
 	for _, name := range [][]byte{bucketData, bucketExpiry} {
@@ -334,5 +329,5 @@ func (t *Tx) recount(own int64) (n int64) {
 // no. Key and record are the file's own memory: ParseRecord splits the record.
 // What this transaction has changed is not among them.
 func (t *Tx) Scan(start string, visit func(key, record []byte) (more bool, err error)) error {
-	return t.snap.dataTree().scan([]byte(start), visit)
+	return t.snap.dataTree().Scan([]byte(start), visit)
 }

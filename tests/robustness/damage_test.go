@@ -2,9 +2,11 @@ package robustness
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -164,9 +166,6 @@ func useDamaged(h *extlibs.Handle, truth damageTruth) error {
 func init() {
 	programs["damage"] = func(dir string, args ...string) {
 		path, kind := filepath.Join(dir, "kv.db"), args[0]
-		if kind == "large" { // every file is one of those
-			boltfile.VerifyAllBytes = 0
-		}
 		flips, _ := strconv.Atoi(args[1])
 		step, every := pageSize, 1
 		if args[2] == "true" {
@@ -174,6 +173,19 @@ func init() {
 		}
 		whole, err := os.ReadFile(path)
 		if err != nil {
+			panic(err)
+		}
+		length := int64(len(whole))
+		if kind == "large" {
+			length = enlarge(whole)
+		}
+		rewrite := func(content []byte) error {
+			if err := os.WriteFile(path, content, 0o600); err != nil || kind == "cut" {
+				return err
+			}
+			return os.Truncate(path, length)
+		}
+		if err := rewrite(whole); err != nil {
 			panic(err)
 		}
 		var ahead atomic.Int64
@@ -193,7 +205,7 @@ func init() {
 		refused, harmless, later := 0, 0, 0
 		try := func(what string, content []byte) {
 			fmt.Println("trying", what)
-			if err := os.WriteFile(path, content, 0o600); err != nil {
+			if err := rewrite(content); err != nil {
 				panic(err)
 			}
 			h, err := r.Open(ctx, path)
@@ -269,7 +281,7 @@ func init() {
 			}
 		}
 		// Whatever happened before, a whole file opens, in this very process.
-		if err := os.WriteFile(path, whole, 0o600); err != nil {
+		if err := rewrite(whole); err != nil {
 			panic(err)
 		}
 		h, err = r.Open(ctx, path)
@@ -284,6 +296,19 @@ func init() {
 		}
 		fmt.Println("refused", refused, "found later", later, "harmless", harmless)
 	}
+}
+
+// enlarge makes both meta pages claim more pages than opening a file verifies, and returns
+// the length of a file with those pages, which can be a hole.
+func enlarge(b []byte) (length int64) {
+	const pages = boltfile.DefaultVerifyBytes/pageSize + 1
+	for _, meta := range [][]byte{b[16:80], b[pageSize+16 : pageSize+80]} {
+		binary.NativeEndian.PutUint64(meta[40:], pages)
+		sum := fnv.New64a()
+		sum.Write(meta[:56])
+		binary.NativeEndian.PutUint64(meta[56:], sum.Sum64())
+	}
+	return pages * pageSize
 }
 
 func testDamage(t *testing.T, kind string) {

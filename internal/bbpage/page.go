@@ -1,17 +1,16 @@
-package boltfile
+package bbpage
 
 import (
 	"bytes"
 	"encoding/binary"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
-	bolt "go.etcd.io/bbolt"
 )
 
-// The engine's pages. Each begins with a header: its number, flags, count of
-// elements, and the number of pages that it takes beside its first. In a branch
-// or leaf a table of elements follows, then their keys and values, one after the
-// other and without a gap.
+// A page begins with a header: its number, flags, count of elements, and the number
+// of overflow pages, which follow it in the file and belong to it. In a branch or leaf
+// a table of elements comes next, then their keys and values, one after the other and
+// without a gap.
 const (
 	pageHeaderBytes = 16
 
@@ -24,15 +23,21 @@ const (
 	bucketHeaderBytes = 16 // root page and sequence, before an inline page
 	bucketFlag        = 1  // of a leaf's element
 
-	maxTreeDepth     = 64 // the engine's trees have less levels than a page number has bits
-	largePageEntries = 4  // most that a page has which is longer than one: the engine splits others
+	maxTreeDepth     = 64 // bbolt's trees have fewer levels than a page number has bits
+	largePageEntries = 4  // maximum in a page with overflow pages: bbolt splits others
 )
+
+// MaxKeyBytes is the size of the longest key that bbolt stores.
+const MaxKeyBytes = 32768
+
+// LeastEntryBytes is less than any entry of a leaf takes.
+const LeastEntryBytes = elementBytes
 
 var order = binary.NativeEndian
 
-// page is a page of the engine's with the pages that it takes beside its first,
-// or an inline bucket's. Its methods index what the page says; where that is
-// false they panic, with Go's own checks, and never look outside the page.
+// page is a page with its overflow pages, or an inline bucket's page. Its methods index
+// what the page says; where that is false they panic, with Go's own checks, and never
+// read outside the page.
 type page []byte
 
 func (p page) id() uint64       { return order.Uint64(p) }
@@ -55,7 +60,7 @@ func (p page) value(i int) []byte {
 	return p[at : at+n]
 }
 
-// valueAt is where a leaf has the value of an element.
+// valueAt returns the offset and the length of a value in a leaf.
 func (p page) valueAt(i int) (at, n int) {
 	t := pageHeaderBytes + i*elementBytes
 	e := p[t : t+elementBytes]
@@ -64,6 +69,33 @@ func (p page) valueAt(i int) (at, n int) {
 
 func (p page) elementFlags(i int) uint32 { return order.Uint32(p[pageHeaderBytes+i*elementBytes:]) }
 func (p page) child(i int) uint64        { return order.Uint64(p[pageHeaderBytes+i*elementBytes+8:]) }
+
+// branchPages returns how many pages a branch has, 0 if it has one or is a leaf.
+func branchPages(p page) int64 {
+	if n := p.overflow(); n > 0 && p.flags() == pageBranch {
+		return int64(n) + 1
+	}
+	return 0
+}
+
+// entry returns an entry of a leaf that can be damaged, and the offset of its end. ok
+// reports whether the entry is within the page.
+func (p page) entry(i int) (key, value []byte, end uint64, ok bool) {
+	t := uint64(pageHeaderBytes + i*elementBytes)
+	if t+elementBytes > uint64(len(p)) {
+		return nil, nil, 0, false
+	}
+	e := p[t : t+elementBytes]
+	at, k, v := t+uint64(order.Uint32(e[4:])), uint64(order.Uint32(e[8:])), uint64(order.Uint32(e[12:]))
+	if k == 0 || k > MaxKeyBytes {
+		return nil, nil, 0, false
+	}
+	end = at + k + v
+	if end > uint64(len(p)) {
+		return nil, nil, end, false
+	}
+	return p[at : at+k], p[at+k : end], end, true
+}
 
 // search returns the first element whose key is not less than key.
 func (p page) search(key []byte) (i int, exact bool) {
@@ -82,7 +114,7 @@ func (p page) search(key []byte) (i int, exact bool) {
 	return low, false
 }
 
-// childFor returns the element of a branch below which key is, or would be.
+// childFor returns the element of a branch whose subtree contains key, or would.
 func (p page) childFor(key []byte) int {
 	i, exact := p.search(key)
 	if !exact && i > 0 {
@@ -91,11 +123,11 @@ func (p page) childFor(key []byte) int {
 	return i
 }
 
-// span is the keys that a page may hold: those from low on, which is the first
-// of them, to before high. nil is no bound.
+// span is the range of keys that a page can hold: low, which is its first key, to high,
+// exclusive. nil means no limit.
 type span struct{ low, high []byte }
 
-// below is the span of a branch's child.
+// below returns the span of a branch's child.
 func (p page) below(i int, s span) span {
 	s.low = p.key(i)
 	if i+1 < p.count() {
@@ -108,10 +140,10 @@ func errPage(id uint64, what string) error {
 	return kverr.Errorf(kverr.Corrupt, "the file is damaged: page %d %s; restore it from a backup", id, what)
 }
 
-// extent adds up the elements of a page, of which p needs to hold the first page
-// only, and returns how long all of it is. The engine lays out entries in one
-// way, so that a wrong count, place or size does not fit the others.
-func (p page) extent(id uint64, pageSize int) (size uint64, err error) {
+// verifyLayout adds up the elements of a page, of which p only needs to hold the first
+// page, and returns the size of all of it. bbolt lays out entries in exactly one way, so
+// that a wrong count, position or size does not fit the others.
+func (p page) verifyLayout(id, pageSize uint64) (size uint64, err error) {
 	kind, n := p.flags(), p.count()
 	at := uint64(pageHeaderBytes + n*elementBytes)
 	if kind != pageBranch && kind != pageLeaf || p.id() != id {
@@ -127,21 +159,21 @@ func (p page) extent(id uint64, pageSize int) (size uint64, err error) {
 		if kind == pageBranch {
 			position, key, value = order.Uint32(e), order.Uint32(e[4:]), 0
 		}
-		if uint64(t)+uint64(position) != at || key == 0 || key > bolt.MaxKeySize {
+		if uint64(t)+uint64(position) != at || key == 0 || key > MaxKeyBytes {
 			return 0, errPage(id, "has an entry in the wrong place")
 		}
 		at += uint64(key) + uint64(value)
 	}
-	if length := uint64(pageSize); max(1, (at+length-1)/length) != p.overflow()+1 {
+	if max(1, (at+pageSize-1)/pageSize) != p.overflow()+1 {
 		return 0, errPage(id, "has a wrong length")
 	}
 	return at, nil
 }
 
-// judge checks the keys and flags of a page whose extent has been found right.
-// The first key of a page stands in its branch as well; the engine relies on it,
-// and so may a reader who does not find a key.
-func (p page) judge(id uint64, keys span, flags uint32) error {
+// verifyKeys verifies the keys and the flags of a page whose layout has been verified.
+// The first key of a page is also in its branch; bbolt relies on it, and so does a
+// reader that does not find a key.
+func (p page) verifyKeys(id uint64, keys span, flags uint32) error {
 	n := p.count()
 	if n == 0 {
 		if keys.low != nil {
@@ -171,4 +203,19 @@ func (p page) judge(id uint64, keys span, flags uint32) error {
 		return errPage(id, "has its keys in the wrong order")
 	}
 	return nil
+}
+
+// verifyInline verifies the page of an inline bucket, whose entry is in the page home.
+func (p page) verifyInline(home, pageSize uint64) error {
+	if len(p) < pageHeaderBytes {
+		return errPage(home, "holds half a bucket")
+	}
+	size, err := p.verifyLayout(0, pageSize)
+	if err != nil {
+		return err
+	}
+	if p.flags() != pageLeaf || p.overflow() != 0 || size != uint64(len(p)) {
+		return errPage(home, "holds half a bucket")
+	}
+	return p.verifyKeys(0, span{}, 0)
 }

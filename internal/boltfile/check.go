@@ -13,22 +13,21 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Damaged is a file that is looked at without the engine, and without believing
-// any of it: it opens whatever Open refuses, and changes nothing. One goroutine
-// uses it at a time.
+// Damaged is a file that is read without bbolt, and without believing any of it: it opens
+// whatever Open refuses, and changes nothing. One goroutine uses it at a time.
 type Damaged struct {
-	file     *os.File
-	size     int64
-	pageSize int64
-	ours     bool     // there is a header, damaged or not
-	last     metaPage // of the commit that counts; not valid: no header can be read
-	previous metaPage // of the commit before; not valid: unknown
-	headers  error    // what is wrong with the headers
-	orphan   error    // why it is not a new store, if there is nothing in it
-	pages    *boundedPages
+	file   *os.File
+	size   int64
+	metas  bbpage.Metas
+	last   bbpage.Meta // of the last commit; not valid: no meta page can be read
+	before bbpage.Meta // of the commit before; not valid: unknown
+	fault  error       // what is wrong with the meta pages
+	orphan error       // why it is not a new store, if it is empty
+	pages  bbpage.Source
 }
 
 // OpenDamaged opens a file for reading. It is kverr.InUse where a process writes
@@ -53,46 +52,27 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 	} else if !locked {
 		return nil, errors.Join(errInUse(Options{LockTimeout: timeout}), d.Close())
 	}
-	d.readHeaders()
+	d.readMetas()
 	return d, nil
 }
 
-// Close gives the file up.
+// Close closes the file and releases its lock.
 func (d *Damaged) Close() error { return d.file.Close() }
 
-// readHeaders finds the headers that can be read. Where the first is damaged,
-// the second is at the beginning of a page of some size.
-func (d *Damaged) readHeaders() {
-	d.pageSize = int64(os.Getpagesize())
-	first, ours := readMeta(d.file, 0)
-	second, alsoOurs := metaPage{}, false
-	if first.valid {
-		d.pageSize = first.pageSize
-		second, alsoOurs = readMeta(d.file, d.pageSize)
-		second.valid = second.valid && second.pageSize == first.pageSize
-	} else {
-		_, alsoOurs = readMeta(d.file, d.pageSize)
-		for size := int64(minPageSize); size <= maxPageSize && !second.valid; size *= 2 {
-			if m, _ := readMeta(d.file, size); m.valid && m.pageSize == size {
-				second, alsoOurs, d.pageSize = m, true, size
-			}
-		}
-	}
-	d.ours = ours || alsoOurs
-	d.last, d.previous = first, second
-	if !first.valid || second.valid && second.tx > first.tx {
-		d.last, d.previous = second, first
-	}
+func (d *Damaged) readMetas() {
+	d.metas = bbpage.FindMetas(d.file)
+	d.pages = bbpage.DamagedSource(d.file, d.metas.PageSize)
+	d.last, d.before = d.metas.Newest()
 	switch {
-	case !first.valid && !second.valid:
-		d.headers = errors.New("both headers are damaged")
-	case !d.previous.valid:
-		d.headers = errors.New("one of the two headers is damaged: it may have been the newer one")
-	case d.previous.tx+1 != d.last.tx:
-		d.headers = errors.New("the headers do not belong together")
-		d.previous.valid = false
-	case d.size < int64(d.last.pages)*d.pageSize:
-		d.headers = fmt.Errorf("the file has been cut short: %d bytes of at least %d", d.size, int64(d.last.pages)*d.pageSize)
+	case !d.last.Valid:
+		d.fault = errors.New("both headers are damaged")
+	case !d.before.Valid:
+		d.fault = errors.New("one of the two headers is damaged: it may have been the newer one")
+	case d.before.Tx+1 != d.last.Tx:
+		d.fault = errors.New("the headers do not belong together")
+		d.before.Valid = false
+	case d.size < d.last.Size():
+		d.fault = fmt.Errorf("the file has been cut short: %d bytes of at least %d", d.size, d.last.Size())
 	}
 }
 
@@ -183,12 +163,12 @@ func (d *Damaged) empty(r *Report) error {
 }
 
 func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error) error {
-	strict := d.headers
-	if d.headers != nil {
-		r.add(d.headers)
+	strict := d.fault
+	if d.fault != nil {
+		r.add(d.fault)
 	}
-	if d.last.valid {
-		r.Commit = d.last.tx
+	if d.last.Valid {
+		r.Commit = d.last.Tx
 		found, err := d.verify(ctx, d.last)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -200,35 +180,32 @@ func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error)
 			strict = err
 		}
 	}
-	s := d.surveyor(ctx, d.last, r.add)
-	if d.previous.valid { // else the commit after this one may be on pages that this one calls free
-		s.free = d.freePages(ctx, d.last, r.add)
+	s := d.salvage(ctx, d.last, r.add)
+	if d.before.Valid { // else the commit after this one can be on pages that this one calls free
+		s.walk.Free = d.freePages(ctx, d.last, r.add)
 	}
-	if d.last.valid {
-		s.commit()
+	if d.last.Valid {
+		if err := s.commit(); err != nil {
+			return err
+		}
 	}
-	if !d.previous.valid {
-		s.cut++
-	}
-	if err := s.end(); err != nil {
-		return err
+	if !d.before.Valid {
+		s.walk.Lost++
 	}
 	if err := s.newer(); err != nil {
 		return err
 	}
 	r.Keys, r.Records, r.Bad = s.keys(), s.records, s.bad
 	r.Log = s.numbers[string(metaLog)] != nil
-	if s.cut > 0 {
-		r.Stale = s.free == nil
-		s.report = nil
-		s.visit = visit
-		s.scan()
-		if err := s.end(); err != nil {
+	if s.walk.Lost > 0 {
+		r.Stale = s.walk.Free == nil
+		s.report, s.visit = nil, visit
+		if err := s.strays(); err != nil {
 			return err
 		}
 		r.Stray = s.records - r.Records
 	}
-	if r.Records+r.Stray == 0 && (!d.ours || errors.Is(strict, kverr.Format)) {
+	if r.Records+r.Stray == 0 && (!d.metas.Ours || errors.Is(strict, kverr.Format)) {
 		return kverr.Errorf(kverr.Format, "the file is not a kv file; choose another path")
 	}
 	if strict != nil && len(r.Damage) == 0 {
@@ -237,56 +214,51 @@ func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error)
 	if err := d.back(ctx, r); err != nil {
 		return err
 	}
-	if visit == nil || !d.last.valid {
+	if visit == nil || !d.last.Valid {
 		return nil
 	}
-	again := d.surveyor(ctx, d.last, nil)
+	again := d.salvage(ctx, d.last, nil)
 	again.visit = visit
-	again.commit()
-	return again.end()
+	return again.commit()
 }
 
-// verify is what opening a small file does, with all leaves.
-func (d *Damaged) verify(ctx context.Context, meta metaPage) (f found, err error) {
-	if d.size < int64(meta.pages)*meta.pageSize {
+// walk returns a walk through a commit, whose first fault ends it.
+func (d *Damaged) walk(ctx context.Context, meta bbpage.Meta) *bbpage.Walk {
+	return &bbpage.Walk{Source: d.pages, PageSize: uint64(d.metas.PageSize), Pages: meta.Pages, Set: bbpage.NewSet(), Tick: ctx.Err}
+}
+
+// verify does what opening a small file does.
+func (d *Damaged) verify(ctx context.Context, meta bbpage.Meta) (f found, err error) {
+	if d.size < meta.Size() {
 		return f, kverr.Errorf(kverr.Corrupt, "the file has been cut short")
 	}
 	err = guard(func() (err error) {
-		f, err = verify(d.source(ctx), meta, true)
+		f, err = verify(d.walk(ctx, meta), meta)
 		return err
 	})
 	return f, err
 }
 
-// freePages returns the pages that the last commit does not use, nil if nobody
-// knows.
-func (d *Damaged) freePages(ctx context.Context, meta metaPage, report func(error)) *pageSet {
-	if !meta.valid {
-		return nil
-	}
-	v := &verifier{pages: d.source(ctx), meta: meta, set: newPageSet()}
-	err := guard(func() error {
-		if err := v.claim(0, 2); err != nil {
-			return err
-		}
-		_, err := v.freelist()
-		return err
-	})
+// freePages returns the pages that the last commit does not use, nil if they are
+// unknown.
+func (d *Damaged) freePages(ctx context.Context, meta bbpage.Meta, report func(error)) *bbpage.Set {
+	w := d.walk(ctx, meta)
+	err := guard(func() error { _, err := w.Freelist(meta); return err })
 	if err != nil {
 		report(err)
 		return nil
 	}
-	return v.set
+	return w.Set
 }
 
-// back looks at the commit that Repair would go back to.
+// back verifies the commit that Repair would go back to.
 func (d *Damaged) back(ctx context.Context, r *Report) error {
 	meta := d.candidate()
-	if !meta.valid {
+	if !meta.Valid {
 		r.Back.Why = "its header is damaged"
 		return nil
 	}
-	r.Back = Commit{Number: meta.tx, Only: !d.previous.valid}
+	r.Back = Commit{Number: meta.Tx, Only: !d.before.Valid}
 	found, err := d.verify(ctx, meta)
 	switch {
 	case ctx.Err() != nil:
@@ -298,17 +270,18 @@ func (d *Damaged) back(ctx context.Context, r *Report) error {
 	case found.new:
 		r.Back.Why = "it is from before the store was made"
 	default:
-		s := d.surveyor(ctx, meta, nil)
-		s.commit()
+		s := d.salvage(ctx, meta, nil)
+		if err := s.commit(); err != nil {
+			return err
+		}
 		r.Back.Whole, r.Back.Keys = true, s.keys()
-		return s.end()
 	}
 	return nil
 }
 
-func (d *Damaged) candidate() metaPage {
-	if d.previous.valid {
-		return d.previous
+func (d *Damaged) candidate() bbpage.Meta {
+	if d.before.Valid {
+		return d.before
 	}
 	return d.last
 }
@@ -317,7 +290,7 @@ func (d *Damaged) candidate() metaPage {
 // report's Back says is whole. The file itself is not touched.
 func (d *Damaged) Repair(ctx context.Context, path string) error {
 	meta := d.candidate()
-	if found, err := d.verify(ctx, meta); !meta.valid || err != nil || found.new {
+	if found, err := d.verify(ctx, meta); !meta.Valid || err != nil || found.new {
 		return errors.Join(ctx.Err(), kverr.Errorf(kverr.Corrupt, "the commit before the damage is not whole either; salvage what can be read, or restore a backup"))
 	}
 	loc, err := (*access.List)(nil).Locate(path)
@@ -378,21 +351,16 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 
 var errExists = kverr.Errorf(fs.ErrExist, "the new file exists; choose another name, or move it away first")
 
-// copyCommit writes the pages of a commit, behind headers that both name it.
-func (d *Damaged) copyCommit(ctx context.Context, w *os.File, meta metaPage) error {
-	raw := make([]byte, metaBytes)
-	for _, at := range []int64{0, d.pageSize} {
-		if m, _ := readMeta(d.file, at); m.valid && m.tx == meta.tx {
-			if _, err := d.file.ReadAt(raw, at+pageHeaderBytes); err != nil {
-				return readError(err)
-			}
-		}
-	}
-	headers := bothHeaders(raw, meta.tx, d.pageSize)
-	if _, err := w.Write(headers); err != nil {
+// copyCommit writes the pages of a commit, and two meta pages that both lead to it.
+func (d *Damaged) copyCommit(ctx context.Context, w *os.File, meta bbpage.Meta) error {
+	metas, err := bbpage.BothMetas(d.file, meta.Tx)
+	if err != nil {
 		return err
 	}
-	rest := io.NewSectionReader(d.file, 2*d.pageSize, int64(meta.pages-2)*d.pageSize)
-	_, err := io.Copy(&copyWriter{ctx: ctx, w: w}, rest)
+	if _, err := w.Write(metas); err != nil {
+		return err
+	}
+	rest := io.NewSectionReader(d.file, int64(len(metas)), meta.Size()-int64(len(metas)))
+	_, err = io.Copy(&copyWriter{ctx: ctx, w: w}, rest)
 	return err
 }

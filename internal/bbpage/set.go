@@ -1,0 +1,104 @@
+package bbpage
+
+import "sync/atomic"
+
+// Set knows which pages of a file are in use, and which of them are leaves that have
+// not been verified yet. Its size depends on the pages that were found, not on those
+// that a meta page claims.
+//
+// One goroutine fills it; afterwards it is safe for concurrent use.
+type Set struct {
+	chunks map[uint64]*chunk
+	last   *chunk
+	lastID uint64
+	unread atomic.Int64 // leaves that have not been verified
+
+	// A page keeps a damaged entry when bbolt copies the page. So once one was found,
+	// the leaves around a missing key are verified again.
+	damaged atomic.Bool
+	branch  atomic.Int64 // pages of the largest branch on the way of a write
+}
+
+const chunkPages = 512
+
+type chunk struct {
+	claimed [chunkPages / 64]uint64
+	unread  [chunkPages / 64]atomic.Uint64
+}
+
+// NewSet returns an empty set.
+func NewSet() *Set { return &Set{chunks: map[uint64]*chunk{}} }
+
+// Unread returns how many leaves have not been verified yet.
+func (s *Set) Unread() int64 { return s.unread.Load() }
+
+// Trim releases the memory of a set in which all leaves are verified.
+func (s *Set) Trim() {
+	if s.Unread() == 0 {
+		s.chunks, s.last = map[uint64]*chunk{}, nil
+	}
+}
+
+// BranchPages returns how many pages the largest branch has that a write came to, 0 if
+// none had overflow pages.
+func (s *Set) BranchPages() int64 { return s.branch.Load() }
+
+// sawBranch notes how many pages a branch has.
+func (s *Set) sawBranch(pages int64) { s.branch.Store(max(s.branch.Load(), pages)) }
+
+func (s *Set) chunk(id uint64) (c *chunk, word int, bit uint64) {
+	return s.chunks[id/chunkPages], int(id % chunkPages / 64), 1 << (id % 64)
+}
+
+// claim marks a page as used, and reports whether it was not.
+func (s *Set) claim(id uint64) bool {
+	n := id / chunkPages
+	c := s.last
+	if c == nil || s.lastID != n {
+		if c = s.chunks[n]; c == nil {
+			c = &chunk{}
+			s.chunks[n] = c
+		}
+		s.last, s.lastID = c, n
+	}
+	word, bit := id%chunkPages/64, uint64(1)<<(id%64)
+	if c.claimed[word]&bit != 0 {
+		return false
+	}
+	c.claimed[word] |= bit
+	return true
+}
+
+// has reports whether a page is claimed. A nil set has none.
+func (s *Set) has(id uint64) bool {
+	if s == nil {
+		return false
+	}
+	c, word, bit := s.chunk(id)
+	return c != nil && c.claimed[word]&bit != 0
+}
+
+// setUnread marks a claimed page as a leaf that has not been verified.
+func (s *Set) setUnread(id uint64) {
+	c, word, bit := s.chunk(id)
+	c.unread[word].Or(bit)
+	s.unread.Add(1)
+}
+
+// isUnread reports whether a page is a leaf that has not been verified. A page that was
+// written since is not: its number was free, or the leaf had been verified.
+func (s *Set) isUnread(id uint64) bool {
+	if s.Unread() == 0 {
+		return false
+	}
+	c, word, bit := s.chunk(id)
+	return c != nil && c.unread[word].Load()&bit != 0
+}
+
+// setRead marks a leaf as verified.
+func (s *Set) setRead(id uint64) {
+	c, word, bit := s.chunk(id)
+	if c.unread[word].And(^bit)&bit != 0 {
+		s.unread.Add(-1)
+	}
+}
