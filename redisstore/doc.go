@@ -10,9 +10,9 @@
 // the database and the name of the store; without a name it is "kv". A host that
 // allows scripts "redis://host:6379/0/tenantA" confines them to that tenant.
 //
-// The host's URL may carry credentials and, in its query, ca, sentinel and timeout;
-// or [Configure] gives them. A script's URL may not: it gets what was configured
-// for that server, else what the host's own open stores of it use.
+// The host's URL may carry credentials and, in its query, ca, cert, key, sentinel, seeds,
+// client, timeout and callkeys; or [Configure] gives them. A script's URL may not: it gets
+// what was configured for that server, else what the host's own open stores of it use.
 //
 // # What is on the server
 //
@@ -36,4 +36,16 @@
 // docs/choosing-a-backend.md. An error that is [extlibs.ErrUnavailable] is
 // certainly not done; one that is [extlibs.ErrCommitUnknown] may be stored or may
 // yet be. Nothing is sent twice.
+//
+// # Where to find what
+//
+//	url.go, settings.go      what a URL and a host's Options say
+//	driver.go, store.go      opening, running scripts, closing
+//	read.go, write.go        the calls of a Store
+//	scripts.go, payload.go   what is done and kept on the server
+//	sweep.go                 removing expired keys
+//	server.go, route.go      the client of a server: nodes, redirects, limits
+//	sentinel.go              finding the primary
+//	failure.go               the kinds of errors
+//	internal/wire            connections
 package redisstore

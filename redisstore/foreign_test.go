@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"strings"
@@ -46,6 +47,50 @@ func liar(t *testing.T, reply string) (addr string) {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// answering is a server that answers each command with what a function says.
+func answering(t *testing.T, answer func(words []string, addr string) string) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	addr = l.Addr().String()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				in := bufio.NewReader(c)
+				for {
+					var words []string
+					var n, size int
+					if _, err := fmt.Fscanf(in, "*%d\r\n", &n); err != nil {
+						return
+					}
+					for range n {
+						if _, err := fmt.Fscanf(in, "$%d\r\n", &size); err != nil {
+							return
+						}
+						word := make([]byte, size+len("\r\n"))
+						if _, err := io.ReadFull(in, word); err != nil {
+							return
+						}
+						words = append(words, string(word[:size]))
+					}
+					if _, err := io.WriteString(c, answer(words, addr)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return addr
 }
 
 // A panic of the client would be in a goroutine of its own, and end the process.

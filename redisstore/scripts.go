@@ -1,15 +1,26 @@
 package redisstore
 
-import "github.com/redis/rueidis"
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"strconv"
+)
 
 // script is a script and how many of a store's keys it uses: V, or V and I, or V,
 // I and D, or all. On the server, each key and argument of a call takes time.
 type script struct {
-	lua  *rueidis.Lua
-	keys int
+	text    string
+	sha     string
+	keys    int
+	numKeys string
 }
 
-func newScript(keys int, text string) script { return script{rueidis.NewLuaScript(text), keys} }
+// newScript makes a script. Its name begins the text, so that SLOWLOG shows it.
+func newScript(name string, keys int, text string) *script {
+	text = "-- kv." + name + text
+	sum := sha1.Sum([]byte(text))
+	return &script{text: text, sha: hex.EncodeToString(sum[:]), keys: keys, numKeys: strconv.Itoa(keys)}
+}
 
 // The scripts, one for each hot operation and one for all of them. KEYS are
 // {NAME}:v, {NAME}:i, {NAME}:d, {NAME}:m. Times are in microseconds; the numbers
@@ -17,12 +28,12 @@ func newScript(keys int, text string) script { return script{rueidis.NewLuaScrip
 // before it knows that it will not fail.
 
 // scriptSet: key, payload.
-var scriptSet = newScript(3, `
+var scriptSet = newScript("set", 3, `
 if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then redis.call('ZADD',KEYS[2],0,ARGV[1]) else redis.call('ZREM',KEYS[3],ARGV[1]) end
 return 1`)
 
 // scriptSetTTL: key, payload, ttl.
-var scriptSetTTL = newScript(3, `
+var scriptSetTTL = newScript("set", 3, `
 local t=redis.call('TIME')
 local d=string.format('%.0f',t[1]*1000000+t[2]+ARGV[3])
 if redis.call('HSET',KEYS[1],ARGV[1],'!'..d..'!'..ARGV[2])==1 then redis.call('ZADD',KEYS[2],0,ARGV[1]) end
@@ -30,7 +41,7 @@ redis.call('ZADD',KEYS[3],d,ARGV[1])
 return 1`)
 
 // scriptSetMany: ttl (0: none), then keys and payloads by turns.
-var scriptSetMany = newScript(3, `
+var scriptSetMany = newScript("set_many", 3, `
 local ttl,d=tonumber(ARGV[1]),nil
 if ttl>0 then
   local t=redis.call('TIME')
@@ -66,7 +77,7 @@ return 1`)
 // scriptIncr: key, an int. It returns the sum, or false where it takes more than
 // adding an int to an int without expiry, which have the payloads that HINCRBY
 // takes. Where the sum is what was added, the key may be a new one.
-var scriptIncr = newScript(2, `
+var scriptIncr = newScript("incr", 2, `
 local n=redis.pcall('HINCRBY',KEYS[1],ARGV[1],ARGV[2])
 if type(n)~='number' then return false end
 if n==tonumber(ARGV[2]) then redis.call('ZADD',KEYS[2],0,ARGV[1]) end
@@ -75,7 +86,7 @@ return n`)
 
 // scriptLoad: most bytes of payloads (0: only their deadlines are wanted), then
 // keys. It returns now, then for each key false or its payload.
-var scriptLoad = newScript(1, `
+var scriptLoad = newScript("get_many", 1, `
 local t=redis.call('TIME')
 local r={string.format('%.0f',t[1]*1000000+t[2])}
 local size,limit=0,tonumber(ARGV[1])
@@ -99,7 +110,7 @@ return r`)
 // What becomes of every key is planned first. Ints are added in two parts of nine
 // digits each, because Lua's numbers are floats. The kinds are those of
 // extlibs.OpKind.
-var scriptApply = newScript(3, `
+var scriptApply = newScript("apply", 3, `
 local V,I,D=KEYS[1],KEYS[2],KEYS[3]
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
@@ -228,7 +239,7 @@ return reply`)
 // scriptScan: lower and upper bound as ZRANGEBYLEX wants them, most entries, most
 // bytes of payloads, whether payloads are wanted. It returns the epoch, 1 if there
 // is more, the last key looked at, now, then each key with its payload.
-var scriptScan = newScript(4, `
+var scriptScan = newScript("scan", 4, `
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
 if redis.call('HLEN',KEYS[1])~=redis.call('ZCARD',KEYS[2]) then return redis.error_reply('KVLOST') end
@@ -265,7 +276,7 @@ end
 return r`)
 
 // scriptLen counts what has not expired.
-var scriptLen = newScript(3, `
+var scriptLen = newScript("count", 3, `
 local t=redis.call('TIME')
 local all=redis.call('HLEN',KEYS[1])
 local n=all-redis.call('ZCOUNT',KEYS[3],'-inf',t[1]*1000000+t[2])
@@ -274,7 +285,7 @@ return n`)
 
 // scriptClear begins a new epoch, which is never one that was there before, even
 // after the server has lost the last one. ARGV: the format.
-var scriptClear = newScript(4, `
+var scriptClear = newScript("clear", 4, `
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
 local e=(tonumber(redis.call('HGET',KEYS[4],'epoch') or '0') or 0)+1
@@ -284,7 +295,7 @@ return 1`)
 
 // scriptSweep removes expired keys: at most ARGV[1]. It returns how many, and the
 // time until the next deadline, -1 if there is none.
-var scriptSweep = newScript(3, `
+var scriptSweep = newScript("sweep", 3, `
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
 local due=redis.call('ZRANGEBYSCORE',KEYS[3],'-inf',now,'LIMIT',0,ARGV[1])
@@ -300,7 +311,7 @@ return {#due,math.max(0,tonumber(first[2])-now)}`)
 // scriptOpen: the format that this version knows. It refuses keys that hold
 // something else, since others rely on that before they write. It returns the format of the
 // store, which is given to a new one.
-var scriptOpen = newScript(4, `
+var scriptOpen = newScript("open", 4, `
 for i,want in ipairs({'hash','zset','zset','hash'}) do
   local is=redis.call('TYPE',KEYS[i])
   is=is.ok or is

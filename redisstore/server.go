@@ -3,27 +3,30 @@ package redisstore
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/redis/rueidis"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/redisstore/internal/wire"
 )
 
-const dialTimeout = 5 * time.Second
-
-// server is a client of one database of one server, which its stores share.
+// server is a client of one database of a server, a cluster or a primary that
+// sentinels name. The stores there share it.
 type server struct {
-	name   string // without credentials
-	client rueidis.Client
-	users  int           // guarded by servers
-	byHost bool          // a host's URL led to it; guarded by servers
-	reply  *atomic.Int64 // most bytes of one reply; written under servers
+	name     string // without credentials
+	identity identity
+	tls      *tls.Config
+	limit    atomic.Int64 // bytes of one reply
+	requests budget
+	figures  figures
+
+	users  int  // guarded by servers
+	byHost bool // a host's URL led to it; guarded by servers
+
+	nodes     nodes
+	routes    routes
+	sentinels *sentinels // nil: the addresses are those of the data
 }
 
 var servers struct {
@@ -31,67 +34,27 @@ var servers struct {
 	open map[identity]*server
 }
 
-// acquire returns the client of a server, made if there is none.
-func acquire(ctx context.Context, t target) (*server, error) {
-	servers.Lock()
-	s := servers.open[t.identity]
-	if s != nil {
-		s.use(t)
-		servers.Unlock()
-		return s, nil
-	}
-	servers.Unlock()
-
-	// Nobody waits for others while a server is dialled.
-	type dialled struct {
-		client rueidis.Client
-		err    error
-	}
-	done := make(chan dialled, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil { // over what a server says of itself
-				done <- dialled{nil, errForeign}
-			}
-		}()
-		client, err := rueidis.NewClient(t.options)
-		done <- dialled{client, err}
-	}()
-	var d dialled
-	select {
-	case d = <-done:
-	case <-ctx.Done():
-		go func() {
-			if late := <-done; late.err == nil {
-				late.client.Close()
-			}
-		}()
-		return nil, fmt.Errorf("%w: the server did not answer: %w", extlibs.ErrUnavailable, ctx.Err())
-	}
-	if d.err != nil {
-		return nil, t.unavailable(d.err)
-	}
+// acquire returns the client of a server. It does not connect yet.
+func acquire(t target) *server {
 	servers.Lock()
 	defer servers.Unlock()
-	if s := servers.open[t.identity]; s != nil { // another store was faster
-		d.client.Close()
-		s.use(t)
-		return s, nil
+	s := servers.open[t.identity]
+	if s == nil {
+		s = &server{name: t.name, identity: t.identity, tls: t.tls}
+		s.requests.most = t.identity.inFlight()
+		s.routes.seeds = t.identity.addresses()
+		if t.identity.sentinel != "" {
+			s.sentinels = newSentinels(s)
+		}
+		if servers.open == nil {
+			servers.open = map[identity]*server{}
+		}
+		servers.open[t.identity] = s
 	}
-	s = &server{name: t.name, client: d.client, reply: t.reply}
-	s.use(t)
-	if servers.open == nil {
-		servers.open = map[identity]*server{}
-	}
-	servers.open[t.identity] = s
-	return s, nil
-}
-
-// use counts one more store. It wants the lock of servers.
-func (s *server) use(t target) {
 	s.users++
 	s.byHost = s.byHost || !t.script
-	s.reply.Store(max(s.reply.Load(), t.reply.Load()))
+	s.limit.Store(max(s.limit.Load(), t.reply))
+	return s
 }
 
 // release closes the client with its last store.
@@ -99,136 +62,95 @@ func (s *server) release() {
 	servers.Lock()
 	s.users--
 	last := s.users == 0
-	for identity, open := range servers.open {
-		if last && open == s {
-			delete(servers.open, identity)
-		}
+	if last {
+		delete(servers.open, s.identity)
 	}
 	servers.Unlock()
-	if last { // nobody waits for it who uses another server
-		s.client.Close()
+	if last {
+		if s.sentinels != nil {
+			s.sentinels.close()
+		}
+		s.nodes.close()
 	}
 }
 
-// do sends a request and waits no longer than ctx, also while the client connects
-// again.
-func (s *server) do(ctx context.Context, request func(context.Context, rueidis.Client) rueidis.RedisResult) (rueidis.RedisResult, error) {
-	if ctx.Done() == nil {
-		return request(ctx, s.client), nil
+// budget limits the bytes of requests that callers have under way, since a server
+// that hangs lets them pile up. One request is always let through.
+type budget struct {
+	most int64
+	used atomic.Int64
+}
+
+func (b *budget) take(n int64) bool {
+	if used := b.used.Add(n); used > b.most && used != n {
+		b.used.Add(-n)
+		return false
 	}
-	type reply struct {
-		result rueidis.RedisResult
-		err    error
+	return true
+}
+
+func (b *budget) give(n int64) { b.used.Add(-n) }
+
+// figures counts what operators ask about.
+type figures struct {
+	redirects, unavailable, unknown atomic.Int64
+}
+
+// maxRedirects limits what one call follows: a slot that moves takes two.
+const maxRedirects = 5
+
+// do sends a request to the node that has the slot of a store, and follows where it
+// points. An error is a *wire.Lost, an *unreachable, or one with a kind.
+func (s *server) do(ctx context.Context, r *route, req wire.Request) (wire.Result, error) {
+	size := req.Bytes()
+	if !s.requests.take(size) {
+		return wire.Result{}, fmt.Errorf("%w: other calls to the server hold %d bytes, and it is slow or hangs; try again later, or let the host raise MaxInFlightBytes", extlibs.ErrUnavailable, s.requests.used.Load())
 	}
-	done := make(chan reply, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil { // which would end the process here
-				done <- reply{err: fmt.Errorf("the client of the server failed (%T); report the bug", p)}
+	defer s.requests.give(size)
+	large := size > largeRequest
+	var again retry
+	for redirects := 0; ; {
+		c := r.conn.Load()
+		if c == nil || large || !c.Usable() {
+			var err error
+			if c, err = s.connect(ctx, r.slot, large); err != nil {
+				return wire.Result{}, err
 			}
-		}()
-		done <- reply{result: request(ctx, s.client)}
-	}()
-	select {
-	case r := <-done:
-		return r.result, r.err
-	case <-ctx.Done():
-		return rueidis.RedisResult{}, ctx.Err()
-	}
-}
-
-// dialError is a failure before any request was sent.
-type dialError struct{ err error }
-
-func (e *dialError) Error() string { return e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
-
-// dialer makes connections that are guarded. Sentinels send messages.
-func dialer(reply *atomic.Int64, messages bool) func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
-	return func(ctx context.Context, address string, d *net.Dialer, config *tls.Config) (net.Conn, error) {
-		network := "tcp"
-		if strings.HasPrefix(address, "/") {
-			network = "unix"
+			if !large {
+				r.conn.Store(c)
+			}
 		}
-		var conn net.Conn
-		var err error
-		if config != nil {
-			conn, err = (&tls.Dialer{NetDialer: d, Config: config}).DialContext(ctx, network, address)
-		} else {
-			conn, err = d.DialContext(ctx, network, address)
+		result, err := c.Do(ctx, req)
+		for err == nil && result.Kind == wire.Error && redirects <= maxRedirects {
+			to, ask := redirection(&result.Reply, c)
+			if to == "" {
+				break
+			}
+			redirects++
+			s.figures.redirects.Add(1)
+			if !ask {
+				s.routes.moved(r.slot, to)
+			}
+			if c, err = s.node(ctx, to, large); err != nil {
+				return wire.Result{}, err
+			}
+			if !ask && !large {
+				r.conn.Store(c)
+			}
+			asked := req
+			asked.Asking = ask
+			result, err = c.Do(ctx, asked)
 		}
-		if err != nil {
-			return nil, &dialError{err}
+		switch {
+		case err != nil || result.Kind != wire.Error:
+			return result, err
+		case result.Code() == "MOVED" || result.Code() == "ASK":
+			return result, fmt.Errorf("%w: the server redirects without end; does its cluster agree on the slots?", extlibs.ErrUnavailable)
+		case result.Code() == "TRYAGAIN" && again.wait(ctx): // nothing was done
+			continue
+		case result.Code() == "READONLY" && s.sentinels != nil:
+			s.sentinels.doubt()
 		}
-		return newGuard(conn, reply, messages), nil
+		return result, nil
 	}
-}
-
-var (
-	errNoNumber  = fmt.Errorf("%w: the value is not a number, and is unchanged; set a number first, or use another key", extlibs.ErrType)
-	errFloat     = fmt.Errorf("%w: the number is a float; it is unchanged", extlibs.ErrType)
-	errOverflow  = fmt.Errorf("%w: the sum is beyond a 64-bit int; the value is unchanged", extlibs.ErrOverflow)
-	errFullKeys  = fmt.Errorf("%w: it holds its limit of keys; delete some, or let the host raise MaxKeys", extlibs.ErrFull)
-	errTooLarge  = fmt.Errorf("%w: it would hold more bytes of values at once than MaxOperationBytes; take fewer keys at a time, or let the host raise that", extlibs.ErrTooLarge)
-	errLost      = fmt.Errorf("%w: the server has lost a part of the store, its values or their order; has it evicted it? restore it, or clear the store", extlibs.ErrCorrupt)
-	errServerOOM = fmt.Errorf("%w: the server's memory is used up; delete some keys, or raise its maxmemory", extlibs.ErrFull)
-)
-
-// failure gives the error of a request its kind. The text is ours or the
-// server's, never that of a URL.
-func (s *server) failure(a access, err error) error {
-	if r, ok := rueidis.IsRedisErr(err); ok {
-		return s.refusal(r.Error())
-	}
-	var dialled *dialError
-	switch {
-	case errors.As(err, &dialled):
-		return fmt.Errorf("%w: server %s: %w", extlibs.ErrUnavailable, s.name, dialled.err)
-	case errors.Is(err, rueidis.ErrClosing):
-		return extlibs.ErrClosed
-	case a == writes && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
-		return fmt.Errorf("%w: the wait ended while the server had the request: %w", extlibs.ErrCommitUnknown, err)
-	case a == writes:
-		return fmt.Errorf("%w: the connection to %s broke while the server had the request: %w", extlibs.ErrCommitUnknown, s.name, err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("the server %s did not answer in time: %w", s.name, err)
-	}
-	return fmt.Errorf("%w: the connection to %s broke: %w", extlibs.ErrUnavailable, s.name, err)
-}
-
-// refusal is the server's own word: nothing was done.
-func (s *server) refusal(text string) error {
-	code, _, _ := strings.Cut(text, " ")
-	switch code {
-	case "KVTYPE":
-		return errNoNumber
-	case "KVFLOAT":
-		return errFloat
-	case "KVOVERFLOW":
-		return errOverflow
-	case "KVFULL":
-		return errFullKeys
-	case "KVDATA":
-		return damaged()
-	case "KVLOST":
-		return errLost
-	case "KVLARGE":
-		return errTooLarge
-	case "OOM":
-		return errServerOOM
-	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS":
-		return fmt.Errorf("%w: server %s: %s", extlibs.ErrUnavailable, s.name, text)
-	case "WRONGTYPE":
-		return fmt.Errorf("%w: the store's keys on server %s hold something else; choose another name of the store", extlibs.ErrFormat, s.name)
-	case "NOAUTH", "WRONGPASS":
-		return fmt.Errorf("%w: server %s wants other credentials", extlibs.ErrUnavailable, s.name)
-	case "NOPERM":
-		return fmt.Errorf("%w: the user of server %s may not do this; it needs the keys ~{NAME}:* and scripts", extlibs.ErrNotAllowed, s.name)
-	case "READONLY", "MISCONF":
-		return fmt.Errorf("%w: server %s takes no writes: %s", extlibs.ErrReadOnly, s.name, text)
-	}
-	if strings.Contains(text, "OOM command not allowed") {
-		return errServerOOM
-	}
-	return fmt.Errorf("server %s: %s", s.name, text)
 }

@@ -1,13 +1,29 @@
 package redisstore
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Options are the settings of a server that only a host chooses.
+const (
+	dialTimeout = 5 * time.Second
+	silence     = 10 * time.Second
+
+	defaultInFlightBytes = 256 << 20
+	defaultCallKeys      = 100_000
+
+	libraryName    = "scriptling-kv"
+	libraryVersion = "0.1.0"
+)
+
+// Options are the settings of a server that only a host chooses. The zero value of each
+// stands for its default.
 type Options struct {
 	Username string
 	Password string
@@ -16,11 +32,35 @@ type Options struct {
 	// Where it is set, nobody reaches the server without TLS.
 	CA string
 
-	// Sentinel is the name of the master set; the address is then a sentinel's.
-	Sentinel string
+	// ClientCert and ClientKey are the paths of PEM files with the certificate that the
+	// server demands of its clients, and its key.
+	ClientCert string
+	ClientKey  string
 
-	// Timeout is how long dialling and sending may take; 0 stands for 5 s.
+	// Sentinel is the name of the master set; the addresses are then those of sentinels.
+	// SentinelUsername and SentinelPassword are for the sentinels themselves.
+	Sentinel         string
+	SentinelUsername string
+	SentinelPassword string
+
+	// Seeds are further addresses of the same cluster or sentinels, host:port, which are
+	// tried when the first one does not answer.
+	Seeds []string
+
+	// ClientName is shown in CLIENT LIST.
+	ClientName string
+
+	// Timeout limits connecting, 5 s by default. A connection on which the server has
+	// been silent for twice that while a call waits is given up.
 	Timeout time.Duration
+
+	// MaxInFlightBytes limits what the requests of calls to the server hold at a time,
+	// 256 MiB by default. A call beyond it is ErrUnavailable.
+	MaxInFlightBytes int64
+
+	// MaxCallKeys limits the keys of one atomic call, 100,000 by default, since the server
+	// does nothing else meanwhile. A call beyond it is ErrTooLarge.
+	MaxCallKeys int
 }
 
 // Configure says how the stores of a server are opened, by this host and by its
@@ -29,19 +69,34 @@ type Options struct {
 // URL says goes before that. Stores that are open stay as they are. It may be
 // called at any time by any goroutine.
 func Configure(addr string, o Options) {
-	if !strings.HasPrefix(addr, "/") {
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			host, port = strings.Trim(addr, "[]"), ""
-		}
-		addr = address(host, port)
+	addr = normalized(addr)
+	seeds := make([]string, len(o.Seeds))
+	for i, seed := range o.Seeds {
+		seeds[i] = normalized(seed)
 	}
 	configuration.Lock()
 	defer configuration.Unlock()
 	if configuration.of == nil {
 		configuration.of = map[string]settings{}
 	}
-	configuration.of[addr] = settings{o.Username, o.Password, o.CA, o.Sentinel, o.Timeout}
+	configuration.of[addr] = settings{
+		username: o.Username, password: o.Password, ca: o.CA, cert: o.ClientCert, key: o.ClientKey,
+		sentinel: o.Sentinel, sentinelUser: o.SentinelUsername, sentinelPassword: o.SentinelPassword,
+		seeds: strings.Join(seeds, ","), clientName: o.ClientName, timeout: o.Timeout,
+		maxInFlight: o.MaxInFlightBytes, maxCallKeys: o.MaxCallKeys,
+	}
+}
+
+// normalized is an address as place has it.
+func normalized(addr string) string {
+	if strings.HasPrefix(addr, "/") {
+		return addr
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = strings.Trim(addr, "[]"), ""
+	}
+	return address(host, port)
 }
 
 var configuration struct {
@@ -49,10 +104,18 @@ var configuration struct {
 	of map[string]settings // by address
 }
 
-// settings are what only a host chooses.
+// settings are what only a host chooses. They are compared.
 type settings struct {
-	username, password, ca, sentinel string
-	timeout                          time.Duration
+	username, password string
+	ca, cert, key      string
+
+	sentinel, sentinelUser, sentinelPassword string
+
+	seeds       string // addresses, with commas between
+	clientName  string
+	timeout     time.Duration
+	maxInFlight int64
+	maxCallKeys int
 }
 
 func configured(addr string) settings {
@@ -66,18 +129,100 @@ func (s *settings) take(key, value string) error {
 	switch key {
 	case "ca":
 		s.ca = value
+	case "cert":
+		s.cert = value
+	case "key":
+		s.key = value
 	case "sentinel":
 		s.sentinel = value
+	case "seeds":
+		seeds := strings.Split(value, ",")
+		for i := range seeds {
+			seeds[i] = normalized(seeds[i])
+		}
+		s.seeds = strings.Join(seeds, ",")
+	case "client":
+		s.clientName = value
 	case "timeout":
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
 			return invalid("timeout is a time such as 5s")
 		}
 		s.timeout = d
+	case "callkeys":
+		n, err := strconv.Atoi(value)
+		if err != nil || n <= 0 {
+			return invalid("callkeys is a number of keys such as 100000")
+		}
+		s.maxCallKeys = n
 	default:
-		return invalid("the URL's setting %.40q is not known; there are ca, sentinel and timeout", key)
+		return invalid("the URL's setting %.40q is not known; there are ca, cert, key, sentinel, seeds, client, timeout and callkeys", key)
 	}
 	return nil
+}
+
+// addresses returns where to begin.
+func (id *identity) addresses() []string {
+	list := []string{id.address}
+	if id.seeds != "" {
+		list = append(list, strings.Split(id.seeds, ",")...)
+	}
+	return list
+}
+
+func (s *settings) dialTimeout() time.Duration {
+	if s.timeout > 0 {
+		return s.timeout
+	}
+	return dialTimeout
+}
+
+func (s *settings) silence() time.Duration {
+	if s.timeout > 0 {
+		return 2 * s.timeout
+	}
+	return silence
+}
+
+func (s *settings) inFlight() int64 {
+	if s.maxInFlight > 0 {
+		return s.maxInFlight
+	}
+	return defaultInFlightBytes
+}
+
+func (s *settings) callKeys() int {
+	if s.maxCallKeys > 0 {
+		return s.maxCallKeys
+	}
+	return defaultCallKeys
+}
+
+// tlsConfig says how the server proves who it is, and the client.
+func (id *identity) tlsConfig() (*tls.Config, error) {
+	if !id.tls {
+		return nil, invalid("ca, cert and key are for rediss and valkeys")
+	}
+	host, _, _ := net.SplitHostPort(id.address)
+	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if id.ca != "" {
+		pem, err := os.ReadFile(id.ca)
+		if err != nil {
+			return nil, invalid("the file of ca cannot be read")
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, invalid("ca is the path of a PEM file with certificates")
+		}
+	}
+	if id.cert != "" || id.key != "" {
+		pair, err := tls.LoadX509KeyPair(id.cert, id.key)
+		if err != nil {
+			return nil, invalid("cert and key are the paths of PEM files with a certificate and its key, which cannot be read or do not fit")
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
 }
 
 // settingsForScripts are those that the host configured for a server, else those
@@ -88,7 +233,7 @@ func settingsForScripts(at place) (settings, error) {
 	configuration.Unlock()
 	if known {
 		if set.ca != "" && !at.tls {
-			return set, notAllowed("server %s is reached by TLS only; write rediss:// or valkeys://", at.address)
+			return set, notAllowed("the server is reached by TLS only; write rediss:// or valkeys://")
 		}
 		return set, nil
 	}
@@ -98,7 +243,7 @@ func settingsForScripts(at place) (settings, error) {
 		switch {
 		case !s.byHost || id.place != at || known && id.settings == set:
 		case known:
-			return settings{}, notAllowed("the host uses server %s with several settings; let it say by redisstore.Configure which are for scripts", at.address)
+			return settings{}, notAllowed("the host uses the server with several settings; let it say by redisstore.Configure which are for scripts")
 		default:
 			set, known = id.settings, true
 		}

@@ -74,10 +74,10 @@ func TestAScriptGivesNoSettingsButUsesThoseOfItsHost(t *testing.T) {
 	check("redis://:guess@"+s.addr+"/0/host", "refused")
 	check("redis://@"+s.addr+"/0/host", "refused")
 	for _, query := range []string{"timeout=9s", "ca=/etc/passwd", "sentinel=x", "nosuch=1", "db=1"} {
-		check(s.url("b")+"?"+query, "refused")
+		check(s.url("b")+"?"+query, "failed: kv.open: store \""+s.url("b")+"\": invalid argument")
 	}
 	check("redis+unix:///nosuch/socket?db=0&name=x", "failed")
-	check("redis+unix:///nosuch/socket?db=0&name=x&timeout=1s", "refused")
+	check("redis+unix:///nosuch/socket?db=0&name=x&timeout=1s", "failed: kv.open: store \"redis+unix:///nosuch/socket\": invalid argument")
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}

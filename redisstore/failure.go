@@ -1,0 +1,153 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/redisstore/internal/wire"
+)
+
+var (
+	errNoNumber  = fmt.Errorf("%w: the value is not a number, and is unchanged; set a number first, or use another key", extlibs.ErrType)
+	errFloat     = fmt.Errorf("%w: the number is a float; it is unchanged", extlibs.ErrType)
+	errOverflow  = fmt.Errorf("%w: the sum is beyond a 64-bit int; the value is unchanged", extlibs.ErrOverflow)
+	errFullKeys  = fmt.Errorf("%w: it holds its limit of keys; delete some, or let the host raise MaxKeys", extlibs.ErrFull)
+	errTooLarge  = fmt.Errorf("%w: it would hold more bytes of values at once than MaxOperationBytes; take fewer keys at a time, or let the host raise that", extlibs.ErrTooLarge)
+	errLost      = fmt.Errorf("%w: the server has lost a part of the store, its values or their order; has it evicted it? restore it, or clear the store", extlibs.ErrCorrupt)
+	errServerOOM = fmt.Errorf("%w: the server's memory is used up; delete some keys, or raise its maxmemory", extlibs.ErrFull)
+)
+
+// access is what a request does, which decides what a failure leaves behind.
+type access bool
+
+const (
+	reads  access = false
+	writes access = true
+)
+
+// failure gives the error of a request its kind. The text is ours or the server's,
+// never that of a URL.
+func (s *server) failure(a access, err error) error {
+	err = s.kind(a, err)
+	switch {
+	case errors.Is(err, extlibs.ErrUnavailable):
+		s.figures.unavailable.Add(1)
+	case errors.Is(err, extlibs.ErrCommitUnknown):
+		s.figures.unknown.Add(1)
+	}
+	return err
+}
+
+func (s *server) kind(a access, err error) error {
+	var refused *wire.Refused
+	var notReached *unreachable
+	var lost *wire.Lost
+	switch {
+	case errors.As(err, &refused):
+		return refusal(refused.Text)
+	case errors.As(err, &notReached) && errors.Is(err, wire.ErrClosed):
+		return extlibs.ErrClosed
+	case errors.As(err, &notReached):
+		return fmt.Errorf("%w: the server: %w", extlibs.ErrUnavailable, withoutAddress(notReached.err))
+	case !errors.As(err, &lost):
+		return err // which has a kind
+	case !lost.Sent && errors.Is(err, wire.ErrClosed):
+		return extlibs.ErrClosed
+	case !lost.Sent:
+		return fmt.Errorf("%w: the request was not sent to the server: %w", extlibs.ErrUnavailable, withoutAddress(lost.Err))
+	}
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	switch {
+	case a == writes && ended:
+		return fmt.Errorf("%w: the wait ended while the server had the request: %w", extlibs.ErrCommitUnknown, withoutAddress(lost.Err))
+	case a == writes && errors.Is(err, wire.ErrClosed):
+		return fmt.Errorf("%w: the store was closed while the server had the request", extlibs.ErrCommitUnknown)
+	case a == writes:
+		return fmt.Errorf("%w: the connection to the server ended while it had the request: %w", extlibs.ErrCommitUnknown, withoutAddress(lost.Err))
+	case ended:
+		return fmt.Errorf("the server did not answer in time: %w", withoutAddress(lost.Err))
+	case errors.Is(err, wire.ErrClosed):
+		return extlibs.ErrClosed
+	}
+	return fmt.Errorf("%w: the connection to the server ended: %w", extlibs.ErrUnavailable, withoutAddress(lost.Err))
+}
+
+// withoutAddress leaves out where the server is, which scripts need not know.
+func withoutAddress(err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	var host x509.HostnameError
+	switch {
+	case errors.As(err, &dns):
+		return errors.New("its name does not resolve; check the host of the URL")
+	case errors.As(err, &host):
+		return errors.New("its certificate is for another name")
+	case errors.As(err, &op):
+		return fmt.Errorf("%s: %w", op.Op, op.Err)
+	}
+	return err
+}
+
+// refusal gives a server's error its kind: nothing was done.
+func refusal(text string) error {
+	text = strings.TrimPrefix(text, "ERR ")
+	code, _, _ := strings.Cut(text, " ")
+	switch code {
+	case "KVTYPE":
+		return errNoNumber
+	case "KVFLOAT":
+		return errFloat
+	case "KVOVERFLOW":
+		return errOverflow
+	case "KVFULL":
+		return errFullKeys
+	case "KVDATA":
+		return damaged()
+	case "KVLOST":
+		return errLost
+	case "KVLARGE":
+		return errTooLarge
+	case "KVPERM":
+		return fmt.Errorf("%w: the user of the server is not allowed the commands%s; grant them with ACL SETUSER", extlibs.ErrNotAllowed, strings.TrimPrefix(text, code))
+	case "WRONGTYPE":
+		return fmt.Errorf("%w: the store's keys on the server hold something else; choose another name of the store", extlibs.ErrFormat)
+	case "NOAUTH", "WRONGPASS":
+		return fmt.Errorf("%w: the server wants other credentials", extlibs.ErrUnavailable)
+	case "NOPERM":
+		return fmt.Errorf("%w: the user of the server may not do this; it needs the keys ~{NAME}:* and scripts", extlibs.ErrNotAllowed)
+	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS":
+		return fmt.Errorf("%w: the server says: %.200s", extlibs.ErrUnavailable, text)
+	}
+	// Errors of commands in scripts of servers before 7.0 come inside another text, and so
+	// do some of later ones.
+	has := func(part string) bool { return strings.Contains(text, part) }
+	switch {
+	case code == "OOM", has("OOM command not allowed"):
+		return errServerOOM
+	case code == "READONLY", has("-READONLY"), code == "MISCONF", has("-MISCONF"):
+		return fmt.Errorf("%w: the server takes no writes: %.200s", extlibs.ErrReadOnly, text)
+	case has("can't run this command"), has("No permissions to access a key"), has("-NOPERM"):
+		return fmt.Errorf("%w: the user of the server may not do this; it needs the keys ~{NAME}:* and the commands that opening tries", extlibs.ErrNotAllowed)
+	case has("-NOREPLICAS"), has("max number of clients"):
+		return fmt.Errorf("%w: the server says: %.200s", extlibs.ErrUnavailable, text)
+	}
+	return fmt.Errorf("the server says: %.200s", text)
+}
+
+// leastVersion is that of Redis whose scripts and commands the driver needs.
+const leastVersion = 7
+
+// tooOld refuses a server of an older version. One that does not tell is let through.
+func tooOld(version string) error {
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n < leastVersion {
+		return fmt.Errorf("%w: the server is of version %.20q; stores need Redis %d.0 or later, or Valkey", extlibs.ErrFormat, version, leastVersion)
+	}
+	return nil
+}
