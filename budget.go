@@ -3,6 +3,7 @@ package extlibs
 import (
 	"context"
 	"errors"
+	"iter"
 	"math"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
@@ -45,12 +46,12 @@ func (b *budget) most(n, bytes int) int { return min(n, (b.limit-b.held)/bytes+1
 // takeKey adds a key that is asked for.
 func (b *budget) takeKey(key string) error { return b.take(budgetKeyBytes + len(key)) }
 
-// distinct returns each key once, and adds it.
-func (b *budget) distinct(keys []string) ([]string, error) {
-	most := b.most(len(keys), budgetKeyBytes)
+// distinct returns each of about n keys once, and adds it.
+func (b *budget) distinct(n int, keys iter.Seq[string]) ([]string, error) {
+	most := b.most(n, budgetKeyBytes)
 	seen := make(map[string]struct{}, most)
 	once := make([]string, 0, most)
-	for _, key := range keys {
+	for key := range keys {
 		if _, dup := seen[key]; dup {
 			if err := b.look(budgetKeyBytes); err != nil {
 				return nil, err

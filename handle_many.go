@@ -2,6 +2,7 @@ package extlibs
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
@@ -11,7 +12,7 @@ import (
 // More than MaxOperationBytes is ErrTooLarge, as for SetMany and DeleteMany.
 func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
-	once, err := held.distinct(keys)
+	once, err := held.distinct(len(keys), slices.Values(keys))
 	if err != nil {
 		return nil, inCall("get_many", h.inStore("", err))
 	}

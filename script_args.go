@@ -1,6 +1,7 @@
 package extlibs
 
 import (
+	"context"
 	"iter"
 	"maps"
 	"math"
@@ -28,25 +29,25 @@ func (a arguments) at(i int) object.Object {
 // maxParams is the most parameters that a call has.
 const maxParams = 4
 
-// room is where the arguments of a call with keywords are put in their order.
-type room [maxParams]object.Object
+// argBuffer holds the arguments of a call with keywords in the order of its parameters.
+type argBuffer [maxParams]object.Object
 
-var rooms = sync.Pool{New: func() any { return new(room) }}
+var argBuffers = sync.Pool{New: func() any { return new(argBuffer) }}
 
-func (r *room) release() {
-	clear(r[:])
-	rooms.Put(r)
+func (b *argBuffer) release() {
+	clear(b[:])
+	argBuffers.Put(b)
 }
 
-// bind sorts the arguments of a call into its parameters. r is only used where
-// there are keywords.
-func (c *call) bind(r *room, kwargs map[string]object.Object, args arguments) (arguments, error) {
+// bind returns the arguments of a call in the order of its parameters, in b if there are
+// keywords.
+func (c *call) bind(b *argBuffer, kwargs map[string]object.Object, args arguments) (arguments, error) {
 	if len(args) > len(c.params) {
 		return nil, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
 	}
 	if len(kwargs) > 0 {
 		var err error
-		if args, err = c.bindKeywords(r, kwargs, args); err != nil {
+		if args, err = c.bindKeywords(b, kwargs, args); err != nil {
 			return nil, err
 		}
 	}
@@ -58,9 +59,9 @@ func (c *call) bind(r *room, kwargs map[string]object.Object, args arguments) (a
 	return args, raiseIn(args)
 }
 
-func (c *call) bindKeywords(r *room, kwargs map[string]object.Object, args arguments) (arguments, error) {
+func (c *call) bindKeywords(b *argBuffer, kwargs map[string]object.Object, args arguments) (arguments, error) {
 	positional, found := len(args), 0
-	bound := arguments(r[:len(c.params)])
+	bound := arguments(b[:len(c.params)])
 	copy(bound, args)
 	for i := positional; i < len(c.params); i++ {
 		if arg, ok := kwargs[c.params[i].name]; ok {
@@ -117,171 +118,183 @@ func raiseIn(args []object.Object) error {
 	return nil
 }
 
-// textArg takes a str, or a fallback where there is no argument.
-func textArg(name string, o object.Object, fallback string) (string, error) {
-	switch o := o.(type) {
-	case nil:
-		return fallback, nil
-	case *object.String:
-		return o.StringValue(), nil
+// keyArg returns a key.
+func keyArg(o object.Object) (string, error) {
+	if s, ok := o.(*object.String); ok {
+		return s.StringValue(), nil
 	}
-	return "", kverr.Errorf(ErrType, "%s must be a str, not %s", name, typeName(o))
+	return "", kverr.Errorf(ErrType, "key must be a str, not %s", typeName(o))
 }
 
-func keyArg(o object.Object) (string, error) { return textArg("key", o, "") }
-
-// ttlArg takes seconds. A ttl that is shorter than a millisecond becomes one, and
-// never no expiry.
-func ttlArg(o object.Object) (time.Duration, error) {
-	var seconds float64
-	switch o := o.(type) {
-	case nil, *object.Null:
-		return 0, nil
-	case *object.Integer:
-		if i := o.IntValue(); i >= 0 && i <= int64(MaxTTL/time.Second) {
-			return time.Duration(i) * time.Second, nil
-		}
-		seconds = float64(o.IntValue())
-	case *object.Float:
-		seconds = o.FloatValue()
-	default:
-		return 0, kverr.Errorf(ErrType, "ttl must be a number of seconds, not %s", typeName(o))
-	}
-	if !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
-		return 0, kverr.Errorf(ErrInvalid, "ttl is %v; use seconds from 0 (no expiry) up to 100 years", seconds)
-	}
-	if seconds == 0 {
-		return 0, nil
-	}
-	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), MinTTL), MaxTTL), nil
-}
-
-// newTTLArg is ttlArg where no ttl leaves the time left as it is.
-func newTTLArg(o object.Object) (time.Duration, error) {
-	if isNone(o) {
-		return KeepTTL, nil
-	}
-	return ttlArg(o)
-}
-
-func deltaArg(o object.Object) (Value, error) {
-	switch o := o.(type) {
-	case nil:
-		return encodeInt(1), nil
-	case *object.Integer:
-		return encodeInt(o.IntValue()), nil
-	case *object.Float:
-		return encodeFloat(o.FloatValue()), nil
-	}
-	return Value{}, kverr.Errorf(ErrType, "delta must be an int or a float, not %s", typeName(o))
-}
-
-// reader takes the arguments of a call one by one and keeps the first error.
+// reader reads the arguments of a call, which it numbers from 0, and keeps the first
+// error.
 type reader struct {
 	a   arguments
 	err error
 }
 
-func (r *reader) key() (key string) {
+// fail keeps an error if it is the first one.
+func (r *reader) fail(err error) {
 	if r.err == nil {
-		key, r.err = keyArg(r.a.at(0))
+		r.err = err
 	}
+}
+
+func (r *reader) key() string {
+	key, err := keyArg(r.a.at(0))
+	r.fail(err)
 	return key
 }
 
-func (r *reader) ttl(i int) (ttl time.Duration) {
-	if r.err == nil {
-		ttl, r.err = ttlArg(r.a.at(i))
+// text reads a str, or returns the fallback of an argument that was not given.
+func (r *reader) text(i int, name, fallback string) string {
+	switch o := r.a.at(i).(type) {
+	case nil:
+		return fallback
+	case *object.String:
+		return o.StringValue()
+	default:
+		r.fail(kverr.Errorf(ErrType, "%s must be a str, not %s", name, typeName(o)))
+		return ""
 	}
-	return ttl
 }
 
-func (r *reader) delta(i int) (delta Value) {
-	if r.err == nil {
-		delta, r.err = deltaArg(r.a.at(i))
+// ttl reads seconds. A ttl that is shorter than a millisecond becomes one, and never no
+// expiry.
+func (r *reader) ttl(i int) time.Duration {
+	var seconds float64
+	switch o := r.a.at(i).(type) {
+	case nil, *object.Null:
+		return 0
+	case *object.Integer:
+		if i := o.IntValue(); i >= 0 && i <= int64(MaxTTL/time.Second) {
+			return time.Duration(i) * time.Second
+		}
+		seconds = float64(o.IntValue())
+	case *object.Float:
+		seconds = o.FloatValue()
+	default:
+		r.fail(kverr.Errorf(ErrType, "ttl must be a number of seconds, not %s", typeName(o)))
+		return 0
 	}
-	return delta
+	if !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
+		r.fail(kverr.Errorf(ErrInvalid, "ttl is %v; use seconds from 0 (no expiry) up to 100 years", seconds))
+		return 0
+	}
+	if seconds == 0 {
+		return 0
+	}
+	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), MinTTL), MaxTTL)
 }
 
-func (r *reader) callable(i int) (fn object.Object) {
-	if r.err == nil {
-		fn, r.err = callableArg(r.a.at(i))
+// newTTL is ttl for calls that keep the time left if no ttl is given.
+func (r *reader) newTTL(i int) time.Duration {
+	if isNone(r.a.at(i)) {
+		return KeepTTL
 	}
-	return fn
+	return r.ttl(i)
 }
 
-// pageArgs takes pattern, limit and after.
-func pageArgs(a arguments) (s selection, err error) {
-	if s.Pattern, err = patternArg(a.at(0)); err != nil {
-		return s, err
+func (r *reader) delta(i int) Value {
+	switch o := r.a.at(i).(type) {
+	case nil:
+		return encodeInt(1)
+	case *object.Integer:
+		return encodeInt(o.IntValue())
+	case *object.Float:
+		return encodeFloat(o.FloatValue())
+	default:
+		r.fail(kverr.Errorf(ErrType, "delta must be an int or a float, not %s", typeName(o)))
+		return Value{}
 	}
-	switch o := a.at(1).(type) {
+}
+
+// callable reads what the interpreter can call back.
+func (r *reader) callable(i int) object.Object {
+	switch o := r.a.at(i).(type) {
+	case *object.Function, *object.LambdaFunction, *object.Builtin:
+		return o
+	case *object.BoundMethod:
+		r.fail(kverr.Errorf(ErrType, "fn cannot be a bound method; wrap it in a lambda, as in lambda *args: obj.method(*args)"))
+	default:
+		r.fail(kverr.Errorf(ErrType, "fn must be a function, not %s", typeName(o)))
+	}
+	return nil
+}
+
+// value encodes an argument, if there has been no error.
+func (r *reader) value(ctx context.Context, h *Handle, i int) (v Value) {
+	if r.err == nil {
+		v, r.err = encodeObject(ctx, r.a.at(i), h.opts.maxValueBytes)
+	}
+	return v
+}
+
+// pattern reads the pattern of a selection of keys.
+func (r *reader) pattern(i int) (s selection) {
+	text := r.text(i, "pattern", "*")
+	if r.err == nil {
+		s.Pattern, r.err = glob.Compile(text)
+	}
+	return s
+}
+
+// page reads pattern, limit and after.
+func (r *reader) page() selection {
+	s := r.pattern(0)
+	switch o := r.a.at(1).(type) {
 	case nil:
 	case *object.Integer:
 		i := o.IntValue()
 		if i < 0 {
-			return s, kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", i)
+			r.fail(kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", i))
 		}
 		s.limit = int(min(i, math.MaxInt))
 	default:
-		return s, kverr.Errorf(ErrType, "limit must be an int, not %s", typeName(o))
+		r.fail(kverr.Errorf(ErrType, "limit must be an int, not %s", typeName(o)))
 	}
-	s.after, err = textArg("after", a.at(2), "")
-	return s, err
+	s.after = r.text(2, "after", "")
+	return s
 }
 
-func patternArg(o object.Object) (*glob.Pattern, error) {
-	text, err := textArg("pattern", o, "*")
-	if err != nil {
-		return nil, err
-	}
-	return glob.Compile(text)
-}
-
-// keysArg takes keys and returns each of them once, however often it stands
-// there. It counts them.
-func (h *Handle) keysArg(held *budget, o object.Object) ([]string, error) {
-	elems := elementsOf(o)
+// keys reads keys and returns each of them once. It counts them.
+func (r *reader) keys(h *Handle, held *budget) []string {
+	n, elems := elementsOf(r.a.at(0))
 	if elems == nil {
-		return nil, kverr.Errorf(ErrType, "keys must be a list of str, not %s", typeName(o))
+		r.fail(kverr.Errorf(ErrType, "keys must be a list of str, not %s", typeName(r.a.at(0))))
+		return nil
 	}
-	most := held.most(lenOf(o), budgetKeyBytes)
-	keys := make([]string, 0, most)
-	seen, i := make(map[string]bool, most), 0
-	for el := range elems {
-		s, ok := el.(*object.String)
-		if !ok {
-			return nil, kverr.Errorf(ErrType, "keys[%d] must be a str, not %s", i, typeName(el))
-		}
-		i++
-		key := s.StringValue()
-		if seen[key] {
-			if err := held.look(budgetKeyBytes); err != nil {
-				return nil, h.inStore("", err)
+	i := -1
+	keys, err := held.distinct(n, func(yield func(string) bool) {
+		for el := range elems {
+			i++
+			s, ok := el.(*object.String)
+			if !ok {
+				r.fail(kverr.Errorf(ErrType, "keys[%d] must be a str, not %s", i, typeName(el)))
 			}
-			continue
+			if !ok || !yield(s.StringValue()) {
+				return
+			}
 		}
-		if err := held.takeKey(key); err != nil {
-			return nil, h.inStore("", err)
-		}
-		seen[key] = true
-		keys = append(keys, key)
+	})
+	if err != nil {
+		r.fail(h.inStore("", err))
 	}
-	return keys, nil
+	return keys
 }
 
-// elementsOf returns the elements of a list, a tuple, a set or a dict's keys(),
-// nil for anything else.
-func elementsOf(o object.Object) iter.Seq[object.Object] {
+// elementsOf returns the elements of a list, a tuple, a set or a dict's keys(), and how
+// many there are; nil for anything else.
+func elementsOf(o object.Object) (n int, elems iter.Seq[object.Object]) {
 	switch o := o.(type) {
 	case *object.List:
-		return slices.Values(o.Elements)
+		return len(o.Elements), slices.Values(o.Elements)
 	case *object.Tuple:
-		return slices.Values(o.Elements)
+		return len(o.Elements), slices.Values(o.Elements)
 	case *object.Set:
-		return maps.Values(o.Elements)
+		return len(o.Elements), maps.Values(o.Elements)
 	case *object.DictKeys:
-		return func(yield func(object.Object) bool) {
+		return len(o.Dict.Pairs), func(yield func(object.Object) bool) {
 			for _, p := range o.Dict.Pairs {
 				if !yield(p.Key) {
 					return
@@ -289,31 +302,5 @@ func elementsOf(o object.Object) iter.Seq[object.Object] {
 			}
 		}
 	}
-	return nil
-}
-
-// lenOf is how many elements elementsOf returns.
-func lenOf(o object.Object) int {
-	switch o := o.(type) {
-	case *object.List:
-		return len(o.Elements)
-	case *object.Tuple:
-		return len(o.Elements)
-	case *object.Set:
-		return len(o.Elements)
-	case *object.DictKeys:
-		return len(o.Dict.Pairs)
-	}
-	return 0
-}
-
-// callableArg takes what the interpreter can call back.
-func callableArg(o object.Object) (object.Object, error) {
-	switch o := o.(type) {
-	case *object.Function, *object.LambdaFunction, *object.Builtin:
-		return o, nil
-	case *object.BoundMethod:
-		return nil, kverr.Errorf(ErrType, "fn cannot be a bound method; wrap it in a lambda, as in lambda *args: obj.method(*args)")
-	}
-	return nil, kverr.Errorf(ErrType, "fn must be a function, not %s", typeName(o))
+	return 0, nil
 }

@@ -26,13 +26,11 @@ int, float, str, bytes, list, tuple, set and dict; what a store returns is a cop
 // what a allows.
 func (r *Registry) newLibrary(a *access.List) *object.Library {
 	open := &object.Builtin{HelpText: openCall.helpText(), Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
-		bound, err := openCall.bind(new(room), kwargs.Kwargs, args)
-		if err != nil {
-			return toScript(openCall.name, err)
-		}
-		name, err := textArg("name", bound[0], "")
-		if err != nil {
-			return toScript(openCall.name, err)
+		bound, err := openCall.bind(new(argBuffer), kwargs.Kwargs, args)
+		given := reader{a: bound, err: err}
+		name := given.text(0, "name", "")
+		if given.err != nil {
+			return toScript(openCall.name, given.err)
 		}
 		h, err := r.openFromScript(ctx, name, a)
 		if err != nil {
@@ -101,12 +99,12 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 		c := &calls[i]
 		methods[c.name] = &builtins[i]
 		builtins[i] = object.Builtin{HelpText: callHelp[i], Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
-			var r *room
+			var b *argBuffer
 			if len(kwargs.Kwargs) > 0 {
-				r = rooms.Get().(*room)
-				defer r.release()
+				b = argBuffers.Get().(*argBuffer)
+				defer b.release()
 			}
-			bound, err := c.bind(r, kwargs.Kwargs, args)
+			bound, err := c.bind(b, kwargs.Kwargs, args)
 			if err != nil {
 				return toScript(c.name, err)
 			}

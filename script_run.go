@@ -224,13 +224,13 @@ func callGetOrSet(ctx context.Context, h *Handle, a arguments) (object.Object, e
 }
 
 func callKeys(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	return h.list(ctx, a, 0, func(e Entry) (object.Object, error) {
+	return list(ctx, h, a, 0, func(e Entry) (object.Object, error) {
 		return object.NewString(e.Key), nil
 	})
 }
 
 func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	return h.list(ctx, a, NeedValue, func(e Entry) (object.Object, error) {
+	return list(ctx, h, a, NeedValue, func(e Entry) (object.Object, error) {
 		value, err := h.objectCounted(ctx, e.Key, e.Value)
 		if err != nil {
 			return nil, err
@@ -240,13 +240,14 @@ func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, erro
 }
 
 // list makes a list of the entries that pattern, limit and after select.
-func (h *Handle) list(ctx context.Context, a arguments, need Need, element func(Entry) (object.Object, error)) (object.Object, error) {
-	s, err := pageArgs(a)
-	if err != nil {
-		return nil, err
+func list(ctx context.Context, h *Handle, a arguments, need Need, element func(Entry) (object.Object, error)) (object.Object, error) {
+	r := reader{a: a}
+	s := r.page()
+	if r.err != nil {
+		return nil, r.err
 	}
 	list := &object.List{Elements: []object.Object{}}
-	err = h.collect(ctx, s, need,
+	err := h.collect(ctx, s, need,
 		func() { list.Elements = list.Elements[:0] },
 		func(e Entry) error {
 			o, err := element(e)
@@ -257,11 +258,12 @@ func (h *Handle) list(ctx context.Context, a arguments, need Need, element func(
 }
 
 func callCount(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	p, err := patternArg(a.at(0))
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	s := r.pattern(0)
+	if r.err != nil {
+		return nil, r.err
 	}
-	n, err := h.count(ctx, selection{Pattern: p})
+	n, err := h.count(ctx, s)
 	return object.NewInteger(int64(n)), err
 }
 
@@ -275,9 +277,10 @@ func callClose(ctx context.Context, h *Handle, _ arguments) (object.Object, erro
 
 func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
-	keys, err := h.keysArg(&held, a.at(0))
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	keys := r.keys(h, &held)
+	if r.err != nil {
+		return nil, r.err
 	}
 	entries, err := h.loadHeld(ctx, &held, keys, NeedValue)
 	if err != nil {
@@ -298,13 +301,14 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 }
 
 func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	r := reader{a: a}
 	dict, ok := a.at(0).(*object.Dict)
 	if !ok {
-		return nil, kverr.Errorf(ErrType, "dict must be a dict, not %s", typeName(a.at(0)))
+		r.fail(kverr.Errorf(ErrType, "dict must be a dict, not %s", typeName(a.at(0))))
 	}
-	ttl, err := ttlArg(a.at(1))
-	if err != nil {
-		return nil, err
+	ttl := r.ttl(1)
+	if r.err != nil {
+		return nil, r.err
 	}
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	ops := make([]Op, 0, held.most(len(dict.Pairs), budgetOpBytes))
@@ -323,58 +327,46 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 		}
 		ops = append(ops, op)
 	}
-	_, err = h.applyMany(ctx, ops)
+	_, err := h.applyMany(ctx, ops)
 	return none, err
 }
 
 func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
-	keys, err := h.keysArg(&held, a.at(0))
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	keys := r.keys(h, &held)
+	if r.err != nil {
+		return nil, r.err
 	}
 	n, err := h.deleteMany(ctx, keys)
 	return object.NewInteger(int64(n)), err
 }
 
 func callCompareAndSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a.at(0))
-	if err != nil {
-		return nil, err
-	}
-	ttl, err := newTTLArg(a.at(3))
-	if err != nil {
-		return nil, err
-	}
-	old, err := encodeObject(ctx, a.at(1), h.opts.maxValueBytes)
-	if err != nil {
-		return nil, err
-	}
-	value, err := encodeObject(ctx, a.at(2), h.opts.maxValueBytes)
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	key, ttl, old, value := r.key(), r.newTTL(3), r.value(ctx, h, 1), r.value(ctx, h, 2)
+	if r.err != nil {
+		return nil, r.err
 	}
 	done, err := h.compareAndSwap(ctx, key, old, value, ttl)
 	return object.NewBoolean(done), err
 }
 
 func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	key, err := keyArg(a.at(0))
-	if err != nil {
-		return nil, err
-	}
-	old, err := encodeObject(ctx, a.at(1), h.opts.maxValueBytes)
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	key, old := r.key(), r.value(ctx, h, 1)
+	if r.err != nil {
+		return nil, r.err
 	}
 	done, err := h.compareAndDelete(ctx, key, old)
 	return object.NewBoolean(done), err
 }
 
 func callDeleteMatching(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	pattern, err := textArg("pattern", a.at(0), "")
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	pattern := r.text(0, "pattern", "")
+	if r.err != nil {
+		return nil, r.err
 	}
 	p, err := removalPattern(pattern)
 	if err != nil {
@@ -385,16 +377,13 @@ func callDeleteMatching(ctx context.Context, h *Handle, a arguments) (object.Obj
 }
 
 func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	fn, err := callableArg(a.at(0))
-	if err != nil {
-		return nil, err
-	}
-	p, err := patternArg(a.at(1))
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	fn, s := r.callable(0), r.pattern(1)
+	if r.err != nil {
+		return nil, r.err
 	}
 	n := 0
-	for e, err := range h.entries(ctx, selection{Pattern: p}, NeedValue) {
+	for e, err := range h.entries(ctx, s, NeedValue) {
 		if err != nil {
 			return nil, err
 		}
@@ -415,9 +404,10 @@ func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error
 }
 
 func callSub(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	prefix, err := textArg("prefix", a.at(0), "")
-	if err != nil {
-		return nil, err
+	r := reader{a: a}
+	prefix := r.text(0, "prefix", "")
+	if r.err != nil {
+		return nil, r.err
 	}
 	return subObject(ctx, h, prefix)
 }
