@@ -18,6 +18,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -88,7 +89,7 @@ var streams struct {
 	made map[string]uint64
 }
 
-// ProcessRand returns a source for a process that a test started with ChildSeed. Each call with the same name returns a source with another stream.
+// ProcessRand returns a source for a process that a test started with ChildEnv. Each call with the same name returns a source with another stream.
 func ProcessRand(name string) *rand.Rand {
 	streams.Lock()
 	defer streams.Unlock()
@@ -103,9 +104,10 @@ func ProcessRand(name string) *rand.Rand {
 	return source(seed^hash(name), []uint64{streams.made[name]})
 }
 
-// ChildSeed returns the environment variable that gives a child process its seed.
-func ChildSeed(r *rand.Rand) string {
-	return fmt.Sprintf("%s=%d", seedVariable, r.Uint64())
+// ChildEnv returns the environment of a child process: env, and a seed that r chooses.
+func ChildEnv(env []string, r *rand.Rand) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, seedVariable+"=") })
+	return append(env, fmt.Sprintf("%s=%d", seedVariable, r.Uint64()))
 }
 
 // Nightly reports whether tests try all cases where they otherwise try a sample.

@@ -110,7 +110,7 @@ func readLog(dir string, _ time.Time) (map[string]string, error) {
 }
 
 func plainLog(how string) workload {
-	return workload{read: readLog, uncut: 1, processes: always(run("nothing"), run("plain log", how))}
+	return workload{read: "log", uncut: 1, processes: always(run("nothing"), run("plain log", how))}
 }
 
 // killedLog is a log whose first process was killed before a sync.
@@ -137,7 +137,12 @@ func TestAPowerCutShowsTheFaultsOfAStore(t *testing.T) {
 		"a log that is read as it was found":       {killedLog(""), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			x := test.workload.cut(t, statesOfTest(1000))
+			x := newExamination(t, test.workload.read)
+			if test.faulty {
+				kept := t.TempDir() // not for longer
+				x.keep = func() (string, error) { return os.MkdirTemp(kept, "state-*") }
+			}
+			test.workload.cutInto(t, x, statesOfTest(1000))
 			switch {
 			case test.faulty && x.wrong == nil:
 				t.Error("nothing was found")

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"hash/fnv"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,12 +16,11 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	bolt "go.etcd.io/bbolt"
 )
 
 const pageSize = 4096
-
-var damageFlips = flag.Int("damage.flips", 4, "bytes to flip in each page, one at a time")
 
 // damageFile makes a file of about 1 MB with everything that one can hold: entries
 // with and without deadlines, entries of several pages, a key that the index of
@@ -246,7 +243,7 @@ func init() {
 				}
 			}
 		case "flip", "large":
-			random := rand.New(rand.NewPCG(1, 2))
+			random := kvtest.ProcessRand("flips")
 			for page := 0; page < len(whole); page += step {
 				if bytes.Equal(whole[page:page+pageSize], make([]byte, pageSize)) {
 					continue // the engine makes files larger than they need to be
@@ -256,7 +253,7 @@ func init() {
 					offsets = append(offsets, 16+random.IntN(pageSize-16))
 				}
 				random.Shuffle(len(offsets), func(i, j int) { offsets[i], offsets[j] = offsets[j], offsets[i] })
-				offsets = offsets[:flips]
+				offsets = offsets[:min(flips, len(offsets))]
 				// Every byte of the headers, and of the page with the counter, or some
 				// of them where it has to be quick.
 				if page < 2*pageSize {
@@ -313,7 +310,9 @@ func enlarge(b []byte) (length int64) {
 
 func testDamage(t *testing.T, kind string) {
 	path := damageFile(t)
-	lines := linesFrom(t, 2*time.Minute, command("damage", filepath.Dir(path), kind, strconv.Itoa(*damageFlips), strconv.FormatBool(quick())))
+	cmd := command("damage", filepath.Dir(path), kind, strconv.Itoa(kvtest.Sized(4, 4, 14)), strconv.FormatBool(quick()))
+	cmd.Env = kvtest.ChildEnv(cmd.Env, kvtest.Rand(t))
+	lines := linesFrom(t, 2*time.Minute, cmd)
 	bad, lies := 0, 0
 	for _, line := range lines {
 		if kind == "large" && strings.Contains(line, errLie.Error()+": count") && !strings.Contains(line, errLie.Error()+": get") {

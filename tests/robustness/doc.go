@@ -2,7 +2,7 @@
 // It knows stores by their public calls only, but for limits of internal/boltfile and internal/diskstore.
 //
 //	kill_test.go       processes that are killed while they write
-//	soak_test.go       everything at once, for as long as -soak says
+//	soak_test.go       everything at once, ten minutes for each kind of store with KV_NIGHTLY
 //	linear_test.go     answers that some order of the calls explains
 //	main_test.go       the processes that tests start, and kinds of stores
 //	powercut_test.go   every state that a power cut may leave is opened and read

@@ -81,7 +81,7 @@ func init() {
 func TestOneFailedCallLosesNothingAndIsNamed(t *testing.T) {
 	for _, op := range faultyCalls {
 		t.Run(op, func(t *testing.T) {
-			x := newExamination(readStore)
+			x := newExamination(t, "store")
 			step := 1
 			switch {
 			case testing.Short():
@@ -108,11 +108,11 @@ func TestOneFailedCallLosesNothingAndIsNamed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := created.run(r, dir); err != nil {
+				if err := created.run(r, dir, x.random); err != nil {
 					t.Fatal(err)
 				}
 				from := len(r.Events)
-				if err := p.run(r, dir); err != nil {
+				if err := p.run(r, dir, x.random); err != nil {
 					t.Fatalf("call %d: %v", n, err)
 				}
 				x.events(t, newHistory(0), r.Events, from, 40)

@@ -3,7 +3,6 @@ package robustness
 import (
 	"bufio"
 	"encoding/binary"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,17 +14,9 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	bolt "go.etcd.io/bbolt"
 )
-
-var crashRoundsFlag = flag.Int("crash.rounds", 20, "kills in each test that kills a process")
-
-func crashRounds() int {
-	if testing.Short() {
-		return min(*crashRoundsFlag, 4)
-	}
-	return *crashRoundsFlag
-}
 
 const (
 	crashWriters  = 4
@@ -55,12 +46,13 @@ func init() {
 			func() error { return h.Compact(ctx) },
 		}
 		for _, call := range disturb {
+			random := kvtest.ProcessRand("disturb")
 			go func() {
 				for {
 					if err := call(); err != nil {
 						failed <- err
 					}
-					time.Sleep(rand.N(10 * time.Millisecond))
+					time.Sleep(time.Duration(random.Int64N(int64(10 * time.Millisecond))))
 				}
 			}()
 		}
@@ -100,12 +92,13 @@ func crashValue(w, n, i int) string {
 
 // killWriters runs the process until it is killed, and returns the last batch that
 // each writer had acknowledged.
-func killWriters(t *testing.T, dir, mode string, start int, after time.Duration) (last [crashWriters]int) {
+func killWriters(t *testing.T, random *rand.Rand, dir, mode string, start int, after time.Duration) (last [crashWriters]int) {
 	t.Helper()
 	for w := range last {
 		last[w] = start - 1
 	}
 	cmd := command("kill", dir, mode, strconv.Itoa(start))
+	cmd.Env = kvtest.ChildEnv(cmd.Env, random)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -182,9 +175,10 @@ func testCrash(t *testing.T, mode string) {
 	if mode == "interval" {
 		limit = 2 * crashInterval
 	}
-	for round := range crashRounds() {
-		after := time.Duration(rand.IntN(int(limit)))
-		last := killWriters(t, dir, mode, start, after)
+	random, rounds := kvtest.Rand(t), kvtest.Sized(4, 20, 200)
+	for round := range rounds {
+		after := time.Duration(random.Int64N(int64(limit)))
+		last := killWriters(t, random, dir, mode, start, after)
 		r := extlibs.NewRegistry()
 		h := mustOpen(t, r, path)
 		for w := range crashWriters {
@@ -222,7 +216,7 @@ func testCrash(t *testing.T, mode string) {
 			start = max(start, last[w]+2)
 		}
 	}
-	t.Logf("%d kills, %d acknowledged batches of %d keys", crashRounds(), batches, crashBatch)
+	t.Logf("%d kills, %d acknowledged batches of %d keys", rounds, batches, crashBatch)
 }
 
 func TestAKilledProcessLosesNoAcknowledgedWrite(t *testing.T) {

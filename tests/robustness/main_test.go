@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 var ctx = context.Background()
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 		programs[args[0]](args[1], args[2:]...)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(kvtest.Run(m))
 }
 
 // program returns what runs a program.

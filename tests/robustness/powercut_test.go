@@ -3,8 +3,8 @@
 package robustness
 
 import (
+	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,12 +16,8 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
-)
-
-var (
-	powercutStates = flag.Int("powercut.states", 8000, "states of a power cut that the tests look at, all together")
-	powercutSeed   = flag.Uint64("powercut.seed", 0, "chooses the states; 0: at random")
 )
 
 func statesOfTest(n int) int {
@@ -37,6 +33,8 @@ func statesOfTest(n int) int {
 // reader opens the store in a folder, as it would be at a time, and returns all
 // that it holds.
 type reader func(dir string, at time.Time) (map[string]string, error)
+
+var readers = map[string]reader{"store": readStore, "moved": readMoved, "owned": readOwned, "log": readLog}
 
 // readStore also makes sure that what the store counts, lists and reads agrees,
 // and that it is whole after an orderly end.
@@ -82,8 +80,9 @@ type job struct {
 
 // examination looks at states.
 type examination struct {
-	read   reader
+	read   string // a reader
 	random *rand.Rand
+	keep   func() (dir string, err error)
 
 	mu     sync.Mutex
 	seen   map[uint64]int // -> notes at that time
@@ -91,12 +90,8 @@ type examination struct {
 	wrong  []string
 }
 
-func newExamination(read reader) *examination {
-	seed := *powercutSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	return &examination{read: read, random: rand.New(rand.NewPCG(seed, 0))}
+func newExamination(t testing.TB, read string) *examination {
+	return &examination{read: cmp.Or(read, "store"), random: kvtest.Rand(t), keep: func() (string, error) { return kvtest.Keep(t) }}
 }
 
 // events cuts the power before each event of a record that changes something,
@@ -116,9 +111,7 @@ func (x *examination) events(t testing.TB, h *history, events []powercut.Event, 
 		workers.Go(func() {
 			for j := range jobs {
 				if err := x.look(dir, j); err != nil {
-					x.mu.Lock()
-					x.wrong = append(x.wrong, fmt.Sprintf("%s: %s: %v", j.where, j.state.What, err))
-					x.mu.Unlock()
+					x.found(j, err)
 				}
 			}
 		})
@@ -179,10 +172,15 @@ func (x *examination) look(dir string, j job) error {
 	if len(j.state.Files) == 0 { // nothing but a folder: the store was never there
 		return j.moment.check(nil)
 	}
+	return x.check(dir, j)
+}
+
+// check compares the store in a folder with what it may hold.
+func (x *examination) check(dir string, j job) error {
 	if err := j.moment.leave(dir, j.state.Files); err != nil {
 		return err
 	}
-	seen, err := x.read(dir, time.Unix(0, j.moment.at))
+	seen, err := readers[x.read](dir, time.Unix(0, j.moment.at))
 	if err != nil {
 		return err
 	}
@@ -228,8 +226,8 @@ type workload struct {
 	uncut     int           // the first processes are not of interest
 	again     *process      // after some of the cuts, which is then cut itself
 	mayLose   time.Duration // acknowledged writes of the last of it
-	read      reader
-	mounts    bool // a process mounts the file by itself
+	read      string        // a reader; "": of a store
+	mounts    bool          // a process mounts the file by itself
 }
 
 // Of each run of a workload so many states are looked at, and so many are lived
@@ -241,7 +239,12 @@ const (
 
 // cut runs a workload as often as it takes to look at n states.
 func (w *workload) cut(t testing.TB, n int) *examination {
-	x := newExamination(w.read)
+	x := newExamination(t, w.read)
+	w.cutInto(t, x, n)
+	return x
+}
+
+func (w *workload) cutInto(t testing.TB, x *examination, n int) {
 	runs := 0
 	for x.states < n {
 		runs++
@@ -252,7 +255,7 @@ func (w *workload) cut(t testing.TB, n int) *examination {
 		}
 		from := 0
 		for i, p := range w.processes(x.random) {
-			if err := p.run(r, dir); err != nil {
+			if err := p.run(r, dir, x.random); err != nil {
 				t.Fatal(err)
 			}
 			if i < w.uncut {
@@ -269,7 +272,6 @@ func (w *workload) cut(t testing.TB, n int) *examination {
 		}
 	}
 	t.Logf("%d states of %d runs", x.states, runs)
-	return x
 }
 
 // live goes on from a state that was found to be right, and looks at n states.
@@ -283,7 +285,7 @@ func (w *workload) live(t testing.TB, x *examination, j job, n int) {
 		t.Fatal(err)
 	}
 	from := len(r.Events)
-	if err := w.again.run(r, dir); err != nil {
+	if err := w.again.run(r, dir, x.random); err != nil {
 		t.Fatalf("after %s, %s: %v", j.where, j.state.What, err)
 	}
 	h := newHistory(w.mayLose)
@@ -295,9 +297,9 @@ func (w *workload) live(t testing.TB, x *examination, j job, n int) {
 	os.RemoveAll(dir)
 }
 
-func (p *process) run(r *powercut.Recorder, dir string) error {
+func (p *process) run(r *powercut.Recorder, dir string, random *rand.Rand) error {
 	r.Fail, r.Kill, r.Mounts = p.fail, p.kill, p.mounts
 	argv, env := program(p.program, dir, p.args...)
-	_, err := r.Run(argv, env)
+	_, err := r.Run(argv, kvtest.ChildEnv(env, random))
 	return err
 }

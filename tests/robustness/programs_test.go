@@ -19,6 +19,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/diskstore"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
 	bolt "go.etcd.io/bbolt"
 )
@@ -155,8 +156,7 @@ type writer struct {
 }
 
 func newWriter(name string) *writer {
-	seed := rand.Uint64()
-	return &writer{name: name, random: rand.New(rand.NewPCG(seed, 0)), keys: 24}
+	return &writer{name: name, random: kvtest.ProcessRand(name), keys: 24}
 }
 
 func (w *writer) key() string { return fmt.Sprintf("%s/%03d", w.name, w.random.IntN(w.keys)) }

@@ -2,7 +2,6 @@ package robustness
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,10 +11,9 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"go.uber.org/goleak"
 )
-
-var soakTime = flag.Duration("soak", time.Second, "how long the soak test uses each kind of store")
 
 // soak is one store under everything at once. Each worker has keys of its own,
 // whose content it knows exactly; all of them share a counter and pairs of keys
@@ -163,17 +161,13 @@ func TestSoak(t *testing.T) {
 	for _, kind := range []string{"memory", "bolt", "interval"} {
 		t.Run(kind, func(t *testing.T) {
 			r, name := newStore(t, kind)
-			if testing.Short() {
-				*soakTime = min(*soakTime, 200*time.Millisecond)
-			}
-			s := &soak{t: t, r: r, name: name, until: time.Now().Add(*soakTime)}
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
+			milliseconds := kvtest.Sized(200, 1000, 600_000)
+			s := &soak{t: t, r: r, name: name, until: time.Now().Add(time.Duration(milliseconds) * time.Millisecond)}
 			var all sync.WaitGroup
 			for w := range 6 {
-				all.Go(func() { s.worker(w, rand.New(rand.NewPCG(seed, uint64(w)))) })
+				all.Go(func() { s.worker(w, kvtest.Rand(t, uint64(w))) })
 			}
-			all.Go(func() { s.disturb(rand.New(rand.NewPCG(seed, 100)), stores[kind].inFile) })
+			all.Go(func() { s.disturb(kvtest.Rand(t, 100), stores[kind].inFile) })
 			all.Wait()
 			want, _ := extlibs.Encode(int(s.sum.Load()))
 			check := func(when string) {

@@ -3,14 +3,13 @@
 package robustness
 
 import (
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
 )
 
@@ -155,8 +154,8 @@ var workloads = map[string]workload{
 	"looks that fail": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{created, lookingFails(random, run("passing errors"), 120), run("mixed", "1", "4")}
 	}, again: again("passing errors")},
-	"a file that is moved and comes back": {uncut: 1, read: readMoved, processes: always(created, run("moved"), run("set", "1", "3"))},
-	"a file that another store stands in for": {uncut: 1, read: readMoved, processes: func(random *rand.Rand) []process {
+	"a file that is moved and comes back": {uncut: 1, read: "moved", processes: always(created, run("moved"), run("set", "1", "3"))},
+	"a file that another store stands in for": {uncut: 1, read: "moved", processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("mixed", "1", "8"), 60), run("stand-in"), run("set", "1", "3")}
 	}},
 	"a file that is mounted by itself": {uncut: 1, mounts: true, processes: always(created, mounted("mounted", "always")), again: againMounted("mounted", "always")},
@@ -166,11 +165,11 @@ var workloads = map[string]workload{
 	"killed with a log, and mounted by itself": {uncut: 1, mounts: true, processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("mixed", "1", "30"), 80), killed(random, mounted("mounted", "always"), 120), mounted("mounted", "always")}
 	}},
-	"the owner and the mode of the store": {uncut: 2, read: readOwned, processes: always(created, run("give away", "kv.db"), run("owned"), run("owned")), again: again("owned")},
-	"an owner and a mode, and a kill": {uncut: 2, read: readOwned, processes: func(random *rand.Rand) []process {
+	"the owner and the mode of the store": {uncut: 2, read: "owned", processes: always(created, run("give away", "kv.db"), run("owned"), run("owned")), again: again("owned")},
+	"an owner and a mode, and a kill": {uncut: 2, read: "owned", processes: func(random *rand.Rand) []process {
 		return []process{created, run("give away", "kv.db"), killed(random, run("owned"), 200), run("owned")}
 	}, again: again("owned")},
-	"a store and its log that get another owner and mode": {uncut: 3, read: readOwned, processes: func(random *rand.Rand) []process {
+	"a store and its log that get another owner and mode": {uncut: 3, read: "owned", processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("mixed", "1", "30"), 80), run("give away", "kv.db"), killed(random, run("owned"), 200), run("owned")}
 	}},
 	"a failed sync of the folder": {processes: func(random *rand.Rand) []process {
@@ -179,23 +178,15 @@ var workloads = map[string]workload{
 }
 
 func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
-	names := slices.Sorted(maps.Keys(workloads))
-	if testing.Short() { // other ones each time
-		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-		names = names[:len(names)/4]
-	}
-	for _, name := range names {
+	for _, name := range kvtest.SampleNames(t, workloads, len(workloads)/4) {
 		t.Run(name, func(t *testing.T) {
 			w := workloads[name]
 			if w.mounts && !mayMount() {
 				t.Skip("this process may not mount")
 			}
-			if w.read == nil {
-				w.read = readStore
-			}
-			x := w.cut(t, statesOfTest(*powercutStates)/len(workloads))
+			x := w.cut(t, statesOfTest(kvtest.Sized(8000, 8000, 100_000))/len(workloads))
 			for i, wrong := range x.wrong {
-				if i == 3 {
+				if i == maxKept {
 					break
 				}
 				t.Error(wrong)
