@@ -1,5 +1,5 @@
-// Package extlibs gives the scripts of a Scriptling interpreter a key-value
-// store, the library scriptling.runtime.kv, and shares it with the Go host.
+// Package extlibs implements scriptling.runtime.kv, a library of key-value stores
+// that the scripts of Scriptling interpreters and their Go host share.
 //
 // A host opens the default store and registers the library:
 //
@@ -9,7 +9,7 @@
 //	p := scriptling.New()
 //	extlibs.RegisterRuntimeKVLibrary(p)
 //
-// and its scripts keep state that outlives them:
+// Its scripts then keep state that outlives them:
 //
 //	import scriptling.runtime.kv as kv
 //
@@ -19,13 +19,16 @@
 //
 // # Where things are
 //
-// [InitKVStore] and its neighbours work on one [Registry]; [NewRegistry] makes
-// others. [Registry.Default] and [Registry.Open] return a [Handle], the store as
-// Go code sees it, with values as any; [Get], [SetAs] and [Update] take and return
-// structs. [Handle.Sub] is a view of a part of a store, [Handle.All] an iterator.
-// Below a Handle, at [Handle.Store], is a [Store], the small interface that
-// backends implement: in memory, a bbolt file, or what [RegisterDriver] adds.
-// Package storetest proves a backend. An [Option] bounds or tunes a registry.
+// The package-level functions, such as [InitKVStore], operate on a default
+// [Registry]; [NewRegistry] makes others. [Registry.Default] and [Registry.Open]
+// return a [Handle], through which Go code uses a store with values of type any.
+// [Get], [SetAs] and [Update] take and return structs. [Handle.Sub] returns a view
+// of the keys under a prefix, [Handle.All] an iterator. An [Option] sets a limit or
+// another property of a registry.
+//
+// [Handle.Store] returns the [Store] below a Handle. Store is the small interface
+// that backends implement: the in-memory store, the bbolt file, and those that
+// [RegisterDriver] adds. Package storetest tests a backend.
 //
 // # Values
 //
@@ -43,30 +46,30 @@
 //
 // # Guarantees
 //
-// Every call is safe from any number of goroutines and interpreters. Calls on one
-// key, and GetMany, SetMany, DeleteMany and Clear, are atomic; Keys, Items, All,
-// Count of a pattern, DeleteMatching, and Count and Clear of a view go page by
-// page, and each page is of one moment. What a call returned is a copy: changing
-// it changes no store.
+// Every call is safe for concurrent use by any number of goroutines and
+// interpreters. Calls on one key, and GetMany, SetMany, DeleteMany and Clear, are
+// atomic. Keys, Items, All, Count of a pattern, DeleteMatching, and Count and Clear
+// of a view work page by page, and each page shows one moment. Calls return copies:
+// changing a returned value changes no store.
 //
-// A context ends the wait for a disk, a lock or a server, and a call that goes page
-// by page. A call that need not wait may succeed although its context is over.
+// A context ends the wait for a disk, a lock or a server, and a call that works page
+// by page. A call that does not wait may succeed even if its context has ended.
 //
-// A write to a file that returned is on disk. Writes that are under way at once
-// share a sync; a lone one waits for no timer. With [Durability] and
-// [Interval] writes return when the system has them and are on disk at most the
-// interval later, as long as the disk keeps up: the end of the process loses
-// nothing, a power cut what is not on disk. What is left is a prefix of what was
-// acknowledged. In-memory stores last as long as the process.
+// When a write to a file returns, it is on disk. Concurrent writes share one sync; a
+// single write waits for no timer. With [Durability] and [Interval], a write is
+// acknowledged when it is in the log, and the log is synced within the interval, as
+// long as the disk keeps up. The end of the process loses nothing; a power cut loses
+// at most the unsynced tail. What survives is a prefix of the acknowledged writes.
+// In-memory stores last as long as the process.
 //
-// A key whose time is over is absent for every call from that moment on, whether
-// or not it was swept. Expiry in a file is wall-clock time and goes on while the
+// An expired key is absent for every call from its deadline on, whether or not the
+// sweeper has removed it. Expiry in a file is wall-clock time and continues while the
 // file is closed; in memory it is monotonic time.
 //
-// A call that fails changes nothing, but for those that go page by page, which
-// may have changed some pages, and for those whose error is [ErrCommitUnknown]: a
-// context ended the wait for a write that had begun, or the disk failed in it.
-// A read that fails is an error, never "absent". No error and no log line
+// A failed call changes nothing, with two exceptions: a call that works page by page
+// may have changed some pages, and the outcome of a call that fails with
+// [ErrCommitUnknown] is unknown, because its context ended or the disk failed while the
+// write was in flight. A failed read is an error, never "absent". No error and no log line
 // contains a stored value.
 //
 // # File format
@@ -75,26 +78,29 @@
 // big-endian.
 //
 //	meta    "format" -> 1 byte, the version
-//	        "count"  -> uint64, the keys in data
-//	        "epoch"  -> uint64, how often the store was cleared
+//	        "count"  -> uint64, the number of keys in data
+//	        "epoch"  -> uint64, the number of clears so far
 //	        "log"    -> id of the log that the file needs (16 bytes), and the
-//	                    position in it up to which the file has it (int64);
-//	                    absent if the file is complete, as after Close
+//	                    checkpoint LSN, up to which the file contains it (int64);
+//	                    absent if the file needs no log, as after Close
 //	        "closed" -> id of the last log that the file needed (16 bytes)
+//	        "twin"   -> uint64, the bbolt transaction that left the file without a
+//	                    log; the next transaction repeats it, so that both meta
+//	                    pages lead to a complete file
 //	data    key -> header, CRC-32C, value
 //	expiry  deadline, key -> nothing
 //
 // The header is one byte; if its lowest bit is set, 8 bytes with the deadline
-// follow, in nanoseconds since 1970 UTC. The CRC-32C (Castagnoli, 4 bytes) is
-// over key, header and value. The value is CBOR, see [Value]. A key over 32,760
-// bytes stands in expiry as its SHA-256, with the key as value. A file of a
-// newer version is refused. One of version 1 knows no log, and is read and written
-// as well.
+// follow, in nanoseconds since 1970 UTC. The CRC-32C (Castagnoli, 4 bytes) covers
+// key, header and value. The value is CBOR, see [Value]. The index of deadlines
+// contains a key over 32,760 bytes as its SHA-256, with the key as the value. A file
+// of a newer version is refused. A file of version 1, which has no log, can be read
+// and written; the first write makes it version 2.
 //
 // The log NAME-log is a header of 4,096 bytes (magic, id, size of the ring, CRC-32C)
-// and a ring of records: salt, position, position up to which the log was durable,
-// length, CRC-32C, and the changes of one call. A record counts if it follows on the
-// position that the file names, without a gap.
+// and a ring of records: salt, LSN, LSN up to which the log was durable, length,
+// CRC-32C, and the changes of one call. Replay starts at the file's checkpoint LSN
+// and ends at the first record that does not follow the one before it.
 //
 // # Files
 //

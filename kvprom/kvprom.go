@@ -1,25 +1,26 @@
-// Package kvprom shows the counters of a registry's stores to Prometheus:
+// Package kvprom exports the counters of a registry's stores to Prometheus:
 //
 //	prometheus.MustRegister(kvprom.Collector(extlibs.DefaultRegistry()))
 //
-// Registries of several tenants are told apart by a label:
+// A label distinguishes the registries of several tenants:
 //
 //	prometheus.MustRegister(kvprom.Collector(a, prometheus.Labels{"tenant": "a"}))
 //	prometheus.MustRegister(kvprom.Collector(b, prometheus.Labels{"tenant": "b"}))
 //
-// Where tenants come and go, one [Collectors] shows them all.
+// If tenants come and go, use one [Collectors] for all of them.
 //
-// It is a separate module, so that nobody else links the client. The metrics
-// are those of [extlibs.Stats], with the name of the store as label store:
+// kvprom is a separate module, so that only hosts that import it link the Prometheus
+// client. The metrics are those of [extlibs.Stats], with the name of the store as the
+// label store:
 //
 //	scriptling_kv_keys, scriptling_kv_bytes,                  gauges
 //	scriptling_kv_buffered_bytes
-//	scriptling_kv_hits_total, scriptling_kv_misses_total      counters, from 0
-//	scriptling_kv_sets_total, scriptling_kv_deletes_total     again when a store
-//	scriptling_kv_expired_total, scriptling_kv_commits_total  is opened again
+//	scriptling_kv_hits_total, scriptling_kv_misses_total      counters, reset when
+//	scriptling_kv_sets_total, scriptling_kv_deletes_total     a store is reopened
+//	scriptling_kv_expired_total, scriptling_kv_commits_total
 //
-// A number that a store does not know, such as the bytes of a store on a server, is
-// left out.
+// A number that a backend does not know, such as the bytes of a store on a server, is
+// omitted.
 package kvprom
 
 import (

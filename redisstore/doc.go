@@ -1,51 +1,51 @@
-// Package redisstore keeps stores on a Redis or Valkey server, so that several
-// hosts share them. A host imports it and changes one string:
+// Package redisstore is a driver that keeps stores on a Redis or Valkey server, so
+// that several hosts share them. A host imports it and changes one string:
 //
 //	import _ "github.com/scriptling-kv/extlibs/redisstore"
 //
 //	extlibs.InitKVStore("redis://host:6379/0/tenantA")
 //
-// The schemes are redis and valkey, rediss and valkeys for TLS, redis+unix for a
-// socket (redis+unix:///run/redis.sock?name=tenantA). The path is the number of
-// the database and the name of the store; without a name it is "kv". A host that
-// allows scripts "redis://host:6379/0/tenantA" confines them to that tenant.
+// The schemes are redis and valkey, rediss and valkeys for TLS, and redis+unix for a
+// socket (redis+unix:///run/redis.sock?name=tenantA). The path is the database number,
+// then the name of the store; the default name is "kv". A host that allows scripts
+// "redis://host:6379/0/tenantA" confines them to that tenant.
 //
-// The host's URL may carry credentials and, in its query, ca, cert, key, sentinel, seeds,
-// client, timeout and callkeys; or [Configure] gives them. A script's URL may not: it gets
-// what was configured for that server, else what the host's own open stores of it use.
+// The host's URL may contain credentials and the query parameters ca, cert, key,
+// sentinel, seeds, client, timeout and callkeys; or the host sets them with
+// [Configure]. A script's URL must not contain them: it uses what was configured for
+// that server, or else the settings of the host's own open stores on it.
 //
-// # What is on the server
+// # Layout on the server
 //
-// A store NAME is four keys in one hash slot, so that a cluster takes it too:
+// A store NAME consists of four keys in one hash slot, so it works on a cluster:
 //
 //	{NAME}:v   hash: key -> payload
-//	{NAME}:i   sorted set of the keys, score 0: the order of bytes
-//	{NAME}:d   sorted set of deadlines in microseconds since 1970, mortal keys only
+//	{NAME}:i   sorted set of the keys, all with score 0, so sorted by bytes
+//	{NAME}:d   sorted set of the keys that have a deadline, in microseconds since 1970
 //	{NAME}:m   hash: "epoch", "format"
 //
-// A payload is an int as decimal text, a float as # and decimal text, and
-// everything else the value's CBOR; one whose first byte could be taken for
-// another kind has a " in front. A mortal key's payload has !DEADLINE! in front
-// of that. The server's clock decides what has expired.
+// A payload is an int as decimal text, a float as # and decimal text, or the CBOR of
+// any other value; if the first byte of the CBOR could be mistaken for another kind,
+// a " precedes it. If the key has a deadline, !DEADLINE! precedes the payload. The
+// server's clock decides which keys have expired.
 //
-// # Promises
+// # Guarantees
 //
-// Every call of the Store is one script, or one command, on the server, so it is
-// atomic.
-// How durable it is, is the server's configuration: see
-// docs/choosing-a-backend.md. An error that is [extlibs.ErrUnavailable] is
-// certainly not done; one that is [extlibs.ErrCommitUnknown] may be stored or may
-// yet be. Nothing is sent twice.
+// Every call of the Store is one script or one command on the server, so it is
+// atomic. Its durability depends on the server's configuration; see
+// docs/choosing-a-backend.md. A call that fails with [extlibs.ErrUnavailable] had no
+// effect. After [extlibs.ErrCommitUnknown] the outcome is unknown: the write may be
+// stored, or may still be. The driver sends nothing twice.
 //
-// # Where to find what
+// # Files
 //
-//	url.go, settings.go      what a URL and a host's Options say
+//	url.go, settings.go      settings from a URL and from a host's Options
 //	driver.go, store.go      opening, running scripts, closing
 //	read.go, write.go        the calls of a Store
-//	scripts.go, payload.go   what is done and kept on the server
-//	sweep.go                 removing expired keys
+//	scripts.go, payload.go   the scripts that run on the server, and the format of values
+//	sweep.go                 the sweeper
 //	server.go, route.go      the client of a server: nodes, redirects, limits
 //	sentinel.go              finding the primary
-//	failure.go               the kinds of errors
+//	failure.go               errors
 //	internal/wire            connections
 package redisstore

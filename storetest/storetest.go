@@ -1,5 +1,5 @@
-// Package storetest proves that an extlibs.Store does what its callers rely on,
-// as testing/fstest does for file systems. A driver's own tests call Run:
+// Package storetest tests implementations of extlibs.Store, as testing/fstest tests
+// file systems. The tests of a driver call Run:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, storetest.Config{
@@ -11,33 +11,32 @@
 //		})
 //	}
 //
-// What a driver promises, and what the subtests are named after:
+// A store must meet these requirements; the subtests are named after them:
 //
-//   - Op.Next defines the operations. A store calls it with the live value that
-//     it found, where it stores the outcome; then results, numbers and errors
-//     are right by themselves.
-//   - OutcomePut stores with the ttl of the operation, and a ttl of 0 removes an old
-//     one. OutcomePutKeepTTL leaves the time left alone; where there was no live value it
-//     is OutcomePut.
-//   - A key is absent from the moment its ttl is over: for Load, LoadMany, Scan,
-//     Len, and the condition of every operation, whether or not anything removed
-//     it.
-//   - Each call is atomic and linearizable. A batch is done as a whole or, where
-//     it fails, not at all, and nobody ever sees a part of it. Its operations
-//     see what those before them did, also to the same key.
-//   - LoadMany and one page of Scan are consistent views: they show the store as
-//     it was at one moment.
-//   - Scan returns keys in the order of their bytes. Pages make progress, stay
-//     within Limit, and together are complete.
-//   - Clear removes everything at once and changes Page.Epoch.
+//   - Op.Next defines the operations. A store calls it with the live value of the
+//     key, in the critical section in which it stores the outcome. Results, numbers
+//     and errors then follow from Op.Next.
+//   - OutcomePut stores with the ttl of the operation, and a ttl of 0 removes the old
+//     deadline. OutcomePutKeepTTL keeps the remaining ttl; if there was no live value
+//     it is the same as OutcomePut.
+//   - A key is absent from its deadline on, for Load, LoadMany, Scan, Len, and the
+//     condition of every operation, whether or not the sweeper has removed it.
+//   - Each call is atomic and linearizable. A batch takes effect completely or, if it
+//     fails, not at all, and no caller ever sees a part of it. Each operation sees the
+//     effects of the earlier ones, even on the same key.
+//   - LoadMany and each page of Scan are consistent views: they show the store at one
+//     moment.
+//   - Scan returns keys in the order of their bytes. Pages make progress, stay within
+//     Limit, and together are complete.
+//   - Clear removes all keys atomically and changes Page.Epoch.
 //   - Keys are 1 to 32,768 bytes of any UTF-8, NUL included; values are any bytes.
 //   - A cancelled context ends a call with an error or lets it complete. It never
-//     leaves a part of it done. An error that is ErrCommitUnknown says that the
-//     call may be done, or may be done within the next two seconds.
-//   - After Close every call but Close is ErrClosed.
+//     leaves a part of it done. After ErrCommitUnknown the call may have taken effect,
+//     or may take effect within the next two seconds.
+//   - After Close, every call except Close fails with ErrClosed.
 //
-// The package tests the store itself. That keys, values and ttls are valid is
-// checked above the store, so no subtest passes others.
+// The subtests pass only valid keys, values and ttls: a Handle checks them before it
+// calls a store.
 package storetest
 
 import (
