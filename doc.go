@@ -104,13 +104,20 @@
 //
 // # Files
 //
-// Files with one prefix are one part of the package:
+// Files with one prefix are one part of the package. A part uses only names of the
+// parts below it.
 //
-//	script_*    what scripts see: the library, its calls, their arguments, encoding and decoding of objects
 //	register    every Register function, WithKV, InitKVStore
+//	script_*    what scripts see: the library, its calls, their arguments, objects to values and back
 //	registry*   names to stores: opening, drivers, closing, statistics
 //	handle*     what hosts hold: the calls on a store, derived from its eight methods
-//	store       the interface of backends, with op, value and value_decode
-//	errors      the sentinel errors; options the limits; stats the counters; budget the memory of one call
-//	sweeper     the removal of expired keys, for every backend
+//	backend_*   the stores in memory and in files
+//	sweeper     the removal of expired keys, in the background
+//	store*      the interface of backends
+//	op          the operations, and what each makes of an entry
+//	value*      values, from and to Go values
+//	errors      the sentinel errors, and the errors of calls and of stores
+//	options*    options, limits and their defaults
+//	stats       counters
+//	budget      the memory that one call can take
 package extlibs

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -70,18 +68,4 @@ func (h *Handle) noFile() error {
 		return kverr.Errorf(errors.ErrUnsupported, "a view is a part of a store and has no file of its own; call it on the store that the view is of")
 	}
 	return kverr.Errorf(errors.ErrUnsupported, "it is not in a file of this process, so there is nothing to copy or to compact")
-}
-
-// CompactFile rewrites a file that nobody has open, as [Handle.Compact] does, with
-// what is in its log. There has to be one: fs.ErrNotExist, ErrInUse.
-func CompactFile(ctx context.Context, path string) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return inCall("compact", &storeError{store: path, err: fs.ErrNotExist})
-	}
-	r := NewRegistry()
-	h, err := r.Open(ctx, path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(h.Compact(ctx), r.Close())
 }

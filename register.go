@@ -3,10 +3,8 @@ package extlibs
 import (
 	"context"
 	"path/filepath"
-	goruntime "runtime"
 	"strings"
 	"sync"
-	"weak"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/access"
@@ -184,24 +182,6 @@ func (r *Registry) through(p object.LibraryRegistrar, a *access.List) (object.Li
 		k.mu.Unlock()
 		p, r, a = k.LibraryRegistrar, k.registry, access.Both(allowed, a)
 	}
-}
-
-// libraryLists has what the libraries of this package allow, for as long as they live.
-var libraryLists sync.Map // of weak.Pointer[object.Library] to *access.List
-
-func rememberList(lib *object.Library, a *access.List) {
-	key := weak.Make(lib)
-	libraryLists.Store(key, a)
-	goruntime.AddCleanup(lib, func(key weak.Pointer[object.Library]) { libraryLists.Delete(key) }, key)
-}
-
-// listOf returns what a library of this package allows, and whether it is one.
-func listOf(lib *object.Library) (a *access.List, ours bool) {
-	v, ours := libraryLists.Load(weak.Make(lib))
-	if !ours {
-		return nil, false
-	}
-	return v.(*access.List), true
 }
 
 // refusesPaths reports whether a kv library of somebody else was given allowed paths:

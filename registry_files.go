@@ -228,3 +228,17 @@ func openError(name string, err error) error {
 	}
 	return &storeError{store: name, err: err}
 }
+
+// CompactFile rewrites a file that nobody has open, as [Handle.Compact] does, with
+// what is in its log. There has to be one: fs.ErrNotExist, ErrInUse.
+func CompactFile(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return inCall("compact", &storeError{store: path, err: fs.ErrNotExist})
+	}
+	r := NewRegistry()
+	h, err := r.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(h.Compact(ctx), r.Close())
+}

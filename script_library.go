@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"maps"
+	goruntime "runtime"
+	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs/internal/access"
@@ -169,4 +172,22 @@ func subObject(ctx context.Context, h *Handle, prefix string) (*object.Builtin, 
 		}
 		return sub
 	}), nil
+}
+
+// libraryLists has what the libraries of this package allow, for as long as they live.
+var libraryLists sync.Map // of weak.Pointer[object.Library] to *access.List
+
+func rememberList(lib *object.Library, a *access.List) {
+	key := weak.Make(lib)
+	libraryLists.Store(key, a)
+	goruntime.AddCleanup(lib, func(key weak.Pointer[object.Library]) { libraryLists.Delete(key) }, key)
+}
+
+// listOf returns what a library of this package allows, and whether it is one.
+func listOf(lib *object.Library) (a *access.List, ours bool) {
+	v, ours := libraryLists.Load(weak.Make(lib))
+	if !ours {
+		return nil, false
+	}
+	return v.(*access.List), true
 }
