@@ -278,8 +278,11 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 		return err
 	})
 	if err == nil {
+		// Before publish: else Fits would count neither the pages of this commit nor, in the
+		// memtable of the caller, what it has stored. If that fails, the next transaction
+		// finds out why.
+		f.measure(db)
 		publish(func() { f.pages.last.Store(uint64(id)) })
-		f.measure(db) // where that fails, the next transaction finds out why
 		return nil
 	}
 	if refused {
