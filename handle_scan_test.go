@@ -36,7 +36,7 @@ func TestAPrefixLooksAtTheKeysUnderItOnly(t *testing.T) {
 				}
 				// And a page of all keys ends after a bounded number.
 				looked = 0
-				if _, err := h.store.Scan(t.Context(), Range{Match: look}); err != nil || looked > max(memoryScanStep, boltScanKeys) {
+				if _, err := h.store.Scan(t.Context(), Range{Match: look}); err != nil || looked > max(memoryScanStep, diskScanKeys) {
 					t.Errorf("%d keys were looked at for one page, %v", looked, err)
 				}
 			})

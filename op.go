@@ -178,3 +178,23 @@ func (op *Op) transition(was keyState, now int64) (next keyState, r Result, chan
 	}
 	return next, r, true, nil
 }
+
+// plan is what a batch makes of the entry of one key in memory. A batch decides about all
+// operations before the first key changes, so that one that fails changes nothing.
+type plan struct {
+	key     string
+	was     keyState // as the store holds it
+	next    keyState
+	changed bool
+}
+
+// step adds an operation to the plan.
+func (p *plan) step(op *Op, now int64) (Result, error) {
+	next, result, changed, err := op.transition(p.next, now)
+	if err != nil {
+		return Result{}, err
+	}
+	p.next = next
+	p.changed = p.changed || changed
+	return result, nil
+}

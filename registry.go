@@ -96,7 +96,7 @@ func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	switch s := s.(type) {
 	case *memory:
 		o.place, o.whole, h.memory = inMemory, waitingMemory{s}, s
-	case *boltStore:
+	case *diskStore:
 		o.place = inFile
 	}
 	h.store = o.whole

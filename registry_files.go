@@ -73,7 +73,7 @@ func (r *Registry) claim(o *opening, info os.FileInfo) error {
 	}
 	stores := append(r.openHandlesLocked(), slices.Collect(maps.Keys(r.closing))...)
 	for _, h := range stores {
-		if s, ok := h.backend.(*boltStore); ok && s.HoldsFile(info) {
+		if s, ok := h.backend.(*diskStore); ok && s.HoldsFile(info) {
 			return errOpenHere
 		}
 	}
@@ -130,7 +130,7 @@ func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statE
 	if info != nil {
 		o.infos = append(o.infos, info)
 	}
-	open := func(ctx context.Context) (*Handle, error) { return r.openBoltHandle(ctx, o, q) }
+	open := func(ctx context.Context) (*Handle, error) { return r.openDiskHandle(ctx, o, q) }
 	switch {
 	case h != nil && !q.asDefault:
 		return foundFile{h: h}, true, nil
@@ -145,7 +145,7 @@ func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statE
 			if err := r.shut(ctx, h); err != nil {
 				return nil, err
 			}
-			return r.openBoltHandle(ctx, o, q)
+			return r.openDiskHandle(ctx, o, q)
 		}
 	case h != nil:
 		return found, false, nil
@@ -157,7 +157,7 @@ func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statE
 			}
 		}
 		for h := range r.closing {
-			if _, isFile := h.backend.(*boltStore); isFile && (h.key == q.loc.Path || info != nil && h.holds(info)) {
+			if _, isFile := h.backend.(*diskStore); isFile && (h.key == q.loc.Path || info != nil && h.holds(info)) {
 				return foundFile{closing: h}, true, nil
 			}
 		}
@@ -207,9 +207,9 @@ func (h *Handle) holds(info os.FileInfo) bool {
 	return ok && s.HoldsFile(info)
 }
 
-// openBoltHandle opens a file that is not open in this registry.
-func (r *Registry) openBoltHandle(ctx context.Context, o *opening, q fileRequest) (*Handle, error) {
-	s, err := openBolt(ctx, q.loc, q.options, func(info os.FileInfo) error { return r.claim(o, info) })
+// openDiskHandle opens a file that is not open in this registry.
+func (r *Registry) openDiskHandle(ctx context.Context, o *opening, q fileRequest) (*Handle, error) {
+	s, err := openDisk(ctx, q.loc, q.options, func(info os.FileInfo) error { return r.claim(o, info) })
 	if err != nil {
 		return nil, err
 	}

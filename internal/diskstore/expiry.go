@@ -3,109 +3,145 @@ package diskstore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 )
 
-// dueLook is how many entries of the file's index one call of Due looks at.
-const dueLook = 4096
+// sweepLook is how many entries of the index of deadlines one sweep looks at.
+const sweepLook = 4096
 
-// Due is what a look for expired keys found.
-type Due struct {
-	Keys []string      // that have expired
-	Next time.Duration // until the next deadline: 0 if more has expired, less than 0 if nothing will
-
-	stray [][]byte // entries of the file's index that lead to no key
+// sweep is where the next sweep continues in the index of deadlines. The index still has
+// the keys whose expiry the memtables hide, and those whose records are damaged, which are
+// an error for their readers. So a sweep starts where the last one ended, until the next
+// checkpoint.
+type sweep struct {
+	to   []byte  // place of the last entry that was looked at
+	from wal.LSN // the checkpoint LSN at that time
 }
 
-// Due returns up to limit keys that have expired. What the buffer hides is still in
-// the file's index, and so are keys whose records are damaged, which are for their
-// readers to hear about; so each search goes on where the last one ended, until a
-// checkpoint. One goroutine calls it at a time.
-func (d *Store) Due(now time.Time, limit int) (due Due, err error) {
-	due.Next = -1
+// RemoveExpired removes up to limit expired keys. It returns their number, and the time
+// until the next deadline: 0 if more keys have expired, less than 0 if no key has a
+// deadline. One goroutine calls it at a time.
+func (s *Store) RemoveExpired(ctx context.Context, now time.Time, limit int) (removed int64, next time.Duration, err error) {
+	due, err := s.due(now, limit)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(due.stray) > 0 {
+		s.opts.Logger.Warn("kv: the file's index of deadlines names keys that are not there; they are removed from it", "path", s.file.Path())
+		if err := s.dropStray(ctx, due.stray); err != nil && !errors.Is(err, kverr.Closed) {
+			s.opts.Logger.Warn("kv: they could not be removed", "path", s.file.Path(), "error", err)
+		}
+	}
+	if len(due.keys) == 0 {
+		return 0, due.next, nil
+	}
+	err = s.Write(ctx, func(p *Plan) error {
+		changes := make([]Change, 0, len(due.keys))
+		for _, key := range due.keys {
+			was, err := p.state(key, false)
+			if err != nil || !was.Exists || was.Deadline <= 0 || was.Deadline > p.Now {
+				continue // it has another deadline by now, or is damaged, which its readers are told
+			}
+			changes = append(changes, Change{Key: key, Was: was, Changed: true})
+		}
+		removed = int64(len(changes))
+		p.Make(changes)
+		return nil
+	})
+	return removed, due.next, err
+}
+
+// due are the expired keys that a sweep found.
+type due struct {
+	keys  []string
+	next  time.Duration // see RemoveExpired
+	stray [][]byte      // places of entries of the index that lead to no key
+}
+
+func (s *Store) due(now time.Time, limit int) (d due, err error) {
+	d.next = -1
 	seen := map[string]struct{}{}
 	take := func(key string, deadline, at int64) (more bool) {
 		if deadline > at {
-			if in := time.Duration(deadline - at); due.Next < 0 || in < due.Next {
-				due.Next = in
+			if in := time.Duration(deadline - at); d.next < 0 || in < d.next {
+				d.next = in
 			}
 			return false
 		}
-		if len(due.Keys) == limit {
-			due.Next = 0
+		if len(d.keys) == limit {
+			d.next = 0
 			return false
 		}
 		if _, ok := seen[key]; !ok {
 			seen[key] = struct{}{}
-			due.Keys = append(due.Keys, strings.Clone(key))
+			d.keys = append(d.keys, strings.Clone(key))
 		}
 		return true
 	}
-	err = d.View(now, func(v *View) error {
-		for l := range d.buffer.each {
-			l.own.due(func(key string, deadline int64) bool {
-				if s, _ := d.buffer.get(key); s.Exists && s.Deadline == deadline {
-					return take(key, deadline, v.t.Now)
+	err = s.View(now, func(v *View) error {
+		for t := range v.visible.tables.each {
+			t.own.due(func(key string, deadline int64) bool {
+				if s, _ := v.visible.tables.get(key); s.Exists && s.Deadline == deadline {
+					return take(key, deadline, v.tx.Now)
 				}
 				return true
 			})
-			if l.cleared {
+			if t.cleared {
 				return nil
 			}
 		}
-		if v.t.Log() == nil || v.t.Log().Pos != d.sweptFrom {
-			d.sweptTo = nil
+		log := v.tx.Log()
+		if log == nil || log.Pos != s.sweep.from {
+			s.sweep.to = nil
 		}
-		if v.t.Log() != nil {
-			d.sweptFrom = v.t.Log().Pos
+		if log != nil {
+			s.sweep.from = log.Pos
 		}
 		looked := 0
-		return v.t.ScanDeadlines(d.sweptTo, func(e boltfile.IndexEntry) (bool, error) {
-			if e.Deadline > v.t.Now {
-				return take(string(e.Key), e.Deadline, v.t.Now), nil
+		return v.tx.ScanDeadlines(s.sweep.to, func(e boltfile.IndexEntry) (bool, error) {
+			if e.Deadline > v.tx.Now {
+				return take(string(e.Key), e.Deadline, v.tx.Now), nil
 			}
-			if looked++; looked > dueLook || len(due.stray) == limit {
-				due.Next = 0
+			if looked++; looked > sweepLook || len(d.stray) == limit {
+				d.next = 0
 				return false, nil
 			}
-			if _, hidden := d.buffer.get(string(e.Key)); hidden {
-				d.sweptTo = bytes.Clone(e.Place)
-				return true, nil
+			if _, hidden := v.visible.tables.get(string(e.Key)); !hidden {
+				switch v.tx.Indexed(e.Key, e.Deadline) {
+				case boltfile.Correct:
+					return take(string(e.Key), e.Deadline, v.tx.Now), nil
+				case boltfile.Stray:
+					d.stray = append(d.stray, bytes.Clone(e.Place))
+				}
 			}
-			switch v.t.Indexed(e.Key, e.Deadline) {
-			case boltfile.Correct:
-				return take(string(e.Key), e.Deadline, v.t.Now), nil
-			case boltfile.Stray:
-				due.stray = append(due.stray, bytes.Clone(e.Place))
-			}
-			d.sweptTo = bytes.Clone(e.Place)
+			s.sweep.to = bytes.Clone(e.Place)
 			return true, nil
 		})
 	})
-	if len(due.Keys) == limit {
-		due.Next = 0
+	if len(d.keys) == limit {
+		d.next = 0
 	}
-	return due, err
+	return d, err
 }
 
-// Stray reports whether the index of deadlines holds entries that lead to no key. No
-// store writes such entries.
-func (d *Due) Stray() bool { return len(d.stray) > 0 }
-
-// DropStray removes from the file's index what Due found to lead to no key: an entry
-// counts as an expired key for as long as it is there.
-func (d *Store) DropStray(ctx context.Context, due Due) error {
-	if err := d.lock(ctx); err != nil {
+// dropStray removes entries from the index of deadlines that lead to no key: each of them
+// counts as an expired key.
+func (s *Store) dropStray(ctx context.Context, places [][]byte) error {
+	w, err := s.lockFile(ctx)
+	if err != nil {
 		return notDone(err)
 	}
-	defer d.unlock()
-	if d.closed.Load() {
+	defer w.unlock()
+	if s.life.closing.Load() {
 		return nil
 	}
-	err := d.file.Update(func(t *boltfile.Tx) error { return t.DropStray(due.stray) })
+	err = s.file.Update(func(tx *boltfile.Tx) error { return tx.DropStray(places) })
 	if err == boltfile.ErrUnchanged {
 		return nil
 	}

@@ -13,32 +13,31 @@ const (
 	squeezeMost  = 4096
 )
 
-// squeeze writes a layer to a file that has no room for it in one transaction: the
-// pages of what a transaction removes or replaces are free only after it. So the
-// clear comes first, then the removals, then the puts, in transactions that are as
-// small as they have to be. The log position does not advance meanwhile: after a
-// crash replay repeats all of them. For that the log has to be durable up to the
-// layer's end.
+// squeeze writes a memtable to a file that has no room for it in one transaction. bbolt
+// reuses freed pages only after the freeing transaction commits. So the clear comes first,
+// then the deletions, then the puts, in transactions that are as small as they have to be.
+// The checkpoint LSN does not advance meanwhile: after a crash replay repeats all of them.
+// So the log must be durable up to the end of the memtable.
 //
-// What is in the file already is marked in the layer, so that the next try goes on
-// from there. A file in this state must not be copied without its log or the layer.
-func (d *Store) squeeze(l *layer) error {
-	if l.cleared && !l.emptied {
-		if err := d.empty(l); err != nil {
+// The entries that the file has are marked, and the next try continues from there. A file
+// in this state must not be copied without its log or the memtable.
+func (w fileWriter) squeeze(t *memtable) error {
+	if t.cleared && !t.emptied {
+		if err := w.empty(t); err != nil {
 			return err
 		}
 	}
-	gone, puts := l.unfiled()
-	for len(gone)+len(puts) > 0 {
-		left := len(gone) + len(puts)
+	tombstones, puts := t.unwritten()
+	for len(tombstones)+len(puts) > 0 {
+		left := len(tombstones) + len(puts)
 		var err, err2 error
-		if gone, err = d.squeezeKeys(l, gone); err != nil && !isFull(err) {
+		if tombstones, err = w.squeezeKeys(t, tombstones); err != nil && !isFull(err) {
 			return err
 		}
-		if puts, err2 = d.squeezeKeys(l, puts); err2 != nil && !isFull(err2) {
+		if puts, err2 = w.squeezeKeys(t, puts); err2 != nil && !isFull(err2) {
 			return err2
 		}
-		if len(gone)+len(puts) == left {
+		if len(tombstones)+len(puts) == left {
 			return errors.Join(err, err2)
 		}
 	}
@@ -47,38 +46,34 @@ func (d *Store) squeeze(l *layer) error {
 
 func isFull(err error) bool { return errors.Is(boltfile.DiskError(err), kverr.Full) }
 
-// squeezeKeys writes keys of a layer, and returns those for which there is no room,
-// with the error of the last one.
-func (d *Store) squeezeKeys(l *layer, keys []string) (left []string, full error) {
+// squeezeKeys writes entries of a memtable, and returns the keys for which there is no
+// room, with the error of the last one.
+func (w fileWriter) squeezeKeys(t *memtable, keys []string) (left []string, full error) {
 	for n := squeezeFirst; len(keys) > 0; {
 		n = min(n, len(keys))
-		err := d.file.Publish(func(t *boltfile.Tx) error {
+		marked := func(show func()) {
+			w.s.visible.locked(func() {
+				show()
+				for _, key := range keys[:n] {
+					t.wrote(key)
+				}
+			})
+		}
+		err := w.s.file.Publish(func(tx *boltfile.Tx) error {
 			for _, key := range keys[:n] {
-				e, _ := l.entries.Get(key)
-				if err := t.SetState(key, e.State); err != nil {
+				e, _ := t.entries.Get(key)
+				if err := tx.SetState(key, e.State); err != nil {
 					return err
 				}
 			}
 			return nil
-		}, func(show func()) {
-			// The file and the buffer change together for whoever counts keys.
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			show()
-			for _, key := range keys[:n] {
-				l.file(key)
-			}
-		})
+		}, marked)
 		switch {
+		case err == boltfile.ErrUnchanged:
+			marked(func() {})
+			keys = keys[n:]
 		case err == nil:
 			keys, n = keys[n:], min(2*n, squeezeMost)
-		case err == boltfile.ErrUnchanged:
-			d.mu.Lock()
-			for _, key := range keys[:n] {
-				l.file(key)
-			}
-			d.mu.Unlock()
-			keys = keys[n:]
 		case !isFull(err):
 			return append(left, keys...), err
 		case n > 1:
@@ -93,20 +88,20 @@ func (d *Store) squeezeKeys(l *layer, keys []string) (left []string, full error)
 	return left, full
 }
 
-// empty clears the file of a layer that is cleared. The list of free pages needs
-// adjacent ones, which a large file may lack: then some keys are removed first.
-func (d *Store) empty(l *layer) error {
+// empty clears the file for a memtable that is cleared. The freelist needs adjacent pages,
+// which a large file can lack: then some keys are removed first.
+func (w fileWriter) empty(t *memtable) error {
 	clear := func() error {
-		return d.file.Publish((*boltfile.Tx).Clear, func(show func()) {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			show()
-			l.emptied = true
+		return w.s.file.Publish((*boltfile.Tx).Clear, func(show func()) {
+			w.s.visible.locked(func() {
+				show()
+				t.emptied = true
+			})
 		})
 	}
 	err := clear()
 	for n := squeezeFirst; n > 0 && isFull(err); {
-		removed := d.file.Update(func(t *boltfile.Tx) error { return removeSome(t, n) })
+		removed := w.s.file.Update(func(tx *boltfile.Tx) error { return removeSome(tx, n) })
 		switch {
 		case removed == nil:
 			n *= 2
@@ -123,15 +118,15 @@ func (d *Store) empty(l *layer) error {
 }
 
 // removeSome removes the first n keys.
-func removeSome(t *boltfile.Tx, n int) error {
+func removeSome(tx *boltfile.Tx, n int) error {
 	var keys []string
-	err := t.Scan("", func(key, _ []byte) (bool, error) {
+	err := tx.Scan("", func(key, _ []byte) (bool, error) {
 		keys = append(keys, string(key))
 		return len(keys) < n, nil
 	})
 	for _, key := range keys {
 		if err == nil {
-			err = t.SetState(key, boltfile.State{})
+			err = tx.SetState(key, boltfile.State{})
 		}
 	}
 	return err

@@ -8,137 +8,133 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// layer is a part of the write-back buffer: what keys have become since the layer
-// below it, which is another one or the file. A key that is gone is a tombstone.
-// A layer knows of each of its keys what is below, so that live keys can be
-// counted without a look at all of them.
-type layer struct {
+// memtable holds changes that the file does not have: the states of keys, and a tombstone
+// for each removed one. It also knows the states below it, in the immutable memtable or
+// the file, so that live keys can be counted without looking at all of them.
+type memtable struct {
 	entries btree.Map[string, entry]
-	cleared bool  // what is below is gone
-	bytes   int64 // of keys and values, with boltfile.EntryOverhead each
-	weight  boltfile.Need
-	emptied bool  // cleared, and the file has been cleared; see squeeze
-	part    part  // that the file has of it, while a checkpoint writes the rest
-	own     tally // what the layer stores
-	hidden  tally // what it hides of the one below
+	cleared bool          // everything below it was removed first
+	bytes   int64         // of keys and values, with boltfile.EntryOverhead each
+	need    boltfile.Need // of its puts
+	own     tally         // the states it holds
+	hidden  tally         // the states below that it replaces
+	end     wal.LSN       // of the last record in it, once it is immutable
 
-	end wal.Pos // of the last record in it; set once nothing is added any more
+	// Of a checkpoint that has written a part of it:
+	emptied bool // cleared, and so has been the file
+	part    part
 }
 
 type entry struct {
 	boltfile.State
-	below boltfile.State // without its value
-	filed bool           // below is this entry; see squeeze
+	below  boltfile.State // without its value
+	inFile bool           // the file has this entry, and below is it
 }
 
-func (l *layer) empty() bool { return l.entries.Len() == 0 && !l.cleared }
+func withoutValue(s boltfile.State) boltfile.State {
+	return boltfile.State{Exists: s.Exists, Deadline: s.Deadline}
+}
 
-// put makes next of a key, which was something else until now.
-func (l *layer) put(key string, was, next boltfile.State) {
-	old, replaced := l.entries.Get(key)
+// put gives a key a new state.
+func (t *memtable) put(key string, was, next boltfile.State) {
+	old, replaced := t.entries.Get(key)
 	e := entry{State: next, below: old.below}
 	switch {
 	case replaced:
-		l.own.remove(key, old.State)
-		l.bytes -= int64(len(key)+len(old.Value)) + boltfile.EntryOverhead
-		l.weight.Sub(old.Need(key))
-	case !l.cleared:
-		e.below = boltfile.State{Exists: was.Exists, Deadline: was.Deadline}
-		l.hidden.add(key, e.below)
+		t.uncount(key, old.State)
+	case !t.cleared:
+		e.below = withoutValue(was)
+		t.hidden.add(key, e.below)
 	}
 	if !next.Exists && !e.below.Exists {
-		l.entries.Delete(key) // nothing over nothing
+		t.entries.Delete(key) // a tombstone would hide nothing
 		return
 	}
-	l.own.add(key, next)
-	l.bytes += int64(len(key)+len(next.Value)) + boltfile.EntryOverhead
-	l.weight.Add(next.Need(key))
-	l.entries.Set(key, e)
+	t.count(key, next)
+	t.entries.Set(key, e)
 }
 
-// append is put for keys that come in their order, behind all that are there.
-func (l *layer) append(key string, was, next boltfile.State) {
-	below := boltfile.State{Exists: was.Exists, Deadline: was.Deadline}
+// append is put for a key after all others.
+func (t *memtable) append(key string, was, next boltfile.State) {
+	below := withoutValue(was)
 	if !next.Exists && !below.Exists {
 		return
 	}
-	l.hidden.add(key, below)
-	l.own.add(key, next)
-	l.bytes += int64(len(key)+len(next.Value)) + boltfile.EntryOverhead
-	l.weight.Add(next.Need(key))
-	l.entries.Load(key, entry{State: next, below: below})
+	t.hidden.add(key, below)
+	t.count(key, next)
+	t.entries.Load(key, entry{State: next, below: below})
 }
 
-// clear makes everything go, also what is below.
-func (l *layer) clear() { *l = layer{cleared: true} }
+func (t *memtable) count(key string, s boltfile.State) {
+	t.own.add(key, s)
+	t.bytes += entryBytes(key, s.Value)
+	t.need.Add(s.Need(key))
+}
 
-// over puts l on top of below, which takes it in, and returns the two as one.
-func (l *layer) over(below *layer) *layer {
-	if l.cleared {
-		return l
+func (t *memtable) uncount(key string, s boltfile.State) {
+	t.own.remove(key, s)
+	t.bytes -= entryBytes(key, s.Value)
+	t.need.Sub(s.Need(key))
+}
+
+func entryBytes(key, value string) int64 {
+	return int64(len(key)+len(value)) + boltfile.EntryOverhead
+}
+
+// clear removes all keys, including those below.
+func (t *memtable) clear() { *t = memtable{cleared: true} }
+
+// over moves the entries of t into the memtable below it, and returns the result.
+func (t *memtable) over(below *memtable) *memtable {
+	if t.cleared {
+		return t
 	}
-	l.entries.Scan(func(key string, e entry) bool {
+	t.entries.Scan(func(key string, e entry) bool {
 		below.put(key, e.below, e.State)
 		return true
 	})
 	return below
 }
 
-// file notes that the file has the entry of a key, while the rest of the layer is
-// still to be written. Where the layer hides all of the file, so does this.
-func (l *layer) file(key string) {
-	e, ok := l.entries.Get(key)
+// wrote notes that the file has the entry of a key, while a checkpoint still writes others.
+// A memtable that hides the whole file hides the entry too.
+func (t *memtable) wrote(key string) {
+	e, ok := t.entries.Get(key)
 	if !ok {
 		return
 	}
-	was := e.below
-	e.below, e.filed = boltfile.State{Exists: e.Exists, Deadline: e.Deadline}, true
-	if !l.cleared {
-		l.hidden.remove(key, was)
-		l.hidden.add(key, e.below)
+	if !t.cleared {
+		t.hidden.remove(key, e.below)
+		t.hidden.add(key, withoutValue(e.State))
 	}
-	l.entries.Set(key, e)
+	e.below, e.inFile = withoutValue(e.State), true
+	t.entries.Set(key, e)
 }
 
-// unfiled returns the keys that the file lacks: those to be removed, and the others.
-func (l *layer) unfiled() (gone, puts []string) {
-	l.entries.Scan(func(key string, e entry) bool {
+// unwritten returns the keys that the file does not have: tombstones, and the others.
+func (t *memtable) unwritten() (tombstones, puts []string) {
+	t.entries.Scan(func(key string, e entry) bool {
 		switch {
-		case e.filed || key <= l.part.to:
+		case e.inFile || key <= t.part.to:
 		case e.Exists:
 			puts = append(puts, key)
 		default:
-			gone = append(gone, key)
+			tombstones = append(tombstones, key)
 		}
 		return true
 	})
-	return gone, puts
+	return tombstones, puts
 }
 
-// live counts what the layer adds to the live keys of those below.
-func (l *layer) live(now int64) int64 {
-	if l.cleared { // then nothing of the file counts
-		return l.own.live(now, "")
+// live returns how many live keys the memtable adds to those below it.
+func (t *memtable) live(now int64) int64 {
+	if t.cleared { // then nothing of the file counts
+		return t.own.live(now, "")
 	}
-	return l.own.live(now, l.part.to) - l.part.own - (l.hidden.live(now, l.part.to) - l.part.hidden)
+	return t.own.live(now, t.part.to) - t.part.own - (t.hidden.live(now, t.part.to) - t.part.hidden)
 }
 
-// write brings the whole of a layer into the file.
-func (l *layer) write(t *boltfile.Tx) error {
-	if l.cleared {
-		if err := t.Clear(); err != nil {
-			return err
-		}
-	}
-	var err error
-	l.entries.Scan(func(key string, e entry) bool {
-		err = t.SetState(key, e.State)
-		return err == nil
-	})
-	return err
-}
-
-// tally counts states, and knows which of them expire when.
+// tally counts the states of existing keys, ordered by deadline.
 type tally struct {
 	n         int64
 	deadlines btree.Set[string] // deadline, big-endian, and key
@@ -172,8 +168,7 @@ func (c *tally) remove(key string, s boltfile.State) {
 	}
 }
 
-// live counts the states that have not expired. Those of keys up to after count in any
-// case.
+// live counts the states that have not expired, and all states of the keys up to after.
 func (c *tally) live(now int64, after string) int64 {
 	n := c.n
 	c.due(func(key string, deadline int64) bool {
@@ -192,100 +187,98 @@ func (c *tally) due(visit func(key string, deadline int64) bool) {
 	})
 }
 
-// buffer is the write-back buffer: what is visible and not in the file yet. The
-// disk's lock guards it.
-type buffer struct {
-	newest *layer // takes what becomes visible
-	frozen *layer // is being written to the file; nil: none is
+// memtables are the visible changes that the file does not have.
+type memtables struct {
+	mutable   *memtable // takes what becomes visible
+	immutable *memtable // below it: a checkpoint writes it to the file; nil: there is none
 }
 
-// layers returns those that count over the file as t sees it, the lower first, and
-// whether the file counts too.
-func (b *buffer) layers(t *boltfile.Tx) (layers []*layer, file bool) {
+// each visits the memtables from the newest on.
+func (m *memtables) each(yield func(*memtable) bool) {
+	if yield(m.mutable) && m.immutable != nil {
+		yield(m.immutable)
+	}
+}
+
+// over returns the memtables that count in addition to the file as tx sees it, the lower
+// first, and whether the file counts.
+func (m *memtables) over(tx *boltfile.Tx) (tables []*memtable, file bool) {
 	file = true
-	if f := b.frozen; f != nil && !t.Has(f.end) {
-		layers, file = append(layers, f), !f.cleared
+	if t := m.immutable; t != nil && !tx.Has(t.end) {
+		tables, file = append(tables, t), !t.cleared
 	}
-	if b.newest.cleared {
-		layers, file = layers[:0], false
+	if m.mutable.cleared {
+		tables, file = tables[:0], false
 	}
-	return append(layers, b.newest), file
+	return append(tables, m.mutable), file
 }
 
-// copy is the whole buffer as one layer to be written.
-func (b *buffer) copy() *layer {
-	l := &layer{}
-	if f := b.frozen; f != nil && !b.newest.cleared {
-		l.cleared, l.entries = f.cleared, *f.entries.Copy()
+// copy returns a memtable with the changes of both, for write.
+func (m *memtables) copy() *memtable {
+	c := &memtable{}
+	if t := m.immutable; t != nil && !m.mutable.cleared {
+		c.cleared, c.entries = t.cleared, *t.entries.Copy()
 	}
-	l.cleared = l.cleared || b.newest.cleared
-	b.newest.entries.Scan(func(key string, e entry) bool {
-		l.entries.Set(key, e)
+	c.cleared = c.cleared || m.mutable.cleared
+	m.mutable.entries.Scan(func(key string, e entry) bool {
+		c.entries.Set(key, e)
 		return true
 	})
-	return l
+	return c
 }
 
-// get looks a key up. Where found is false the file has the word.
-func (b *buffer) get(key string) (s boltfile.State, found bool) {
-	for l := range b.each {
-		if e, ok := l.entries.Get(key); ok {
+// get looks a key up. found is false if only the file can tell.
+func (m *memtables) get(key string) (s boltfile.State, found bool) {
+	for t := range m.each {
+		if e, ok := t.entries.Get(key); ok {
 			return e.State, true
 		}
-		if l.cleared {
+		if t.cleared {
 			return boltfile.State{}, true
 		}
 	}
 	return boltfile.State{}, false
 }
 
-// each visits the layers from the newest on.
-func (b *buffer) each(yield func(*layer) bool) {
-	if yield(b.newest) && b.frozen != nil {
-		yield(b.frozen)
-	}
+// hideFile reports whether nothing of the file counts.
+func (m *memtables) hideFile() bool {
+	return m.mutable.cleared || m.immutable != nil && m.immutable.cleared
 }
 
-// hidesFile reports whether nothing of the file counts any more.
-func (b *buffer) hidesFile() bool {
-	return b.newest.cleared || b.frozen != nil && b.frozen.cleared
-}
-
-// merged walks the keys of a buffer in order, from a start on.
+// merged walks the keys of both memtables in order.
 type merged struct {
 	iters []btree.MapIter[string, entry] // newest first
 	valid []bool
 }
 
-func (b *buffer) from(start string) *merged {
-	m := &merged{}
-	for l := range b.each {
-		it := l.entries.Iter()
-		m.iters, m.valid = append(m.iters, it), append(m.valid, false)
-		i := len(m.iters) - 1
-		m.valid[i] = m.iters[i].Seek(start)
-		if l.cleared {
+func (m *memtables) from(start string) *merged {
+	g := &merged{}
+	for t := range m.each {
+		g.iters, g.valid = append(g.iters, t.entries.Iter()), append(g.valid, false)
+		i := len(g.iters) - 1
+		g.valid[i] = g.iters[i].Seek(start)
+		if t.cleared {
 			break
 		}
 	}
-	return m
+	return g
 }
 
 // peek returns the next key and its state.
-func (m *merged) peek() (key string, s boltfile.State, ok bool) {
-	for i := range m.iters {
-		if m.valid[i] && (!ok || m.iters[i].Key() < key) {
-			key, s, ok = m.iters[i].Key(), m.iters[i].Value().State, true
+func (g *merged) peek() (key string, s boltfile.State, ok bool) {
+	for i := range g.iters {
+		if g.valid[i] && (!ok || g.iters[i].Key() < key) {
+			key, s, ok = g.iters[i].Key(), g.iters[i].Value().State, true
 		}
 	}
 	return key, s, ok
 }
 
-// skip goes on behind a key that peek returned.
-func (m *merged) skip(key string) {
-	for i := range m.iters {
-		if m.valid[i] && m.iters[i].Key() == key {
-			m.valid[i] = m.iters[i].Next()
+// skip continues after a key that peek returned.
+func (g *merged) skip(key string) {
+	for i := range g.iters {
+		if g.valid[i] && g.iters[i].Key() == key {
+			g.valid[i] = g.iters[i].Next()
 		}
 	}
 }

@@ -38,27 +38,25 @@ func (c *countdown) Err() error {
 
 func TestAnOpenThatItsContextEndsLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kv.db")
-	d := openTestDisk(t, path)
+	s := openTest(t, path)
 	for _, key := range []string{"a", "b", "c"} {
-		put(t, d, key, strings.Repeat(key, 1000))
+		put(t, s, key, strings.Repeat(key, 1000))
 	}
 	// A crash: the file and its log stay, the locks go.
-	d.plan.Lock()
-	d.closed.Store(true)
-	d.plan.Unlock()
-	d.logFile.Load().Close()
-	d.file.FailStop(&kverr.Error{Kind: kverr.Closed, Msg: "a crash"})
-	d.file.Close()
+	s.life.closing.Store(true)
+	s.logFile.Load().Close()
+	s.file.FailStop(&kverr.Error{Kind: kverr.Closed, Msg: "a crash"})
+	s.file.Close()
 	ended := 0
 	for looks := 0; ; looks++ {
-		d, err := openWith(t, &countdown{t.Context(), looks}, path)
+		s, err := openWith(t, &countdown{t.Context(), looks}, path)
 		if err == nil {
 			for _, key := range []string{"a", "b", "c"} {
-				if s, err := d.Load(time.Now(), key, true); err != nil || s.Value != strings.Repeat(key, 1000) {
+				if s, err := s.Load(time.Now(), key, true); err != nil || s.Value != strings.Repeat(key, 1000) {
 					t.Errorf("after %d opens that ended early: %q: %v", ended, key, err)
 				}
 			}
-			if err := d.Close(); err != nil {
+			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
 			break

@@ -25,7 +25,7 @@ func TestAPanicAtAnyActIsAnErrorOfThatStoreAndLosesNothing(t *testing.T) {
 			options := func(hook access.Hook) Options {
 				return Options{Options: boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler), Hook: hook}, Interval: interval}
 			}
-			d := openWithOptions(t, path, options(func(act access.Act, name string) error {
+			s := openWithOptions(t, path, options(func(act access.Act, name string) error {
 				if armed {
 					if acts++; acts == at {
 						panicked, last = true, fmt.Sprint(act, " ", name)
@@ -39,15 +39,15 @@ func TestAPanicAtAnyActIsAnErrorOfThatStoreAndLosesNothing(t *testing.T) {
 			inAMinute(t, fmt.Sprint("the calls, with a panic at act ", at), func() {
 				for i := range 6 {
 					key := fmt.Sprint("k", i)
-					if set(d, key, "v") == nil {
+					if set(s, key, "v") == nil {
 						acknowledged[key] = "v"
 					}
 					if i == 2 {
-						d.Compact(t.Context())
+						s.Compact(t.Context())
 					}
 				}
 			})
-			inAMinute(t, fmt.Sprint("the close, with a panic at act ", at), func() { d.Close() })
+			inAMinute(t, fmt.Sprint("the close, with a panic at act ", at), func() { s.Close() })
 			armed = false
 			again, err := Open(t.Context(), access.Location{Path: path}, options(nil))
 			if err != nil {
@@ -71,18 +71,18 @@ func TestAPanicAtAnyActIsAnErrorOfThatStoreAndLosesNothing(t *testing.T) {
 
 // A plan that panics leaves no lock behind.
 func TestAPlanThatPanicsIsAnErrorOfThatStore(t *testing.T) {
-	d := openTestDisk(t, filepath.Join(t.TempDir(), "kv.db"))
-	put(t, d, "k", "v")
+	s := openTest(t, filepath.Join(t.TempDir(), "kv.db"))
+	put(t, s, "k", "v")
 	inAMinute(t, "the calls", func() {
-		err := d.Do(context.Background(), func(*Plan) error { panic("a bug") })
+		err := s.Write(context.Background(), func(*Plan) error { panic("a bug") })
 		if !errors.Is(err, kverr.CommitUnknown) || !errors.Is(err, kverr.Corrupt) {
 			t.Errorf("a plan that panics: %v", err)
 		}
-		if err := set(d, "k", "w"); !errors.Is(err, kverr.Corrupt) {
+		if err := set(s, "k", "w"); !errors.Is(err, kverr.Corrupt) {
 			t.Errorf("the next set: %v", err)
 		}
 	})
-	inAMinute(t, "the close", func() { d.Close() })
+	inAMinute(t, "the close", func() { s.Close() })
 }
 
 // inAMinute fails if fn takes a minute.
@@ -106,17 +106,15 @@ func openWithOptions(t *testing.T, path string, opts Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Open(t.Context(), loc, opts)
+	s, err := Open(t.Context(), loc, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return s
 }
 
-func set(d *Store, key, value string) error {
-	return d.Do(context.Background(), func(p *Plan) error {
-		was, err := p.State(key, false)
-		p.Change(key, was, boltfile.State{Exists: true, Value: value})
-		return err
+func set(s *Store, key, value string) error {
+	return s.Write(context.Background(), func(p *Plan) error {
+		return makeState(p, key, boltfile.State{Exists: true, Value: value})
 	})
 }

@@ -2,51 +2,54 @@ package diskstore
 
 import "github.com/scriptling-kv/extlibs/internal/boltfile"
 
-// A checkpoint changes leaves all over a large file, each of which takes several times
-// its size in the engine's memory. So it takes several transactions where one would
-// hold too much. The log position does not advance before the last one: after a crash
-// replay repeats all of them. A file in this state must not be copied without its log
-// or the layer.
+// A checkpoint of a large file changes leaf pages all over it, each of which takes several
+// times its size in bbolt's memory. So a checkpoint takes several transactions if one would
+// hold too much. The checkpoint LSN does not advance before the last one: after a crash
+// replay repeats all of them. A file in this state must not be copied without its log or
+// the memtable.
 
 // CheckpointBytes limits the memory that one transaction of a checkpoint or a replay
-// takes: of the leaves that it changes and of what it stores. Tests change it.
+// takes: of the leaf pages that it changes and of what it stores. Tests change it.
 var CheckpointBytes int64 = 32 << 20
 
-// part is what the file has of a layer: the keys up to one. The layer still counts them
-// as what it was without that.
+// part is the part of a memtable that the file has: the keys up to one. The tallies of the
+// memtable do not know of it.
 type part struct {
 	to          string
 	own, hidden int64 // of these keys, in the tallies
 }
 
-// writeLayer brings what the file lacks of a layer, which may be nil, into the file.
-// finish is a part of the last transaction, and done publishes it. If inParts is false,
-// there is only one.
-func (d *Store) writeLayer(l *layer, inParts bool, finish func(*boltfile.Tx) error, done func(show func())) error {
+// writeMemtable writes a memtable, which can be nil, to the file, without the part that
+// the file has. finish belongs to the last transaction. If inParts is false, there is only
+// one.
+func (w fileWriter) writeMemtable(t *memtable, inParts bool, finish func(*boltfile.Tx) error) error {
+	v := &w.s.visible
 	for {
 		var p part
 		more := false
-		err := d.file.Publish(func(t *boltfile.Tx) (err error) { // more than once if the file has to grow
-			if l == nil {
-				return finish(t)
+		err := w.s.file.Publish(func(tx *boltfile.Tx) (err error) { // more than once if the file has to grow
+			if t != nil {
+				p, more, err = t.writePart(tx, inParts)
 			}
-			if p, more, err = l.writePart(t, inParts); err != nil {
+			switch {
+			case err != nil:
 				return err
-			}
-			if more {
-				t.Touch()
+			case more:
+				tx.Touch()
 				return nil
 			}
-			return finish(t)
+			return finish(tx)
 		}, func(show func()) {
-			if !more {
-				done(show)
-				return
-			}
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			show()
-			l.part, l.emptied = p, l.cleared
+			// Whoever counts keys sees the file and the memtables change together.
+			v.locked(func() {
+				show()
+				switch {
+				case more:
+					t.part, t.emptied = p, t.cleared
+				case t != nil && t == v.tables.immutable: // a replay writes one that is not
+					v.tables.immutable, v.checkpoint = nil, t.end
+				}
+			})
 		})
 		if err != nil || !more {
 			return err
@@ -54,31 +57,31 @@ func (d *Store) writeLayer(l *layer, inParts bool, finish func(*boltfile.Tx) err
 	}
 }
 
-// writePart brings entries into the file that it lacks, as many as one transaction is
-// to take if it is limited. It returns what the file has of the layer then, and whether
-// there is more.
-func (l *layer) writePart(t *boltfile.Tx, limited bool) (p part, more bool, err error) {
-	if l.cleared && !l.emptied {
-		if err := t.Clear(); err != nil {
+// writePart writes the entries that the file does not have, up to as many as one
+// transaction takes if that is limited. It returns the part that the file has then, and
+// whether there is more.
+func (t *memtable) writePart(tx *boltfile.Tx, limited bool) (p part, more bool, err error) {
+	if t.cleared && !t.emptied {
+		if err := tx.Clear(); err != nil {
 			return p, false, err
 		}
 	}
-	p = l.part
-	l.entries.Ascend(p.to, func(key string, e entry) bool {
+	p = t.part
+	t.entries.Ascend(p.to, func(key string, e entry) bool {
 		switch {
 		case key == p.to:
 			return true // the last one of the part before
-		case limited && t.Memory() > CheckpointBytes:
+		case limited && tx.Memory() > CheckpointBytes:
 			more = true
 			return false
-		case !e.filed:
-			err = t.SetState(key, e.State)
+		case !e.inFile:
+			err = tx.SetState(key, e.State)
 		}
 		p.to = key
 		if e.Exists {
 			p.own++
 		}
-		if e.below.Exists && !l.cleared {
+		if e.below.Exists && !t.cleared {
 			p.hidden++
 		}
 		return err == nil
@@ -86,24 +89,37 @@ func (l *layer) writePart(t *boltfile.Tx, limited bool) (p part, more bool, err 
 	return p, more, err
 }
 
-// settle notes which entries of a layer, which may be nil, the file has, once no
-// checkpoint is under way that writes the rest: the next one may write another layer,
-// which this one has become a part of.
-func (d *Store) settle(l *layer) {
-	if l == nil || l.part.to == "" {
+// write writes all entries, also those that the file has.
+func (t *memtable) write(tx *boltfile.Tx) error {
+	if t.cleared {
+		if err := tx.Clear(); err != nil {
+			return err
+		}
+	}
+	var err error
+	t.entries.Scan(func(key string, e entry) bool {
+		err = tx.SetState(key, e.State)
+		return err == nil
+	})
+	return err
+}
+
+// settle turns the part that the file has into marks of its entries, because the
+// checkpoint that writes the rest has failed: the next one can write another memtable,
+// into which this one was merged.
+func (t *memtable) settle() {
+	if t.part.to == "" {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	var keys []string
-	l.entries.Scan(func(key string, e entry) bool {
-		if key <= l.part.to && !e.filed {
+	t.entries.Scan(func(key string, e entry) bool {
+		if key <= t.part.to && !e.inFile {
 			keys = append(keys, key)
 		}
-		return key < l.part.to
+		return key < t.part.to
 	})
 	for _, key := range keys {
-		l.file(key)
+		t.wrote(key)
 	}
-	l.part = part{}
+	t.part = part{}
 }

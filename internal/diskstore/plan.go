@@ -1,105 +1,67 @@
 package diskstore
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
 
-// call is what one call makes of its keys.
-type call struct {
-	changes []change
-	clear   bool
-	growth  int64
-	weight  boltfile.Need // of its puts
-	longest int           // key that it puts
-	end     wal.Pos       // of its record
+// Change is what a call makes of one key.
+type Change struct {
+	Key       string
+	Was, Next boltfile.State
+	Changed   bool  // false: Next has no effect
+	Damage    error // why the record of the key cannot be read; a change repairs it
 }
 
-// bytes is less than its record has.
-func (c *call) bytes() (n int64) {
-	for i := range c.changes {
-		n += int64(len(c.changes[i].key) + len(c.changes[i].next.Value))
-	}
-	return n
-}
-
-// buffered is how many bytes the changes take in the buffer, at most.
-func (c *call) buffered() int64 { return c.bytes() + int64(len(c.changes))*boltfile.EntryOverhead }
-
-// check checks the changes of a call before any of them is written.
-func (c *call) check() error {
-	for i := range c.changes {
-		if err := c.changes[i].next.Check(c.changes[i].key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type change struct {
-	key       string
-	was, next boltfile.State
-}
-
-// Plan is a call that is being planned.
+// Plan is the set of changes of one call.
 type Plan struct {
 	Now int64 // nanoseconds since 1970
 
-	d     *Store
-	now   time.Time
-	log   *wal.Log
-	seen  wal.Pos // what the plan depends on has to be durable up to here
-	calls uint64  // Store.calls when it was made
-	call  call
-	puts  bool
+	s       *Store
+	now     time.Time
+	writes  uint64  // planner.writes when it was made
+	depends wal.LSN // the answer to the call depends on the records before it
+	changeSet
 }
 
-// State is the newest state of a key, also that of calls that are not durable yet.
-// Its value may be missing unless it is asked for.
-func (p *Plan) State(key string, value bool) (boltfile.State, error) {
-	p.d.mu.RLock()
-	s, found := p.buffered(key)
-	p.d.mu.RUnlock()
-	if found {
-		return s, nil
-	}
-	return p.d.stored(p.now, key, value)
+// changeSet is what a Plan stores.
+type changeSet struct {
+	changes []Change
+	clear   bool          // before the changes
+	puts    bool          // a key gets a value
+	growth  int64         // of the number of live keys
+	need    boltfile.Need // of the puts
+	longest int           // bytes of the longest key of a put
+	end     wal.LSN       // of the record
 }
 
-// buffered is the state of a key that the file need not be asked about. mu is locked.
-func (p *Plan) buffered(key string) (s boltfile.State, found bool) {
-	d := p.d
-	s, found = d.planned[key]
-	if found || d.clearing > 0 {
-		p.seen = d.appended[len(d.appended)-1].end
-		return s, true
-	}
-	return d.buffer.get(key)
-}
+// readAtOnce is how many keys Read reads while no other call becomes visible.
+const readAtOnce = 64
 
-// statesAtOnce is how many keys are looked up while nobody else's call becomes
-// visible.
-const statesAtOnce = 64
-
-// States is State for n keys, which it is quick with if they come in their order.
-// visit gets what State returns.
-func (p *Plan) States(n int, key func(i int) string, value bool, visit func(i int, s boltfile.State, err error) error) error {
-	if n == 1 {
-		s, err := p.State(key(0), value)
-		return visit(0, s, err)
+// Read sets Was and Next of changes to the newest states of their keys, including the
+// changes of calls that are not durable yet. Their values can be missing unless values is
+// true. take, if not nil, is called with the size of each value, and its error ends Read.
+// If Damage is set, Next is an absent key.
+func (p *Plan) Read(changes []Change, values bool, take func(bytes int) error) error {
+	if len(changes) == 1 {
+		s, err := p.state(changes[0].Key, values)
+		return changes[0].begin(s, err, take)
 	}
-	for from := 0; from < n; from += statesAtOnce {
-		err := p.d.View(p.now, func(v *View) error {
-			for i := from; i < min(n, from+statesAtOnce); i++ {
+	for some := range slices.Chunk(changes, readAtOnce) {
+		err := p.s.View(p.now, func(v *View) error {
+			for i := range some {
+				s, found := v.visible.newest(p, some[i].Key)
 				var err error
-				s, found := p.buffered(key(i))
 				if !found {
-					s, err = v.t.State(key(i), value)
+					s, err = v.tx.State(some[i].Key, values)
 				}
-				if err := visit(i, s, err); err != nil {
+				if err := some[i].begin(s, err, take); err != nil {
 					return err
 				}
 			}
@@ -112,55 +74,109 @@ func (p *Plan) States(n int, key func(i int) string, value bool, visit func(i in
 	return nil
 }
 
-// stored is what the file has of a key.
-func (d *Store) stored(now time.Time, key string, value bool) (s boltfile.State, err error) {
-	err = d.file.ViewAt(now, func(t *boltfile.Tx) (err error) {
-		s, err = t.State(key, value)
-		return err
-	})
-	return s, err
+// begin sets the state that a change starts from. err is why its value is missing.
+func (c *Change) begin(s boltfile.State, err error, take func(bytes int) error) error {
+	if err != nil && (!s.Exists || errors.Is(err, kverr.TooLarge)) {
+		return err // unknown whether there is an entry, or what it is
+	}
+	*c = Change{Key: c.Key, Was: s, Next: s, Damage: err}
+	if err != nil {
+		c.Next = boltfile.State{}
+	}
+	if take != nil {
+		return take(len(s.Value))
+	}
+	return nil
 }
 
-// Change makes next of a key, once for each key of a plan. was is what State said.
-func (p *Plan) Change(key string, was, next boltfile.State) {
-	p.call.changes = append(p.call.changes, change{strings.Clone(key), was, next})
-	p.puts = p.puts || next.Exists
-	if next.Exists {
-		p.call.weight.Add(next.Need(key))
-		p.call.longest = max(p.call.longest, len(key))
+// state returns the newest state of a key.
+func (p *Plan) state(key string, value bool) (boltfile.State, error) {
+	s, found := p.s.visible.newestOf(p, key)
+	if found {
+		return s, nil
 	}
-	if next.Live(p.Now) {
-		p.call.growth++
+	return p.s.stored(p.now, key, value)
+}
+
+// Make adds changes to the plan, which owns the slice from then on. Each key has one
+// change.
+func (p *Plan) Make(changes []Change) {
+	p.changes = changes
+	for i := range changes {
+		if !changes[i].Changed {
+			p.changes = slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return !c.Changed })
+			break
+		}
 	}
-	if was.Live(p.Now) {
-		p.call.growth--
+	for i := range p.changes {
+		c := &p.changes[i]
+		c.Key, c.Was.Value = strings.Clone(c.Key), ""
+		if c.Next.Exists {
+			p.puts = true
+			p.need.Add(c.Next.Need(c.Key))
+			p.longest = max(p.longest, len(c.Key))
+		}
+		if c.Next.Live(p.Now) {
+			p.growth++
+		}
+		if c.Was.Live(p.Now) {
+			p.growth--
+		}
 	}
 }
 
-// Clear removes everything.
-func (p *Plan) Clear() { p.call.clear = true }
+// Clear removes all keys.
+func (p *Plan) Clear() { p.clear = true }
 
-// Live counts the live keys without the changes of this plan.
+// Growth returns by how many live keys the changes increase the store.
+func (p *Plan) Growth() int64 { return p.growth }
+
+// Live returns the number of live keys without the changes of this plan.
 func (p *Plan) Live() (n int64, err error) {
-	err = p.d.View(p.now, func(v *View) error {
+	err = p.s.View(p.now, func(v *View) error {
 		n, err = v.live()
-		n += p.d.growth
+		n += v.visible.appended.growth
 		return err
 	})
 	return n, err
 }
 
-// batch is the record of a plan.
-func (p *Plan) batch() *wal.Batch {
+func (c *changeSet) empty() bool { return len(c.changes) == 0 && !c.clear }
+
+// check checks the changes before any of them is written.
+func (c *changeSet) check() error {
+	for i := range c.changes {
+		if err := c.changes[i].Next.Check(c.changes[i].Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bytes returns less than the size of the record.
+func (c *changeSet) bytes() (n int64) {
+	for i := range c.changes {
+		n += int64(len(c.changes[i].Key) + len(c.changes[i].Next.Value))
+	}
+	return n
+}
+
+// buffered returns how many bytes the changes take in the memtable, at most.
+func (c *changeSet) buffered() int64 {
+	return c.bytes() + int64(len(c.changes))*boltfile.EntryOverhead
+}
+
+// record returns the record of the log.
+func (c *changeSet) record() *wal.Batch {
 	b := &wal.Batch{}
-	if p.call.clear {
+	if c.clear {
 		b.Clear()
 	}
-	for _, c := range p.call.changes {
-		if c.next.Exists {
-			b.Put(c.key, c.next.Value, c.next.Deadline)
+	for i := range c.changes {
+		if ch := &c.changes[i]; ch.Next.Exists {
+			b.Put(ch.Key, ch.Next.Value, ch.Next.Deadline)
 		} else {
-			b.Delete(c.key)
+			b.Delete(ch.Key)
 		}
 	}
 	return b

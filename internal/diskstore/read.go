@@ -9,58 +9,71 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Load returns what is visible of a key. What it finds was read before a call that
-// began later could change it.
-func (d *Store) Load(now time.Time, key string, value bool) (s boltfile.State, err error) {
-	d.mu.RLock()
-	s, found := d.buffer.get(key)
-	d.mu.RUnlock()
-	if d.over.Load() {
+// Load returns the visible state of a key. Its value can be missing unless it is wanted. now
+// must have been read before the call, so that a write after it cannot be missed.
+func (s *Store) Load(now time.Time, key string, value bool) (boltfile.State, error) {
+	state, found := s.visible.get(key)
+	if s.life.closed.Load() {
 		return boltfile.State{}, kverr.Closed
 	}
 	if found {
-		return s, nil
+		return state, nil
 	}
-	return d.stored(now, key, value)
+	return s.stored(now, key, value)
 }
 
-// View runs fn over a state of all keys at one moment.
-func (d *Store) View(now time.Time, fn func(*View) error) error {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.over.Load() {
+// stored returns the state of a key in the file.
+func (s *Store) stored(now time.Time, key string, value bool) (state boltfile.State, err error) {
+	err = s.file.ViewAt(now, func(tx *boltfile.Tx) (err error) {
+		state, err = tx.State(key, value)
+		return err
+	})
+	return state, err
+}
+
+// View runs fn with the state of all keys at one moment.
+func (s *Store) View(now time.Time, fn func(*View) error) error {
+	if s.life.closed.Load() {
 		return kverr.Closed
 	}
-	return d.file.ViewAt(now, func(t *boltfile.Tx) error { return fn(&View{d, t}) })
+	return s.visible.view(s.file, now, fn)
 }
 
-// View is a state of all keys at one moment. It lives as long as the call that it
-// is given to.
+// Len returns the number of live keys.
+func (s *Store) Len(now time.Time) (n int64, err error) {
+	err = s.View(now, func(v *View) error {
+		n, err = v.live()
+		return err
+	})
+	return n, err
+}
+
+// View is the state of all keys at one moment. It is valid until the function that received
+// it returns.
 type View struct {
-	d *Store
-	t *boltfile.Tx
+	visible *visible // locked
+	tx      *boltfile.Tx
 }
 
-// State returns what is stored under a key; its value may be missing unless it is
-// asked for.
-func (v *View) State(key string, value bool) (s boltfile.State, err error) {
-	if s, found := v.d.buffer.get(key); found {
+// State returns the state of a key. Its value can be missing unless it is wanted.
+func (v *View) State(key string, value bool) (boltfile.State, error) {
+	if s, found := v.visible.tables.get(key); found {
 		return s, nil
 	}
-	return v.t.State(key, value)
+	return v.tx.State(key, value)
 }
 
-// Epoch changes with each Clear.
-func (v *View) Epoch() uint64 { return v.d.epoch }
+// Epoch changes with each clear.
+func (v *View) Epoch() uint64 { return v.visible.epoch }
 
-// Scan visits what is stored under the keys of a prefix from start on, in order,
-// until visit says no. A key that is gone and still in the buffer is visited too,
-// so that visit can count what it costs to look at it. value is good until the
-// next one, and may be missing unless values are wanted.
+// Scan visits the states of the keys with a prefix, from start on, in order, until visit
+// returns false. It visits tombstones too, so that visit can count the work. value is valid
+// until the next visit, and can be missing unless values are wanted.
 func (v *View) Scan(prefix, start string, values bool, visit func(key string, value []byte, deadline int64, exists bool) (more bool, err error)) error {
 	start = max(prefix, start)
-	buffered := v.d.buffer.from(start)
+	buffered := v.visible.tables.from(start)
 	more := true
+	// upTo visits the keys of the memtables up to limit, and reports whether limit was one.
 	upTo := func(limit []byte, all bool) (same bool, err error) {
 		for more {
 			key, s, ok := buffered.peek()
@@ -78,9 +91,9 @@ func (v *View) Scan(prefix, start string, values bool, visit func(key string, va
 		}
 		return false, nil
 	}
-	if !v.d.buffer.hidesFile() {
+	if !v.visible.tables.hideFile() {
 		p := []byte(prefix)
-		err := v.t.Scan(start, func(key, rec []byte) (bool, error) {
+		err := v.tx.Scan(start, func(key, rec []byte) (bool, error) {
 			if !bytes.HasPrefix(key, p) {
 				return false, nil
 			}
@@ -88,7 +101,7 @@ func (v *View) Scan(prefix, start string, values bool, visit func(key string, va
 			if err != nil || !more || same {
 				return more, err
 			}
-			deadline, value, err := v.t.Parse(key, rec, values)
+			deadline, value, err := v.tx.Parse(key, rec, values)
 			if err != nil {
 				return false, err
 			}
@@ -103,26 +116,17 @@ func (v *View) Scan(prefix, start string, values bool, visit func(key string, va
 	return err
 }
 
-// Len counts the live keys.
-func (d *Store) Len(now time.Time) (n int64, err error) {
-	err = d.View(now, func(v *View) error {
-		n, err = v.live()
-		return err
-	})
-	return n, err
-}
-
 func (v *View) live() (n int64, err error) {
-	layers, file := v.d.buffer.layers(v.t)
+	tables, file := v.visible.tables.over(v.tx)
 	if file {
-		expired, err := v.t.Expired()
+		expired, err := v.tx.Expired()
 		if err != nil {
 			return 0, err
 		}
-		n = v.t.Count - expired
+		n = v.tx.Count - expired
 	}
-	for _, l := range layers {
-		n += l.live(v.t.Now)
+	for _, t := range tables {
+		n += t.live(v.tx.Now)
 	}
-	return max(0, n), nil // a damaged file may name fewer keys than it has
+	return max(0, n), nil // a damaged file can name fewer keys than it has
 }

@@ -16,37 +16,37 @@ func TestACopyIsWholeWhateverIsCommittedBetweenItsBeginAndItsFirstPage(t *testin
 	for commits := range 4 {
 		t.Run(fmt.Sprint(commits, " commits"), func(t *testing.T) {
 			dir := t.TempDir()
-			d := openTestDisk(t, filepath.Join(dir, "kv.db"))
-			defer d.Close()
-			put(t, d, "k", "before")
+			s := openTest(t, filepath.Join(dir, "kv.db"))
+			defer s.Close()
+			put(t, s, "k", "before")
 			begins := 0
 			begin := func() (*boltfile.Snapshot, error) {
-				s, err := d.snapshot(t.Context())
+				copied, err := s.snapshot(t.Context())
 				if begins++; begins > 1 {
-					return s, err
+					return copied, err
 				}
 				for i := range commits {
-					put(t, d, "k", fmt.Sprint("after ", i))
-					d.lock(context.Background())
-					if err := d.checkpoint(false); err != nil {
+					put(t, s, "k", fmt.Sprint("after ", i))
+					w, _ := s.lockFile(context.Background())
+					if err := w.checkpoint(false); err != nil {
 						t.Error(err)
 					}
-					d.unlock()
+					w.unlock()
 				}
-				return s, err
+				return copied, err
 			}
 			var copied bytes.Buffer
-			if err := d.file.Backup(t.Context(), &copied, begin); err != nil {
+			if err := s.file.Backup(t.Context(), &copied, begin); err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join(dir, "copy.db")
 			if err := os.WriteFile(path, copied.Bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			c := openTestDisk(t, path)
+			c := openTest(t, path)
 			defer c.Close()
-			if s, err := c.stored(d.opts.Now(), "k", true); err != nil || s.Value != "before" {
-				t.Errorf("the copy has %q, %v, want %q", s.Value, err, "before")
+			if got, err := c.stored(s.opts.Now(), "k", true); err != nil || got.Value != "before" {
+				t.Errorf("the copy has %q, %v, want %q", got.Value, err, "before")
 			}
 		})
 	}

@@ -15,29 +15,36 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-func openTestDisk(t *testing.T, path string) *Store {
+func openTest(t *testing.T, path string) *Store {
 	t.Helper()
 	loc, err := (*access.List)(nil).Locate(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := Open(t.Context(), loc, Options{Options: boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
+	s, err := Open(t.Context(), loc, Options{Options: boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return s
 }
 
-func put(t *testing.T, d *Store, key, value string) {
+func put(t *testing.T, s *Store, key, value string) {
 	t.Helper()
-	err := d.Do(context.Background(), func(p *Plan) error {
-		was, err := p.State(key, false)
-		p.Change(key, was, boltfile.State{Exists: true, Value: value})
-		return err
+	err := s.Write(context.Background(), func(p *Plan) error {
+		return makeState(p, key, boltfile.State{Exists: true, Value: value})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// makeState makes a state of a key part of a plan.
+func makeState(p *Plan, key string, next boltfile.State) error {
+	changes := []Change{{Key: key}}
+	err := p.Read(changes, false, nil)
+	changes[0].Next, changes[0].Changed = next, true
+	p.Make(changes)
+	return err
 }
 
 // A sync of somebody else's record may end in the middle of an append.
@@ -45,48 +52,51 @@ func TestARecordThatIsDurableBeforeItIsStagedIsVisibleAndKept(t *testing.T) {
 	for _, end := range []string{"read", "close", "write of another", "a large call"} {
 		t.Run(end, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "kv.db")
-			d := openTestDisk(t, path)
-			put(t, d, "first", "1")
+			s := openTest(t, path)
+			put(t, s, "first", "1")
 
-			d.plan.Lock()
-			p, err := d.newPlan(func(p *Plan) error {
-				p.Change("k", boltfile.State{}, boltfile.State{Exists: true, Value: "v"})
-				return nil
+			l, err := s.lockPlanner(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := l.plan(func(p *Plan) error {
+				return makeState(p, "k", boltfile.State{Exists: true, Value: "v"})
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.call.end, err = d.log.Append(p.batch(), 0); err != nil {
+			log := s.logFile.Load().log
+			if p.end, err = log.Append(p.record(), 0); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.log.Sync(context.Background(), p.call.end); err != nil {
+			if err := log.Sync(context.Background(), p.end); err != nil {
 				t.Fatal(err)
 			}
-			p.seen = p.call.end
-			d.stage(&p.call)
-			d.plan.Unlock()
+			p.depends = p.end
+			s.visible.append(p, false)
+			l.unlock()
 
 			switch end {
 			case "read":
-				if err := d.acknowledge(context.Background(), p, nil); err != nil {
+				if err := s.acknowledge(context.Background(), p, nil); err != nil {
 					t.Fatal(err)
 				}
-				if s, err := d.Load(time.Now(), "k", true); s.Value != "v" || err != nil {
+				if s, err := s.Load(time.Now(), "k", true); s.Value != "v" || err != nil {
 					t.Errorf("it is %+v, %v", s, err)
 				}
 			case "write of another":
-				put(t, d, "other", "2")
+				put(t, s, "other", "2")
 			case "a large call":
-				put(t, d, "large", string(make([]byte, minLogBytes)))
+				put(t, s, "large", string(make([]byte, minLogBytes)))
 			}
-			if err := d.Close(); err != nil {
+			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			d = openTestDisk(t, path)
-			if s, err := d.Load(time.Now(), "k", true); s.Value != "v" || err != nil {
+			s = openTest(t, path)
+			if s, err := s.Load(time.Now(), "k", true); s.Value != "v" || err != nil {
 				t.Errorf("opened again it is %+v, %v", s, err)
 			}
-			if err := d.Close(); err != nil {
+			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -94,42 +104,40 @@ func TestARecordThatIsDurableBeforeItIsStagedIsVisibleAndKept(t *testing.T) {
 }
 
 func TestWhoWaitsBehindALargeCallIsHeardWhenItsContextEnds(t *testing.T) {
-	d := openTestDisk(t, filepath.Join(t.TempDir(), "kv.db"))
-	defer d.Close()
-	put(t, d, "first", "1")
+	s := openTest(t, filepath.Join(t.TempDir(), "kv.db"))
+	defer s.Close()
+	put(t, s, "first", "1")
 
 	// Another call comes between the two times that the large one is planned.
-	d.lock(context.Background())
+	w, _ := s.lockFile(context.Background())
 	planned, held, gate := make(chan struct{}, 2), make(chan struct{}), make(chan struct{})
 	done := make(chan error, 1)
 	plans := 0
 	go func() {
-		done <- d.Do(context.Background(), func(p *Plan) error {
+		done <- s.Write(context.Background(), func(p *Plan) error {
 			planned <- struct{}{}
 			if plans++; plans == 2 {
 				close(held)
 				<-gate
 			}
-			was, err := p.State("large", false)
-			p.Change("large", was, boltfile.State{Exists: true, Value: strings.Repeat("x", minLogBytes)})
-			return err
+			return makeState(p, "large", boltfile.State{Exists: true, Value: strings.Repeat("x", minLogBytes)})
 		})
 	}()
 	<-planned
-	put(t, d, "between", "2")
-	d.unlock()
+	put(t, s, "between", "2")
+	w.unlock()
 	within(t, held)
 
 	parent, cancel := context.WithCancel(context.Background())
 	ctx := &waitedFor{Context: parent, waits: make(chan struct{})}
 	cancelled := make(chan error, 1)
 	go func() {
-		cancelled <- d.Do(ctx, func(p *Plan) error { t.Error("it was planned"); return nil })
+		cancelled <- s.Write(ctx, func(p *Plan) error { t.Error("it was planned"); return nil })
 	}()
 	waits := make(chan error, 1)
 	go func() {
-		waits <- d.Do(context.Background(), func(p *Plan) error {
-			s, err := p.State("large", false)
+		waits <- s.Write(context.Background(), func(p *Plan) error {
+			s, err := p.state("large", false)
 			if !s.Exists {
 				t.Error("a call that came later is ahead")
 			}
@@ -141,7 +149,7 @@ func TestWhoWaitsBehindALargeCallIsHeardWhenItsContextEnds(t *testing.T) {
 	if err := within(t, cancelled); !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)
 	}
-	if s, err := d.Load(time.Now(), "between", true); s.Value != "2" || err != nil {
+	if s, err := s.Load(time.Now(), "between", true); s.Value != "2" || err != nil {
 		t.Errorf("a read meanwhile: %+v, %v", s, err)
 	}
 	close(gate)
@@ -178,20 +186,20 @@ func within[T any](t *testing.T, c <-chan T) (v T) {
 // A write that was planned before a close, and comes to the file after it, fails
 // because the store is closed: nothing is wrong with the file's name.
 func TestAWriteThatACloseOvertakesIsClosed(t *testing.T) {
-	d := openTestDisk(t, filepath.Join(t.TempDir(), "kv.db"))
-	put(t, d, "key", "value")
-	if err := d.Close(); err != nil {
+	s := openTest(t, filepath.Join(t.TempDir(), "kv.db"))
+	put(t, s, "key", "value")
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Plan{d: d, log: d.log, puts: true, call: call{weight: boltfile.Need{Net: 1 << 30}}}
+	p := &Plan{s: s, changeSet: changeSet{puts: true, need: boltfile.Need{Net: 1 << 30}}}
 	for what, step := range map[string]func() error{
-		"write through":  func() error { return d.writeThrough(context.Background(), p, func(*Plan) error { return nil }) },
-		"extend":         func() error { _, err := d.extend(context.Background(), p); return err },
-		"extend a file":  func() error { return d.file.Extend(p.call.weight) },
-		"make room":      func() error { return d.makeRoom(context.Background(), p) },
-		"a backup":       func() error { _, err := d.snapshot(context.Background()); return err },
-		"look at names":  d.file.InPlace,
-		"ask for writes": d.file.Writable,
+		"write through":  func() error { return s.writeLarge(context.Background(), p, func(*Plan) error { return nil }) },
+		"extend":         func() error { return s.extend(context.Background(), p) },
+		"extend a file":  func() error { return s.file.Extend(p.need) },
+		"make room":      func() error { return s.makeRoom(context.Background(), p) },
+		"a backup":       func() error { _, err := s.snapshot(context.Background()); return err },
+		"look at names":  s.file.InPlace,
+		"ask for writes": s.file.Writable,
 	} {
 		if err := step(); !errors.Is(err, kverr.Closed) || errors.Is(err, kverr.Unavailable) {
 			t.Errorf("%s: %v", what, err)

@@ -1,0 +1,285 @@
+package diskstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
+)
+
+// The life of a write has five stages, which are the five functions after Write:
+//
+//	plan        the caller decides what its keys become, by their newest states; one
+//	            call at a time, and so in one order
+//	append      the changes become one record of the log
+//	sync        the record is durable, by a sync that concurrent writers share; with
+//	            Options.Interval no caller waits for it
+//	publish     the changes are in the mutable memtable, where reads see them
+//	checkpoint  the memtable is in the file, and its part of the log is free again
+
+// Write carries out a call: decide makes its changes. Write returns when they are durable
+// or, with Options.Interval, in the log. decide can run more than once. If ctx ends after
+// the record was written, the error is kverr.CommitUnknown.
+func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error) {
+	defer func() {
+		if s.recovered(recover(), &err) {
+			err = kverr.Errorf(kverr.CommitUnknown, "the write may be stored or not: %w", err)
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return notDone(err)
+	}
+	for {
+		p, err := s.planAndAppend(ctx, decide)
+		switch err {
+		default:
+			return s.acknowledge(ctx, p, err)
+		case errLarge:
+			return s.writeLarge(ctx, p, decide)
+		case errLogFull:
+			if p.clear { // what the log holds does not matter any more
+				return s.writeLarge(ctx, p, decide)
+			}
+			err = s.makeRoom(ctx, p)
+		case errFileFull:
+			if err = s.extend(ctx, p); errors.Is(err, kverr.Full) {
+				return s.writeLarge(ctx, p, decide) // slow, but the log never holds what the file cannot take
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) planAndAppend(ctx context.Context, decide func(*Plan) error) (*Plan, error) {
+	l, err := s.lockPlanner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer l.unlock() // also after a panic of decide
+	p, err := l.plan(decide)
+	if err != nil || p.empty() {
+		return p, err
+	}
+	return p, l.append(p)
+}
+
+// plan has the changes of a call decided.
+func (l planning) plan(decide func(*Plan) error) (*Plan, error) {
+	s := l.s
+	now := s.opts.Now()
+	p := &Plan{Now: now.UnixNano(), s: s, now: now, writes: s.planner.writes}
+	if s.life.closing.Load() {
+		return p, kverr.Closed
+	}
+	if err := s.file.Err(); err != nil {
+		return p, err
+	}
+	if err := s.file.Refused(); err != nil {
+		return p, err
+	}
+	if err := decide(p); err != nil {
+		return p, err
+	}
+	return p, p.check()
+}
+
+// append writes the record of a plan to the log. It returns errLarge, errLogFull or
+// errFileFull if the log cannot take the record, or must not.
+func (l planning) append(p *Plan) error {
+	s := l.s
+	f, err := l.openLog()
+	switch {
+	case noLog(err):
+		return errLarge
+	case err != nil:
+		return err
+	}
+	used, size := f.log.Usage()
+	if p.bytes() > size/2 {
+		return errLarge
+	}
+	record := p.record()
+	if record.Len() > size/2 {
+		return errLarge
+	}
+	if p.puts && !s.fits(p) {
+		return errFileFull
+	}
+	held, more, most := s.visible.claimed(), p.buffered(), memtableLimit(size)
+	switch {
+	case more > most/2:
+		return errLarge
+	case held+more > most && p.puts, held+more > most+most/4:
+		return errLogFull
+	}
+	reserve := int64(0)
+	if p.puts { // so that a full store still accepts deletions
+		reserve = size / 8
+	}
+	end, err := f.log.Append(record, reserve)
+	switch {
+	case err == wal.ErrNoRoom:
+		return errLogFull
+	case err != nil:
+		return s.whyNot(err)
+	}
+	p.end, p.depends = end, end
+	s.planner.writes++
+	s.visible.append(p, s.opts.Interval > 0)
+	if !p.puts {
+		s.checkpoints.foundSpace() // there can be some now
+	}
+	if (used+record.Len() > size/2 || held+more > most/2) && !s.checkpoints.full() {
+		s.checkpoints.start()
+	}
+	s.checkpoints.noteWrite()
+	return nil
+}
+
+// sync makes the log durable up to an LSN, together with other callers, and publishes it.
+// If another caller's sync ends between the append of a record and visible.append, it does
+// not publish that record.
+func (s *Store) sync(ctx context.Context, log *wal.Log, to wal.LSN) error {
+	err := log.Sync(ctx, to)
+	if err == nil && !s.visible.reaches(to) {
+		s.publish(to)
+	}
+	return err
+}
+
+// publish makes the records before an LSN visible to reads. wal calls it after each sync.
+func (s *Store) publish(to wal.LSN) { s.visible.publish(to) }
+
+// checkpoint writes the visible changes to the file. last says that the file needs no log
+// afterwards. What could not be written stays in the memtable and in the log, for the
+// next checkpoint.
+func (w fileWriter) checkpoint(last bool) error {
+	s, f := w.s, w.s.logFile.Load()
+	if f == nil || s.file.ReadOnly() {
+		return nil
+	}
+	lost := w.endLost(f)
+	t := s.visible.freeze()
+	if t == nil && !last && !(lost && !f.left) {
+		return nil
+	}
+	finish := func(tx *boltfile.Tx) error {
+		if last || lost {
+			return tx.CloseLog(f.log.ID())
+		}
+		return tx.SetLog(&boltfile.LogRef{ID: f.log.ID(), Pos: t.end})
+	}
+	var unsynced error
+	if t != nil {
+		// If the meta page is torn in this commit, or damaged later, the log has to
+		// complete the commit before. A log that cannot be synced any more has failed its
+		// waiting callers, and then the file is the better place.
+		unsynced = f.log.Sync(context.Background(), t.end)
+	}
+	inParts := unsynced == nil && !lost // after a crash the log completes what is half written
+	err := w.writeMemtable(t, inParts, finish)
+	if errors.Is(boltfile.DiskError(err), kverr.Full) && t != nil && unsynced == nil {
+		if err = w.squeeze(t); err == nil {
+			err = w.writeMemtable(t, inParts, finish)
+		}
+	}
+	if err != nil {
+		s.visible.settle(t)
+		return w.failed(boltfile.DiskError(err))
+	}
+	s.commits.Add(1)
+	s.checkpoints.foundSpace()
+	if t != nil {
+		f.log.Release(t.end)
+	}
+	if lost && !f.left {
+		f.left = true
+		w.alignMetaPages(nil) // the meta page before still names the log
+	}
+	return nil
+}
+
+// Why append did not write a record.
+var (
+	errLarge    = errors.New("the record is too large for the log, or there is no log")
+	errLogFull  = errors.New("the log or the memtable is full")
+	errFileFull = errors.New("the file has to grow first")
+)
+
+// acknowledge waits for the records that the answer to a call depends on: its own, or that
+// of an earlier call whose changes it has seen. err is the answer.
+func (s *Store) acknowledge(ctx context.Context, p *Plan, err error) error {
+	if p == nil || p.depends == 0 {
+		return err
+	}
+	var synced error
+	if log := s.logFile.Load().log; s.opts.Interval > 0 {
+		synced = log.Promise(ctx)
+	} else {
+		synced = s.sync(ctx, log, p.depends)
+	}
+	if err != nil {
+		return err
+	}
+	return synced
+}
+
+// syncAll is sync for all records of the log.
+func (s *Store) syncAll(ctx context.Context) error {
+	log := s.logFile.Load().log
+	if err := s.sync(ctx, log, log.Tail()); err != nil {
+		return s.whyNot(kverr.Errorf(kverr.Unavailable, "not done, because a write before it failed: %w", err))
+	}
+	return nil
+}
+
+// whyNot returns why the log accepts no record.
+func (s *Store) whyNot(err error) error {
+	if why := s.file.Refused(); why != nil {
+		return why
+	}
+	return err
+}
+
+// fits reports whether the file can take the changes that it does not have, and those of
+// a plan.
+func (s *Store) fits(p *Plan) bool {
+	s.file.ExpectKey(p.longest)
+	return s.file.Fits(s.visible.need(p.need))
+}
+
+// extend makes the file longer, so that it can take the changes that it does not have, and
+// those of a plan.
+func (s *Store) extend(ctx context.Context, p *Plan) error {
+	w, err := s.lockFile(ctx)
+	if err != nil {
+		return notDone(err)
+	}
+	defer w.unlock()
+	if s.fits(p) {
+		return nil
+	}
+	return s.file.Extend(s.visible.need(p.need))
+}
+
+// makeRoom waits for a checkpoint, which frees the log and the memtable.
+func (s *Store) makeRoom(ctx context.Context, p *Plan) error {
+	if p.puts && s.checkpoints.fullJustNow() {
+		return kverr.Errorf(kverr.Full, "the file can't take what its log holds, and the log is full: delete some keys, make room on the disk, or let the host raise MaxFileBytes")
+	}
+	w, err := s.lockFile(ctx)
+	if err != nil {
+		return notDone(err)
+	}
+	defer w.unlock()
+	if s.opts.Interval == 0 {
+		if err := s.syncAll(ctx); err != nil {
+			return err
+		}
+	}
+	return w.checkpoint(false)
+}

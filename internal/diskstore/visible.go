@@ -1,0 +1,219 @@
+package diskstore
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/wal"
+)
+
+// visible is what reads see in addition to the file, and what they will see once it is
+// durable. Its lock is the last one of the store that is taken. View holds it while it
+// reads the file, so that a checkpoint does not change both in between.
+type visible struct {
+	mu         sync.RWMutex
+	tables     memtables
+	appended   appended
+	lsn        wal.LSN // the records before it are in the memtables or the file
+	checkpoint wal.LSN // the records before it are in the file
+	epoch      uint64  // changes with each clear
+}
+
+// appended are the calls whose records are in the log and not visible yet, in their order.
+type appended struct {
+	plans  []*Plan
+	states map[string]boltfile.State // that they give to their keys
+	clears int                       // how many of them clear the store
+	growth int64                     // of live keys
+	need   boltfile.Need             // of their puts
+	bytes  int64                     // in the memtable
+}
+
+// locked runs fn while no read and no other stage is under way.
+func (v *visible) locked(fn func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fn()
+}
+
+// view runs fn with a transaction of the file; neither changes what fn reads.
+func (v *visible) view(file *boltfile.File, now time.Time, fn func(*View) error) error {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return file.ViewAt(now, func(tx *boltfile.Tx) error { return fn(&View{v, tx}) })
+}
+
+// get returns the visible state of a key; found is false if only the file can tell.
+func (v *visible) get(key string) (s boltfile.State, found bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.tables.get(key)
+}
+
+// newestOf is newest for a caller that does not hold the lock.
+func (v *visible) newestOf(p *Plan, key string) (s boltfile.State, found bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.newest(p, key)
+}
+
+// newest is get for a plan, which also sees appended changes and then depends on them.
+func (v *visible) newest(p *Plan, key string) (s boltfile.State, found bool) {
+	a := &v.appended
+	s, found = a.states[key]
+	if found || a.clears > 0 {
+		p.depends = a.plans[len(a.plans)-1].end
+		return s, true
+	}
+	return v.tables.get(key)
+}
+
+// append adds the changes of a plan whose record was appended, after those of earlier
+// calls. now says that they become visible at once.
+func (v *visible) append(p *Plan, now bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now {
+		v.show(p)
+		return
+	}
+	a := &v.appended
+	a.plans = append(a.plans, p)
+	a.growth += p.growth
+	a.need.Add(p.need)
+	a.bytes += p.buffered()
+	if p.clear {
+		a.clears++
+		clear(a.states)
+	}
+	for i := range p.changes {
+		a.states[p.changes[i].Key] = p.changes[i].Next
+	}
+}
+
+// show makes the changes of a plan visible. mu is locked.
+func (v *visible) show(p *Plan) {
+	if p.clear {
+		v.tables.mutable.clear()
+		v.epoch++
+	}
+	for i := range p.changes {
+		v.tables.mutable.put(p.changes[i].Key, p.changes[i].Was, p.changes[i].Next)
+	}
+	v.lsn = p.end
+}
+
+// publish makes the appended changes before an LSN visible.
+func (v *visible) publish(to wal.LSN) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	a := &v.appended
+	n := 0
+	for ; n < len(a.plans) && a.plans[n].end <= to; n++ {
+		p := a.plans[n]
+		v.show(p)
+		a.growth -= p.growth
+		a.need.Sub(p.need)
+		a.bytes -= p.buffered()
+		if p.clear {
+			a.clears--
+		}
+	}
+	shown := a.plans[:n]
+	a.plans = slices.Clone(a.plans[n:])
+	if len(a.plans) == 0 {
+		clear(a.states)
+		return
+	}
+	// The states that later calls give to the same keys stay.
+	later := map[string]struct{}{}
+	for _, p := range a.plans {
+		for i := range p.changes {
+			later[p.changes[i].Key] = struct{}{}
+		}
+	}
+	for _, p := range shown {
+		for i := range p.changes {
+			if _, ok := later[p.changes[i].Key]; !ok {
+				delete(a.states, p.changes[i].Key)
+			}
+		}
+	}
+}
+
+// reaches reports whether the records before an LSN are visible.
+func (v *visible) reaches(to wal.LSN) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.lsn >= to
+}
+
+// size returns the bytes of the memtables.
+func (v *visible) size() (n int64) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for t := range v.tables.each {
+		n += t.bytes
+	}
+	return n
+}
+
+// claimed is size, with the bytes of the appended changes.
+func (v *visible) claimed() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	n := v.appended.bytes
+	for t := range v.tables.each {
+		n += t.bytes
+	}
+	return n
+}
+
+// need returns the space that all changes need which the file does not have, and more.
+func (v *visible) need(more boltfile.Need) boltfile.Need {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	more.Add(v.appended.need)
+	for t := range v.tables.each {
+		more.Add(t.need)
+	}
+	return more
+}
+
+// freeze returns the memtable that a checkpoint has to write, and nil if there is none.
+func (v *visible) freeze() *memtable {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m := &v.tables
+	switch {
+	case m.immutable == nil && v.lsn == v.checkpoint:
+		return nil // if the mutable memtable is empty, the log can still have records: a key came and went
+	case m.immutable != nil && m.immutable.end == v.lsn:
+		return m.immutable
+	}
+	if m.immutable != nil { // a checkpoint of it failed
+		m.mutable = m.mutable.over(m.immutable)
+	}
+	m.immutable, m.mutable = m.mutable, &memtable{}
+	m.immutable.end = v.lsn
+	return m.immutable
+}
+
+// settle ends a checkpoint that failed: see memtable.settle.
+func (v *visible) settle(t *memtable) {
+	if t != nil {
+		v.locked(t.settle)
+	}
+}
+
+// tryComplete reports whether the file has everything that is visible, and false if
+// that cannot be told without waiting.
+func (v *visible) tryComplete() bool {
+	if !v.mu.TryRLock() {
+		return false
+	}
+	defer v.mu.RUnlock()
+	return v.lsn == v.checkpoint
+}
