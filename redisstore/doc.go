@@ -34,8 +34,8 @@
 // Every call of the Store is one script or one command on the server, so it is
 // atomic. Its durability depends on the server's configuration; see
 // docs/choosing-a-backend.md. A call that fails with [extlibs.ErrUnavailable] had no
-// effect. After [extlibs.ErrCommitUnknown] the outcome is unknown: the write may be
-// stored, or may still be. The driver sends nothing twice.
+// effect. After [extlibs.ErrCommitUnknown] the outcome is unknown: the write may have
+// been stored, or may still be stored later, or never. The driver sends nothing twice.
 //
 // # Files
 //
