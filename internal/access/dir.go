@@ -237,7 +237,7 @@ func (d *Dir) Commit(commit func() error) (refused bool, err error) {
 
 // Sync makes the names in the folder durable, where the system can.
 func (d *Dir) Sync() error {
-	n, err := d.Syncer()
+	n, err := d.syncer()
 	if err != nil {
 		return err
 	}
@@ -245,18 +245,18 @@ func (d *Dir) Sync() error {
 	return n.Sync()
 }
 
-// Syncer makes the names in a folder durable. A caller gets one before it changes names:
+// syncer makes the names in a folder durable. A caller gets one before it changes names:
 // if the process has no free file descriptor, the operation fails before the change and
 // not after it.
-type Syncer struct {
+type syncer struct {
 	d   *Dir
 	dir *os.File // nil: the system has no such thing
 }
 
-// Syncer returns a Syncer for the folder; the caller closes it.
-func (d *Dir) Syncer() (*Syncer, error) {
+// syncer returns a syncer for the folder; the caller closes it.
+func (d *Dir) syncer() (*syncer, error) {
 	if runtime.GOOS == "windows" {
-		return &Syncer{d: d}, nil
+		return &syncer{d: d}, nil
 	}
 	err := d.hook(ActOpen, ".")
 	var dir *os.File
@@ -266,11 +266,11 @@ func (d *Dir) Syncer() (*Syncer, error) {
 	if err != nil {
 		return nil, syncDirError(err)
 	}
-	return &Syncer{d, dir}, nil
+	return &syncer{d, dir}, nil
 }
 
 // Sync makes the names durable.
-func (n *Syncer) Sync() error {
+func (n *syncer) Sync() error {
 	if err := n.d.hook(ActSyncDir, n.d.root.Name()); err != nil {
 		return syncDirError(err)
 	}
@@ -283,8 +283,8 @@ func (n *Syncer) Sync() error {
 	return nil
 }
 
-// Close releases the resources of the Syncer.
-func (n *Syncer) Close() {
+// Close releases the resources of the syncer.
+func (n *syncer) Close() {
 	if n.dir != nil {
 		n.dir.Close()
 	}

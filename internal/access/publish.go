@@ -28,7 +28,7 @@ const (
 // There Publish copies the content into a new file of that name, and a crash can leave
 // a part of it.
 func (d *Dir) Publish(f *os.File, temporary string, existing Existing) (named bool, err error) {
-	names, err := d.Syncer() // first: it fails before anything has changed
+	names, err := d.syncer() // first: it fails before anything has changed
 	if err != nil {
 		return false, err
 	}

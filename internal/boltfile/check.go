@@ -47,7 +47,7 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 		return nil, NoPermission(dir, err, dir.Base(), "the file")
 	}
 	d := &Damaged{file: f, size: info.Size(), orphan: emptyBesideLog(dir)}
-	if locked, err := lock(context.Background(), f, true, timeout); err != nil {
+	if locked, err := access.Lock(context.Background(), f, true, timeout); err != nil {
 		return nil, errors.Join(DiskError(err), d.Close())
 	} else if !locked {
 		return nil, errors.Join(errInUse(Options{LockTimeout: timeout}), d.Close())
@@ -330,23 +330,10 @@ func (d *Damaged) Repair(ctx context.Context, path string) error {
 		return err
 	}
 	defer done()
-	if err := dir.SyncFile(tmp); err != nil {
-		return DiskError(err)
-	}
-	err = dir.Link(name, dir.Base())
-	if err != nil && noLinks(err) {
-		err = fs.ErrExist
-		if _, taken := dir.Stat(dir.Base()); errors.Is(taken, fs.ErrNotExist) {
-			err = dir.Rename(name, dir.Base())
-		}
-	}
-	if errors.Is(err, fs.ErrExist) {
+	if _, err = dir.Publish(tmp, name, access.MustNotExist); errors.Is(err, fs.ErrExist) {
 		return errExists
 	}
-	if err != nil {
-		return DiskError(err)
-	}
-	return dir.Sync()
+	return err
 }
 
 var errExists = kverr.Errorf(fs.ErrExist, "the new file exists; choose another name, or move it away first")

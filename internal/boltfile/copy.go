@@ -86,7 +86,7 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func()
 		return err
 	}
 	defer done()
-	if err := dir.SyncFile(tmp); err != nil {
+	if err := dir.SyncFile(tmp); err != nil { // so that Publish takes little time after the check
 		return DiskError(err)
 	}
 	old, info, err := dir.Open(dir.Base(), os.O_RDONLY)
@@ -102,14 +102,11 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := dir.Rename(name, dir.Base()); err != nil {
-		return DiskError(err)
-	}
-	named = true
-	if err := dir.Sync(); err != nil {
+	named, err = dir.Publish(tmp, name, access.Replace)
+	if named && err != nil {
 		return kverr.Errorf(err, "the backup is complete, but may lose its name in a power cut: %w", err)
 	}
-	return nil
+	return err
 }
 
 // complete makes of a copy a store that needs no log. done gives the copy up.
@@ -171,11 +168,6 @@ func (f *File) Compact() error {
 	if f.alone {
 		return errAlone("no compacted file can take its place")
 	}
-	names, err := f.dir.Syncer()
-	if err != nil {
-		return err
-	}
-	defer names.Close()
 	tmp, name, err := f.temp(access.TempCompact)
 	if err != nil {
 		return err
@@ -187,7 +179,7 @@ func (f *File) Compact() error {
 		return err
 	}
 	was := f.file.Load()
-	old, err := f.become(tmp, name, next, pages, names)
+	old, err := f.become(tmp, name, next, pages)
 	if old != nil { // closing it takes a time that grows with the file, and waits for copies of it
 		if err == nil { // the change of names is durable
 			f.keepOldWhole(old, was)
@@ -203,20 +195,25 @@ func (f *File) Compact() error {
 }
 
 // become puts a new file in the place of this one.
-func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian, names *access.Syncer) (old *bolt.DB, err error) {
+func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian) (old *bolt.DB, err error) {
 	f.engine.Lock()
 	defer f.engine.Unlock()
+	defer func() {
+		if f.db != next { // also after a panic
+			guard(next.Close)
+		}
+	}()
 	info, err := tmp.Stat()
 	if err == nil {
 		err = f.writable() // what has taken the file's name is not ours to replace
 	}
+	named := false
 	if err == nil {
 		f.other.Store(&info) // who finds the new file by the name finds it open
-		err = f.dir.Rename(name, f.dir.Base())
+		named, err = f.dir.Publish(tmp, name, access.Replace)
 	}
-	if err != nil {
+	if !named {
 		f.other.Store(nil)
-		guard(next.Close)
 		f.dir.Remove(name)
 		return nil, DiskError(err)
 	}
@@ -228,7 +225,7 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian,
 	branch := f.room.Load().branch.Load()
 	f.room.Store(newRoom(next, tmp, f.opts))
 	f.room.Load().sawBranch(branch)
-	if err = names.Sync(); err != nil {
+	if err != nil {
 		// A power cut could bring the old file back, without what is written now.
 		f.refuse(kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error))
 	}

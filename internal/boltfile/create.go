@@ -3,10 +3,8 @@ package boltfile
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -30,17 +28,11 @@ func create(dir *access.Dir, opts Options) (_ *File, err error) {
 	if err := opts.claim(n.info); err != nil {
 		return nil, err
 	}
-	switch err := dir.Link(n.name, dir.Base()); {
-	case err == nil:
-	case noLinks(err):
-		return nil, n.copyTo(dir)
-	case errors.Is(err, fs.ErrExist):
+	if _, err := dir.Publish(n.file, n.name, access.MustNotExist); err != nil {
 		return nil, err
-	default:
-		return nil, access.OpenError(err)
 	}
-	if err := dir.Sync(); err != nil {
-		return nil, err
+	if _, err := dir.Names(dir.Base(), n.info); err != nil { // the name is that of a copy, which is not open
+		return nil, fs.ErrExist
 	}
 	dir.RemoveLeftovers(n.info)
 	return newFile(n.db, newGuardian(n.file, n.look, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
@@ -77,9 +69,6 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 		err = guard(func() (err error) { n.look.meta, err = layOut(n.db); return err })
 	}
 	if err == nil {
-		err = dir.SyncFile(n.file)
-	}
-	if err == nil {
 		n.info, err = n.file.Stat()
 	}
 	if err != nil {
@@ -93,42 +82,13 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 	return n, nil
 }
 
-func noLinks(err error) bool {
-	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EMLINK)
-}
-
-// copyTo is for file systems without links: there a crash in the middle may leave
-// a file that is damaged. It returns fs.ErrExist, for the file to be opened.
-func (n *newStore) copyTo(dir *access.Dir) error {
-	content, err := io.ReadAll(io.NewSectionReader(n.file, 0, n.info.Size()))
-	if err != nil {
-		return err
-	}
-	f, err := dir.Create(dir.Base())
-	if err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		return access.OpenError(err)
-	}
-	defer f.Close()
-	if _, err = f.WriteAt(content, 0); err == nil {
-		err = dir.SyncFile(f)
-	}
-	if err != nil {
-		dir.Remove(dir.Base()) // just made, and nobody has taken it for a store yet
-		return access.DiskError(err)
-	}
-	return fs.ErrExist
-}
-
 // replaceEmpty puts a store in the place of a file without content. f stays
 // locked until the caller closes it.
 func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (*File, error) {
 	if err := opts.claim(f.info); err != nil {
 		return nil, err
 	}
-	if locked, err := lock(ctx, f.File, false, opts.LockTimeout); err != nil {
+	if locked, err := access.Lock(ctx, f.File, false, opts.LockTimeout); err != nil {
 		return nil, access.OpenError(err)
 	} else if !locked {
 		return nil, errInUse(opts)
@@ -146,15 +106,11 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 		err = errSwapped
 	case err == nil:
 		if err = opts.claim(n.info); err == nil {
-			err = dir.Rename(n.name, dir.Base())
+			_, err = dir.Publish(n.file, n.name, access.Replace)
 		}
 	}
 	if err != nil {
 		dir.Remove(n.name)
-	} else {
-		err = dir.Sync()
-	}
-	if err != nil {
 		guard(n.db.Close)
 		return nil, access.OpenError(err)
 	}

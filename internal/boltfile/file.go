@@ -461,7 +461,7 @@ func (f *File) Close() error {
 // that maps the file stays: a call that is stuck may still look at it.
 func (f *File) abandon() {
 	f.damaged.Store(errAbandoned)
-	unlock(f.file.Load())
+	access.Unlock(f.file.Load())
 	f.file.Load().Close()
 	f.dir.Close()
 }

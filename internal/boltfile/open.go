@@ -126,7 +126,7 @@ func openIn(ctx context.Context, dir *access.Dir, opts Options) (*File, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, kverr.Errorf(fs.ErrNotExist, "there is no such file; give the path of one that exists, or open it without ReadOnly")
 	}
-	if err == nil && f.info.Size() == 0 && !f.readOnly && lockFirst && !f.alone {
+	if err == nil && f.info.Size() == 0 && !f.readOnly && access.CanLock && !f.alone {
 		defer f.Close() // closing it unlocks it: until then nobody else replaces it
 		return replaceEmpty(ctx, dir, f, opts)
 	}
@@ -162,7 +162,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	defer func() {
 		if err != nil {
 			if errors.Is(err, kverr.Corrupt) {
-				unlock(f.File) // after a panic of the engine memory may still map it
+				access.Unlock(f.File) // after a panic of the engine memory may still map it
 			}
 			f.Close()
 		}
@@ -170,7 +170,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	if err := opts.claim(f.info); err != nil {
 		return nil, err
 	}
-	if locked, err := lock(ctx, f.File, f.readOnly, opts.LockTimeout); err != nil {
+	if locked, err := access.Lock(ctx, f.File, f.readOnly, opts.LockTimeout); err != nil {
 		return nil, DiskError(err)
 	} else if !locked {
 		return nil, errInUse(opts)
@@ -186,7 +186,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 		return nil, err
 	}
 	err = guard(func() (err error) {
-		if !lockFirst {
+		if !access.CanLock {
 			if look, err = examine(ctx, dir, f, opts); err != nil {
 				return err
 			}
@@ -327,14 +327,11 @@ func (o *Options) engine(f *os.File, readOnly bool) *bolt.Options {
 	}
 }
 
-// lockPause is the time between two tries to lock a file.
-const lockPause = 20 * time.Millisecond
-
 // lockTimeout is how long the engine may wait for a lock that lock could not take.
 // It cannot be interrupted, so that only the deadline of ctx counts.
 func lockTimeout(ctx context.Context, timeout time.Duration) time.Duration {
 	if end, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, max(time.Until(end), lockPause))
+		timeout = min(timeout, max(time.Until(end), access.LockPause))
 	}
 	return timeout
 }
