@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // step is one call with its arguments, for more than one store.
@@ -105,8 +106,7 @@ func TestCallsGiveWhatTheyGiveInMemory(t *testing.T) {
 	if testing.Short() {
 		steps = 1500
 	}
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := kvtest.Rand(t)
 	keys := []string{"a", "b", "user:1", "user:2", "user:10", "user:", "é", "日:1", "x\x00y", "*", "[a]", "user:\U0010ffff", "z{a,b}"}
 	values := []any{nil, true, 1, int64(-1 << 63), 1.5, 1.0, "", "text", "#1", "!5!", "\"q", "12", []byte("12"), []byte{}, []any{1, "x"},
 		extlibs.Tuple{1}, map[string]any{"a": 1}, extlibs.Set{}, "\xff", extlibs.Dict{{Key: 1, Value: "x"}}}
@@ -132,7 +132,7 @@ func TestCallsGiveWhatTheyGiveInMemory(t *testing.T) {
 			answers = append(answers, fmt.Sprintf("%#v, %s", got, kindOf(err)))
 		}
 		if answers[0] != answers[1] {
-			t.Fatalf("seed %d, step %d, %+v:\nmemory has %s\nthe server %s", seed, i, st, answers[0], answers[1])
+			t.Fatalf("step %d, %+v:\nmemory has %s\nthe server %s", i, st, answers[0], answers[1])
 		}
 	}
 }

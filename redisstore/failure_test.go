@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
+	"github.com/scriptling-kv/extlibs/storetest"
 )
 
 func set(key string, v any) extlibs.Op {
@@ -26,17 +27,13 @@ func set(key string, v any) extlibs.Op {
 	return extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: value}
 }
 
-// TestTheScriptsDoWhatNextSays applies random operations to a store and to a
-// model that is made of Op.Next.
+// TestTheScriptsDoWhatNextSays applies random operations to a store and to the model of
+// storetest, whose tests compare it with Op.Next.
 func TestTheScriptsDoWhatNextSays(t *testing.T) {
-	operations := 100_000
-	if testing.Short() {
-		operations = 4000
-	}
+	operations := kvtest.Sized(4000, 100_000, 1_000_000)
 	s := startServer(t)
 	st := open(t, s.url(newName()))
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := kvtest.Rand(t)
 	values := []any{
 		int64(0), int64(1), int64(-1), int64(999_999_999), int64(1_000_000_000), int64(-1_000_000_001), int64(math.MaxInt64), int64(math.MinInt64),
 		int64(1 << 53), 0.1, -2.5, 1e300, math.Inf(1), math.Inf(-1), math.NaN(), math.Float64frombits(0xfff80000deadbeef), math.Copysign(0, -1), "text", "", "12", "!", true, nil, []any{int64(1)}, []byte("#"),
@@ -51,7 +48,7 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 		}
 		return set("", values[r.IntN(17)]).Value
 	}
-	model := map[string]extlibs.Value{}
+	model := storetest.NewModel()
 	for i, done := 0, 0; done < operations; i++ {
 		n := 1
 		if r.IntN(3) == 0 {
@@ -60,12 +57,7 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 		done += n
 		onlySets := r.IntN(8) == 0
 		ops := make([]extlibs.Op, n)
-		next := map[string]extlibs.Value{}
-		for k, v := range model {
-			next[k] = v
-		}
-		var want []extlibs.Result
-		var failed error
+		next := model.Clone()
 		for j := range ops {
 			op := extlibs.Op{Kind: extlibs.OpKind(1 + r.IntN(9)), Key: string(rune('a' + r.IntN(4))), Value: pick(), NeedOld: r.IntN(2) == 0}
 			if op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt {
@@ -74,7 +66,8 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 					op.Value = set("", r.Int64()).Value
 				}
 			}
-			op.Old = next[op.Key]
+			old, _ := next.Load(op.Key)
+			op.Old = old.Value
 			if r.IntN(2) == 0 || op.Kind == extlibs.OpDeleteIf && op.Old.IsZero() {
 				op.Old = pick()
 			}
@@ -85,20 +78,9 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 				op.Kind, op.Value, op.TTL, op.NeedOld = extlibs.OpSet, pick(), ops[0].TTL, false
 			}
 			ops[j] = op
-			if failed != nil {
-				continue
-			}
-			result, outcome, err := op.Next(next[op.Key])
-			switch {
-			case err != nil:
-				failed = err
-			case outcome == extlibs.OutcomeRemove:
-				delete(next, op.Key)
-			case outcome == extlibs.OutcomePut || outcome == extlibs.OutcomePutKeepTTL:
-				next[op.Key] = result.New
-			}
-			want = append(want, result)
+			next.Apply(op) // one that fails changes nothing
 		}
+		want, failed := model.ApplyMany(ops)
 		var got []extlibs.Result
 		var err error
 		if n == 1 {
@@ -109,30 +91,29 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 			got, err = st.ApplyMany(t.Context(), ops)
 		}
 		if (err != nil) != (failed != nil) {
-			t.Fatalf("seed %d, round %d: %v, want %v", seed, i, err, failed)
+			t.Fatalf("round %d: %v, want %v", i, err, failed)
 		}
 		if failed != nil {
 			for _, kind := range []error{extlibs.ErrType, extlibs.ErrOverflow, extlibs.ErrInvalid} {
 				if errors.Is(failed, kind) != errors.Is(err, kind) {
-					t.Fatalf("seed %d, round %d: %v, want %v", seed, i, err, failed)
+					t.Fatalf("round %d: %v, want %v", i, err, failed)
 				}
 			}
 			continue
 		}
 		for j := range got {
 			if got[j] != want[j] {
-				t.Fatalf("seed %d, round %d, operation %d of kind %d with %s: %t %s %s, want %t %s %s", seed, i, j, ops[j].Kind, show(ops[j].Value),
+				t.Fatalf("round %d, operation %d of kind %d with %s: %t %s %s, want %t %s %s", i, j, ops[j].Kind, show(ops[j].Value),
 					got[j].Applied, show(got[j].Old), show(got[j].New), want[j].Applied, show(want[j].Old), show(want[j].New))
 			}
 		}
-		model = next
 	}
 	entries, err := st.LoadMany(t.Context(), []string{"a", "b", "c", "d"}, extlibs.NeedValue)
-	if err != nil || len(entries) != len(model) {
-		t.Fatalf("%d keys (%v), want %d", len(entries), err, len(model))
+	if keys := model.Keys(); err != nil || len(entries) != len(keys) {
+		t.Fatalf("%d keys (%v), want %d", len(entries), err, len(keys))
 	}
 	for _, e := range entries {
-		if e.Value != model[e.Key] {
+		if want, _ := model.Load(e.Key); e.Value != want.Value {
 			t.Errorf("%q differs", e.Key)
 		}
 	}

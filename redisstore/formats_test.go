@@ -29,7 +29,7 @@ func TestStoresOfEarlierVersionsHoldWhatWasWritten(t *testing.T) {
 		known[format] = true
 		t.Run(filepath.Base(archive), func(t *testing.T) {
 			s := startServer(t)
-			c := clientOf(t, s)
+			c := s.client(t)
 			restore(t, c, archive)
 			for _, store := range []string{"clean", "cleared"} {
 				if got := formatOf(t, c, store); got != format {
@@ -43,19 +43,9 @@ func TestStoresOfEarlierVersionsHoldWhatWasWritten(t *testing.T) {
 	if err := openHandle(t, s.url("new")).Set(t.Context(), "k", 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	if now := formatOf(t, clientOf(t, s), "new"); !known[now] {
+	if now := formatOf(t, s.client(t), "new"); !known[now] {
 		t.Errorf("no store of format %q, which is written now, is in %s", now, formats)
 	}
-}
-
-func clientOf(t *testing.T, s *testServer) rueidis.Client {
-	t.Helper()
-	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.addr}, DisableCache: true, ForceSingleClient: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
 }
 
 func formatOf(t *testing.T, c rueidis.Client, store string) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/stdlib"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // hostURL makes the test binary be a host that runs a script: background tasks
@@ -20,7 +21,7 @@ const hostURL = "REDISSTORE_TEST_HOST_URL"
 func TestMain(m *testing.M) {
 	url := os.Getenv(hostURL)
 	if url == "" {
-		os.Exit(m.Run())
+		os.Exit(kvtest.Run(m))
 	}
 	if err := runFile(url, os.Args[1]); err != nil {
 		os.Stderr.WriteString(err.Error() + "\n")

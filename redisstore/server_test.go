@@ -274,6 +274,7 @@ func TestAPatternSelectsWhatItSelectsInMemory(t *testing.T) {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	c := storetest.Config{Open: func(t *testing.T) extlibs.Store { return open(t, s.url(newName())) }}
 	if s.mini != nil {
@@ -287,6 +288,7 @@ func TestStore(t *testing.T) {
 }
 
 func TestStoreOnAnImitation(t *testing.T) {
+	t.Parallel()
 	m := imitation(t)
 	now := time.Now()
 	m.SetTime(now)
@@ -348,6 +350,7 @@ func valueOf(args []string, name string) string {
 }
 
 func TestStoreOnACluster(t *testing.T) {
+	t.Parallel()
 	addr := startCluster(t)
 	if addr == "" {
 		t.Skip("a cluster needs redis-server or valkey-server on PATH; install one")
@@ -358,6 +361,7 @@ func TestStoreOnACluster(t *testing.T) {
 }
 
 func TestStoreOfAUserThatIsConfinedToIt(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	if s.mini != nil {
 		t.Skip("rights need redis-server or valkey-server on PATH; install one")
@@ -378,6 +382,7 @@ func TestStoreOfAUserThatIsConfinedToIt(t *testing.T) {
 }
 
 func TestStoreOverTLSAndASocket(t *testing.T) {
+	t.Parallel()
 	if serverBinary() == "" {
 		t.Skip("TLS and sockets need redis-server or valkey-server on PATH; install one")
 	}

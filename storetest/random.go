@@ -3,12 +3,12 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 var randomTests = []test{
@@ -16,190 +16,69 @@ var randomTests = []test{
 	{"another list of calls to the same end leaves the same store", sameEnd},
 }
 
-// model is a store as a reader of the contract would write it down, with Go
-// values. It shares no code with the stores under test.
-type model struct {
-	now  time.Duration
-	keys map[string]modelEntry
-}
-
-type modelEntry struct {
-	value any           // int, float64 or string
-	end   time.Duration // 0: none
-}
-
-func (m *model) find(key string) (modelEntry, bool) {
-	e, ok := m.keys[key]
-	return e, ok && (e.end == 0 || e.end > m.now)
-}
-
-func (m *model) live() []string {
-	var keys []string
-	for _, key := range slices.Sorted(maps.Keys(m.keys)) {
-		if _, ok := m.find(key); ok {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-func (m *model) end(ttl time.Duration) time.Duration {
-	if ttl == 0 {
-		return 0
-	}
-	return m.now + ttl
-}
-
-// call is an extlibs.Op in Go values.
-type call struct {
-	kind       extlibs.OpKind
-	key        string
-	value, old any // missing: none
-	ttl        time.Duration
-}
-
-func (c call) op() extlibs.Op {
-	return extlibs.Op{Kind: c.kind, Key: c.key, Value: encodeOrMissing(c.value), Old: encodeOrMissing(c.old), TTL: c.ttl}
-}
-
-// do carries out a call. ok is false where it fails.
-func (m *model) do(c call) (applied bool, ok bool) {
-	e, exists := m.find(c.key)
-	switch c.kind {
-	case extlibs.OpSet:
-		m.keys[c.key] = modelEntry{c.value, m.end(c.ttl)}
-		return true, true
-	case extlibs.OpAdd:
-		if !exists {
-			m.keys[c.key] = modelEntry{c.value, m.end(c.ttl)}
-		}
-		return !exists, true
-	case extlibs.OpSwap, extlibs.OpSwapTTL:
-		if exists && e.value != c.old || !exists && c.old != missing {
-			return false, true
-		}
-		end := m.end(c.ttl)
-		if exists && c.kind == extlibs.OpSwap {
-			end = e.end
-		}
-		m.keys[c.key] = modelEntry{c.value, end}
-		return true, true
-	case extlibs.OpDeleteIf:
-		if !exists || e.value != c.old {
-			return false, true
-		}
-		delete(m.keys, c.key)
-		return true, true
-	case extlibs.OpDelete:
-		delete(m.keys, c.key)
-		return exists, true
-	case extlibs.OpExpire:
-		if exists {
-			m.keys[c.key] = modelEntry{e.value, m.end(c.ttl)}
-		}
-		return exists, true
-	}
-	if !exists {
-		m.keys[c.key] = modelEntry{c.value, m.end(c.ttl)}
-		return true, true
-	}
-	sum := any(nil)
-	switch v := e.value.(type) {
-	case int:
-		if d, isInt := c.value.(int); isInt {
-			sum = v + d
-		} else {
-			sum = float64(v) + c.value.(float64)
-		}
-	case float64:
-		if d, isInt := c.value.(int); isInt {
-			sum = v + float64(d)
-		} else {
-			sum = v + c.value.(float64)
-		}
-	default:
-		return false, false
-	}
-	m.keys[c.key] = modelEntry{sum, e.end}
-	return true, true
-}
-
-func (m *model) clone() *model { return &model{m.now, maps.Clone(m.keys)} }
-
-// randomCall prefers calls whose condition holds.
-func randomCall(r *rand.Rand, m *model, unit time.Duration) call {
+// RandomOp returns an operation on one of a few keys. It prefers operations whose condition
+// holds in m. Times to live are multiples of unit.
+func RandomOp(r *rand.Rand, m *Model, unit time.Duration) extlibs.Op {
 	kinds := []extlibs.OpKind{extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL,
-		extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr}
-	values := []any{0, 1, -7, 1000, 0.5, "text", "other"}
-	c := call{
-		kind:  kinds[r.IntN(len(kinds))],
-		key:   fmt.Sprint("key", r.IntN(8)),
-		value: values[r.IntN(len(values))],
-		old:   missing,
-		ttl:   time.Duration(max(0, r.IntN(8)-3)) * unit,
+		extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr, extlibs.OpIncrInt}
+	value := func(numbers int) extlibs.Value { return encode(randomValues[r.IntN(numbers)]) }
+	op := extlibs.Op{Kind: kinds[r.IntN(len(kinds))], Key: fmt.Sprint("key", r.IntN(8)), NeedOld: r.IntN(2) == 0}
+	switch op.Kind {
+	case extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL:
+		op.Value = value(len(randomValues))
+	case extlibs.OpIncr, extlibs.OpIncrInt:
+		op.Value = value(randomNumbers)
 	}
-	switch c.kind {
+	switch op.Kind {
 	case extlibs.OpSwap, extlibs.OpSwapTTL, extlibs.OpDeleteIf:
-		if e, ok := m.find(c.key); ok && r.IntN(3) > 0 {
-			c.old = e.value
-		} else if r.IntN(2) == 0 {
-			c.old = values[r.IntN(len(values))]
-		}
-	case extlibs.OpDelete:
-		c.value, c.ttl = missing, 0
-	case extlibs.OpExpire:
-		c.value = missing
-	case extlibs.OpIncr:
-		c.value = values[r.IntN(5)]
-	}
-	if c.kind == extlibs.OpDeleteIf {
-		c.value, c.ttl = missing, 0
-		if c.old == missing {
-			c.old = values[0]
+		if e, ok := m.Load(op.Key); ok && r.IntN(3) > 0 {
+			op.Old = e.Value
+		} else if r.IntN(2) == 0 || op.Kind == extlibs.OpDeleteIf {
+			op.Old = value(len(randomValues))
 		}
 	}
-	return c
+	if op.Kind != extlibs.OpDelete && op.Kind != extlibs.OpDeleteIf {
+		op.TTL = time.Duration(max(0, r.IntN(8)-3)) * unit
+	}
+	return op
 }
 
-func (s *suite) random() *rand.Rand {
-	seed := rand.Uint64()
-	s.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
+// randomValues are the values of random operations, numbers first.
+var randomValues = []any{0, 1, -7, 1000, 0.5, "text", "other"}
+
+const randomNumbers = 5
 
 func likeAMap(s *suite) {
-	r := s.random()
+	r := kvtest.Rand(s)
 	unit := time.Hour // nothing that a clock that runs on notices
-	m := &model{keys: map[string]modelEntry{}}
+	m := NewModel()
 	for step := range times(1200) {
 		switch n := r.IntN(100); {
 		case n < 60:
-			c := randomCall(r, m, unit)
-			s.compare(step, m, []call{c}, func(ops []extlibs.Op) ([]extlibs.Result, error) {
+			s.compare(step, m, []extlibs.Op{RandomOp(r, m, unit)}, func(ops []extlibs.Op) ([]extlibs.Result, error) {
 				result, err := s.store.Apply(ctx, ops[0])
 				return []extlibs.Result{result}, err
 			})
 		case n < 80:
-			calls := make([]call, r.IntN(6))
-			ahead := m.clone()
-			for i := range calls {
-				calls[i] = randomCall(r, ahead, unit)
-				ahead.do(calls[i])
+			ops, ahead := make([]extlibs.Op, r.IntN(6)), m.Clone()
+			for i := range ops {
+				ops[i] = RandomOp(r, ahead, unit)
+				ahead.Apply(ops[i]) // one that fails changes nothing
 			}
-			s.compare(step, m, calls, func(ops []extlibs.Op) ([]extlibs.Result, error) {
+			s.compare(step, m, ops, func(ops []extlibs.Op) ([]extlibs.Result, error) {
 				return s.store.ApplyMany(ctx, ops)
 			})
 		case n < 95:
 			if s.advance != nil {
 				d := time.Duration(r.IntN(3)) * unit
 				s.advance(d)
-				m.now += d
+				m.Advance(d)
 			}
 		case n < 96:
 			if err := s.store.Clear(ctx); err != nil {
 				s.Fatal(err)
 			}
-			clear(m.keys)
+			m.Clear()
 		}
 		s.wantLike(step, m)
 		if s.Failed() {
@@ -208,29 +87,21 @@ func likeAMap(s *suite) {
 	}
 }
 
-// compare makes the same calls to the model and to the store.
-func (s *suite) compare(step int, m *model, calls []call, do func([]extlibs.Op) ([]extlibs.Result, error)) {
+// compare carries out the same operations on the model and on the store.
+func (s *suite) compare(step int, m *Model, ops []extlibs.Op, do func([]extlibs.Op) ([]extlibs.Result, error)) {
 	s.Helper()
-	ops := make([]extlibs.Op, len(calls))
-	applied := make([]bool, len(calls))
-	next, ok := m.clone(), true
-	for i, c := range calls {
-		ops[i] = c.op()
-		if ok {
-			applied[i], ok = next.do(c)
-		}
-	}
+	want, wantErr := m.ApplyMany(ops)
 	results, err := do(ops)
-	if (err == nil) != ok {
-		s.Errorf("step %d: the calls end with %v, want them done: %v", step, err, ok)
+	if (err == nil) != (wantErr == nil) {
+		s.Errorf("step %d: the operations end with %v, want %v", step, err, wantErr)
 	}
-	if ok && err == nil {
-		*m = *next
-		for i, r := range results {
-			if r.Applied != applied[i] {
-				s.Errorf("step %d: %s is applied: %v, want %v", step, describe(ops[i]), r.Applied, applied[i])
-			}
+	for _, kind := range []error{extlibs.ErrType, extlibs.ErrOverflow, extlibs.ErrInvalid} {
+		if errors.Is(wantErr, kind) != errors.Is(err, kind) {
+			s.Errorf("step %d: the operations end with %v, want %v", step, err, wantErr)
 		}
+	}
+	if err == nil && wantErr == nil && !slices.Equal(results, want) {
+		s.Errorf("step %d: the results are %+v, want %+v", step, results, want)
 	}
 	if s.Failed() {
 		for _, op := range ops {
@@ -240,9 +111,9 @@ func (s *suite) compare(step int, m *model, calls []call, do func([]extlibs.Op) 
 }
 
 // wantLike compares all that the store shows with the model.
-func (s *suite) wantLike(step int, m *model) {
+func (s *suite) wantLike(step int, m *Model) {
 	s.Helper()
-	live := m.live()
+	live := m.Keys()
 	if n := s.len(); n != len(live) {
 		s.Errorf("step %d: Len is %d, want %d", step, n, len(live))
 	}
@@ -253,15 +124,14 @@ func (s *suite) wantLike(step int, m *model) {
 	}
 	many := s.loadMany(live...)
 	for i, key := range live {
-		want, _ := m.find(key)
+		want, _ := m.Load(key)
 		e, err := s.store.Load(ctx, key, extlibs.NeedAll)
 		for _, e := range []extlibs.Entry{e, entries[i], many[i]} {
-			if err != nil || e.Value != encode(want.value) {
-				s.Errorf("step %d: %s holds %s, %v, want %v", step, key, show(e.Value), err, want.value)
+			if err != nil || e.Value != want.Value {
+				s.Errorf("step %d: %s holds %s, %v, want %s", step, key, show(e.Value), err, show(want.Value))
 			}
-			left := max(0, want.end-m.now)
-			if e.TTL > left || e.TTL < left-time.Minute || (left == 0) != (e.TTL == 0) {
-				s.Errorf("step %d: %s has %v left, want %v", step, key, e.TTL, left)
+			if e.TTL > want.TTL || e.TTL < want.TTL-time.Minute || (want.TTL == 0) != (e.TTL == 0) {
+				s.Errorf("step %d: %s has %v left, want %v", step, key, e.TTL, want.TTL)
 			}
 		}
 	}
@@ -278,14 +148,15 @@ func (s *suite) wantLike(step int, m *model) {
 // sameEnd takes two ways to one end in one store: call by call, and as one
 // batch. Results and entries must be the same.
 func sameEnd(s *suite) {
-	r := s.random()
+	r := kvtest.Rand(s)
 	for round := range 20 {
-		m := &model{keys: map[string]modelEntry{}}
+		m := NewModel()
 		var ops []extlibs.Op
 		for range 15 {
-			c := randomCall(r, m, time.Hour)
-			if next := m.clone(); func() bool { _, ok := next.do(c); return ok }() {
-				m, ops = next, append(ops, c.op())
+			op := RandomOp(r, m, time.Hour)
+			op.NeedOld = true
+			if _, err := m.Apply(op); err == nil {
+				ops = append(ops, op)
 			}
 		}
 		var single []extlibs.Result
