@@ -2,6 +2,7 @@ package extlibs_test
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -312,6 +313,62 @@ func TestTheREADMELeadsToEachPage(t *testing.T) {
 		title, _, _ := strings.Cut(string(page), "\n")
 		if strings.HasPrefix(file, "docs") && file != "docs/bugs-we-had.md" && !strings.HasSuffix(title, "?") {
 			t.Errorf("%s has the title %q, which is no question", file, title)
+		}
+	}
+}
+
+// Every Go file that a page or a list in a package comment names exists, and each
+// file of the root begins with a prefix that the package comment lists.
+func TestTheFilesThatTheDocsNameExist(t *testing.T) {
+	goFile := regexp.MustCompile(`[\w/]+\.go\b`)
+	exist := func(where, dir, text string) {
+		for _, name := range goFile.FindAllString(text, -1) {
+			if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+				t.Errorf("%s: there is no %s", where, name)
+			}
+		}
+	}
+	for _, page := range []string{"CONTRIBUTING.md", "docs/architecture.md", "docs/backends.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exist(page, ".", string(text))
+	}
+
+	list := regexp.MustCompile(`^//\t((?:\w+\.go,? )+)`)
+	lists := 0
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		comment, _, _ := strings.Cut(string(source), "\npackage ")
+		for line := range strings.Lines(comment) {
+			if names := list.FindStringSubmatch(line); names != nil {
+				lists++
+				exist(path, filepath.Dir(path), names[1])
+			}
+		}
+		return err
+	})
+	if err != nil || lists < 50 {
+		t.Errorf("package comments list %d files: %v", lists, err)
+	}
+
+	source, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, parts, _ := strings.Cut(string(source), "// # Files\n")
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		part, _, _ := strings.Cut(strings.TrimSuffix(file, ".go"), "_")
+		if file != "doc.go" && !strings.HasSuffix(file, "_test.go") && !regexp.MustCompile(`\t`+part+`[_*]* `).MatchString(parts) {
+			t.Errorf("doc.go does not say which part %s belongs to", file)
 		}
 	}
 }
