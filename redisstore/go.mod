@@ -4,13 +4,13 @@ go 1.26.1
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
-	github.com/anishathalye/porcupine v1.3.1
 	github.com/paularlott/scriptling v0.20.1
 	github.com/redis/rueidis v1.0.79
 	github.com/scriptling-kv/extlibs v0.1.0
 )
 
 require (
+	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
 	github.com/gobwas/glob v1.1.0 // indirect
 	github.com/tidwall/btree v1.8.2 // indirect
