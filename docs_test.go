@@ -49,7 +49,7 @@ func pages(t *testing.T) []string {
 }
 
 // A Python block runs in a fresh interpreter on a fresh store and prints what the
-// text block behind it shows, if there is one.
+// following text block shows, if there is one.
 func TestScriptsInTheDocsRun(t *testing.T) {
 	for _, file := range pages(t) {
 		found := blocks(t, file)
