@@ -204,7 +204,7 @@ func TestAHeaderInAnotherPlaceIsNotFollowed(t *testing.T) {
 	write(t, path, file)
 	write(t, path+"-log", log)
 	for _, o := range [][]extlibs.Option{{extlibs.ReadOnly()}, nil} {
-		if n, err := prefix(t, path, o...); !errors.Is(err, extlibs.ErrCorrupt) || !strings.Contains(err.Error(), "header is damaged") {
+		if n, err := prefix(t, path, o...); !errors.Is(err, extlibs.ErrCorrupt) || !strings.Contains(err.Error(), "meta pages are damaged") {
 			t.Errorf("%d keys, %v", n, err)
 		}
 	}

@@ -24,7 +24,7 @@ const (
 )
 
 // ErrMeta is the error of a file whose meta pages are damaged.
-var ErrMeta = kverr.Errorf(kverr.Corrupt, "the file's header is damaged; restore it from a backup")
+var ErrMeta = kverr.Errorf(kverr.Corrupt, "the file's meta pages are damaged; restore it from a backup")
 
 // Meta is what a meta page says of a commit. The zero Meta is not valid.
 type Meta struct {
@@ -42,85 +42,67 @@ func (m *Meta) Size() int64 { return int64(m.Pages) * m.PageSize }
 // Metas are the two meta pages of a file.
 type Metas struct {
 	First, Second Meta
-	Ours          bool  // one of them is a meta page, damaged or not
 	PageSize      int64 // of the valid one; else that of the system
+	Ours          bool  // one of them is a meta page, damaged or not
+	mistaken      bool  // bbolt takes another place for the second one
 }
 
-// Newest returns the meta page of the last commit, and that of the commit before. Either
-// is not valid if it cannot be read.
-func (m *Metas) Newest() (last, previous Meta) {
-	if !m.First.Valid || m.Second.Valid && m.Second.Tx > m.First.Tx {
-		return m.Second, m.First
-	}
-	return m.First, m.Second
-}
-
-// FindMetas reads the meta pages. If the first is damaged it searches the second at the
+// ReadMetas reads the meta pages. If the first is damaged it searches the second at the
 // beginning of a page of any size.
-func FindMetas(file io.ReaderAt) (m Metas) {
+func ReadMetas(file io.ReaderAt) (m Metas) {
 	m.PageSize = int64(os.Getpagesize())
 	first, ours := readMeta(file, 0)
 	if first.Valid {
 		m.PageSize = first.PageSize
 	}
 	second, alsoOurs := readMeta(file, m.PageSize)
-	second.Valid = second.Valid && first.Valid && second.PageSize == m.PageSize
+	second.Valid = first.Valid && second.Valid && second.PageSize == m.PageSize
 	for size := int64(minPageSize); size <= maxPageSize && !first.Valid && !second.Valid; size *= 2 {
-		if other, _ := readMeta(file, size); other.Valid && other.PageSize == size {
+		other, _ := readMeta(file, size)
+		if other.Valid && other.PageSize == size {
 			second, alsoOurs, m.PageSize = other, true, size
 		}
+		m.mistaken = m.mistaken || other.believed && !second.Valid
 	}
 	m.First, m.Second, m.Ours = first, second, ours || alsoOurs
 	return m
 }
 
-// ReadMeta returns the meta page of the last commit. If one of the two meta pages is
-// damaged, torn is true and the other one can be of the commit before: a caller that
-// uses it has to make sure that nothing is missing. bbolt would not.
-func ReadMeta(file io.ReaderAt, size int64) (best Meta, torn bool, err error) {
-	pageSize := int64(os.Getpagesize())
-	first, ours := readMeta(file, 0)
-	if first.Valid {
-		pageSize = first.PageSize
+// Newest returns the meta page of the last commit, and that of the commit before. Either
+// is not valid if it cannot be read.
+func (m *Metas) Newest() (last, before Meta) {
+	if !m.First.Valid || m.Second.Valid && m.Second.Tx > m.First.Tx {
+		return m.Second, m.First
 	}
-	second, alsoOurs := readMeta(file, pageSize)
-	if !ours && !alsoOurs {
-		return best, false, kverr.Errorf(kverr.Format, "the file is not a kv file; choose another path")
-	}
-	if size < 2*pageSize {
-		return best, false, kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, 2*pageSize)
-	}
+	return m.First, m.Second
+}
+
+// Last returns the meta page of the last commit, if bbolt can open a file of that size.
+// If one of the two is damaged, torn is true and the other one can be of the commit
+// before: a caller that uses it has to make sure that nothing is missing. bbolt would not.
+func (m *Metas) Last(size int64) (last Meta, torn bool, err error) {
+	last, before := m.Newest()
+	need := last.Size()
 	switch {
-	case first.Valid && second.Valid && first.PageSize == second.PageSize:
-		// bbolt writes the two alternately.
-		if best = first; second.Tx > first.Tx {
-			best = second
+	case !m.Ours:
+		return last, false, kverr.Errorf(kverr.Format, "the file is not a kv file; choose another path")
+	case size < 2*m.PageSize:
+		need = 2 * m.PageSize
+	case last.Valid && before.Valid:
+		if before.Tx+1 != last.Tx { // bbolt writes the two alternately
+			return last, false, kverr.Errorf(kverr.Corrupt, "the file's meta pages do not belong together; restore it from a backup")
 		}
-		if first.Tx+1 != second.Tx && second.Tx+1 != first.Tx {
-			return best, false, kverr.Errorf(kverr.Corrupt, "the file's headers do not belong together; restore it from a backup")
-		}
-	case first.Valid && !second.believed, second.Valid && !first.believed:
-		if best = first; second.Valid {
-			best = second
-		}
-		torn = true
-		// If the first meta page is torn, bbolt takes the first one that it finds at the
-		// beginning of a page of any size.
-		for at := int64(minPageSize); at < pageSize && second.Valid; at *= 2 {
-			if other, _ := readMeta(file, at); other.believed {
-				return best, torn, ErrMeta
-			}
-		}
-		if best.PageSize != pageSize {
-			return best, torn, ErrMeta
-		}
+	case !last.Valid || before.believed:
+		return last, false, ErrMeta
+	case !m.First.Valid && (m.mistaken || m.PageSize != int64(os.Getpagesize())):
+		return last, true, ErrMeta
 	default:
-		return best, false, ErrMeta
+		torn = true
 	}
-	if want := best.Size(); size < want {
-		return best, torn, kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, want)
+	if size < need {
+		err = kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, need)
 	}
-	return best, torn, nil
+	return last, torn, err
 }
 
 // noFreelist is the page of a list of free pages that is not in the file.
@@ -163,7 +145,7 @@ var ErrNoMeta = errors.New("no meta page is that of the commit")
 // other is made for the transaction before, with the same content. Each is where bbolt
 // would have written it, so that the next commit replaces the older one.
 func BothMetas(file io.ReaderAt, tx uint64) ([]byte, error) {
-	metas := FindMetas(file)
+	metas := ReadMetas(file)
 	at := int64(0)
 	if !metas.First.Valid || metas.First.Tx != tx {
 		if at = metas.PageSize; !metas.Second.Valid || metas.Second.Tx != tx {

@@ -2,7 +2,6 @@ package bbpage
 
 import (
 	"io"
-	"math"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
@@ -23,23 +22,17 @@ const (
 type fileSource struct {
 	file   io.ReaderAt
 	size   uint64
-	most   uint64 // bytes of one read
 	levels [maxTreeDepth][]byte
 	large  []byte // for pages that only a leaf can have: one at a time is in use
 }
 
 // FileSource returns the pages of a file.
 func FileSource(file io.ReaderAt, pageSize int64) Source {
-	return &fileSource{file: file, size: uint64(pageSize), most: math.MaxInt64}
-}
-
-// DamagedSource returns the pages of a file that can claim to have records of any size.
-func DamagedSource(file io.ReaderAt, pageSize int64) Source {
-	return &fileSource{file: file, size: uint64(pageSize), most: maxRunBytes}
+	return &fileSource{file: file, size: uint64(pageSize)}
 }
 
 func (f *fileSource) read(id, n uint64, depth int) ([]byte, error) {
-	if n > f.most {
+	if n > maxRunBytes {
 		return nil, errPage(id, "claims to be longer than any record")
 	}
 	buf := &f.levels[depth]

@@ -60,16 +60,16 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 func (d *Damaged) Close() error { return d.file.Close() }
 
 func (d *Damaged) readMetas() {
-	d.metas = bbpage.FindMetas(d.file)
-	d.pages = bbpage.DamagedSource(d.file, d.metas.PageSize)
+	d.metas = bbpage.ReadMetas(d.file)
+	d.pages = bbpage.FileSource(d.file, d.metas.PageSize)
 	d.last, d.before = d.metas.Newest()
 	switch {
 	case !d.last.Valid:
-		d.fault = errors.New("both headers are damaged")
+		d.fault = errors.New("both meta pages are damaged")
 	case !d.before.Valid:
-		d.fault = errors.New("one of the two headers is damaged: it may have been the newer one")
+		d.fault = errors.New("one of the two meta pages is damaged: it may have been the newer one")
 	case d.before.Tx+1 != d.last.Tx:
-		d.fault = errors.New("the headers do not belong together")
+		d.fault = errors.New("the meta pages do not belong together")
 		d.before.Valid = false
 	case d.size < d.last.Size():
 		d.fault = fmt.Errorf("the file has been cut short: %d bytes of at least %d", d.size, d.last.Size())
@@ -255,7 +255,7 @@ func (d *Damaged) freePages(ctx context.Context, meta bbpage.Meta, report func(e
 func (d *Damaged) back(ctx context.Context, r *Report) error {
 	meta := d.candidate()
 	if !meta.Valid {
-		r.Back.Why = "its header is damaged"
+		r.Back.Why = "its meta page is damaged"
 		return nil
 	}
 	r.Back = Commit{Number: meta.Tx, Only: !d.before.Valid}

@@ -48,7 +48,8 @@ func verifyTorn(ctx context.Context, file *os.File, limit int64) (found, error) 
 	if err != nil {
 		return found{}, err
 	}
-	meta, torn, err := bbpage.ReadMeta(file, info.Size())
+	metas := bbpage.ReadMetas(file)
+	meta, torn, err := metas.Last(info.Size())
 	if err != nil {
 		return found{}, err
 	}
@@ -76,7 +77,7 @@ func verifyTx(db *bolt.DB, tx *bolt.Tx, meta bbpage.Meta, tick func() error) (fo
 }
 
 // errOtherMeta is about a commit that no meta page of the file leads to.
-var errOtherMeta = kverr.Errorf(kverr.Corrupt, "the file's header is not the one that was written; close the store, restore the file from a backup, and open it again")
+var errOtherMeta = kverr.Errorf(kverr.Corrupt, "the file's meta page is not the one that was written; close the store, restore the file from a backup, and open it again")
 
 // metaOf returns the meta page of the commit that a transaction sees. Two commits later
 // the file does not have it any more.
