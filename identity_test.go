@@ -386,7 +386,7 @@ func TestAnEmptyFileBesideALogIsNoNewStore(t *testing.T) {
 				d, err := boltfile.OpenDamaged(path, time.Second)
 				must(t, err)
 				defer d.Close()
-				report, err := d.Look(context.Background(), nil)
+				report, err := d.Check(context.Background(), nil)
 				must(t, err)
 				if len(report.Damage) == 0 || report.Keys == 0 || !report.Log {
 					t.Errorf("check says %+v", report)

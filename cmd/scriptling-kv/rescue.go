@@ -106,7 +106,7 @@ or cannot be read.`,
 // look reads all of a file.
 func look(cmd *cobra.Command, path string) (r boltfile.Report, err error) {
 	err = withDamaged(path, func(d *boltfile.Damaged) error {
-		if r, err = d.Look(cmd.Context(), nil); err != nil {
+		if r, err = d.Check(cmd.Context(), nil); err != nil {
 			return fmt.Errorf("%q: %w", path, err)
 		}
 		return nil
@@ -226,7 +226,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 	now := time.Now().UnixNano()
 	var line []byte
 	var saved, expired, unreadable int64
-	r, err := d.Look(cmd.Context(), func(rec boltfile.Record) error {
+	r, err := d.Check(cmd.Context(), func(rec boltfile.Record) error {
 		e := jsonl.Entry{Key: string(rec.Key)}
 		if rec.Deadline != 0 {
 			if rec.Deadline <= now {
@@ -282,7 +282,7 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDamaged(args[0], func(d *boltfile.Damaged) error {
-				r, err := d.Look(cmd.Context(), nil)
+				r, err := d.Check(cmd.Context(), nil)
 				if err != nil {
 					return fmt.Errorf("%q: %w", args[0], err)
 				}

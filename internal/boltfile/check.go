@@ -76,7 +76,7 @@ func (d *Damaged) readMetas() {
 	}
 }
 
-// Report is what a look at a whole file brought to light.
+// Report is what Check found.
 type Report struct {
 	Bytes   int64
 	Damage  []string // the first maxDamage findings; none: the file is whole
@@ -96,7 +96,7 @@ type Commit struct {
 	Number uint64
 	Whole  bool
 	Why    string // why it is not whole
-	Only   bool   // it has the only header that can be read, and may be the last one
+	Only   bool   // it has the only meta page that can be read, and may be the last one
 	Keys   int64
 }
 
@@ -109,7 +109,7 @@ func (r *Report) Lost() (n int64, known bool) {
 	return max(0, r.Keys-r.Records-r.Stray), true
 }
 
-// Torn reports whether a damaged header is all that is wrong.
+// Torn reports whether a damaged meta page is all that is wrong.
 func (r *Report) Torn() bool { return len(r.Damage) == 1 && r.Back.Only && r.Back.Whole }
 
 // Record is a record whose checksum holds. Its key and value are good until the
@@ -133,17 +133,17 @@ func (r *Report) add(err error) {
 	r.Damage = append(r.Damage, text)
 }
 
-// Look reads the whole file and reports on it. It calls visit, which may be nil,
+// Check reads the whole file and reports on it. It calls visit, which may be nil,
 // for each record that can be read: stray ones first, so that what the last
 // commit leads to has the last word. An error is visit's, that of ctx, or of a
 // file that is no kv file or has a newer format; damage is none. Memory is
 // bounded by the largest record and a bit per page.
-func (d *Damaged) Look(ctx context.Context, visit func(Record) error) (r Report, err error) {
+func (d *Damaged) Check(ctx context.Context, visit func(Record) error) (r Report, err error) {
 	r = Report{Bytes: d.size, Keys: -1}
 	if d.size == 0 {
 		return r, d.empty(&r)
 	}
-	err = guard(func() error { return d.look(ctx, &r, visit) })
+	err = guard(func() error { return d.check(ctx, &r, visit) })
 	return r, err
 }
 
@@ -162,7 +162,7 @@ func (d *Damaged) empty(r *Report) error {
 	return nil
 }
 
-func (d *Damaged) look(ctx context.Context, r *Report, visit func(Record) error) error {
+func (d *Damaged) check(ctx context.Context, r *Report, visit func(Record) error) error {
 	strict := d.fault
 	if d.fault != nil {
 		r.add(d.fault)

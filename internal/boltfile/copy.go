@@ -118,9 +118,9 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, changes func(*Tx) err
 	}
 	done = func() { guard(db.Close) }
 	copied := &File{opts: opts, dir: dir, db: db, broken: make(chan struct{})}
-	look, err := verifyFile(context.Background(), tmp, 0)
+	v, err := verifyFile(context.Background(), tmp, 0)
 	if err == nil {
-		copied.pages = newGuardian(tmp, look, 0)
+		copied.pages = newPageState(tmp, v, 0)
 		err = copied.use(func(db *bolt.DB) error {
 			return db.Update(func(tx *bolt.Tx) error {
 				copied.pages.next.Store(uint64(tx.ID()))
@@ -195,7 +195,7 @@ func (f *File) Compact() error {
 }
 
 // become puts a new file in the place of this one.
-func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian) (old *bolt.DB, err error) {
+func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState) (old *bolt.DB, err error) {
 	f.engine.Lock()
 	defer f.engine.Unlock()
 	defer func() {
@@ -222,9 +222,9 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian)
 	f.identity.Store(&info)
 	f.other.Store(nil)
 	f.file.Store(tmp)
-	branch := f.room.Load().branch.Load()
-	f.room.Store(newRoom(next, tmp, f.opts))
-	f.room.Load().sawBranch(branch)
+	branch := f.space.Load().branch.Load()
+	f.space.Store(newSpace(next, tmp, f.opts))
+	f.space.Load().sawBranch(branch)
 	if err != nil {
 		// A power cut could bring the old file back, without what is written now.
 		f.refuse(kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error))
@@ -233,9 +233,9 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *guardian)
 }
 
 // copyTo fills a new file, and returns it open and locked.
-func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) {
+func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *pageState, err error) {
 	err = f.use(func(db *bolt.DB) error {
-		if err := f.verifyTrees(db); err != nil { // the engine is going to read all of it
+		if err := f.verifyTrees(db); err != nil { // bbolt is going to read all of it
 			return err
 		}
 		if next, err = startEngine(tmp, false, f.opts); err != nil {
@@ -245,7 +245,7 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 	})
 	if err == nil {
 		err = guard(func() error {
-			// The commit before the last one holds a part only: no header may lead there.
+			// The commit before the last one holds a part only: no meta page may lead there.
 			if err := next.Update(func(*bolt.Tx) error { return nil }); err != nil {
 				return err
 			}
@@ -257,8 +257,8 @@ func (f *File) copyTo(tmp *os.File) (next *bolt.DB, pages *guardian, err error) 
 				if err != nil {
 					return err
 				}
-				look, err := verifyTx(next, tx, meta, nil)
-				pages = newGuardian(tmp, look, f.opts.MaxValue)
+				v, err := verifyTx(next, tx, meta, nil)
+				pages = newPageState(tmp, v, f.opts.MaxValue)
 				return err
 			})
 		})

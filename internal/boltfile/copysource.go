@@ -11,12 +11,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Snapshot is a state of a store that is being copied: a transaction of the engine
-// and the changes that the file lacked then. The engine does not reuse the pages of
+// Snapshot is a state of a store that is being copied: a transaction of bbolt
+// and the changes that the file lacked then. bbolt does not reuse the pages of
 // the transaction before it ends. Nothing else is held meanwhile: writes, reads and
 // compaction go on; compaction leaves the file that it replaces open until then.
 //
-// Only where the engine has to map more of the file, for which it needs all
+// Only where bbolt has to map more of the file, for which it needs all
 // transactions to end, the copy is asked to begin again.
 type Snapshot struct {
 	f     *File
@@ -97,7 +97,7 @@ func (s *Snapshot) copyTo(ctx context.Context, tmp *os.File) error {
 		}
 		return err
 	})
-	if w.ended != nil { // the engine keeps only its text
+	if w.ended != nil { // bbolt keeps only its text
 		return w.ended
 	}
 	return DiskError(err)

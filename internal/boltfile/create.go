@@ -35,7 +35,7 @@ func create(dir *access.Dir, opts Options) (_ *File, err error) {
 		return nil, fs.ErrExist
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newGuardian(n.file, n.look, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
+	return newFile(n.db, newPageState(n.file, n.v, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
 }
 
 // newStore is a store without keys under a temporary name, open and locked.
@@ -44,13 +44,13 @@ type newStore struct {
 	info os.FileInfo
 	name string
 	db   *bolt.DB
-	look found
+	v    found
 }
 
 // makeTemp makes a store under a temporary name, with the owner and the permissions of
 // another file, if there is one.
 func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err error) {
-	n.look.new = true
+	n.v.new = true
 	n.file, n.name, err = dir.Temp(access.TempNew)
 	switch {
 	case err == nil:
@@ -66,7 +66,7 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 		n.db, err = startEngine(n.file, false, opts)
 	}
 	if err == nil {
-		err = guard(func() (err error) { n.look.meta, err = layOut(n.db); return err })
+		err = guard(func() (err error) { n.v.meta, err = layOut(n.db); return err })
 	}
 	if err == nil {
 		n.info, err = n.file.Stat()
@@ -115,5 +115,5 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 		return nil, access.OpenError(err)
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newGuardian(n.file, n.look, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
+	return newFile(n.db, newPageState(n.file, n.v, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
 }

@@ -35,53 +35,53 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// File is an open file. It is safe for concurrent use; the engine lets one
+// File is an open file. It is safe for concurrent use; bbolt lets one
 // Update in at a time.
 type File struct {
 	opts     Options
 	dir      *access.Dir // the folder, for as long as the file is open
 	readOnly bool
 	alone    bool // it is a mount of its own: nothing beside it stays with it
-	torn     bool // when it was opened a header was damaged; see Torn
+	torn     bool // when it was opened a meta page was damaged; see Torn
 
 	// engine is held shared by every use of db, and alone by Close and by
 	// Compact when it puts another file in its place.
 	engine sync.RWMutex
 	db     *bolt.DB // nil: closed
-	pages  *guardian
+	pages  *pageState
 	info   os.FileInfo
-	file   atomic.Pointer[os.File] // the engine's; closing it gives up the lock
+	file   atomic.Pointer[os.File] // bbolt's; closing it gives up the lock
 
 	// The files that Is knows: info, and during a change of files also the other one.
 	// They are read without the lock of the engine, which a backup or a compaction may
 	// hold for long: opens of other files ask Is too.
 	identity, other atomic.Pointer[os.FileInfo]
 
-	// begins is held while a transaction begins. The engine panics there,
-	// with a lock of its own locked, where somebody has taken away its headers:
+	// begins is held while a transaction begins. bbolt panics there,
+	// with a lock of its own locked, where somebody has taken away its meta pages:
 	// then nobody must wait for that lock.
 	begins sync.Mutex
 	early  int        // transactions that read the commit before the newest one; see snapshot
 	late   *sync.Cond // of begins: early has become 0
 
-	room    atomic.Pointer[room]
-	copies  sync.RWMutex   // held shared by copies while they read the file, and alone while the engine maps more of it
+	space   atomic.Pointer[space]
+	copies  sync.RWMutex   // held shared by copies while they read the file, and alone while bbolt maps more of it
 	yield   atomic.Bool    // asks them to begin again later
 	closing sync.WaitGroup // engines of files that compaction has replaced
 
-	damaged atomic.Pointer[kverr.Error] // why the engine can't go on
+	damaged atomic.Pointer[kverr.Error] // why bbolt can't go on
 	broken  chan struct{}               // closed when damaged is set
 	breaks  sync.Once
 
 	refused atomic.Pointer[kverr.Error] // why no write is taken any more
 }
 
-func newFile(db *bolt.DB, pages *guardian, f openedFile, dir *access.Dir, opts Options) *File {
+func newFile(db *bolt.DB, pages *pageState, f openedFile, dir *access.Dir, opts Options) *File {
 	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), alone: f.alone, db: db, pages: pages, info: f.info, broken: make(chan struct{})}
 	file.file.Store(f.File)
 	file.identity.Store(&f.info)
 	file.late = sync.NewCond(&file.begins)
-	file.room.Store(newRoom(db, f.File, opts))
+	file.space.Store(newSpace(db, f.File, opts))
 	return file
 }
 
@@ -136,7 +136,7 @@ func (f *File) Size() (n int64) {
 	return n
 }
 
-// use is the only way to the engine.
+// use is the only way to bbolt.
 func (f *File) use(fn func(*bolt.DB) error) error {
 	f.engine.RLock()
 	defer f.engine.RUnlock()
@@ -146,7 +146,7 @@ func (f *File) use(fn func(*bolt.DB) error) error {
 	return f.guarded(func() error { return fn(f.db) })
 }
 
-// begin begins a transaction of the engine.
+// begin begins a transaction of bbolt.
 func (f *File) begin(db *bolt.DB, writes bool) (tx *bolt.Tx, early bool, err error) {
 	f.begins.Lock()
 	defer f.begins.Unlock()
@@ -169,7 +169,7 @@ func (f *File) end(tx *bolt.Tx) {
 	f.guarded(tx.Rollback) // of what is damaged nothing has to be given back
 }
 
-// view is the engine's View.
+// view is bbolt's View.
 func (f *File) view(db *bolt.DB, fn func(*bolt.Tx) error) error {
 	tx, early, err := f.begin(db, false)
 	if err != nil {
@@ -191,7 +191,7 @@ func (f *File) endRead(tx *bolt.Tx, early bool) {
 	}
 }
 
-// update is the engine's Update, in a file of up to maxSize bytes.
+// update is bbolt's Update, in a file of up to maxSize bytes.
 func (f *File) update(db *bolt.DB, maxSize int, fn func(*bolt.Tx) error) error {
 	tx, _, err := f.begin(db, true)
 	if err != nil {
@@ -207,7 +207,7 @@ func (f *File) update(db *bolt.DB, maxSize int, fn func(*bolt.Tx) error) error {
 	if err := fn(tx); err != nil {
 		return err
 	}
-	open = false // what fails is rolled back by the engine
+	open = false // what fails is rolled back by bbolt
 	open, err = f.dir.Commit(tx.Commit)
 	return engineError(err)
 }
@@ -230,7 +230,7 @@ func (f *File) Update(change func(*Tx) error) error {
 func (f *File) Publish(change func(*Tx) error, publish func(show func())) error {
 	return f.use(func(db *bolt.DB) error {
 		for tries := 0; ; tries++ {
-			r := f.room.Load()
+			r := f.space.Load()
 			size := r.size.Load()
 			err := f.updateWithin(db, int(min(size, r.mapped-1, math.MaxInt)), change, publish)
 			if !errors.Is(err, berrors.ErrMaxSizeReached) {
@@ -251,10 +251,10 @@ func (f *File) Publish(change func(*Tx) error, publish func(show func())) error 
 	})
 }
 
-// mapMore is an update in which the engine can map more of the file. For that it
+// mapMore is an update in which bbolt can map more of the file. For that it
 // waits for all transactions that read, and those that begin then wait for it: so
 // no copy, which reads for long, can be under way.
-func (f *File) mapMore(db *bolt.DB, r *room, change func(*Tx) error, publish func(show func())) error {
+func (f *File) mapMore(db *bolt.DB, r *space, change func(*Tx) error, publish func(show func())) error {
 	f.yield.Store(true)
 	f.copies.Lock()
 	defer f.copies.Unlock()
@@ -288,9 +288,9 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 	if refused {
 		return err
 	}
-	// A commit whose last step fails, the sync of the header, is in the
-	// system's memory all the same. The engine goes on from it, and reuses
-	// pages that the header on disk may still need: a power cut then would
+	// A commit whose last step fails, the sync of the meta page, is in the
+	// system's memory all the same. bbolt goes on from it, and reuses
+	// pages that the meta page on disk can still need: a power cut then would
 	// leave nothing that can be opened. So that must be the last commit.
 	seen := 0
 	view := f.view(db, func(tx *bolt.Tx) error { seen = tx.ID(); return nil })
@@ -301,7 +301,7 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err)
 }
 
-// Writable is writable for callers that do not use the engine meanwhile: Compact
+// Writable is writable for callers that do not use bbolt meanwhile: Compact
 // puts another file in this one's place.
 func (f *File) Writable() error {
 	f.engine.RLock()
@@ -388,7 +388,7 @@ func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 // View runs fn in a transaction that reads, at this moment.
 func (f *File) View(fn func(*Tx) error) error { return f.ViewAt(f.opts.Now(), fn) }
 
-// ViewAt runs fn in a transaction that reads, and judges entries by a reading of
+// ViewAt runs fn in a transaction that reads, and decides what has expired by a reading of
 // the clock. It was read before the snapshot is made: else an entry could expire
 // between the two that a write which the snapshot lacks has given more time.
 func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
@@ -404,7 +404,7 @@ func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
 	})
 }
 
-// FailStop latches why: every later call fails with it, without the engine. It returns
+// FailStop latches why: every later call fails with it, without bbolt. It returns
 // why.
 func (f *File) FailStop(why *kverr.Error) error {
 	f.breaks.Do(func() {
@@ -418,8 +418,8 @@ func (f *File) FailStop(why *kverr.Error) error {
 	return why
 }
 
-// guarded turns a panic or memory fault of the engine, which it answers damage
-// with, into an error, and lets nobody near the engine afterwards.
+// guarded turns a panic or memory fault of bbolt, which it answers damage
+// with, into an error, and lets nobody near bbolt afterwards.
 func (f *File) guarded(fn func() error) error {
 	if d := f.damaged.Load(); d != nil {
 		return d
@@ -456,7 +456,7 @@ func (f *File) Close() error {
 	return err
 }
 
-// abandon gives up the file and its lock without the engine, which would wait
+// abandon gives up the file and its lock without bbolt, which would wait
 // for its own locks, and a panic may have left one of them locked. The memory
 // that maps the file stays: a call that is stuck may still look at it.
 func (f *File) abandon() {
@@ -468,7 +468,7 @@ func (f *File) abandon() {
 
 var errAbandoned = kverr.Errorf(kverr.Closed, "%w", kverr.Closed).(*kverr.Error)
 
-// DiskError gives an engine's error its kind and says what can be done.
+// DiskError gives bbolt's error its kind and says what can be done.
 func DiskError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):

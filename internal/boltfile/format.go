@@ -18,7 +18,7 @@ import (
 //	        position in it from which on the file lacks what it says (int64);
 //	        absent where the file is complete. It came with format 2;
 //	        "closed" -> the id of the last log that the file needed;
-//	        "twin" -> uint64: the engine's number of the last commit that left the
+//	        "twin" -> uint64: bbolt's number of the last commit that left the
 //	        file without a log. The next commit repeats it: see Tx.Twin.
 //	data    key -> record
 //	expiry  deadline (uint64) + key -> "", or, for a key over 32,760 bytes,
@@ -104,8 +104,8 @@ func recordDeadline(rec []byte) (deadline int64, ok bool) {
 
 var errBadRecord = kverr.Errorf(kverr.Corrupt, "the checksum of an entry does not match, or no store wrote its deadline: the file is damaged; restore it from a backup")
 
-// expiryEntry is a key's entry in the bucket expiry. A key too long for the
-// engine behind a deadline stands there as its hash, and whole in the value.
+// expiryEntry is a key's entry in the bucket expiry. A key too long for
+// bbolt after a deadline stands there as its hash, and whole in the value.
 func expiryEntry(deadline int64, key string) (k, v []byte) {
 	k = binary.BigEndian.AppendUint64(make([]byte, 0, deadlineBytes+len(key)), uint64(deadline))
 	if deadlineBytes+len(key) <= bolt.MaxKeySize {

@@ -13,7 +13,7 @@ import (
 // mapping is the memory that maps the pages of a transaction, as one slice: all
 // reads of it are checked against its end.
 //
-// The engine does not let go of that memory before the transaction ends, so the
+// bbolt does not let go of that memory before the transaction ends, so the
 // slice must not outlive it. It is not the garbage collector's memory, and nobody
 // writes to it through this slice: the system maps it read-only. That it is n
 // bytes long is for the caller to know. Where the file behind it has been cut
@@ -25,10 +25,10 @@ func mapping(db *bolt.DB, n int64) []byte {
 }
 
 // mapAhead is how much address space is mapped for a file without a limit, so that
-// it can grow: the engine can map more only while no transaction is open.
+// it can grow: bbolt can map more only while no transaction is open.
 const mapAhead = 16 << 30
 
-// ahead returns how much the engine is asked to map for a file. It takes no memory,
+// ahead returns how much bbolt is asked to map for a file. It takes no memory,
 // but a process can be limited in that too.
 func (o *Options) ahead(f *os.File, readOnly bool) int64 {
 	if readOnly || runtime.GOOS == "windows" || strconv.IntSize < 64 {
@@ -50,7 +50,7 @@ func (o *Options) ahead(f *os.File, readOnly bool) int64 {
 	return 0
 }
 
-// mapSize is how much the engine maps for a file of n bytes.
+// mapSize is how much bbolt maps for a file of n bytes.
 func mapSize(n int64) int64 {
 	for size := int64(32 << 10); size <= 1<<30; size *= 2 {
 		if n <= size {

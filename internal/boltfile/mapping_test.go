@@ -21,7 +21,7 @@ func (l lookedAt) Err() error {
 	return l.Context.Err()
 }
 
-// Where the engine has to map more of the file, a copy that is under way ends and
+// Where bbolt has to map more of the file, a copy that is under way ends and
 // begins again.
 func TestACopyMakesWayForALargerMapping(t *testing.T) {
 	f, err := openTest(t, t.Context(), t.TempDir()+"/app.db", time.Second)
@@ -59,7 +59,7 @@ func TestACopyMakesWayForALargerMapping(t *testing.T) {
 		defer close(written)
 		writer.Lock()
 		defer writer.Unlock()
-		r := f.room.Load()
+		r := f.space.Load()
 		r.mapped = r.size.Load() // as if no more were mapped
 		set("large", int(r.size.Load()))
 	}()
@@ -79,7 +79,7 @@ func TestACopyMakesWayForALargerMapping(t *testing.T) {
 	if again < 10 || copied.Len() == 0 {
 		t.Errorf("%d looks, %d bytes", again, copied.Len())
 	}
-	if f.room.Load().mapped <= f.room.Load().size.Load() {
+	if f.space.Load().mapped <= f.space.Load().size.Load() {
 		t.Error("the write was not what the copy had to make way for")
 	}
 }

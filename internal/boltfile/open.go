@@ -20,10 +20,10 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// errEngine marks a panic of the engine on its way through guard's callers.
+// errEngine marks a panic of bbolt on its way through guard's callers.
 var errEngine = errors.New("engine panic")
 
-// guard runs engine code. It answers damage in the file with a panic, or with a
+// guard runs code of bbolt. It answers damage in the file with a panic, or with a
 // fault of the memory that maps it; either becomes an error.
 func guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -35,7 +35,7 @@ func guard(fn func() error) (err error) {
 	return engineError(fn())
 }
 
-// engineError is an error of the engine, of which some keep only the text of what the
+// engineError is an error of bbolt, of which some keep only the text of what the
 // operating system said, with the path.
 func engineError(err error) error {
 	if err == nil {
@@ -70,8 +70,8 @@ type Options struct {
 }
 
 // Open opens the file at loc, and creates it if there is none. Where it
-// fails, it leaves no lock, and no file that was not there. Of a file whose header is
-// torn it opens the commit before: whether that is all, the log knows.
+// fails, it leaves no lock, and no file that was not there. Of a file with a torn meta
+// page it opens the commit before: whether that is all, the log knows.
 func Open(ctx context.Context, loc access.Location, opts Options) (*File, error) {
 	dir, err := loc.OpenDir(opts.Hook)
 	if err != nil {
@@ -136,7 +136,7 @@ func openIn(ctx context.Context, dir *access.Dir, opts Options) (*File, error) {
 	return tryOpen(ctx, dir, f, opts)
 }
 
-// openedFile is a file that the engine may use.
+// openedFile is a file that bbolt may use.
 type openedFile struct {
 	*os.File
 	info     os.FileInfo
@@ -162,7 +162,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	defer func() {
 		if err != nil {
 			if errors.Is(err, kverr.Corrupt) {
-				access.Unlock(f.File) // after a panic of the engine memory may still map it
+				access.Unlock(f.File) // after a panic of bbolt memory may still map it
 			}
 			f.Close()
 		}
@@ -175,7 +175,7 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	} else if !locked {
 		return nil, errInUse(opts)
 	}
-	look, err := examine(ctx, dir, f, opts)
+	v, err := verifyOpened(ctx, dir, f, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -187,12 +187,12 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 	}
 	err = guard(func() (err error) {
 		if !access.CanLock {
-			if look, err = examine(ctx, dir, f, opts); err != nil {
+			if v, err = verifyOpened(ctx, dir, f, opts); err != nil {
 				return err
 			}
 		}
-		if look.new {
-			look.meta, err = layOut(db)
+		if v.new {
+			v.meta, err = layOut(db)
 		}
 		return err
 	})
@@ -206,27 +206,27 @@ func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (
 		guard(db.Close)
 		return nil, DiskError(err)
 	}
-	file := newFile(db, newGuardian(f.File, look, opts.MaxValue), f, dir, opts)
-	file.torn = look.torn
+	file := newFile(db, newPageState(f.File, v, opts.MaxValue), f, dir, opts)
+	file.torn = v.torn
 	return file, nil
 }
 
-// examine looks at a file before the engine does. A file without a store in it is new
+// verifyOpened verifies a file before bbolt opens it. A file without a store in it is new
 // only where no log shows that it had one.
-func examine(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (look found, err error) {
-	if look, err = examineAlone(ctx, f, opts); err == nil && look.new {
+func verifyOpened(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (v found, err error) {
+	if v, err = verifyContent(ctx, f, opts); err == nil && v.new {
 		err = emptyBesideLog(dir)
 		if err == nil && f.readOnly {
 			err = kverr.Errorf(kverr.ReadOnly, "the file is empty and read-only; give the host's user write permission")
 		}
 	}
-	return look, err
+	return v, err
 }
 
 // tooLarge reports whether the process has no addresses for a file of that size.
 func tooLarge(size int64) bool { return size > math.MaxInt }
 
-func examineAlone(ctx context.Context, f openedFile, opts Options) (found, error) {
+func verifyContent(ctx context.Context, f openedFile, opts Options) (found, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return found{}, DiskError(err)
@@ -260,7 +260,7 @@ func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err erro
 		return err
 	})
 	if err == nil {
-		db.AllocSize = 0 // a file that grows in the engine's steps does not fit its limit: see allocate
+		db.AllocSize = 0 // a file that grows in bbolt's steps does not fit its limit: see allocate
 	}
 	switch {
 	case err == nil:
@@ -277,9 +277,9 @@ func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err erro
 // name stands for: Compact may have put another in its place while the lock was
 // waited for. Then it makes durable what was read, for all that is acknowledged
 // from now on is built on it: a process that was killed, or whose sync failed,
-// leaves headers that may be in the system's memory only, and a name that may be
+// leaves meta pages that can be in the system's memory only, and a name that may be
 // nowhere else. After a failed sync the system takes pages for written that are
-// not; so the headers are written again, as they are.
+// not; so the meta pages are written again, unchanged.
 func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 	if _, err := dir.Names(dir.Base(), f.info); errors.Is(err, kverr.Replaced) {
 		return errSwapped
@@ -289,11 +289,11 @@ func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 	if f.readOnly { // what is read has to be durable here too
 		return UnlessReadOnly(dir.SyncFile(f.File))
 	}
-	headers := make([]byte, 2*db.Info().PageSize)
-	if _, err := f.ReadAt(headers, 0); err != nil {
+	metas := make([]byte, 2*db.Info().PageSize)
+	if _, err := f.ReadAt(metas, 0); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(headers, 0); err != nil {
+	if _, err := f.WriteAt(metas, 0); err != nil {
 		return err
 	}
 	if err := dir.SyncFile(f.File); err != nil {
@@ -312,7 +312,7 @@ func UnlessReadOnly(err error) error {
 	return err
 }
 
-// engine is how the engine opens a file that was opened, and checked, for it.
+// engine is how bbolt opens a file that was opened, and checked, for it.
 // Its freelist is synced, because a file without one takes seconds to open.
 func (o *Options) engine(f *os.File, readOnly bool) *bolt.Options {
 	return &bolt.Options{
@@ -327,7 +327,7 @@ func (o *Options) engine(f *os.File, readOnly bool) *bolt.Options {
 	}
 }
 
-// lockTimeout is how long the engine may wait for a lock that lock could not take.
+// lockTimeout is how long bbolt may wait for a lock that lock could not take.
 // It cannot be interrupted, so that only the deadline of ctx counts.
 func lockTimeout(ctx context.Context, timeout time.Duration) time.Duration {
 	if end, ok := ctx.Deadline(); ok {

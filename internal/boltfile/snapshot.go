@@ -11,8 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// guardian is what is known of the pages and the commits of an open file.
-type guardian struct {
+// pageState is what is known of the pages and the commits of an open file.
+type pageState struct {
 	file *os.File
 	meta bbpage.Meta // that the file was opened with
 	set  *bbpage.Set
@@ -26,8 +26,8 @@ type guardian struct {
 	base       atomic.Pointer[roots] // of the commit that the newest transaction is based on
 }
 
-func newGuardian(file *os.File, f found, maxValue int64) *guardian {
-	g := &guardian{file: file, meta: f.meta, set: f.set, maxValue: maxValue}
+func newPageState(file *os.File, f found, maxValue int64) *pageState {
+	g := &pageState{file: file, meta: f.meta, set: f.set, maxValue: maxValue}
 	g.check = g.checkRecord
 	g.last.Store(f.meta.Tx)
 	g.next.Store(f.meta.Tx)
@@ -52,14 +52,14 @@ type roots struct {
 // snapshot is the file as a transaction sees it. It must not be used after the
 // transaction.
 type snapshot struct {
-	*guardian
+	*pageState
 	*roots
 	bbpage.Mapped
 }
 
 // snapshot returns the file as tx sees it. low is the last commit from before tx
 // began: a meta page that names any other one than those since is not ours.
-func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, error) {
+func (g *pageState) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, error) {
 	id, size := uint64(tx.ID()), tx.Size()
 	if tx.Writable() {
 		id-- // of the commit that it is based on
@@ -76,7 +76,7 @@ func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, err
 		if r == nil || r.tx != last {
 			return snapshot{}, bbpage.ErrOverwritten
 		}
-		s := snapshot{guardian: g, roots: r, Mapped: bbpage.Map(mapping(db, int64(r.pages)*int64(pageSize)), pageSize, g.set)}
+		s := snapshot{pageState: g, roots: r, Mapped: bbpage.Map(mapping(db, int64(r.pages)*int64(pageSize)), pageSize, g.set)}
 		if !s.metaNames(r) {
 			return s, bbpage.ErrOverwritten
 		}
@@ -92,7 +92,7 @@ func (g *guardian) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, err
 		}
 		g.bytes.Store(size)
 	}
-	s := snapshot{guardian: g, Mapped: bbpage.Map(mapping(db, size), pageSize, g.set)}
+	s := snapshot{pageState: g, Mapped: bbpage.Map(mapping(db, size), pageSize, g.set)}
 	if r := g.roots.Load(); r != nil && r.tx == id {
 		if s.Pages() != r.pages || !s.metaNames(r) {
 			return s, bbpage.ErrOverwritten
@@ -166,7 +166,7 @@ func (s *snapshot) metaTree() bbpage.Tree   { return s.Tree(s.roots.meta, nil) }
 func (s *snapshot) dataTree() bbpage.Tree   { return s.Tree(s.roots.data, s.check) }
 func (s *snapshot) expiryTree() bbpage.Tree { return s.Tree(s.roots.expiry, checkDeadline) }
 
-func (g *guardian) checkRecord(key, rec []byte) error {
+func (g *pageState) checkRecord(key, rec []byte) error {
 	_, _, err := g.parse(key, rec, false)
 	return err
 }
@@ -174,7 +174,7 @@ func (g *guardian) checkRecord(key, rec []byte) error {
 // parse is ParseRecord within the limit of what is read: a value beyond it, which can be
 // as long as a sparse file, is an error where it is wanted, and not looked at where it is
 // not.
-func (g *guardian) parse(key, rec []byte, wanted bool) (deadline int64, value []byte, err error) {
+func (g *pageState) parse(key, rec []byte, wanted bool) (deadline int64, value []byte, err error) {
 	const most = 1 + deadlineBytes + checksumBytes
 	if g.maxValue == 0 || int64(len(rec)) <= g.maxValue+most {
 		return ParseRecord(key, rec)

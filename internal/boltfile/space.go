@@ -12,14 +12,14 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The engine never changes a page in place, so removing a key takes free pages: a
+// bbolt never changes a page in place, so removing a key takes free pages: a
 // file that is filled to the last page can never be emptied. Therefore a part of
 // each file is a reserve: puts are refused while what they need would leave less
 // than the reserve, and everything else (removals, clear, the log position) can
 // use all pages.
 //
-// The reserve has to exist on the disk too, so the file grows here and not in the
-// engine: its blocks are allocated before the engine can use them, and the engine's
+// The reserve has to exist on the disk too, so the file grows here and not in
+// bbolt: its blocks are allocated before bbolt can use them, and bbolt's
 // own limit is the allocated size. On a file system that never overwrites blocks in
 // place (btrfs, ZFS) allocated blocks guarantee nothing; there a full disk can also
 // refuse removals.
@@ -35,8 +35,8 @@ const (
 	mostStep      = 16 << 20
 )
 
-// room is the space that a file has.
-type room struct {
+// space is the space that a file has, allocated and used.
+type space struct {
 	pageSize int64
 	limit    int64        // of the file's size; 0: none
 	size     atomic.Int64 // bytes that are allocated
@@ -44,23 +44,23 @@ type room struct {
 	used     atomic.Int64 // bytes of pages that are not free
 	high     atomic.Int64 // bytes up to the last page that was ever used
 	branch   atomic.Int64 // pages of the largest branch that was seen, if more than one
-	mapped   int64        // bytes that the engine has mapped; for who writes
+	mapped   int64        // bytes that bbolt has mapped; for who writes
 }
 
 // reserve returns the reserve of a file of size bytes, in bytes.
-func (r *room) reserve(size int64) int64 {
+func (r *space) reserve(size int64) int64 {
 	pages := size / r.pageSize
 	return (min(max(pages/reserveShare, leastReserve), mostReserve) + pages/freelistShare + branchLevels*r.branch.Load()) * r.pageSize
 }
 
 // fits reports whether the file can take puts and keep its reserve.
-func (r *room) fits(need Need) bool {
+func (r *space) fits(need Need) bool {
 	size := r.size.Load()
 	return r.solid.Load() && size-r.used.Load() >= need.Net+r.reserve(size) && size-r.high.Load() >= need.Run
 }
 
 // sawBranch notes how many pages a branch has: removing a key writes one of each level.
-func (r *room) sawBranch(pages int64) {
+func (r *space) sawBranch(pages int64) {
 	for old := r.branch.Load(); pages > 1 && pages > old && !r.branch.CompareAndSwap(old, pages); {
 		old = r.branch.Load()
 	}
@@ -71,10 +71,10 @@ func (r *room) sawBranch(pages int64) {
 func branchPages(key int) int64 { return int64(3*key/os.Getpagesize()) + 1 }
 
 // ExpectKey makes the reserve large enough for branch pages with keys of a length.
-func (f *File) ExpectKey(length int) { f.room.Load().sawBranch(branchPages(length)) }
+func (f *File) ExpectKey(length int) { f.space.Load().sawBranch(branchPages(length)) }
 
 // Fits reports whether the file can take puts and keep its reserve.
-func (f *File) Fits(need Need) bool { return f.room.Load().fits(need) }
+func (f *File) Fits(need Need) bool { return f.space.Load().fits(need) }
 
 // measure reads how much of the file is used.
 func (f *File) measure(db *bolt.DB) error {
@@ -89,7 +89,7 @@ func (f *File) measure(db *bolt.DB) error {
 		if err != nil {
 			return err
 		}
-		r := f.room.Load()
+		r := f.space.Load()
 		r.used.Store(size - int64(free)*m.PageSize())
 		r.high.Store(size)
 		r.sawBranch(f.pages.set.BranchPages())
@@ -97,13 +97,13 @@ func (f *File) measure(db *bolt.DB) error {
 	})
 }
 
-// newRoom describes a file that the engine has just opened.
-func newRoom(db *bolt.DB, f *os.File, opts Options) *room {
+// newSpace describes a file that bbolt has just opened.
+func newSpace(db *bolt.DB, f *os.File, opts Options) *space {
 	size := int64(0)
 	if info, err := f.Stat(); err == nil {
 		size = info.Size()
 	}
-	r := &room{pageSize: int64(db.Info().PageSize), limit: opts.MaxBytes}
+	r := &space{pageSize: int64(db.Info().PageSize), limit: opts.MaxBytes}
 	r.mapped = mapSize(max(size, opts.ahead(f, db.IsReadOnly())))
 	if runtime.GOOS == "windows" { // there the file is as long as its mapping
 		size = r.mapped
@@ -122,7 +122,7 @@ func (f *File) Extend(need Need) error {
 	if err := f.writable(); err != nil {
 		return err
 	}
-	r := f.room.Load()
+	r := f.space.Load()
 	size, used := r.size.Load(), r.used.Load()
 	least := size
 	for range 4 { // the reserve has a reserve itself
@@ -136,7 +136,7 @@ func (f *File) Extend(need Need) error {
 // grow is Extend for a transaction that needs more pages than there are: by steps
 // that double, and up to the limit.
 func (f *File) grow(tries int) error {
-	r := f.room.Load()
+	r := f.space.Load()
 	size := r.size.Load()
 	step := max(min(max(size, leastStep), mostStep), size/8) << min(tries, 20)
 	return f.allocate(r, size+r.pageSize, size+step)
@@ -144,7 +144,7 @@ func (f *File) grow(tries int) error {
 
 // allocate makes the file as long as wanted, or at least as long as least. Where it
 // can't, the file gets as long as its limit allows.
-func (f *File) allocate(r *room, least, wanted int64) error {
+func (f *File) allocate(r *space, least, wanted int64) error {
 	size := r.size.Load()
 	if !r.solid.Load() {
 		high := min(r.high.Load(), size)
@@ -185,7 +185,7 @@ func (f *File) allocate(r *room, least, wanted int64) error {
 
 var errLimit = kverr.Errorf(kverr.Full, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes")
 
-func (f *File) allocateTo(r *room, from, to int64) error {
+func (f *File) allocateTo(r *space, from, to int64) error {
 	if runtime.GOOS != "windows" {
 		file := f.file.Load()
 		if err := f.dir.Allocate(file, from, to); err != nil {

@@ -14,7 +14,7 @@ func TestTheSpaceOfACommitIsMeasuredBeforeItIsPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	used := func() int64 { return f.room.Load().used.Load() }
+	used := func() int64 { return f.space.Load().used.Load() }
 	before, published := used(), int64(0)
 	err = f.Publish(func(tx *Tx) error {
 		return tx.SetState("key", State{Exists: true, Value: strings.Repeat("v", 100_000)})

@@ -68,8 +68,8 @@ func (t *Tx) Entry(key string, wanted bool) (value []byte, deadline int64, exist
 	return value, deadline, true, nil
 }
 
-// record finds the record of a key. The engine knows what a transaction that
-// writes has changed, and may follow the way to a key once that has been judged.
+// record finds the record of a key. bbolt knows what a transaction that
+// writes has changed, and may follow the way to a key once that has been verified.
 func (t *Tx) record(key []byte) ([]byte, error) {
 	data := t.snap.dataTree()
 	if t.data == nil || !t.cleared {
@@ -180,7 +180,7 @@ func (t *Tx) forgetDeadline(key string, deadline int64) error {
 }
 
 // leafShare is about how many times its own size a leaf of small entries takes while
-// the engine changes it.
+// bbolt changes it.
 const leafShare = 6
 
 // Memory estimates how many bytes the transaction holds: of the leaf pages that it
@@ -240,7 +240,7 @@ func (t *Tx) drop(key []byte) error {
 func (t *Tx) Clear() error {
 	tx := t.data.Tx()
 	t.dirty = true
-	if !t.cleared { // the engine looks at all pages, to find buckets in them
+	if !t.cleared { // bbolt looks at all pages, to find buckets in them
 		if err := t.snap.verifyTrees(t.snap.dataTree(), t.snap.expiryTree()); err != nil {
 			return err
 		}
@@ -274,14 +274,14 @@ func (t *Tx) SetLog(ref *LogRef) error {
 
 // Twin notes that this commit leaves the file without a log. Where that holds data
 // that no log has, a second commit without changes follows before anybody is told, so
-// that both headers lead to it. If one of the two headers is torn then, the other one
+// that both meta pages lead to it. If one of the two is torn then, the other one
 // has all that was acknowledged, and the note says so: it names that commit or the
 // one before it.
 func (t *Tx) Twin() error {
 	return setMetaNumber(t.meta, metaTwin, uint64(t.meta.Tx().ID()))
 }
 
-// isTwin reports whether a torn header cannot hide anything that was acknowledged.
+// isTwin reports whether a torn meta page cannot hide anything that was acknowledged.
 func (r *roots) isTwin() bool { return r.log == nil && (r.twin == r.tx || r.twin+1 == r.tx) }
 
 // CloseLog says that the file needs no log any more. The one that it needed is left

@@ -206,7 +206,7 @@ func verdict(t *testing.T, path string, keys []string) string {
 	defer d.Close()
 	salvaged := fnv.New32a()
 	n := 0
-	r, err := d.Look(context.Background(), func(r Record) error {
+	r, err := d.Check(context.Background(), func(r Record) error {
 		n++
 		fmt.Fprintf(salvaged, "%q %q %d %v ", r.Key, r.Value, r.Deadline, r.Stray)
 		return nil

@@ -313,7 +313,7 @@ func init() {
 			fmt.Println("open", err)
 			return
 		}
-		r, err := d.Look(ctx, nil)
+		r, err := d.Check(ctx, nil)
 		fmt.Println("look", len(r.Damage), err)
 		fmt.Println("peak", peakMemory()>>20, "MiB", cpuTime()-began)
 	}
