@@ -15,21 +15,21 @@ import (
 // OSError. ErrNotFound never reaches a script.
 var (
 	ErrNotFound      = kverr.NotFound      // the key is absent or expired
-	ErrType          = kverr.Type          // an argument or a value of a type that does not fit
-	ErrInvalid       = kverr.Invalid       // right type, but out of range or malformed
-	ErrTooLarge      = kverr.TooLarge      // a value over its limit of bytes or levels, or a call over MaxOperationBytes
-	ErrOverflow      = kverr.Overflow      // incr left the range of int64
-	ErrClosed        = kverr.Closed        // a call on a closed store or registry
+	ErrType          = kverr.Type          // an argument or a value has the wrong type
+	ErrInvalid       = kverr.Invalid       // the type is right, but the value is out of range or malformed
+	ErrTooLarge      = kverr.TooLarge      // a value exceeds its limit of bytes or levels, or a call exceeds MaxOperationBytes
+	ErrOverflow      = kverr.Overflow      // the sum is outside int64
+	ErrClosed        = kverr.Closed        // the store or the registry is closed
 	ErrInUse         = kverr.InUse         // another process, or another registry, has the file open
 	ErrReplaced      = kverr.Replaced      // the file was deleted or moved under its store, or replaced by another
-	ErrFull          = kverr.Full          // a limit of keys, bytes, open stores or created files, or the disk
-	ErrCorrupt       = kverr.Corrupt       // a checksum or the file's structure does not hold, or its log is missing
-	ErrFormat        = kverr.Format        // some other file, or one of a newer format
-	ErrReadOnly      = kverr.ReadOnly      // a write without permission, to a store of ReadOnly, or to a replica
-	ErrNotAllowed    = kverr.NotAllowed    // a path or URL outside those the host allows
-	ErrConflict      = kverr.Conflict      // an update that lost every one of its races
-	ErrUnavailable   = kverr.Unavailable   // the store could not be reached: certainly not done
-	ErrCommitUnknown = kverr.CommitUnknown // the wait for a write ended before its commit, or its last sync failed: it may be stored, or may yet be
+	ErrFull          = kverr.Full          // a limit of keys, bytes, open stores or created files is reached, or the disk is full
+	ErrCorrupt       = kverr.Corrupt       // a checksum or the structure of the file is wrong, or its log is missing
+	ErrFormat        = kverr.Format        // the file is not a store, or has a newer format
+	ErrReadOnly      = kverr.ReadOnly      // a write without permission, to a read-only store, or to a replica
+	ErrNotAllowed    = kverr.NotAllowed    // the host does not allow the path or URL
+	ErrConflict      = kverr.Conflict      // update gave up after too many concurrent modifications
+	ErrUnavailable   = kverr.Unavailable   // the store could not be reached; certainly nothing was done
+	ErrCommitUnknown = kverr.CommitUnknown // the outcome of the write is unknown: the context ended while it was in flight, or the final sync failed
 )
 
 // callError is the error of a call that has a name, such as "get". Its text is made when

@@ -9,17 +9,16 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// Handle is an open store, as Registry.Open and Registry.Default return it, with
-// the calls that hosts make. They check keys, values and limits before the
-// backend sees them, count, and say in errors which store and key they are
-// about. What a backend does not have is derived from what it has, here and
-// nowhere else.
+// Handle is an open store with the calls that hosts make, as Registry.Open and
+// Registry.Default return it. The calls check keys, values and limits before the backend
+// sees them, count, and add the store and the key to errors. Calls that a backend does
+// not implement are derived here from those that it does.
 //
-// A key is 1 to MaxKeyBytes of UTF-8, a ttl 0 for no expiry or from MinTTL to
-// MaxTTL, a pattern what docs/patterns.md describes; anything else is ErrInvalid.
-// Errors that any call may return besides those that it names are ErrClosed,
-// ErrCorrupt, ErrUnavailable and the context's; of a write also ErrFull,
-// ErrReadOnly, ErrReplaced and ErrCommitUnknown.
+// A key is 1 to MaxKeyBytes bytes of UTF-8. A ttl is 0 for no expiry, or from MinTTL to
+// MaxTTL. docs/patterns.md describes patterns. Anything else is ErrInvalid. Besides the
+// errors that a call names, every call can return ErrClosed, ErrCorrupt, ErrUnavailable
+// and the error of the context; a write also ErrFull, ErrReadOnly, ErrReplaced and
+// ErrCommitUnknown.
 //
 // A Handle is safe for concurrent use. All handles of one store share it.
 type Handle struct {
@@ -83,15 +82,13 @@ func (o *onceObject) get(create func() *object.Builtin) *object.Builtin {
 	return o.builtin
 }
 
-// Name returns the store's name: what Open was given, an absolute path for a
-// file, a URL without user, password and query, and "default" for an in-memory
-// default store.
+// Name returns the store's name: the name given to Open, an absolute path for a file, a
+// URL without user, password and query, or "default" for a default store in memory.
 func (h *Handle) Name() string { return h.name }
 
-// Close closes the store at once and takes it out of the registry, so that the
-// next Open opens it anew. Calls under way are finished first. Closing twice is
-// no error, and closing the default store does nothing: Registry.Close does
-// that.
+// Close closes the store and removes it from the registry, so that the next Open opens it
+// again. It waits for running calls. Closing twice is no error. Closing the default store
+// has no effect; Registry.Close closes it.
 func (h *Handle) Close() error { return inCall("close", h.close(context.Background())) }
 
 // close waits until ctx ends. The closing then goes on.
@@ -105,8 +102,8 @@ func (h *Handle) close(ctx context.Context) error {
 	return nil
 }
 
-// Get returns the value of a key, in the Go types that Encode lists. It is the
-// caller's own copy. An absent key is ErrNotFound.
+// Get returns a copy of the value of a key, in the Go types that Encode lists. An absent
+// key is ErrNotFound.
 func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 	if r := h.record(key); r != nil {
 		if v, ok := r.Box(); ok {
@@ -122,10 +119,10 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 	return v, inCall("get", err)
 }
 
-// Set stores a value, of the Go types that Encode lists, under a key and replaces
-// what was there and its expiry. A ttl of 0 is none; otherwise it is from MinTTL
-// to MaxTTL. A value of another type is ErrType, one that is larger than
-// MaxValueBytes or nested more than MaxDepth levels is ErrTooLarge.
+// Set stores a value, of the Go types that Encode lists, under a key. It replaces the old
+// value and its expiry. A ttl of 0 means no expiry; otherwise it is from MinTTL to
+// MaxTTL. A value of another type is ErrType; one that is larger than MaxValueBytes or
+// nested more than MaxDepth levels is ErrTooLarge.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
 	if h.memory != nil {
 		if done, err := h.setGo(ctx, key, value, ttl); done {
@@ -136,7 +133,7 @@ func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Durati
 	return inCall("set", err)
 }
 
-// Add is Set if the key is absent, and reports whether it was.
+// Add stores a value if the key is absent, as Set does, and reports whether it stored it.
 func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
 	r, err := h.applyGo(ctx, OpAdd, key, value, ttl)
 	return r.Applied, inCall("add", err)
@@ -150,10 +147,10 @@ func (h *Handle) applyGo(ctx context.Context, kind OpKind, key string, value any
 	return h.apply(ctx, Op{Kind: kind, Key: key, Value: v, TTL: ttl})
 }
 
-// Clear removes all keys at once; those of a view it removes page by page.
+// Clear removes all keys atomically. On a view it removes them page by page.
 func (h *Handle) Clear(ctx context.Context) error { return inCall("clear", h.clear(ctx)) }
 
-// Delete removes a key and reports whether it was there.
+// Delete removes a key and reports whether it existed.
 func (h *Handle) Delete(ctx context.Context, key string) (bool, error) {
 	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key})
 	return r.Applied, inCall("delete", err)
@@ -200,23 +197,22 @@ func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
 	return err == nil, inCall("exists", err)
 }
 
-// TTL returns the time that a key has left, 0 for a key without expiry. An
-// absent key is ErrNotFound.
+// TTL returns the remaining time of a key, 0 for a key without expiry. An absent key is
+// ErrNotFound.
 func (h *Handle) TTL(ctx context.Context, key string) (time.Duration, error) {
 	e, err := h.load(ctx, key, NeedTTL)
 	return e.TTL, h.inCall("ttl", key, err)
 }
 
-// Expire gives a live key a new ttl, 0 for none, and reports whether there was
-// one.
+// Expire gives a live key a new ttl, 0 for none, and reports whether the key existed.
 func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (bool, error) {
 	r, err := h.apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
 	return r.Applied, inCall("expire", err)
 }
 
-// Incr adds delta to the number under a key and returns the sum. An absent key
-// counts as 0 and takes ttl; otherwise the time left stays. A value that is not
-// an int is ErrType, a sum beyond int64 is ErrOverflow; both leave it unchanged.
+// Incr adds delta to the number under a key and returns the sum. An absent key counts as
+// 0 and takes ttl; an existing key keeps its remaining time. A value that is not an int
+// is ErrType, a sum outside int64 is ErrOverflow; both leave the value unchanged.
 func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
 	r, err := h.apply(ctx, Op{Kind: OpIncrInt, Key: key, Value: encodeInt(delta), TTL: ttl})
 	if err != nil {
@@ -236,9 +232,9 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 	return n.Float, inCall("incr", err)
 }
 
-// Stats returns the store's counters. Where it fails, because ctx ended the wait
-// for the backend or the store is closed, they are those that the backend has no
-// part in.
+// Stats returns the store's counters. If it fails, because ctx ended the wait for the
+// backend or the store is closed, it still returns the counters that do not come from the
+// backend.
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	s := h.counters.sum()
 	if b, ok := h.backend.(interface{ sets() int64 }); ok {

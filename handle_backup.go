@@ -9,12 +9,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Backup writes a consistent copy of a store in a file to w, while the store is
-// in use. The copy is a file that InitKVStore and Open take. It goes through a
-// temporary file beside the store's own, so that a slow w does not make that one
-// grow. All of the copy is checked before w gets any of it: Backup of a damaged
-// store is ErrCorrupt. A store that is not in a file, and a view, is
-// errors.ErrUnsupported.
+// Backup writes a consistent copy of a store in a file to w while the store is in use.
+// InitKVStore and Open accept the copy. It goes through a temporary file beside the
+// store's file, so that a slow w does not make the store's file grow. Backup verifies the
+// whole copy before it writes to w: a damaged store is ErrCorrupt. For a view, and a
+// store that is not in a file, the error is errors.ErrUnsupported.
 func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 	b, ok := h.backend.(Backuper)
 	if !ok || h.view {
@@ -26,10 +25,9 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// BackupFile is Backup into a file at path. The file gets its name when it is
-// complete and synced, so that it is there as a whole or not at all, whatever
-// fails. A file that was there is replaced, unless a store is open in it: that is
-// ErrInUse.
+// BackupFile is Backup to a file at path. The file gets its name when it is complete and
+// synced, so no failure leaves an incomplete file there. It replaces an existing file,
+// unless a store has that file open, which is ErrInUse.
 func (h *Handle) BackupFile(ctx context.Context, path string) error {
 	b, ok := h.backend.(interface {
 		backupFile(context.Context, access.Location) error
@@ -47,10 +45,10 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 	return nil
 }
 
-// Compact rewrites the file of a store without its unused pages, because a file
-// never shrinks by itself. The store stays open for reads and writes. The
-// file is replaced: its name stays, other hard links keep the old one. A store
-// that is not in a file, and a view, is errors.ErrUnsupported.
+// Compact rewrites the file of a store without its unused pages; a file never shrinks
+// otherwise. Reads and writes continue meanwhile. Compact replaces the file: its name
+// stays, other hard links keep the old file. For a view, and a store that is not in a
+// file, the error is errors.ErrUnsupported.
 func (h *Handle) Compact(ctx context.Context) error {
 	c, ok := h.backend.(Compacter)
 	if !ok || h.view {

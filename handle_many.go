@@ -8,8 +8,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/codec"
 )
 
-// GetMany returns the values of those keys that are live, all of one moment.
-// More than MaxOperationBytes is ErrTooLarge, as for SetMany and DeleteMany.
+// GetMany returns the values of the live keys among keys, all as of one moment. More than
+// MaxOperationBytes is ErrTooLarge, also for SetMany and DeleteMany.
 func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	once, err := held.distinct(len(keys), slices.Values(keys))
@@ -32,8 +32,8 @@ func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, er
 	return values, nil
 }
 
-// SetMany stores all values with one ttl: all of them or, where it returns an
-// error, none, unless that is ErrCommitUnknown. On disk it is one durable write.
+// SetMany stores all values with one ttl, atomically: if it returns an error other than
+// ErrCommitUnknown, it stored none of them. On disk it is one durable write.
 func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	ops := make([]Op, 0, held.most(len(values), budgetOpBytes))
@@ -52,7 +52,7 @@ func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Du
 	return inCall("set_many", err)
 }
 
-// DeleteMany removes keys, all in one step, and returns how many were there.
+// DeleteMany removes keys atomically and returns how many of them existed.
 func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
 	n, err := h.deleteMany(ctx, keys)
 	return n, inCall("delete_many", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// ListOptions selects keys for Keys, Items and All. The zero value selects all.
+// ListOptions selects keys for Keys, Items and All. The zero value selects all keys.
 type ListOptions struct {
 	Pattern string // glob, as in "user:*"; "" is "*"
 	Limit   int    // most keys returned; 0: all; less is ErrInvalid
@@ -41,7 +41,7 @@ type Item struct {
 }
 
 // Keys returns the live keys that o selects, sorted by their bytes. More than
-// MaxOperationBytes of them is ErrTooLarge: page with Limit and After, or use All.
+// MaxOperationBytes of keys is ErrTooLarge: page with Limit and After, or use All.
 func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 	s, err := o.compile()
 	if err != nil {
@@ -58,8 +58,8 @@ func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 	return keys, nil
 }
 
-// Items returns the live keys that o selects with their values, sorted by key and
-// bounded as those of Keys.
+// Items returns the live keys that o selects with their values, sorted by key. Its limit
+// is that of Keys.
 func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 	s, err := o.compile()
 	if err != nil {
@@ -80,8 +80,8 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 	return items, nil
 }
 
-// Count returns the number of live keys that pattern selects, page by page. "" and
-// "*" are all of them: a store, but not a view, knows their number without a walk.
+// Count returns the number of live keys that pattern selects, page by page. "" and "*"
+// select all keys: a store knows their number without a scan, a view counts them.
 func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 	s, err := ListOptions{Pattern: pattern}.compile()
 	if err != nil {
@@ -91,10 +91,11 @@ func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 	return n, inCall("count", err)
 }
 
-// All returns the live keys that o selects with their values, in order, for range.
-// It holds one page of them at a time and runs the loop's body outside every
-// lock; so it may change the store. Each page is of one moment. A key that is
-// there all the time comes exactly once. An error comes last, with no Item.
+// All returns an iterator over the live keys that o selects, in order, with their values.
+// It holds one page in memory and runs the body of the loop outside all locks, so the
+// body can change the store. Each page shows one moment. A key that exists during the
+// whole iteration is returned exactly once. If an error occurs, it is the last element,
+// with no Item.
 func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		s, err := o.compile()
@@ -118,9 +119,9 @@ func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] 
 	}
 }
 
-// DeleteMatching removes the keys that pattern selects and returns how many it
-// removed, also where it fails. It goes page by page: keys that are set meanwhile
-// may stay. "*" is all keys; an empty pattern is ErrType and removes none.
+// DeleteMatching removes the keys that pattern selects, page by page, and returns how
+// many it removed, even if it fails. Keys that are set meanwhile can remain. "*" selects
+// all keys; an empty pattern is ErrType and removes nothing.
 func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error) {
 	p, err := removalPattern(pattern)
 	if err != nil {

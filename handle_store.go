@@ -9,10 +9,10 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Store returns the store below the calls of h, for hosts that make batches of
-// operations or want raw entries. It checks what it is given and counts as h
-// does. Its Close is that of h, its errors do not name a call, and those that
-// are ErrNotFound name neither store nor key.
+// Store returns the checked Store below the calls of h, for hosts that make batches of
+// operations or want raw entries. It checks arguments and counts as h does. Its Close is
+// that of h. Its errors do not name a call, and errors that are ErrNotFound name neither
+// store nor key.
 func (h *Handle) Store() Store { return checked{h} }
 
 // checked is a Handle as a Store.

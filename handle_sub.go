@@ -9,13 +9,12 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Sub returns a view of the keys that start with prefix, as a store of their own:
-// its calls take and return keys without the prefix. Views nest. The key that is
-// the prefix itself is not in the view; prefix and key together have at most
-// MaxKeyBytes, and a prefix that no key can start with makes the calls fail with
-// ErrInvalid. Clear removes the view's keys page by page, so that keys which are
-// set meanwhile may stay; Count walks them; Close does nothing, and Stats are
-// those of the whole store. A view is cheap to make and need not be kept.
+// Sub returns a view of the keys that start with prefix; its calls take and return keys
+// without the prefix. Views nest. The key that equals the prefix is not in the view.
+// Prefix and key together have at most MaxKeyBytes; if no key can start with the prefix,
+// the calls fail with ErrInvalid. Clear removes the keys of the view page by page, so
+// keys that are set meanwhile can remain. Count scans them, Close has no effect, and
+// Stats are those of the whole store. A view is cheap to create and need not be kept.
 func (h *Handle) Sub(prefix string) *Handle {
 	sub := &Handle{openStore: h.openStore, view: true, prefix: h.prefix + prefix, prefixErr: h.prefixErr}
 	sub.store = &subStore{whole: h.whole, prefix: sub.prefix}

@@ -11,12 +11,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Get returns the value of a key as a T: a struct, whose fields take the members
-// of a dict by their names or by tags such as `cbor:"user"`, or any other type
-// that package github.com/fxamacker/cbor/v2 decodes into. What an any in T gets is
-// what [Handle.Get] returns: map[string]any, []any, Tuple, Set and so on. A value that
-// does not fit is ErrType, an absent key ErrNotFound. Members that T does not name are
-// left out.
+// Get returns the value of a key as a T: a struct, whose fields receive the members of a
+// dict by name or by tags such as `cbor:"user"`, or any other type that package
+// github.com/fxamacker/cbor/v2 decodes into. An any in T receives what Handle.Get
+// returns: map[string]any, []any, Tuple, Set and so on. Members that T does not name are
+// ignored. A value that does not fit is ErrType, an absent key ErrNotFound.
 func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 	var v T
 	e, err := h.load(ctx, key, NeedValue)
@@ -30,10 +29,9 @@ func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 	return v, nil
 }
 
-// SetAs stores value, which may be a struct or hold structs, as Get returns it.
-// Scripts see a struct as a dict, a time.Time as a str (RFC 3339), and a pointer
-// as what it points to. value must not contain itself. A ttl is that of
-// [Handle.Set].
+// SetAs stores value, which can be or contain a struct, in the form that Get reads.
+// Scripts see a struct as a dict, a time.Time as a str (RFC 3339), and a pointer as its
+// target. value must not contain itself. For ttl see Handle.Set.
 func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.Duration) error {
 	v, err := encodeTyped(ctx, h, value)
 	if err == nil {
@@ -42,12 +40,12 @@ func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.
 	return inCall("set", err)
 }
 
-// Update replaces the value of a key by what fn makes of it, as [Handle.Update]
-// does, and returns the new one. What T does not see of the old value stays: the
-// members of dicts that a struct does not name, nested ones too, and the types of
-// tuples and sets that T has as slices. An element of a list keeps its unnamed members
-// if fn left it unchanged, wherever it is now; changed elements are recognized by their
-// order where there are as many as before, else by what they still have in common.
+// Update replaces the value of a key with the result of fn, as Handle.Update does, and
+// returns the new value. It keeps the parts of the old value that T cannot represent:
+// members of dicts that a struct does not name, at every level, and the types of tuples
+// and sets that are slices in T. An element of a list keeps its unnamed members if fn
+// left it unchanged, wherever it is now. Changed elements are matched by position if the
+// number of elements is the same, otherwise by what they still have in common.
 func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok bool) (T, error)) (T, error) {
 	var next T
 	var fnErr error

@@ -9,13 +9,13 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Update replaces the value of a key by what fn makes of it, atomically, and
-// returns the new one: fn runs without any lock, may use the store, and runs again
-// if the key changed meanwhile, at most 200 times, then the error is ErrConflict.
-// Updates of one key by many callers of this process take turns after a few runs,
-// unless a run takes long.
-// ok is false for an absent key, which gets no expiry; otherwise the time left
-// stays. An error of fn ends the update, changes nothing and is returned as it is.
+// Update atomically replaces the value of a key with the result of fn and returns the new
+// value. fn runs without locks and can use the store. It runs again if the key changed
+// meanwhile, at most 200 times; then the error is ErrConflict. After a few runs,
+// concurrent updates of one key in this process queue for their turns, unless a run takes
+// long. ok is false for an absent key, which gets no expiry; an existing key keeps its
+// remaining time. If fn returns an error, Update changes nothing and returns that error
+// unchanged.
 func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok bool) (any, error)) (any, error) {
 	var fnErr error
 	value, err := h.update(ctx, key, func(old Value) (Value, error) {
@@ -35,9 +35,10 @@ func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok boo
 	return h.decoded(ctx, "update", key, value, err, fnErr)
 }
 
-// GetOrSet returns the value of a key, or stores and returns what fn makes. Two
-// callers at once may both run fn; both get the one value that was kept. An
-// error of fn stores nothing and is returned as it is.
+// GetOrSet returns the value of a key; if the key is absent, it stores and returns the
+// result of fn. Two concurrent callers can both run fn; both get the one value that was
+// stored. If fn returns an error, GetOrSet stores nothing and returns that error
+// unchanged.
 func (h *Handle) GetOrSet(ctx context.Context, key string, fn func() (any, error), ttl time.Duration) (any, error) {
 	var fnErr error
 	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
@@ -157,10 +158,10 @@ func (r Result) kept(added Value) Value {
 	return r.Old
 }
 
-// CompareAndSwap stores value if the live value of key equals old, types
-// included (1 is not 1.0), and reports whether it did. The order of the members
-// of sets and dicts does not matter. ttl replaces the time left, 0 makes the key
-// permanent, KeepTTL leaves it. An absent key equals nothing: Add stores there.
+// CompareAndSwap stores value if the live value of the key equals old, and reports
+// whether it did. Types matter (1 is not 1.0); the order of the members of sets and dicts
+// does not. ttl replaces the remaining time: 0 makes the key permanent, KeepTTL keeps the
+// time. An absent key equals nothing; use Add for it.
 func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
 	was, err := h.encode(ctx, old)
 	if err != nil {
@@ -174,8 +175,8 @@ func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any,
 	return done, inCall("compare_and_set", err)
 }
 
-// CompareAndDelete removes key if its live value equals old, as CompareAndSwap
-// compares them, and reports whether it did.
+// CompareAndDelete removes a key if its live value equals old, and reports whether it
+// did. It compares as CompareAndSwap does.
 func (h *Handle) CompareAndDelete(ctx context.Context, key string, old any) (bool, error) {
 	was, err := h.encode(ctx, old)
 	if err != nil {

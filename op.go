@@ -7,7 +7,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// OpKind says what an Op does.
+// OpKind is the kind of an Op.
 type OpKind uint8
 
 // The operations. Next says exactly what each of them means.
@@ -23,8 +23,8 @@ const (
 	OpIncrInt                    // OpIncr, but a float under the key is an error
 )
 
-// Op is one change of one key. It is data, not code, so that it can be put
-// into a batch, tried again, or sent to a server.
+// Op is a change of one key. It is data, so it can be part of a batch, be retried, or be
+// sent to a server.
 type Op struct {
 	Kind    OpKind
 	Key     string
@@ -34,8 +34,8 @@ type Op struct {
 	NeedOld bool          // the caller wants Result.Old
 }
 
-// KeepTTL as the ttl of Handle.CompareAndSwap leaves the time left as it is. No
-// other call takes it.
+// KeepTTL, as the ttl of Handle.CompareAndSwap, keeps the remaining time of the key. No
+// other call accepts it.
 const KeepTTL time.Duration = -1
 
 // readsValue reports whether what op does, or its result, depends on more of the
@@ -48,14 +48,14 @@ func (op *Op) readsValue() bool {
 	return true
 }
 
-// Result is what an Op did.
+// Result is the result of an Op.
 type Result struct {
 	Applied bool  // whether its condition held; always true for OpSet, OpIncr and OpIncrInt
 	Old     Value // where Op.NeedOld: the live value before, if there was one
 	New     Value // the value that the op stored, if it stored one
 }
 
-// Outcome is what becomes of the entry that an Op found.
+// Outcome is what an Op does to the entry that it found.
 type Outcome uint8
 
 // The outcomes of Op.Next.
@@ -67,11 +67,10 @@ const (
 	OutcomeRemove                    // remove the entry
 )
 
-// Next says what op makes of the live value old (zero if the key is absent or
-// expired). It is the one place that defines the operations: a backend calls it
-// with the value it found, in the same critical section or transaction in which
-// it stores the outcome. A value that is not a number, and an overflow, are
-// errors.
+// Next returns what op does to a key with the live value old, which is zero if the key is
+// absent or expired. It is the single definition of the operations: a backend calls it
+// with the value that it found, in the critical section or transaction in which it stores
+// the outcome. A value that is not a number, and an overflow, are errors.
 func (op *Op) Next(old Value) (r Result, o Outcome, err error) {
 	absent := old.IsZero()
 	if op.NeedOld {

@@ -11,7 +11,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Defaults of the options, and bounds that are no options.
+// Defaults of the options, and fixed limits.
 const (
 	DefaultMaxStores         = 1024            // open stores in a registry
 	DefaultMaxCreatedFiles   = 1024            // files that the scripts of a registry create
@@ -19,21 +19,20 @@ const (
 	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
 	DefaultMaxOperationBytes = 256 << 20       // bytes of memory that one call on many keys, or one decoded value, takes
 	DefaultMaxMemoryBytes    = 1 << 30         // bytes of one in-memory store
-	DefaultLogBytes          = 8 << 20         // bytes of the log in front of a file
-	DefaultLockTimeout       = 1 * time.Second // wait for another process's file lock
+	DefaultLogBytes          = 8 << 20         // bytes of the write-ahead log of a file
+	DefaultLockTimeout       = 1 * time.Second // wait for the lock of a file that another process has open
 	DefaultSweepInterval     = 250 * time.Millisecond
 
-	MaxKeyBytes     = 32768                         // bytes of one key
-	MaxDepth        = codec.MaxDepth                // 500 levels of nesting in one value
-	MaxPatternBytes = glob.MaxBytes                 // 1,024 bytes of one pattern
-	MaxPatternWords = glob.MaxAlternatives          // 64 alternatives of one pattern, braces multiplied out
-	MinTTL          = 1 * time.Millisecond          // shortest time to live
-	MaxTTL          = 100 * 365.25 * 24 * time.Hour // longest time to live
+	MaxKeyBytes            = 32768                         // bytes of one key
+	MaxDepth               = codec.MaxDepth                // 500 levels of nesting in one value
+	MaxPatternBytes        = glob.MaxBytes                 // 1,024 bytes of one pattern
+	MaxPatternAlternatives = glob.MaxAlternatives          // 64 alternatives of one pattern, braces multiplied out
+	MinTTL                 = 1 * time.Millisecond          // shortest time to live
+	MaxTTL                 = 100 * 365.25 * 24 * time.Hour // longest time to live
 )
 
-// An Option sets one property of a registry and of the stores that it opens.
-// Without options a registry is durable and bounded: each write is on disk when
-// its call returns, and the Default constants above are the limits.
+// Option sets one property of a registry and of the stores that it opens. Without options
+// a write is durable when its call returns, and the Default constants are the limits.
 type Option func(*options)
 
 type options struct {
@@ -81,44 +80,43 @@ func (o *options) apply(opts []Option) {
 	}
 }
 
-// Mode says when a write to a file is durable. See [Always] and [Interval].
+// Mode is when writes to a file become durable. See Always and Interval.
 type Mode struct {
 	interval time.Duration
 }
 
-// Always is the default mode: a write that returned is on disk.
+// Always is the default mode: when a write returns, it is durable.
 func Always() Mode { return Mode{} }
 
-// Interval is the fast mode: a write returns once it is in the log, and is on disk
-// at most d later, while the disk keeps up. So the end of the process, however it
-// comes, loses nothing; a power cut loses at most the last d, and what is left is a
-// prefix of what was acknowledged. d of zero or less is Always.
+// Interval is the fast mode: a write returns when it is in the log, which is synced at
+// most d later as long as the disk keeps up. A crash of the process loses nothing; a
+// power failure loses at most the writes of the last d, and what survives is a prefix of
+// the acknowledged writes. d of zero or less is Always.
 func Interval(d time.Duration) Mode { return Mode{interval: max(d, 0)} }
 
-// Durability sets when writes to files are durable.
+// Durability sets when writes to files become durable.
 func Durability(m Mode) Option { return func(o *options) { o.mode = m } }
 
-// ReadOnly opens files for reading only: they must exist, nothing is written, and
-// any number of processes may read a file at once. A file that is open for writing
-// is ErrInUse; a write to a store in a file is ErrReadOnly.
+// ReadOnly opens files for reading only: they must exist, and any number of processes can
+// read a file at the same time. A file that is open for writing is ErrInUse; a write to a
+// store in a file is ErrReadOnly.
 func ReadOnly() Option { return func(o *options) { o.readOnly = true } }
 
-// MaxStores bounds the stores open at once, the default one not counted.
-// n of zero or less means no limit.
+// MaxStores limits the number of open stores, without the default store. n of zero or
+// less means no limit.
 func MaxStores(n int) Option { return func(o *options) { o.maxStores = n } }
 
-// MaxTasks bounds the background tasks of a registry's scripts that run at once.
+// MaxTasks limits how many background tasks of a registry's scripts run at the same time.
 // n of zero or less means no limit.
 func MaxTasks(n int) Option { return func(o *options) { o.maxTasks = n } }
 
-// MaxCreatedFiles bounds the files that the scripts of a registry create by
-// opening them, all scripts together, for as long as the registry lives. 0 lets
-// them open only what exists, n of less than zero means no limit. It does not
-// bind the host.
+// MaxCreatedFiles limits how many files the scripts of a registry can create by opening
+// them, all scripts together, during the life of the registry. With 0 they can only open
+// existing files; less than zero means no limit. It does not restrict the host.
 func MaxCreatedFiles(n int) Option { return func(o *options) { o.maxCreatedFiles = n } }
 
-// MaxValueBytes bounds the encoded size of one value. n of zero or less sets
-// DefaultMaxValueBytes: a value is never unbounded, nor ever larger than 2 GiB.
+// MaxValueBytes limits the encoded size of one value. n of zero or less sets
+// DefaultMaxValueBytes: there is always a limit, and it is at most 2 GiB.
 func MaxValueBytes(n int) Option {
 	return func(o *options) {
 		if n <= 0 {
@@ -128,19 +126,18 @@ func MaxValueBytes(n int) Option {
 	}
 }
 
-// MaxOperationBytes limits the memory that one call on many keys takes, such as
-// GetMany, SetMany, Items, or ApplyMany of Handle.Store: the keys and encoded
-// values that it reads and writes, the decoded values that it returns, by an
-// estimate, and what the library needs for each besides (640 bytes for an operation
-// of a batch, 224 for a key, 160 for an entry of a list). A call over the limit is
-// ErrTooLarge and changes nothing. All, Count and DeleteMatching hold one page,
-// which the store bounds.
+// MaxOperationBytes limits the memory of one call on many keys, such as GetMany, SetMany,
+// Items, or ApplyMany of Handle.Store. It counts the keys and encoded values that the
+// call reads and writes, an estimate of the decoded values that it returns, and the
+// overhead (640 bytes for an operation of a batch, 224 for a key, 160 for an entry of a
+// list). A call that exceeds the limit is ErrTooLarge and changes nothing. All, Count and
+// DeleteMatching hold one page, whose size the store limits.
 //
-// It also limits what one value takes, encoded and decoded, as three times MaxValueBytes
-// does where that is more (an update holds two values, the old and the new); a value
-// of up to 4 KiB is never too large. A larger one is ErrTooLarge when it is stored, and
-// when it is read from a store that took it from elsewhere. A list of n dicts of None,
-// of 3n bytes when encoded, takes 528n. n of zero or less sets DefaultMaxOperationBytes.
+// It also limits the memory of one value, encoded and decoded, as three times
+// MaxValueBytes does if that is more (an update holds the old and the new value); a value
+// of up to 4 KiB is never too large. A larger value is ErrTooLarge when it is stored, and
+// when it is read from a store that got it elsewhere. A list of n dicts of None, encoded
+// in 3n bytes, takes 528n. n of zero or less sets DefaultMaxOperationBytes.
 func MaxOperationBytes(n int) Option {
 	return func(o *options) {
 		if n <= 0 {
@@ -167,7 +164,7 @@ func (o *options) decodedBytes() int64 {
 	return max(int64(o.maxOperationBytes)-entryRoom, decodedGrowth*int64(o.maxValueBytes))
 }
 
-// MaxKeys bounds the live keys of each store. n of zero or less means no limit.
+// MaxKeys limits the number of live keys of each store. n of zero or less means no limit.
 func MaxKeys(n int) Option { return func(o *options) { o.maxKeys = n } }
 
 // admitKeys checks MaxKeys before a store has alive more live keys. count may
@@ -188,10 +185,10 @@ func (o *options) errKeys() error {
 	return kverr.Errorf(ErrFull, "it would hold more than its limit of %d keys; delete some, or let the host raise MaxKeys", o.maxKeys)
 }
 
-// LogBytes sets the size of the log in front of each store's file: how much may
-// wait for the file. Writes that are faster than the file takes them wait when the
-// log is full; a call of more than half its size goes to the file directly. n is at
-// least 16 KiB and at most 64 MiB; of zero or less it is DefaultLogBytes.
+// LogBytes sets the size of the write-ahead log of each store's file, and so how many
+// bytes of changes can wait for a checkpoint. When the log is full, writes wait for a
+// checkpoint; a call larger than half of the log goes directly to the file. n is between
+// 16 KiB and 64 MiB; zero or less is DefaultLogBytes.
 func LogBytes(n int64) Option {
 	return func(o *options) {
 		if n <= 0 {
@@ -201,31 +198,30 @@ func LogBytes(n int64) Option {
 	}
 }
 
-// MaxFileBytes bounds the size of each store's file and its log together. The log
-// takes LogBytes of it, at most a quarter, and the file has the rest. n of zero or
-// less means no limit but the disk.
+// MaxFileBytes limits the size of each store's file and log together. The log takes
+// LogBytes of it, at most a quarter; the file has the rest. n of zero or less means no
+// limit.
 func MaxFileBytes(n int64) Option { return func(o *options) { o.maxFileBytes = n } }
 
-// MaxMemoryBytes limits each in-memory store: its encoded values, its keys twice
-// (they are in two orders), 72 bytes for every key, what large values are rounded up
-// to, and the names of expired keys until they are removed. A write beyond it first
-// removes expired keys. A store that holds half of its limit or more collects garbage
-// after each eighth of it that it writes or deletes, so that with Go's default GOGC
-// the process takes at most one and a half times the limit for the store. What else
-// the host allocates is the host's: see GOMEMLIMIT of package runtime. n of zero or
-// less means no limit.
+// MaxMemoryBytes limits each in-memory store. It counts encoded values, keys twice (in
+// the table and in the index), 72 bytes for every key, what the allocator rounds large
+// values up to, and the names of expired keys until they are removed. A write that would
+// exceed the limit first removes expired keys. A store that holds at least half of its
+// limit starts a garbage collection after each eighth of it that it writes or deletes, so
+// that, with Go's default GOGC, the process takes at most one and a half times the limit
+// for the store. For the host's other memory see GOMEMLIMIT in package runtime. n of zero
+// or less means no limit.
 func MaxMemoryBytes(n int64) Option { return func(o *options) { o.maxMemoryBytes = n } }
 
-// LockTimeout bounds the wait for a file that another process holds open. d of
-// zero or less tries once.
+// LockTimeout limits the wait for a file that another process has open. d of zero or less
+// tries once.
 func LockTimeout(d time.Duration) Option {
 	return func(o *options) { o.lockTimeout = max(d, time.Millisecond) }
 }
 
-// SweepInterval is the least time between two removals of expired keys. It
-// bounds how long an expired key takes up room, not how long it is visible:
-// that is never past its deadline. d of zero or less sets
-// DefaultSweepInterval.
+// SweepInterval is the minimum time between two sweeps for expired keys. It limits how
+// long an expired key takes space, not how long it is visible: it is never visible after
+// its deadline. d of zero or less sets DefaultSweepInterval.
 func SweepInterval(d time.Duration) Option {
 	return func(o *options) {
 		if d <= 0 {
@@ -235,8 +231,8 @@ func SweepInterval(d time.Duration) Option {
 	}
 }
 
-// Clock replaces time.Now where deadlines are judged, for tests. It must be safe
-// for concurrent use; nil is time.Now.
+// Clock replaces time.Now as the clock for deadlines, for tests. now must be safe for
+// concurrent use; nil is time.Now.
 func Clock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
 
 func (o *options) now() time.Time {
@@ -246,10 +242,9 @@ func (o *options) now() time.Time {
 	return time.Now()
 }
 
-// Logger receives what no caller can be told: failures of background work, scripts'
-// tasks included, and damage when it is found. All of it is warnings and errors.
-// Without this option they go to slog.Default(), which is looked up for each of
-// them. A nil l discards them.
+// Logger receives what no caller can be told: failures of background work and of
+// background tasks, and damage. It receives warnings and errors only. Without this option
+// they go to slog.Default() at the time of the message. A nil l discards them.
 func Logger(l *slog.Logger) Option {
 	return func(o *options) {
 		if l == nil {

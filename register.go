@@ -20,29 +20,28 @@ const (
 // standard is the registry of the package's functions.
 var standard = NewRegistry()
 
-// DefaultRegistry returns the registry that the package's functions work on.
+// DefaultRegistry returns the registry of the package's functions.
 func DefaultRegistry() *Registry { return standard }
 
-// InitKVStore opens the default store, kv.default: "" in memory, else the path
-// of a file, created if it does not exist, or the URL of a driver. It may be
-// called again, with scripts running: they go on with the new store. Options
-// apply to the stores opened from now on, this one included. See [Registry.Init]
-// and, for its errors, [Registry.Open].
+// InitKVStore opens the default store, kv.default: "" is a store in memory; anything else
+// is the path of a file, which is created if it does not exist, or the URL of a driver.
+// It can be called again while scripts run: they continue with the new store. The options
+// apply to this store and to stores opened later. See Registry.Init and, for the errors,
+// Registry.Open.
 func InitKVStore(path string, opts ...Option) error { return standard.Init(path, opts...) }
 
-// CloseKVStore ends the background tasks, and closes the default store and every
-// named one, as [Registry.Close] does. A host calls it when it ends.
+// CloseKVStore ends the background tasks and closes the default store and every named
+// store, as Registry.Close does. A host calls it when it ends.
 func CloseKVStore() error { return standard.Close() }
 
 // RegisterRuntimeKVLibrary registers the library scriptling.runtime.kv with an
-// interpreter, whose scripts may then open files at any path. It may be called
-// before or after InitKVStore.
+// interpreter, whose scripts can then open files at any path. It can be called before or
+// after InitKVStore.
 func RegisterRuntimeKVLibrary(p object.LibraryRegistrar) { standard.Register(p) }
 
-// RegisterRuntimeKVLibraryWithSecurity is RegisterRuntimeKVLibrary for scripts
-// that may open only files in the given folders, and only the given URLs. nil
-// allows any, an empty list none. In-memory stores and kv.default are always
-// allowed.
+// RegisterRuntimeKVLibraryWithSecurity is RegisterRuntimeKVLibrary for scripts that may
+// only open files in the given folders and the given URLs. nil allows everything, an
+// empty list nothing. In-memory stores and kv.default are always allowed.
 func RegisterRuntimeKVLibraryWithSecurity(p object.LibraryRegistrar, allowedPaths []string) {
 	standard.RegisterWithSecurity(p, allowedPaths)
 }
@@ -86,15 +85,15 @@ func (r *Registry) RegisterRuntimeLibraryAll(p object.LibraryRegistrar, allowedP
 	runtimelib.Register(p, r.tasks, kv)
 }
 
-// RequestClass is the pattern of the requests that CreateRequestInstance makes: each is
-// an instance of its own class, which has the name and the methods of this one. A host
-// that adds methods does so before it makes the first request.
+// RequestClass is the template for the requests of CreateRequestInstance: each request is
+// an instance of a new class with the name and the methods of RequestClass. A host that
+// adds methods does so before it creates the first request.
 var RequestClass = runtimelib.RequestClass()
 
-// CreateRequestInstance makes the object that a script's HTTP handler gets. Its
-// attributes are method, path, body, headers (names in lower case) and query;
-// its method json() parses the body. type(request) is "Request", but it is no instance
-// of the class http.Request that scripts import: they can change that one.
+// CreateRequestInstance returns the argument for a script's HTTP handler. Its attributes
+// are method, path, body, headers (with lower-case names) and query; its method json()
+// parses the body. type(request) is "Request", but it is not an instance of the class
+// http.Request that scripts import, because scripts can change that class.
 func CreateRequestInstance(method, path, body string, headers, query map[string]string) *object.Instance {
 	return runtimelib.NewRequest(RequestClass, method, path, body, headers, query)
 }

@@ -11,13 +11,12 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/runtimelib"
 )
 
-// Registry holds the open stores of a host: the default one and the named ones.
-// Scripts of several interpreters that share a registry share its stores. The
-// package's functions work on one registry of their own; a host that wants
-// several apart from each other, for tests or tenants, makes its own.
+// Registry holds the open stores of a host: the default store and the named stores.
+// Scripts of several interpreters that use one registry share its stores. The functions
+// of the package use DefaultRegistry; a host that wants separate sets of stores, for
+// tests or tenants, creates several registries.
 //
-// A Registry is safe for concurrent use. The zero Registry is one without
-// options.
+// A Registry is safe for concurrent use. The zero Registry has no options set.
 type Registry struct {
 	once sync.Once // see ready
 
@@ -61,8 +60,8 @@ func (r *Registry) options() options {
 	return r.opts
 }
 
-// Default returns the default store. Before the first Init it is an in-memory
-// one; after Close its calls fail with ErrClosed until the next Init.
+// Default returns the default store. Before the first Init it is in memory; after Close
+// its calls fail with ErrClosed until the next Init.
 func (r *Registry) Default() *Handle {
 	if h := r.current.Load(); h != nil {
 		return h
@@ -149,7 +148,7 @@ func (r *Registry) taskFailed(f runtimelib.Failure) {
 	r.options().logger.Warn(message, attrs...)
 }
 
-// WaitTasks waits until no background task of the registry's scripts runs, for
-// an orderly end: stop what starts tasks, wait for those that run, then Close. It
-// returns the error of ctx where that ends first; the tasks run on until Close.
+// WaitTasks waits until no background task of the registry's scripts runs. An orderly
+// shutdown stops what starts tasks, calls WaitTasks, then Close. WaitTasks returns the
+// error of ctx if that ends first; the tasks then run until Close.
 func (r *Registry) WaitTasks(ctx context.Context) error { return r.tasks.Wait(ctx) }

@@ -10,14 +10,12 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Close ends the background tasks of the registry's scripts through their
-// contexts and waits for them, at most five seconds; then it closes the default
-// store and every named one, which waits for their calls under way. Calls on them
-// fail with ErrClosed from then on, and no task can be started. Files that are being
-// opened are not opened: Open returns ErrClosed. Close closes all stores
-// also where one of them fails: the error of a file says whether its log holds
-// what could not be brought into it. Closing twice is no error; Init opens the
-// registry again.
+// Close cancels the contexts of the background tasks and waits for the tasks, at most
+// five seconds; then it closes the default store and every named store, which waits for
+// their running calls. Later calls on them fail with ErrClosed, tasks cannot start, and
+// files that are being opened are not opened: Open returns ErrClosed. Close closes all
+// stores even if one fails; the error of a file says whether its log still holds changes.
+// Closing twice is no error; Init opens the registry again.
 func (r *Registry) Close() error {
 	tasksErr := r.tasksOf().Close()
 	r.mu.Lock()

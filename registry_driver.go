@@ -15,11 +15,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Opener opens the store that a URL names, for a driver. It obeys ctx. Its errors
-// must not contain the URL's password.
+// Opener opens the store of a URL, for a driver. It obeys ctx. Its errors must not
+// contain the password of the URL.
 type Opener func(ctx context.Context, c OpenConfig) (Store, error)
 
-// OpenConfig is what a driver needs to open a store.
+// OpenConfig has what a driver needs to open a store.
 type OpenConfig struct {
 	URL *url.URL // as it was given, its password included; the driver's own
 
@@ -46,10 +46,10 @@ var drivers struct {
 	openers map[string]Opener
 }
 
-// RegisterDriver makes stores of a URL scheme available to every registry of
-// the process, as database/sql does with its drivers: the driver's package calls
-// it in an init function, and a host imports that package. It panics if opener
-// is nil, if the scheme is not a lower-case word, or if it is taken.
+// RegisterDriver makes the stores of a URL scheme available to every registry of the
+// process, as database/sql does with its drivers: the driver's package calls it in an
+// init function, and a host imports that package. It panics if opener is nil, if the
+// scheme is not a lower-case word, or if the scheme is registered already.
 func RegisterDriver(scheme string, opener Opener) {
 	if opener == nil {
 		panic("extlibs: RegisterDriver: opener is nil")

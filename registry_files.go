@@ -229,8 +229,9 @@ func openError(name string, err error) error {
 	return &storeError{store: name, err: err}
 }
 
-// CompactFile rewrites a file that nobody has open, as [Handle.Compact] does, with
-// what is in its log. There has to be one: fs.ErrNotExist, ErrInUse.
+// CompactFile rewrites a file that no process has open, as Handle.Compact does, including
+// the changes in its log. A file that does not exist is fs.ErrNotExist; one that is open
+// is ErrInUse.
 func CompactFile(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return inCall("compact", &storeError{store: path, err: fs.ErrNotExist})

@@ -8,12 +8,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Init opens the default store: "" in memory, else a file's path or the URL of
-// a driver. It adds opts to those of the registry, for this and all later
-// opens, and closes the default store that was there before. Where it fails, opts
-// are forgotten and that store stays, unless it is the very file or URL that was
-// to be opened. An error of closing that store is returned too; the new one is
-// open then.
+// Init opens the default store: "" in memory, the path of a file, or the URL of a driver.
+// It adds opts to the options of the registry, for this store and for stores opened
+// later, and closes the previous default store. On failure opts are discarded and the
+// previous store stays open, unless it was the same file or URL. If closing the previous
+// store fails, Init returns that error although the new store is open.
 func (r *Registry) Init(path string, opts ...Option) error {
 	o := r.options()
 	o.apply(opts)
@@ -83,12 +82,12 @@ func (r *Registry) openDefault(ctx context.Context, name string, o options) (h *
 	return h, closeErr, openError(name, err)
 }
 
-// Open opens the store of a name, or returns it if it is open: ":memory:NAME", the
-// path of a file, created if it does not exist, or the URL of a driver. Every
-// spelling of one file is one store. ctx bounds the opening alone. What cannot be
-// a name is ErrInvalid, a file that somebody else has open ErrInUse after
-// LockTimeout, one that is no store ErrFormat or ErrCorrupt, and one store more
-// than MaxStores ErrFull.
+// Open opens the store of a name, or returns it if it is open. A name is ":memory:NAME",
+// the path of a file, which is created if it does not exist, or the URL of a driver.
+// Every spelling of one file is the same store. ctx limits the opening only. An invalid
+// name is ErrInvalid; a file that is open elsewhere is ErrInUse, after LockTimeout; a
+// file that is not a store is ErrFormat or ErrCorrupt; more than MaxStores stores is
+// ErrFull.
 func (r *Registry) Open(ctx context.Context, name string) (*Handle, error) {
 	h, err := r.open(ctx, name, nil, false)
 	return h, inCall("open", err)

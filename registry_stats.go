@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Stats returns the sum of the counters of all open stores, also where it could
-// not ask some of them: the error says which. It asks them all at once.
+// Stats returns the sum of the counters of all open stores. It asks them concurrently. If
+// some fail, the error names them, and the sum has the others.
 func (r *Registry) Stats(ctx context.Context) (Stats, error) {
 	var sum Stats
 	var errs []error

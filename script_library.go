@@ -14,7 +14,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// RuntimeKVLibraryName is the name under which scripts import the library.
+// RuntimeKVLibraryName is the name under which scripts import the store library.
 const RuntimeKVLibraryName = "scriptling.runtime.kv"
 
 const libraryDoc = `Key-value stores that share state between requests and background tasks.

@@ -5,16 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// Stats counts what happened to a store, or to all stores of a registry, since
-// it was opened. A number that a store's backend does not know is less than 0; the sum
-// of several stores is that of the known ones.
+// Stats counts the operations on a store, or on all stores of a registry, since it was
+// opened. A number that a backend does not know is less than 0; the sum over several
+// stores includes the known numbers.
 type Stats struct {
 	Keys    int64 `json:"keys"`    // live keys now
-	Hits    int64 `json:"hits"`    // reads of a live key; in memory, beyond some thousands, by a sample of one in 16
+	Hits    int64 `json:"hits"`    // reads of a live key; in memory, after some thousands, a sample of one in 16
 	Misses  int64 `json:"misses"`  // reads of an absent or expired key
 	Sets    int64 `json:"sets"`    // keys written
 	Deletes int64 `json:"deletes"` // keys removed by a call
-	Expired int64 `json:"expired"` // keys removed because their time was over
+	Expired int64 `json:"expired"` // expired keys that were removed
 	Bytes   int64 `json:"bytes"`   // in memory: keys, values and overhead; on disk: the file and its log
 	Commits int64 `json:"commits"` // times that writes were made durable, which many share
 

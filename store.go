@@ -7,20 +7,19 @@ import (
 	"time"
 )
 
-// Store is what a backend implements. It is small because everything that can
-// be derived from it is derived once, in Handle; it speaks of encoded values,
-// so that a backend neither copies nor interprets them, and it is batched,
-// paged and conditional, so that a backend may be at the far end of a network.
+// Store is the interface of backends. It is small: whatever can be derived from it is
+// derived once, in Handle. It uses encoded values, so a backend neither copies nor
+// interprets them; and it is batched, paged and conditional, so a backend can be at the
+// far end of a network.
 //
-// All methods are safe for concurrent use and, taken one at a time,
-// linearizable. Calls that wait obey ctx. After Close every method but Close
-// returns an error that is ErrClosed. A call that fails changes nothing, unless
-// its error is ErrCommitUnknown. An expired key is absent for every method from
-// its deadline on.
+// All methods are safe for concurrent use, and each is linearizable. Methods that wait
+// obey ctx. After Close every method but Close returns an error that is ErrClosed. A call
+// that fails changes nothing, unless its error is ErrCommitUnknown. An expired key is
+// absent for every method from its deadline on.
 //
-// What else a backend may be able to do is in StatsReporter, Backuper, Compacter
-// and FileHolder. A Handle finds out by itself, and says errors.ErrUnsupported for
-// what its backend is not able to do. Package storetest proves a Store.
+// Optional capabilities of a backend are StatsReporter, Backuper, Compacter and
+// FileHolder. A Handle detects them; without one, its calls return errors.ErrUnsupported.
+// Package storetest tests a Store.
 type Store interface {
 	// Load returns the entry of a live key, else an error that is ErrNotFound.
 	Load(ctx context.Context, key string, need Need) (Entry, error)
@@ -53,9 +52,8 @@ type Store interface {
 	Close() error
 }
 
-// Need says what a caller wants to know of the entries that it reads, so that a
-// backend need not send the rest. 0 is the key alone. An entry may hold more
-// than was asked for.
+// Need says which parts of an entry a reader wants, so that a backend need not send the
+// rest. 0 is the key alone. An entry can have more than the reader asked for.
 type Need uint8
 
 // What an entry has besides its key.
@@ -66,15 +64,15 @@ const (
 	NeedAll = NeedValue | NeedTTL
 )
 
-// Entry is a key with its value, as it was when it was read.
+// Entry is a key with its value at the time of the read.
 type Entry struct {
 	Key   string
 	Value Value
 	TTL   time.Duration // time left, more than 0; 0: no expiry
 }
 
-// Range asks Store.Scan for a page: keys that start with Prefix, follow After (if
-// it is not empty) and satisfy Match (if it is not nil).
+// Range asks Store.Scan for a page: keys that start with Prefix, come after After (unless
+// it is empty) and satisfy Match (unless it is nil).
 type Range struct {
 	Prefix string
 	After  string
@@ -83,8 +81,8 @@ type Range struct {
 	Need   Need                  // what the entries have to hold besides their keys
 }
 
-// Page is a part of a Range. A store ends a page where it likes, even before
-// the first match, and says so with More: the next page starts after Next.
+// Page is a part of a Range. A backend can end a page anywhere, even before the first
+// match; it then sets More, and the next page resumes after Next.
 type Page struct {
 	Entries []Entry
 	More    bool
@@ -93,27 +91,26 @@ type Page struct {
 }
 
 type (
-	// StatsReporter is a backend that counts what only it can see: Expired,
-	// Bytes, Commits and Buffered, -1 for one that it does not know. The other
-	// counters are the Handle's. It does not wait longer than ctx.
+	// StatsReporter is a backend that counts Expired, Bytes, Commits and Buffered, with -1
+	// for a number that it does not know. The Handle counts the rest. Stats returns when ctx
+	// ends.
 	StatsReporter interface {
 		Stats(ctx context.Context) (Stats, error)
 	}
 
-	// Backuper is a backend that writes a consistent copy of itself to w while
-	// it is in use. See Handle.Backup.
+	// Backuper is a backend that can write a consistent copy of itself to w while it is in
+	// use. See Handle.Backup.
 	Backuper interface {
 		Backup(ctx context.Context, w io.Writer) error
 	}
 
-	// Compacter is a backend that gives back the room of what was deleted. See
-	// Handle.Compact.
+	// Compacter is a backend that can free the space of deleted entries. See Handle.Compact.
 	Compacter interface {
 		Compact(ctx context.Context) error
 	}
 
-	// FileHolder is a backend in a file. A Registry asks it, so that all names
-	// of one file are one store.
+	// FileHolder is a backend that stores its data in a file. A Registry uses it to recognize
+	// all names of one file.
 	FileHolder interface {
 		HoldsFile(info os.FileInfo) bool // as os.SameFile, for the file that is open now
 	}

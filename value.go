@@ -12,28 +12,28 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Value is one encoded value: a CBOR item (RFC 8949), immutable. The zero Value
-// is none at all. Values that are == are equal; of two sets or dicts that differ
-// in nothing but the order of their elements that need not hold. Printing a
-// Value shows how long it is, never what it is.
+// Value is an encoded value: a CBOR item (RFC 8949), immutable. The zero Value means "no
+// value". Values that compare == are equal; equal sets and dicts can still compare !=
+// because their encodings order the members differently. Printing a Value shows its
+// length, never its content.
 //
-// Integers are CBOR integers within int64, floats are 64 bits wide, a list is an
-// array and a dict a map. Tags mark what CBOR lacks: a set is an array under tag
-// 258, a tuple an array under tag 60001, and a string that is not valid UTF-8 is
-// a byte string under tag 60002.
+// Integers are CBOR integers within int64, floats have 64 bits, a list is an array and a
+// dict a map. Tags mark the types that CBOR lacks: a set is an array with tag 258, a
+// tuple an array with tag 60001, and a string that is not valid UTF-8 is a byte string
+// with tag 60002.
 type Value struct{ data string }
 
-// RawValue is the Value whose encoding is raw, as a backend has kept it. Nothing
-// is checked before [Value.Decode].
+// RawValue returns the Value with the encoding raw, for backends. Errors in raw are found
+// by Value.Decode.
 func RawValue(raw string) Value { return Value{raw} }
 
-// Raw returns the encoding, "" for the zero Value: what a backend keeps.
+// Raw returns the encoding, which backends store; "" for the zero Value.
 func (v Value) Raw() string { return v.data }
 
-// Len returns the bytes of the encoding.
+// Len returns the length of the encoding in bytes.
 func (v Value) Len() int { return len(v.data) }
 
-// IsZero reports whether v is the zero Value, which is none.
+// IsZero reports whether v is the zero Value.
 func (v Value) IsZero() bool { return v.data == "" }
 
 // Format implements fmt.Formatter for every verb.
@@ -42,10 +42,10 @@ func (v Value) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "value of %d bytes",
 type (
 	// Tuple is a script's tuple.
 	Tuple []any
-	// Set is a script's set, its elements in no particular order.
+	// Set is a script's set. The elements have no particular order.
 	Set []any
-	// Dict is a script's dict with at least one key that is not a string, in no
-	// particular order.
+	// Dict is a script's dict that has at least one key other than a string. The pairs have
+	// no particular order.
 	Dict []Pair
 	// Pair is one entry of a Dict.
 	Pair struct{ Key, Value any }

@@ -11,16 +11,15 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Decode returns the value as a Go value of its own, of the types that Encode
-// lists. What is not the encoding of a value is an error that is ErrCorrupt. One
-// that would take more than 256 MiB of memory, and more than three times its Len, is
-// ErrTooLarge; see DecodeWithin.
+// Decode returns a new Go value of the types that Encode lists. An invalid encoding is
+// ErrCorrupt. A value that would take more than 256 MiB of memory, and more than three
+// times its Len, is ErrTooLarge; see DecodeWithin.
 func (v Value) Decode() (any, error) {
 	return v.decodeWithin(context.Background(), max(DefaultMaxOperationBytes, decodedGrowth*int64(v.Len())))
 }
 
-// DecodeWithin is Decode where the value may take so many bytes of memory, by an
-// estimate that is seldom too low. It returns the error of ctx when that ends.
+// DecodeWithin is Decode with a limit for the memory of the value, which it estimates,
+// seldom too low. It returns the error of ctx when that ends.
 func (v Value) DecodeWithin(ctx context.Context, bytes int) (any, error) {
 	return v.decodeWithin(ctx, int64(bytes))
 }
