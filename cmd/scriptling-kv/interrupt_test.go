@@ -23,14 +23,6 @@ import (
 // asCommand makes the test's binary the command.
 const asCommand = "SCRIPTLING_KV_AS_COMMAND"
 
-func TestMain(m *testing.M) {
-	extlibs.RegisterDriver("stalls", openStalls)
-	if os.Getenv(asCommand) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
 // stalls is the store of a file that stops answering after some batches, until
 // the context of the call ends:
 //

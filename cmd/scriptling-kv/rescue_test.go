@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,12 @@ import (
 // next.
 func (c *cli) fill(path string, n int) {
 	c.Helper()
+	if err := fillStore(path, n); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func fillStore(path string, n int) error {
 	values := map[string]any{}
 	for i := range n {
 		values[fmt.Sprintf("k%05d", i)] = map[string]any{"n": i, "text": strings.Repeat("x", 100)}
@@ -25,14 +32,15 @@ func (c *cli) fill(path string, n int) {
 	// A close is a commit.
 	for _, values := range []map[string]any{values, {"last": 1}} {
 		r := extlibs.NewRegistry()
-		h, err := r.Open(c.Context(), path)
+		h, err := r.Open(context.Background(), path)
 		if err == nil {
-			err = h.SetMany(c.Context(), values, 0)
+			err = h.SetMany(context.Background(), values, 0)
 		}
 		if err := errors.Join(err, r.Close()); err != nil {
-			c.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }
 
 // change writes a file with some of its bytes changed to another one.
