@@ -22,17 +22,22 @@ type Registry struct {
 
 	mu       sync.Mutex
 	opts     options
-	stores   map[string]*Handle     // by canonical name
-	openings map[*opening]struct{}  // under way
-	closing  map[*Handle]struct{}   // stores in files that have left and are not closed yet
-	reserved int                    // stores that are being opened and have a place
-	created  int                    // files that scripts have created, or are creating
-	closes   int                    // calls of Close: what was being opened during one is closed
-	changes  uint64                 // of stores and current: how often a store was added
-	current  atomic.Pointer[Handle] // the default store; nil before the first use. Changed under mu
+	stores   map[string]*Handle    // by canonical name
+	openings map[*opening]struct{} // in progress
+	closing  map[*Handle]struct{}  // stores that have left the registry and are not closed yet
+	registryCounts
+	current atomic.Pointer[Handle] // the default store; nil before the first use. Changed under mu
 
 	tasks  *runtimelib.Tasks // the background tasks of the scripts
 	script onceObject        // the default store as scripts see it
+}
+
+// registryCounts are what a registry counts, under its lock.
+type registryCounts struct {
+	reserved int    // places among MaxStores that openings have
+	created  int    // files that scripts have created, or are creating
+	closes   int    // calls of Registry.Close, which end the openings in progress
+	changes  uint64 // additions to stores and changes of current
 }
 
 // NewRegistry returns a registry whose default store is in memory until Init.

@@ -15,19 +15,26 @@ import (
 // context allows; when the last one has given up, the opening is cancelled. So a
 // file that is in use delays only the callers that want this very file.
 type opening struct {
-	key    string        // in Registry.stores: the path of a file, or a URL
-	isFile bool          //
-	infos  []os.FileInfo // of the file, as it was found and made; guarded by Registry.mu
-
-	asDefault bool // the store becomes the default one
-	place     bool // it has a place among MaxStores
-	creates   bool // it has a place among MaxCreatedFiles
-	script    bool // a script's URL, which may say less than a host's
+	key       string        // in Registry.stores: the path of a file, or a URL
+	isFile    bool          //
+	infos     []os.FileInfo // of the file, as it was found and created; guarded by Registry.mu
+	asDefault bool          // the store becomes the default one
+	script    bool          // a script gave the URL, which can say less than a host's
+	reservation
 
 	cancel  context.CancelFunc
 	waiting int           // callers; guarded by Registry.mu
-	done    chan struct{} // closed when h, err and closeErr are set
+	done    chan struct{} // closed when the result is set
+	openingResult
+}
 
+// reservation is what an opening has of the registry's limits.
+type reservation struct {
+	place   bool // among MaxStores
+	creates bool // among MaxCreatedFiles
+}
+
+type openingResult struct {
 	h        *Handle
 	err      error // does not name the store: each caller has a name for it
 	closeErr error // of the former default store
