@@ -20,7 +20,7 @@ import (
 // Limits of the work that a scan or a sweep does at once, so that other calls do not wait.
 const (
 	diskScanKeys   = 1024    // keys that a page looks at
-	diskMatchKeys  = 8       // keys that are matched between two looks at the context
+	diskMatchKeys  = 8       // keys matched between two checks of the context
 	diskScanBytes  = 1 << 20 // bytes of values on a page
 	diskSweepKeys  = 512     // expired keys that are removed at once
 	diskSweepPause = 2 * time.Millisecond

@@ -19,7 +19,7 @@ const (
 	memoryScanStep   = 2048      // keys that it looks at
 	memoryValuesStep = 512       // the same where values are wanted, which keeps everyone from writing
 	memoryScanBytes  = 256 << 10 // bytes of keys that it takes along to match them
-	memoryMatchStep  = 8         // keys that it matches between two looks at its context
+	memoryMatchStep  = 8         // keys matched between two checks of the context
 
 	memoryPageEntries = 64 // entries that a page has room for at first
 
@@ -49,7 +49,7 @@ type memory struct {
 	counted   int64      // sets that states counted which are no more
 }
 
-// memoryState is what Clear replaces in one step. A write that still goes into
+// memoryState is what Clear replaces atomically. A write that still goes into
 // the old one is one that came before Clear.
 type memoryState struct {
 	epoch uint64
@@ -98,7 +98,7 @@ func (m *memory) open() (*memoryState, error) {
 }
 
 // live returns the live record of a key, or nil. A record without a deadline costs
-// no look at the clock. One whose time is over has to be there still after that
+// no reading of the clock. An expired one must still exist after that
 // look: otherwise the key was written meanwhile, and may never have been absent.
 func (m *memory) live(st *memoryState, key string) (r *hashtable.Record, left time.Duration) {
 	r = st.Get(key)
@@ -275,7 +275,7 @@ func stateOf(r *hashtable.Record) keyState {
 	return keyState{RawValue(r.Value()), r.Deadline()}
 }
 
-// full is the error of a write that a limit is in the way of.
+// full returns the error of a write that a limit prevents.
 func (m *memory) full(limit hashtable.Limit) error {
 	switch limit {
 	case hashtable.MaxBytes:
@@ -360,7 +360,7 @@ func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit h
 	return results, batch.Commit(changes), nil, nil
 }
 
-// Scan takes what it needs out of the table in one step, and does the rest of the
+// Scan takes what it needs out of the table atomically, and does the rest of the
 // work, the matching above all, when others can write again.
 func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 	st, err := m.open()

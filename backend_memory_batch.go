@@ -15,7 +15,7 @@ import (
 const (
 	smallBatch      = 256
 	smallBatchBytes = 256 << 10
-	batchCheckKeys  = 256 // keys between two looks at the context
+	batchCheckKeys  = 256 // keys between two checks of the context
 )
 
 func isSmallBatch(ops []Op) bool {

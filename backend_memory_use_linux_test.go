@@ -122,7 +122,7 @@ func measured(f func()) int64 {
 	return <-peak - before
 }
 
-// inChild runs the test of that name again in a process of its own.
+// inChild runs the test of that name again in a separate process.
 func inChild(t *testing.T, test, shape string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+test+"$", "-test.v")

@@ -65,7 +65,7 @@ func newRegistry(opts ...extlibs.Option) *extlibs.Registry {
 	return extlibs.NewRegistry(opts...)
 }
 
-// open returns an empty store in a registry of its own.
+// open returns an empty store in a new registry.
 func (b backend) open(t testing.TB, opts ...extlibs.Option) *extlibs.Handle {
 	return mustOpen(t, b.registry(t, opts...), b.storeName(t))
 }

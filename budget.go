@@ -20,7 +20,7 @@ type budget struct {
 	ctx       context.Context
 	limit     int
 	held      int
-	unchecked int // bytes since the last look at ctx
+	unchecked int // bytes since the last check of ctx
 }
 
 // Memory that a call takes for each key or value beside their bytes: the most that
@@ -32,7 +32,7 @@ const (
 	budgetOpBytes    = 640 // an operation of a batch
 	budgetValueBytes = 32  // a value that is read
 
-	budgetCheckBytes = 64 << 10 // bytes between two looks at ctx
+	budgetCheckBytes = 64 << 10 // bytes between two checks of ctx
 )
 
 func newBudget(ctx context.Context, limit int) budget {
@@ -109,7 +109,7 @@ func (b *budget) take(bytes int) error {
 	return b.look(bytes)
 }
 
-// look counts work, as the bytes that it goes through, and looks at ctx now and then.
+// look counts work, in bytes, and checks ctx now and then.
 func (b *budget) look(bytes int) error {
 	if b.unchecked += bytes; b.unchecked > budgetCheckBytes {
 		b.unchecked = 0

@@ -63,7 +63,7 @@ func (h *Handle) Compact(ctx context.Context) error {
 // noFile says why there is nothing to copy or to compact.
 func (h *Handle) noFile() error {
 	if h.view {
-		return kverr.Errorf(errors.ErrUnsupported, "a view is a part of a store and has no file of its own; call it on the store that the view is of")
+		return kverr.Errorf(errors.ErrUnsupported, "a view is a part of a store and has no file; call it on the store of the view")
 	}
 	return kverr.Errorf(errors.ErrUnsupported, "it is not in a file of this process, so there is nothing to copy or to compact")
 }

@@ -5,18 +5,18 @@ import (
 	"sync/atomic"
 )
 
-// matcher is the Match of a Range, and looks at the context while it works, whatever
+// matcher is the Match of a Range, and checks the context while it works, whatever
 // the backend does: a pattern takes up to 10 milliseconds for a key of 32 KiB. Once the
-// context is over it selects nothing, and takes no time, and the page is an error.
+// context has ended, it selects nothing, takes no time, and the page is an error.
 type matcher struct {
 	ctx       context.Context
 	match     func(key string) bool
-	unchecked atomic.Int64 // bytes of keys since the last look at ctx
+	unchecked atomic.Int64 // bytes of keys since the last check of ctx
 	ended     atomic.Bool
 }
 
 const (
-	matchLookBytes = 16 << 10 // bytes of keys between two looks at the context
+	matchLookBytes = 16 << 10 // bytes of keys between two checks of the context
 	matchKeyBytes  = 32       // that a key counts beside its own
 )
 

@@ -26,7 +26,7 @@ import (
 
 var silent = extlibs.Logger(slog.New(slog.DiscardHandler))
 
-// killed leaves copies of a store's two files, as kill -9 does, in a folder of its own.
+// killed leaves copies of a store's two files, as kill -9 does, in a new folder.
 func killed(t *testing.T, path string) (copied string) {
 	t.Helper()
 	copied = filepath.Join(t.TempDir(), "app.db")
@@ -290,7 +290,7 @@ func TestAnErrorOfPermissionNamesTheFile(t *testing.T) {
 	}
 }
 
-// mounted is a registry that takes each file for a mount of its own.
+// mounted is a registry that takes each file for one that is mounted by itself.
 func mounted(t *testing.T, opts ...extlibs.Option) *extlibs.Registry {
 	return onDisk.registry(t, append(opts, silent, extlibs.DiskHook(func(act access.Act, _ string) error {
 		if act == access.ActMount {

@@ -142,7 +142,7 @@ func TestTheFunctionOfUpdateMayWaitWhileOthersWrite(t *testing.T) {
 	}
 }
 
-// goSet writes from a goroutine of its own.
+// goSet writes from a separate goroutine.
 func goSet(h *extlibs.Handle, key string, value any) chan error {
 	done := make(chan error, 1)
 	go func() {

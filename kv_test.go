@@ -159,11 +159,11 @@ func TestAKeyExpiresByItself(t *testing.T) {
 		}
 		time.Sleep(time.Minute - time.Nanosecond)
 		if got := output(t, r, script); got != "true [session]\n" {
-			t.Errorf("just before its time is over: %s", got)
+			t.Errorf("just before it expires: %s", got)
 		}
 		time.Sleep(time.Nanosecond)
 		if got := output(t, r, script); got != "false []\n" {
-			t.Errorf("when its time is over: %s", got)
+			t.Errorf("when it expires: %s", got)
 		}
 	})
 }
@@ -181,7 +181,7 @@ kv.open: store name "" is not complete; use ":memory:NAME" or the path of a file
 `)
 }
 
-// prints runs a script over a registry of its own. want begins with an empty line.
+// prints runs a script with a new registry. want begins with an empty line.
 func prints(t *testing.T, script, want string) {
 	t.Helper()
 	r := newRegistry()

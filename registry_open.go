@@ -35,7 +35,7 @@ func (r *Registry) initDefault(ctx context.Context, path string, o options) (clo
 		case path == "":
 			h = r.newHandle("default", newMemory(o), o)
 		case strings.HasPrefix(path, memoryPrefix):
-			return nil, kverr.Errorf(ErrInvalid, `the default store has no name of its own in memory; use ""`)
+			return nil, kverr.Errorf(ErrInvalid, `a default store in memory has no name; use ""`)
 		case isURL(path):
 			h, closeErr, err = r.dialDefault(ctx, path, o)
 		default:

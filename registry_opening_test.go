@@ -332,7 +332,7 @@ func TestACloseOfTheRegistryEndsTheOpensThatWait(t *testing.T) {
 	})
 }
 
-// A driver or a disk that panics is an error of that store for all who wait.
+// A driver or a disk that panics is an error of that store for all waiting callers.
 func TestAPanicWhileAStoreIsOpenedOrClosedIsAnError(t *testing.T) {
 	dialWith(func(context.Context, extlibs.OpenConfig) (extlibs.Store, error) { panic("a bug") })
 	var logged bytes.Buffer

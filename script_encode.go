@@ -211,7 +211,7 @@ func findCycle(ctx context.Context, o object.Object) (steps []string, found bool
 	return nil, false
 }
 
-const findCycleLook = 4096 // elements between two looks at the context
+const findCycleLook = 4096 // elements between two checks of the context
 
 // level is a container on the path of findCycle, and how far it has been looked
 // through.

@@ -9,7 +9,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// Keys are made permanent in batches: half of them before their time is over, half
+// Keys are made permanent in batches: half of them before they expire, half
 // of them after it, while a sweep removes them.
 func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 	const batch = 1000

@@ -93,7 +93,7 @@ func answering(t *testing.T, answer func(words []string, addr string) string) (a
 	return addr
 }
 
-// A panic of the client would be in a goroutine of its own, and end the process.
+// A panic of the client would be in another goroutine, and end the process.
 func TestAServerThatIsNoneIsAnErrorAndEndsNoProcess(t *testing.T) {
 	for _, reply := range []string{
 		"$9223372036854775807\r\n", "*9223372036854775807\r\n", "*-7\r\n", "%4611686018427387904\r\n", strings.Repeat("*1\r\n", 1<<16),

@@ -40,7 +40,7 @@ if redis.call('HSET',KEYS[1],ARGV[1],'!'..d..'!'..ARGV[2])==1 then redis.call('Z
 redis.call('ZADD',KEYS[3],d,ARGV[1])
 return 1`)
 
-// scriptSetMany: ttl (0: none), then keys and payloads by turns.
+// scriptSetMany: ttl (0: none), then pairs of key and payload.
 var scriptSetMany = newScript("set_many", 3, `
 local ttl,d=tonumber(ARGV[1]),nil
 if ttl>0 then

@@ -59,7 +59,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// startServer starts a server with settings of its own, --name value. Where there
+// startServer starts a server with the given settings, --name value. Where there
 // is no real one it is an imitation, which takes no settings.
 func startServer(t *testing.T, settings ...string) *testServer {
 	t.Helper()
@@ -174,7 +174,7 @@ func (s *testServer) command(t *testing.T, words ...string) rueidis.RedisMessage
 	return m
 }
 
-// ask sends a command that may fail, by a connection of its own.
+// ask sends a command that may fail, on a separate connection.
 func (s *testServer) ask(password string, words ...string) (m rueidis.RedisMessage, err error) {
 	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.addr}, Password: password, DisableCache: true, ForceSingleClient: true})
 	if err != nil {

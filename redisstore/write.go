@@ -12,7 +12,7 @@ import (
 	"github.com/scriptling-kv/extlibs/redisstore/internal/wire"
 )
 
-// Apply implements extlibs.Store. The hot operations have scripts of their own.
+// Apply implements extlibs.Store. The hot operations have separate scripts.
 func (s *store) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error) {
 	if s.limits.keys == 0 && !op.NeedOld {
 		switch {

@@ -10,7 +10,7 @@ import (
 
 var cancelTests = []test{
 	{"a call with a cancelled context fails or completes", cancelledBefore},
-	{"a cancelled batch is done as a whole or not at all", cancelledDuring},
+	{"a cancelled batch is atomic", cancelledDuring},
 	{"a failed call with a live context names its own failure", failsOfItself},
 }
 

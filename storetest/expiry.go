@@ -10,7 +10,7 @@ import (
 )
 
 var expiryTests = []test{
-	{"a key is live until its ttl is over and absent from then on", expiresExactly},
+	{"a key is live until its deadline and absent from then on", expiresExactly},
 	{"time left grows less as time passes", timeLeftShrinks},
 	{"all calls agree about an expired key", agreeOnExpiry},
 	{"operations find an expired key absent", operationsAfterExpiry},
@@ -18,7 +18,7 @@ var expiryTests = []test{
 	{"a key whose ttl was made longer lives on to its new end", madeLonger},
 	{"a key whose ttl was made shorter ends sooner", madeShorter},
 	{"swap and incr do not lengthen a life", keptTimeEnds},
-	{"an expired key may be stored again, with a life of its own", storedAgain},
+	{"an expired key can be stored again, with a new ttl", storedAgain},
 	{"thousands of keys expire at once, and the others stay", manyExpire},
 }
 
@@ -28,7 +28,7 @@ func expiresExactly(s *suite) {
 		s.set("k", 1, 2*s.unit())
 		got := s.load("k")
 		if got.IsZero() && time.Since(began) < 2*s.unit() {
-			s.Error("the key is absent before its ttl is over")
+			s.Error("the key is absent before its deadline")
 		}
 		s.pass(2)
 		s.wantAbsent("k")

@@ -105,7 +105,7 @@ type test struct {
 	run  func(*suite)
 }
 
-// suite is one subtest with a store of its own.
+// suite is one subtest with a separate store.
 type suite struct {
 	*testing.T
 	store   extlibs.Store

@@ -74,7 +74,7 @@ func TestTheSuiteFindsEachFault(t *testing.T) {
 		{"set keeps the ttl", "set without a ttl makes a key permanent"},
 		{"loses the old value", "set replaces a value and returns the old one"},
 		{"load loses the ttl", "set stores a ttl"},
-		{"lives one moment too long", "a key is live until its ttl is over and absent from then on"},
+		{"lives one moment too long", "a key is live until its deadline and absent from then on"},
 		{"len counts expired keys", "all calls agree about an expired key"},
 		{"scan shows expired keys", "all calls agree about an expired key"},
 		{"scan is in another order", "entries come in the order of their keys' bytes"},

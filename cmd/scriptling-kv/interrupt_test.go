@@ -134,7 +134,7 @@ func TestACommandThatIsInterruptedBeforeItBeginsDoesNothing(t *testing.T) {
 	c.prints("11\n", "count", "full.db")
 }
 
-// process runs the command as a process of its own.
+// process runs the command as a separate process.
 func (c *cli) process(args ...string) (cmd *exec.Cmd, stdin io.WriteCloser, stderr *bufio.Reader) {
 	c.Helper()
 	self, err := os.Executable()

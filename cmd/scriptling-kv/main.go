@@ -40,7 +40,7 @@ const (
 	exitInterrupted = 130 // as shells have it
 )
 
-// exitError is an error with an exit status of its own. A silent one has been
+// exitError is an error with an exit status. A silent one has been
 // told already.
 type exitError struct {
 	status int

@@ -176,11 +176,11 @@ func tell(w io.Writer, path string, r *boltfile.Report, logLost error) error {
 	switch log := path + logSuffix; {
 	case !r.Log:
 	case !exists(log):
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks was in %q, which is not there\n", log)
+		fmt.Fprintf(out, "the store was not closed in order: its latest changes were in the log %q, which does not exist\n", log)
 	case r.Torn():
 		fmt.Fprintf(out, "if a power cut tore the header, the log %q has what is missing: scriptling-kv compact %q brings it into the file, or says that it cannot\n", log, path)
 	default:
-		fmt.Fprintf(out, "the store was not closed in order: what it lacks is in %q, which was not looked at; keep both\n", log)
+		fmt.Fprintf(out, "the store was not closed in order: its latest changes are in the log %q, which was not checked; keep both\n", log)
 	}
 	return out.Flush()
 }
@@ -189,9 +189,9 @@ func tell(w io.Writer, path string, r *boltfile.Report, logLost error) error {
 func logOfWhole(path string, lost error) string {
 	log := path + logSuffix
 	if lost == nil {
-		return fmt.Sprintf("what it lacks is in %q: scriptling-kv compact %q brings it into the file", log, path)
+		return fmt.Sprintf("the latest changes are in the log %q: scriptling-kv compact %q writes them into the file", log, path)
 	}
-	return fmt.Sprintf("what it lacks was in its log (%v); bring that back, or do without: scriptling-kv export %q --salvage -o saved.jsonl", lost, path)
+	return fmt.Sprintf("the latest changes were in its log (%v); restore the log, or continue without them: scriptling-kv export %q --salvage -o saved.jsonl", lost, path)
 }
 
 func savable(r *boltfile.Report) string {

@@ -96,7 +96,7 @@ func delCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "del STORE KEY...",
 		Short:   "Remove keys",
-		Long:    "Removes keys, all in one step, and prints how many were there.",
+		Long:    "Removes keys atomically and prints how many existed.",
 		Example: `  scriptling-kv del app.db session:abc session:def`,
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -41,7 +41,7 @@ type File struct {
 	opts     Options
 	dir      *access.Dir // the folder, for as long as the file is open
 	readOnly bool
-	alone    bool // it is a mount of its own: nothing beside it stays with it
+	alone    bool // it is mounted by itself: files beside it do not stay with it
 	torn     bool // when it was opened a meta page was damaged; see Torn
 
 	// engine is held shared by every use of db, and alone by Close and by
@@ -444,7 +444,7 @@ func (f *File) Close() error {
 		return nil
 	}
 	var lost error
-	if !f.readOnly { // a look that fails says nothing: what was acknowledged had one of its own
+	if !f.readOnly { // a lookup that fails says nothing: acknowledged writes had their own lookup
 		if lost = f.writable(); errors.Is(lost, kverr.Unavailable) && f.refused.Load() == nil {
 			lost = nil
 		}

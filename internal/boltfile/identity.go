@@ -74,7 +74,7 @@ func (f *File) keepOldWhole(old *bolt.DB, file *os.File) {
 	}
 }
 
-// errAlone says why a file that is a mount of its own is refused something.
+// errAlone says why an operation is refused on a file that is mounted by itself.
 func errAlone(what string) error {
 	return kverr.Errorf(errors.ErrUnsupported, "the file is mounted by itself, so %s; mount the folder that it is in instead, as docker run -v ./data:/data does", what)
 }

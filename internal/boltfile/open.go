@@ -141,7 +141,7 @@ type openedFile struct {
 	*os.File
 	info     os.FileInfo
 	readOnly bool
-	alone    bool // it is a mount of its own
+	alone    bool // it is mounted by itself
 }
 
 func openFile(dir *access.Dir, opts Options) (f openedFile, err error) {

@@ -156,7 +156,7 @@ func (s *Store) abandon() error {
 }
 
 func errLeft(f *logFile, err error) error {
-	return kverr.Errorf(err, "the file could not be written, so what it lacks stays in %s beside it, as far as the disk took that: keep the two together, and the next open has everything: %w", f.name, err)
+	return kverr.Errorf(err, "the file could not be written, so its latest changes stay in %s beside it: keep the two together, and the next open has both: %w", f.name, err)
 }
 
 // writable returns why nothing can be written, or nil.

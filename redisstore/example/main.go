@@ -115,7 +115,7 @@ type process struct {
 	answers *bufio.Reader
 }
 
-// show starts a server and two hosts, and lets requests go to both by turns.
+// show starts a server and two hosts, and lets requests alternate between them.
 func show(out io.Writer) error {
 	what, address, stop, err := startServer()
 	if err != nil {

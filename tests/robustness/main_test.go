@@ -16,7 +16,7 @@ import (
 
 var ctx = context.Background()
 
-// programs are what a test runs as processes of their own, because these are to
+// programs are what a test runs as separate processes, because these are to
 // be traced, killed or limited, or may die. Each works in a folder.
 var programs = map[string]func(dir string, args ...string){}
 

@@ -98,7 +98,7 @@ func (s *session) reopen() {
 	s.must("open", err)
 }
 
-// look tells what is there of writers.
+// look reports what the store has of each writer.
 func (s *session) look(writers ...string) {
 	for _, w := range writers {
 		items, err := s.store.Items(ctx, extlibs.ListOptions{Pattern: w + "/*"})
@@ -147,7 +147,7 @@ func (s *session) apply(c change) error {
 	return s.store.SetMany(ctx, values, c.TTL)
 }
 
-// writer makes changes to keys of its own.
+// writer changes keys that only it writes.
 type writer struct {
 	name   string
 	random *rand.Rand

@@ -15,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// soak is one store under everything at once. Each worker has keys of its own,
+// soak is one store under everything at once. Each worker has separate keys,
 // whose content it knows exactly; all of them share a counter and pairs of keys
 // that only ever change together; meanwhile the store is closed, compacted and
 // copied.

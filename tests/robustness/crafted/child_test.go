@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// children are programs that tests run as processes of their own, because these
+// children are programs that tests run as separate processes, because these
 // are to be killed, limited, or may die.
 var children = map[string]func(args []string){}
 

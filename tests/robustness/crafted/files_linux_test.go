@@ -283,7 +283,7 @@ func TestAHeaderWithoutAListOfFreePagesIsRefused(t *testing.T) {
 			order.PutUint64(m.b[i*m.size+headerBytes+32:], ^uint64(0))
 		}
 		leaf, _ := m.leafOf(t, keyOf(0))
-		order.PutUint16(m.page(leaf)[8:], 0xABCD) // the engine panics about it, in a goroutine of its own
+		order.PutUint16(m.page(leaf)[8:], 0xABCD) // the engine panics about it, in a separate goroutine
 		m.save(t, path)
 		if got := runCalls(t, path, 0, "")["open"]; got != "format" && got != "corrupt" {
 			t.Errorf("%d keys: open: %s", keys, got)

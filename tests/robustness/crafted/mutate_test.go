@@ -183,7 +183,7 @@ func (m *image) change(r *rand.Rand, out *mutant) string {
 		was := order.Uint64(p[at:])
 		order.PutUint64(p[at:], m.any(r, id))
 		return fmt.Sprintf("branch %d: child %d, not %d", id, order.Uint64(p[at:]), was)
-	case 5: // a leaf turned into a branch, with children of its own
+	case 5: // a leaf turned into a branch, with children
 		id := pick(r, m.kind[flagLeaf]...)
 		p := m.page(id)
 		n := int(order.Uint16(p[10:]))

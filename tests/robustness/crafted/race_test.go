@@ -2,4 +2,4 @@
 
 package crafted
 
-const raceDetector = true // which takes memory of its own
+const raceDetector = true // which takes memory

@@ -61,7 +61,7 @@ type call struct {
 	dataOnly bool
 }
 
-// NewRecorder returns a recorder of a folder. What is there is on disk.
+// NewRecorder returns a recorder of a folder. The existing content counts as durable.
 func NewRecorder(dir string) (*Recorder, error) {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
