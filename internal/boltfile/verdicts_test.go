@@ -178,6 +178,7 @@ func mutate(file []byte, try func(what string, mutant []byte)) {
 func verdict(t *testing.T, path string, keys []string) string {
 	t.Helper()
 	var say []string
+	first := "" // error
 	text := func(err error) string {
 		if err == nil {
 			return "ok"
@@ -185,7 +186,20 @@ func verdict(t *testing.T, path string, keys []string) string {
 		if !errors.Is(err, kverr.Corrupt) && !errors.Is(err, kverr.Format) {
 			t.Errorf("an error of the wrong kind: %v", err)
 		}
-		s, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "the file is damaged: "), "; ")
+		var all []string
+		for line := range strings.Lines(err.Error()) {
+			line, _, _ = strings.Cut(strings.TrimPrefix(line, "the file is damaged: "), "; ")
+			if !slices.Contains(all, line) {
+				all = append(all, line)
+			}
+		}
+		s := strings.Join(all, ", ")
+		if s == first {
+			return "the same"
+		}
+		if first == "" {
+			first = s
+		}
 		return s
 	}
 	f, err := os.Open(path)
@@ -214,9 +228,13 @@ func verdict(t *testing.T, path string, keys []string) string {
 	say = append(say, fmt.Sprintf("check: %s, %d/%d/%d/%d", text(err), r.Records, r.Keys, r.Bad, r.Stray))
 	if r.Back.Whole {
 		say = append(say, fmt.Sprintf("back to %d", r.Back.Number))
+		repaired := filepath.Join(t.TempDir(), "repaired.db")
+		if err := d.Repair(t.Context(), repaired); err != nil {
+			t.Errorf("repair: %v", err)
+		}
 	}
 	if len(r.Damage) > 0 {
-		say = append(say, fmt.Sprint(len(r.Damage), " faults: ", r.Damage[0]))
+		say = append(say, fmt.Sprint(len(r.Damage), " faults: ", text(kverr.Errorf(kverr.Corrupt, "%s", r.Damage[0]))))
 	}
 	say = append(say, fmt.Sprintf("salvage: %d %x", n, salvaged.Sum(nil)))
 
@@ -224,7 +242,8 @@ func verdict(t *testing.T, path string, keys []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	late, err := Open(t.Context(), loc, Options{VerifyBytes: -1, ReadOnly: true, Now: func() time.Time { return verdictTime }, Logger: slog.New(slog.DiscardHandler)})
+	d.Close()
+	late, err := Open(t.Context(), loc, Options{VerifyBytes: -1, Now: func() time.Time { return verdictTime }, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return strings.Join(append(say, "late: "+text(err)), "; ")
 	}
@@ -252,6 +271,26 @@ func verdict(t *testing.T, path string, keys []string) string {
 		}
 	}) {
 		say = append(say, what)
+	}
+	scanned := 0
+	err = late.View(func(tx *Tx) error {
+		_, expired := tx.Expired()
+		return errors.Join(expired, tx.Scan("", func(_, _ []byte) (bool, error) { scanned++; return true, nil }))
+	})
+	say = append(say, fmt.Sprintf("scan: %d, %s", scanned, text(err)))
+	for _, write := range []struct {
+		what string
+		do   func() error
+	}{
+		{"write", func() error {
+			return late.Update(func(tx *Tx) error {
+				return errors.Join(tx.SetState(keys[0], State{Exists: true, Value: "v"}), tx.SetState(keys[len(keys)/2], State{}), tx.SetState("key 020a", State{Exists: true, Deadline: 1, Value: "v"}))
+			})
+		}},
+		{"compact", late.Compact},
+		{"clear", func() error { return late.Update((*Tx).Clear) }},
+	} {
+		say = append(say, write.what+": "+text(write.do()))
 	}
 	return strings.Join(say, "; ")
 }
