@@ -21,6 +21,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -329,7 +330,7 @@ func TestAFileThatIsMountedByItselfHasAllOfItsStore(t *testing.T) {
 				if name != "empty" {
 					keys = append(keys, "precious")
 				}
-				for i, size := range []int{0, 1, 1, 10_000_000, 100} {
+				for i, size := range []int{0, 1, 1, kvtest.Sized(1_000_000, 10_000_000, 10_000_000), 100} { // one is larger than the log
 					if i > 0 {
 						key := fmt.Sprint(i)
 						must(t, h.Set(ctx, key, string(make([]byte, size)), 0))

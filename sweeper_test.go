@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // Keys are made permanent in batches: half of them before they expire, half
@@ -14,9 +15,9 @@ import (
 func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 	const batch = 1000
 	forEachBackend(t, func(t *testing.T, b backend) {
-		keys := 60_000
+		keys := kvtest.Sized(20_000, 60_000, 60_000)
 		if b.persistent {
-			keys = 20_000
+			keys = kvtest.Sized(8000, 20_000, 20_000)
 		}
 		clock := newClock()
 		h := b.open(t, clock.option(), extlibs.SweepInterval(time.Millisecond))

@@ -35,17 +35,15 @@ func headers(file []byte) (newer, older int) {
 func torn(file []byte) map[string][]byte {
 	newer, older := headers(file)
 	all := map[string][]byte{}
-	for name, damage := range map[string]func(header []byte){
-		"newer header, second half is another's": func([]byte) {},
+	for name, damage := range map[string]func(file []byte){
+		"newer header, second half is another's": func(b []byte) { copy(b[newer+32:newer+64], b[older+32:older+64]) },
 		"newer header, a bit":                    func(b []byte) { b[newer+40] ^= 4 },
 		"newer header, all":                      func(b []byte) { clear(b[newer-16 : newer+64]) },
 		"older header, a bit":                    func(b []byte) { b[older+56] ^= 4 },
 		"older header, all":                      func(b []byte) { clear(b[older-16 : older+64]) },
 	} {
 		b := append([]byte(nil), file...)
-		if damage(b); name[len(name)-1] == 's' {
-			copy(b[newer+32:newer+64], file[older+32:older+64])
-		}
+		damage(b)
 		if !bytes.Equal(b[newer:newer+64], file[older:older+64]) {
 			all[name] = b
 		}

@@ -121,7 +121,7 @@ func TestDecodingAllocatesNoMoreThanItsEstimate(t *testing.T) {
 			}
 		}
 	}
-	for range 300 {
+	for range kvtest.Sized(80, 300, 5000) {
 		v, err := Encode(sizedValue(r, 1+r.IntN(2000)))
 		if err != nil {
 			t.Fatal(err)

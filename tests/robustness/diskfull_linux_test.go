@@ -25,8 +25,10 @@ func TestAStoreOnAFullFileSystemWorksAgainAfterDeletes(t *testing.T) {
 func TestAFullFileSystemOfSmallValuesTakesDeletesAndClear(t *testing.T) {
 	for _, size := range []string{"1m", "12m"} { // the log has room on the second one only
 		for _, value := range []int{30, 300, 3000} {
-			for _, how := range []string{"delete", "reopen and delete", "clear", "reopen and clear"} {
-				t.Run(fmt.Sprint(size, " ", value, " ", how), func(t *testing.T) {
+			for name, how := range map[string]emptying{
+				"delete": {}, "reopen and delete": {reopen: true}, "clear": {clear: true}, "reopen and clear": {reopen: true, clear: true},
+			} {
+				t.Run(fmt.Sprint(size, " ", value, " ", name), func(t *testing.T) {
 					dir := t.TempDir()
 					if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 						t.Skipf("no small file system to be had: %v", err)
@@ -39,7 +41,10 @@ func TestAFullFileSystemOfSmallValuesTakesDeletesAndClear(t *testing.T) {
 	}
 }
 
-func emptyFull(t *testing.T, dir string, value int, how string) {
+// emptying is how a full store is emptied.
+type emptying struct{ reopen, clear bool }
+
+func emptyFull(t *testing.T, dir string, value int, how emptying) {
 	open := func() (*extlibs.Registry, *extlibs.Handle) {
 		r := extlibs.NewRegistry(extlibs.Durability(extlibs.Interval(time.Hour)))
 		return r, mustOpen(t, r, filepath.Join(dir, "kv.db"))
@@ -62,13 +67,13 @@ func emptyFull(t *testing.T, dir string, value int, how string) {
 		}
 	}
 	n := fill()
-	if strings.HasPrefix(how, "reopen") {
+	if how.reopen {
 		if err := r.Close(); err != nil {
 			t.Errorf("close of a full store: %v", err)
 		}
 		r, h = open()
 	}
-	if strings.HasSuffix(how, "clear") {
+	if how.clear {
 		if err := h.Clear(ctx); err != nil {
 			t.Fatalf("clear: %v", err)
 		}
