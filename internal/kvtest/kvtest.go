@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -42,25 +43,35 @@ var given = sync.OnceValues(func() (seed uint64, ok bool) {
 	return seed, true
 })
 
-// drawn holds the seeds of the running tests: testing.TB -> uint64.
-var drawn sync.Map
+// choices are the seed of a running test, and how many samples it has taken.
+type choices struct {
+	seed    uint64
+	samples atomic.Uint64
+}
+
+var running sync.Map // testing.TB -> *choices
+
+func choicesOf(t testing.TB) *choices {
+	t.Helper()
+	n, ok := given()
+	if !ok {
+		n = rand.Uint64()
+	}
+	c := &choices{seed: n ^ hash(t.Name())}
+	if before, loaded := running.LoadOrStore(t, c); loaded {
+		return before.(*choices)
+	}
+	t.Cleanup(func() { running.Delete(t) })
+	t.Logf("to repeat the random choices: %s=%d", seedVariable, n)
+	return c
+}
 
 // Seed returns the seed of the test's random choices: the same in all calls of one test,
 // another one in each run of it, unless KV_SEED is set. It logs how to repeat the choices;
 // a failed test shows the log.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
-	n, ok := given()
-	if !ok {
-		n = rand.Uint64()
-	}
-	if before, loaded := drawn.LoadOrStore(t, n); loaded {
-		n = before.(uint64)
-	} else {
-		t.Cleanup(func() { drawn.Delete(t) })
-		t.Logf("to repeat the random choices: %s=%d", seedVariable, n)
-	}
-	return n ^ hash(t.Name())
+	return choicesOf(t).seed
 }
 
 // Rand returns a source of the test's random choices. Sources of different streams differ;
@@ -132,7 +143,8 @@ func Sample[T any](t testing.TB, cases []T, n int) []T {
 		return cases
 	}
 	cases = slices.Clone(cases)
-	Rand(t).Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
+	const stream = 1 << 32 // no other source has it
+	Rand(t, stream, choicesOf(t).samples.Add(1)).Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
 	return cases[:n]
 }
 

@@ -3,6 +3,7 @@ package kvtest
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,7 @@ func TestASeedRepeatsTheChoicesOfItsTest(t *testing.T) {
 		}
 	}
 	first := Rand(t).Uint64()
-	drawn.Delete(t) // as in another run of the test
+	running.Delete(t) // as in another run of the test
 	if _, ok := given(); !ok && Rand(t).Uint64() == first {
 		t.Error("two runs of a test choose the same")
 	}
@@ -57,6 +58,23 @@ func TestAChildProcessHasTheSeedOfItsParent(t *testing.T) {
 	}
 	if line := run(append(os.Environ(), "KV_SEED=x")); strings.HasPrefix(line, "chose") {
 		t.Errorf("KV_SEED=x: %q", line)
+	}
+}
+
+func TestSamplesOfOneTestDiffer(t *testing.T) {
+	var cases []int
+	for i := range 1000 {
+		cases = append(cases, i)
+	}
+	if !testing.Short() {
+		if n := len(Sample(t, cases, 3)); n != len(cases) {
+			t.Errorf("a full run tries %d of %d cases", n, len(cases))
+		}
+		return
+	}
+	first, second := Sample(t, cases, 3), Sample(t, cases, 3)
+	if len(first) != 3 || slices.Equal(first, second) {
+		t.Errorf("the samples are %v and %v", first, second)
 	}
 }
 
