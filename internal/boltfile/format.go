@@ -142,7 +142,7 @@ func setMetaNumber(meta *bolt.Bucket, name []byte, n uint64) error {
 // its records.
 type LogRef struct {
 	ID  wal.ID
-	Pos wal.Pos
+	Pos wal.LSN
 }
 
 const logRefBytes = len(wal.ID{}) + 8
@@ -156,5 +156,5 @@ func parseLogRef(b []byte) (*LogRef, error) {
 		return nil, kverr.Errorf(kverr.Corrupt, "what the file says of its log is damaged; restore it from a backup")
 	}
 	n := len(wal.ID{})
-	return &LogRef{wal.ID(b[:n]), wal.Pos(binary.BigEndian.Uint64(b[n:]))}, nil
+	return &LogRef{wal.ID(b[:n]), wal.LSN(binary.BigEndian.Uint64(b[n:]))}, nil
 }

@@ -294,7 +294,7 @@ func (t *Tx) CloseLog(id wal.ID) error {
 }
 
 // Has reports whether the file has everything that the log holds before a position.
-func (t *Tx) Has(pos wal.Pos) bool { return t.snap.log == nil || t.snap.log.Pos >= pos }
+func (t *Tx) Has(pos wal.LSN) bool { return t.snap.log == nil || t.snap.log.Pos >= pos }
 
 // Log returns the log that the file needs, nil if it is complete.
 func (t *Tx) Log() *LogRef { return t.snap.log }

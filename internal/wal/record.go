@@ -73,9 +73,6 @@ type ID [idBytes]byte
 // log was created.
 type LSN int64
 
-// Pos is the former name of LSN.
-type Pos = LSN
-
 // Kind is the kind of an operation.
 type Kind byte
 
