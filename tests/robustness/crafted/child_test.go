@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // children are programs that tests run as separate processes, because these
@@ -17,7 +19,7 @@ const childVariable = "KV_ROBUSTNESS_CHILD"
 func TestMain(m *testing.M) {
 	name := os.Getenv(childVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		os.Exit(kvtest.Run(m))
 	}
 	children[name](strings.Split(os.Getenv(childVariable+"_ARGS"), "\x01"))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -160,8 +161,6 @@ func checkLying(t *testing.T, path string) {
 }
 
 func TestAFileThatLiesOpensAndGoesOnOpening(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
 	for name, lies := range map[string][]lyingChange{
 		"count 0":             {count(0)},
 		"count 30":            {count(30)},
@@ -176,7 +175,7 @@ func TestAFileThatLiesOpensAndGoesOnOpening(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			checkLying(t, lyingFile(t, rand.New(rand.NewPCG(seed, 1)), lies...))
+			checkLying(t, lyingFile(t, kvtest.Rand(t), lies...))
 		})
 	}
 }

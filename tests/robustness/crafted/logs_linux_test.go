@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
@@ -119,7 +120,8 @@ func TestALogTakesMemoryAndTimeByItsBytesAndNotByItsEntries(t *testing.T) {
 		logBytes, records = 16<<20, []int64{1 << 30, 64 << 10}
 	}
 	const share, base = 8, 96 << 20
-	for name, add := range logKinds {
+	for _, name := range kvtest.SampleNames(t, logKinds, 2) {
+		add := logKinds[name]
 		for _, recordBytes := range records {
 			for _, mode := range []string{"writable", "read-only"} {
 				t.Run(fmt.Sprint(name, ", records of ", recordBytes>>10, " KiB, ", mode), func(t *testing.T) {
@@ -153,7 +155,7 @@ func TestALogTakesMemoryAndTimeByItsBytesAndNotByItsEntries(t *testing.T) {
 // A crafted log's open ends with its context, wherever it is, and the next one has all.
 func TestTheOpenOfACraftedLogEndsWithItsContext(t *testing.T) {
 	path := craftLog(t, logKinds["short keys, mixed"], 4<<20, 1<<30)
-	limits := rand.New(rand.NewPCG(rand.Uint64(), 1))
+	limits := kvtest.Rand(t)
 	for range 5 {
 		limit := time.Duration(limits.IntN(200)) * time.Millisecond
 		limited, cancel := context.WithTimeout(ctx, limit)

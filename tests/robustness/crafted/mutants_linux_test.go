@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,12 +20,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
-)
-
-var (
-	smallMutants = flag.Int("mutants.small", 150, "mutants of a small file to try")
-	largeMutants = flag.Int("mutants.large", 15, "mutants of a file over 4 MiB to try")
-	mutantsFrom  = flag.Int("mutants.from", 0, "number of the first mutant; others make other mutants")
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // What one mutant may take.
@@ -301,8 +296,9 @@ func init() {
 // dies is followed by another, which begins with the next mutant.
 func testMutants(t *testing.T, keys, n int) {
 	base, _ := baseFile(t, keys)
-	if testing.Short() {
-		n /= 3
+	from := 0
+	if kvtest.Nightly() { // others each night
+		from = int(kvtest.Seed(t) >> 8 & math.MaxInt32)
 	}
 	bad, refused, found, harmless := 0, 0, 0, 0
 	complain := func(format string, args ...any) {
@@ -311,7 +307,7 @@ func testMutants(t *testing.T, keys, n int) {
 			t.Errorf(format, args...)
 		}
 	}
-	for at, end := *mutantsFrom, *mutantsFrom+n; at < end; {
+	for at, end := from, from+n; at < end; {
 		cmd := child("mutants", base, strconv.Itoa(at), strconv.Itoa(end))
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -355,10 +351,10 @@ func testMutants(t *testing.T, keys, n int) {
 
 func TestAMutantOfASmallFileIsRefusedOrRight(t *testing.T) {
 	t.Parallel()
-	testMutants(t, 600, *smallMutants)
+	testMutants(t, 600, kvtest.Sized(50, 150, 3000))
 }
 
 func TestAMutantOfALargeFileIsRefusedOrRightOrAnError(t *testing.T) {
 	t.Parallel()
-	testMutants(t, largeKeys, *largeMutants)
+	testMutants(t, largeKeys, kvtest.Sized(5, 15, 300))
 }
