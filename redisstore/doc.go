@@ -11,8 +11,8 @@
 // "redis://host:6379/0/tenantA" confines them to that tenant.
 //
 // The host's URL may contain credentials and the query parameters ca, cert, key,
-// sentinel, seeds, client, timeout and callkeys; or the host sets them with
-// [Configure]. A script's URL must not contain them: it uses what was configured for
+// sentinel, sentineluser, sentinelpassword, seeds, client, timeout and callkeys; or the
+// host sets them with [Configure]. A script's URL must not contain them: it uses what was configured for
 // that server, or else the settings of the host's own open stores on it.
 //
 // # Layout on the server

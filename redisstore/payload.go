@@ -16,7 +16,12 @@ const (
 	markMortal = '!' // then the deadline and another one, then the payload
 	markFloat  = '#'
 	markRaw    = '"' // a value whose own first byte is one of these
+	markLarge  = '&' // before a large payload: its deadline is not in it
 )
+
+// largePayload is the length from which a payload has the mark of large ones. The scripts
+// know it.
+const largePayload = 1<<16 + 1
 
 // The encodings of numbers, as extlibs writes them.
 const (
@@ -31,6 +36,14 @@ const floatDigits = 17
 // payload is what stands on the server for a value. It is the same for equal
 // values, so that the server can compare them.
 func payload(v extlibs.Value) string {
+	p := barePayload(v)
+	if len(p) >= largePayload {
+		return string(markLarge) + p
+	}
+	return p
+}
+
+func barePayload(v extlibs.Value) string {
 	raw := v.Raw()
 	if raw == "" {
 		return ""
@@ -74,6 +87,9 @@ var errPayload = errors.New("the server holds something that is no value; was th
 
 // value is the value of a payload without a deadline.
 func value(p string) (extlibs.Value, error) {
+	if p != "" && p[0] == markLarge {
+		p = p[1:]
+	}
 	switch {
 	case p == "":
 		return extlibs.Value{}, damaged()
@@ -98,5 +114,7 @@ func value(p string) (extlibs.Value, error) {
 }
 
 func damaged() error { return fmt.Errorf("%w: %w", extlibs.ErrCorrupt, errPayload) }
+
+func isLarge(p string) bool { return strings.HasPrefix(p, string(markLarge)) }
 
 func isMortal(p string) bool { return strings.HasPrefix(p, string(markMortal)) }

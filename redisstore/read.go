@@ -11,9 +11,28 @@ import (
 	"github.com/scriptling-kv/extlibs/redisstore/internal/wire"
 )
 
-// Load implements extlibs.Store. A value without expiry takes one plain command.
+// Load implements extlibs.Store. A value without expiry takes one plain command. Where
+// values have one, the time goes before it: a value whose deadline was ahead then is live,
+// also where another call stores it after that.
 func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (extlibs.Entry, error) {
-	m, err := s.do(ctx, reads, wire.Request{Command: []string{"HGET", s.keys[0], key}})
+	if need&extlibs.NeedValue == 0 {
+		entries, err := s.loadTTLs(ctx, []string{key})
+		return only(entries, err)
+	}
+	if s.seen.isLarge(key) {
+		return s.loadLarge(ctx, key)
+	}
+	req := wire.Request{Command: []string{"HGET", s.keys[0], key}}
+	timed := s.seen.expectsMortal()
+	if timed {
+		req.Before = timeCommand
+	}
+	m, err := s.do(ctx, reads, req)
+	if err == nil && !timed && isMortal(m.Text) {
+		s.seen.mortal()
+		req.Before, timed = timeCommand, true
+		m, err = s.do(ctx, reads, req)
+	}
 	switch {
 	case err != nil:
 		return extlibs.Entry{}, err
@@ -21,13 +40,43 @@ func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (extlib
 		return extlibs.Entry{}, extlibs.ErrNotFound
 	case m.Kind != wire.Text:
 		return extlibs.Entry{}, damaged()
-	}
-	p := m.Text
-	if !isMortal(p) {
-		v, err := value(p)
+	case isLarge(m.Text):
+		s.seen.large(key)
+		return s.loadLarge(ctx, key)
+	case !isMortal(m.Text):
+		if timed {
+			s.seen.immortal()
+		}
+		v, err := value(m.Text)
 		return extlibs.Entry{Key: key, Value: v}, err
 	}
-	entries, err := s.LoadMany(ctx, []string{key}, need)
+	s.seen.mortal()
+	now, ok := micros(&m.Before)
+	if !ok {
+		return extlibs.Entry{}, damaged()
+	}
+	e, live, err := entry(key, m.Text, now)
+	if err == nil && !live {
+		err = extlibs.ErrNotFound
+	}
+	s.sweeper.expect(e.TTL)
+	return e, err
+}
+
+var timeCommand = []string{"TIME"}
+
+// micros is the reply to TIME.
+func micros(r *wire.Reply) (now int64, ok bool) {
+	if len(r.List) != 2 {
+		return 0, false
+	}
+	seconds, ok1 := r.List[0].Number()
+	rest, ok2 := r.List[1].Number()
+	return seconds*1e6 + rest, ok1 && ok2
+}
+
+// only is the entry of a single key.
+func only(entries []extlibs.Entry, err error) (extlibs.Entry, error) {
 	if err == nil && len(entries) == 0 {
 		err = extlibs.ErrNotFound
 	}
@@ -37,18 +86,34 @@ func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (extlib
 	return entries[0], nil
 }
 
+// loadLarge reads a value that is large, over a connection on which nobody waits for it.
+func (s *store) loadLarge(ctx context.Context, key string) (extlibs.Entry, error) {
+	e, err := only(s.loadValues(ctx, []string{key}, true))
+	if err != nil || len(e.Value.Raw()) < largePayload {
+		s.seen.small(key)
+	}
+	return e, err
+}
+
 // LoadMany implements extlibs.Store. The server ends what would be too large before
 // it is sent.
 func (s *store) LoadMany(ctx context.Context, keys []string, need extlibs.Need) ([]extlibs.Entry, error) {
-	entries := make([]extlibs.Entry, 0, len(keys))
-	if len(keys) == 0 {
-		return entries, nil
+	switch err := s.limits.check(len(keys)); {
+	case err != nil:
+		return nil, err
+	case len(keys) == 0:
+		return []extlibs.Entry{}, nil
+	case need&extlibs.NeedValue == 0:
+		return s.loadTTLs(ctx, keys)
 	}
-	most := 0
-	if need&extlibs.NeedValue != 0 {
-		most = s.limits.operationBytes
-	}
-	m, err := s.exec(ctx, reads, scriptLoad, append([]string{strconv.Itoa(most)}, keys...)...)
+	return s.loadValues(ctx, keys, len(keys) > largeBatch)
+}
+
+// largeBatch is the number of keys from which a call is large, whatever their values.
+const largeBatch = 10_000
+
+func (s *store) loadValues(ctx context.Context, keys []string, large bool) ([]extlibs.Entry, error) {
+	m, err := s.run(ctx, reads, scriptLoad, large, append([]string{strconv.Itoa(s.limits.operationBytes)}, keys...))
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +125,7 @@ func (s *store) LoadMany(ctx context.Context, keys []string, need extlibs.Need) 
 	if !ok {
 		return nil, damaged()
 	}
+	entries := make([]extlibs.Entry, 0, len(keys))
 	for i, key := range keys {
 		if i+1 >= len(list) || list[i+1].Kind == wire.Nil {
 			continue
@@ -67,13 +133,9 @@ func (s *store) LoadMany(ctx context.Context, keys []string, need extlibs.Need) 
 		if list[i+1].Kind != wire.Text {
 			return nil, damaged()
 		}
-		p := list[i+1].Text
-		e, live, err := entry(key, p, now)
+		e, live, err := entry(key, list[i+1].Text, now)
 		if err != nil {
 			return nil, err
-		}
-		if most == 0 {
-			e.Value = extlibs.Value{} // what the server sent in its place
 		}
 		if live {
 			entries = append(entries, e)
@@ -81,6 +143,37 @@ func (s *store) LoadMany(ctx context.Context, keys []string, need extlibs.Need) 
 	}
 	return entries, nil
 }
+
+// loadTTLs returns entries without values.
+func (s *store) loadTTLs(ctx context.Context, keys []string) ([]extlibs.Entry, error) {
+	m, err := s.exec(ctx, reads, scriptTTL, keys...)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.List) != len(keys) {
+		return nil, damaged()
+	}
+	entries := make([]extlibs.Entry, 0, len(keys))
+	for i, key := range keys {
+		left, ok := m.List[i].Number()
+		switch {
+		case !ok:
+			return nil, damaged()
+		case left == absent:
+			continue
+		case left == noExpiry:
+			left = 0
+		}
+		entries = append(entries, extlibs.Entry{Key: key, TTL: time.Duration(left) * time.Microsecond})
+	}
+	return entries, nil
+}
+
+// What scriptTTL returns besides a time left.
+const (
+	noExpiry = -1
+	absent   = -2
+)
 
 // entry makes an entry of a payload, as it was at a time of the server's clock.
 func entry(key, p string, now int64) (e extlibs.Entry, live bool, err error) {
@@ -103,6 +196,9 @@ func entry(key, p string, now int64) (e extlibs.Entry, live bool, err error) {
 // Scan implements extlibs.Store.
 func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, err error) {
 	lower := "[" + r.Prefix
+	if r.Prefix == "" {
+		lower = "(" // without the entry that keeps the index in existence
+	}
 	if r.After >= r.Prefix && r.After != "" {
 		lower = "(" + r.After
 	}
@@ -114,7 +210,7 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 	if r.Need == 0 {
 		payloads = "0"
 	}
-	m, err := s.exec(ctx, reads, scriptScan, lower, behind(r.Prefix), strconv.Itoa(n), strconv.Itoa(pageBytes), payloads)
+	m, err := s.exec(ctx, reads, scriptScan, lower, after(r.Prefix), strconv.Itoa(n), strconv.Itoa(pageBytes), payloads)
 	if err != nil {
 		return page, err
 	}
@@ -171,8 +267,8 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 	return page, nil
 }
 
-// behind is the upper bound of the keys with a prefix.
-func behind(prefix string) string {
+// after is the upper bound of the keys with a prefix.
+func after(prefix string) string {
 	b := []byte(prefix)
 	for i := len(b) - 1; i >= 0; i-- {
 		if b[i] < 0xff {

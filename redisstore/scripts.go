@@ -22,56 +22,44 @@ func newScript(name string, keys int, text string) *script {
 	return &script{text: text, sha: hex.EncodeToString(sum[:]), keys: keys, numKeys: strconv.Itoa(keys)}
 }
 
-// The scripts, one for each hot operation and one for all of them. KEYS are
-// {NAME}:v, {NAME}:i, {NAME}:d, {NAME}:m. Times are in microseconds; the numbers
-// of Lua hold them exactly for two hundred years to come. A script writes nothing
-// before it knows that it will not fail.
+// The scripts, one for each hot operation and one for all of them. KEYS are {NAME}:v,
+// {NAME}:i, {NAME}:d, {NAME}:m. Times are in microseconds; the numbers of Lua hold them
+// exactly for two hundred years to come. A script writes nothing before it knows that it
+// will not fail; a ZADD that the user lost the right to takes back the value.
+//
+//	scripts.go         one key
+//	scripts_batch.go   several keys
+//	scripts_store.go   the store: opening, pages, counting, sweeping, repair
+//
+// The deadline of a key with an expiry is in {NAME}:d, and in the payload unless that is
+// a large one, so that expire need not touch a large value.
+
+// addKey adds the key to the index, or takes back the value.
+const addKey = `
+local function index(k)
+  local e=redis.pcall('ZADD',KEYS[2],0,k)
+  if type(e)=='table' and e.err then redis.call('HDEL',KEYS[1],k) return e end
+end`
 
 // scriptSet: key, payload.
 var scriptSet = newScript("set", 3, `
-if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then redis.call('ZADD',KEYS[2],0,ARGV[1]) else redis.call('ZREM',KEYS[3],ARGV[1]) end
+if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then
+  local e=redis.pcall('ZADD',KEYS[2],0,ARGV[1])
+  if type(e)=='table' and e.err then redis.call('HDEL',KEYS[1],ARGV[1]) return e end
+else redis.call('ZREM',KEYS[3],ARGV[1]) end
 return 1`)
 
 // scriptSetTTL: key, payload, ttl.
-var scriptSetTTL = newScript("set", 3, `
+var scriptSetTTL = newScript("set", 3, addKey+`
 local t=redis.call('TIME')
 local d=string.format('%.0f',t[1]*1000000+t[2]+ARGV[3])
-if redis.call('HSET',KEYS[1],ARGV[1],'!'..d..'!'..ARGV[2])==1 then redis.call('ZADD',KEYS[2],0,ARGV[1]) end
+local p=ARGV[2]
+if string.byte(p,1,1)~=38 then p='!'..d..'!'..p end
+if redis.call('HSET',KEYS[1],ARGV[1],p)==1 then
+  local e=index(ARGV[1])
+  if e then return e end
+end
 redis.call('ZADD',KEYS[3],d,ARGV[1])
-return 1`)
-
-// scriptSetMany: ttl (0: none), then pairs of key and payload.
-var scriptSetMany = newScript("set_many", 3, `
-local ttl,d=tonumber(ARGV[1]),nil
-if ttl>0 then
-  local t=redis.call('TIME')
-  d=string.format('%.0f',t[1]*1000000+t[2]+ttl)
-end
-local mortals=d or redis.call('EXISTS',KEYS[3])==1
-for i=2,#ARGV,2000 do
-  local last=math.min(i+1999,#ARGV)
-  local new
-  if d then
-    local head,put='!'..d..'!',{}
-    for j=i,last,2 do put[j-i+1]=ARGV[j] put[j-i+2]=head..ARGV[j+1] end
-    new=redis.call('HSET',KEYS[1],unpack(put))
-  else
-    new=redis.call('HSET',KEYS[1],unpack(ARGV,i,last))
-  end
-  local names={}
-  if new>0 or d then
-    for j=i,last,2 do names[j-i+1]='0' names[j-i+2]=ARGV[j] end
-    if new>0 then redis.call('ZADD',KEYS[2],unpack(names)) end
-  end
-  if d then
-    for j=1,#names,2 do names[j]=d end
-    redis.call('ZADD',KEYS[3],unpack(names))
-  elseif mortals then
-    local n=0
-    for j=i,last,2 do n=n+1 names[n]=ARGV[j] end
-    redis.call('ZREM',KEYS[3],unpack(names,1,n))
-  end
-end
 return 1`)
 
 // scriptIncr: key, an int. It returns the sum, or false where it takes more than
@@ -80,244 +68,158 @@ return 1`)
 var scriptIncr = newScript("incr", 2, `
 local n=redis.pcall('HINCRBY',KEYS[1],ARGV[1],ARGV[2])
 if type(n)~='number' then return false end
-if n==tonumber(ARGV[2]) then redis.call('ZADD',KEYS[2],0,ARGV[1]) end
+if n==tonumber(ARGV[2]) then
+  local e=redis.pcall('ZADD',KEYS[2],0,ARGV[1])
+  if type(e)=='table' and e.err then
+    if redis.call('ZSCORE',KEYS[2],ARGV[1]) then redis.call('HINCRBY',KEYS[1],ARGV[1],-ARGV[2]) else redis.call('HDEL',KEYS[1],ARGV[1]) end
+    return e
+  end
+end
 if n>=9007199254740992 or n<=-9007199254740992 then return redis.call('HGET',KEYS[1],ARGV[1]) end
 return n`)
 
-// scriptLoad: most bytes of payloads (0: only their deadlines are wanted), then
-// keys. It returns now, then for each key false or its payload.
-var scriptLoad = newScript("get_many", 1, `
-local t=redis.call('TIME')
-local r={string.format('%.0f',t[1]*1000000+t[2])}
-local size,limit=0,tonumber(ARGV[1])
-for i=2,#ARGV,100 do
-  local p=redis.call('HMGET',KEYS[1],unpack(ARGV,i,math.min(i+99,#ARGV)))
-  for j=1,#p do
-    local v=p[j]
-    if v and limit==0 then v=(string.match(v,'^!%d+!') or '')..'0' end
-    r[i+j-1]=v
-    if v then size=size+string.len(v) end
-  end
-  if limit>0 and size>limit then return redis.error_reply('KVLARGE') end
+// scriptIncrTTL: key, an int, ttl. It is scriptIncr for keys that have an expiry, or
+// get one. Numbers of up to 15 digits are exact in Lua.
+var scriptIncrTTL = newScript("incr", 3, addKey+`
+local k,add=ARGV[1],ARGV[2]
+local p=redis.call('HGET',KEYS[1],k)
+local ttl,now=tonumber(ARGV[3]),nil
+if string.len(add)>15 or p and string.byte(p,1,1)~=33 then return false end
+if p or ttl>0 then
+  local t=redis.call('TIME')
+  now=t[1]*1000000+t[2]
 end
-return r`)
+if p then
+  local e=string.find(p,'!',2,true)
+  local d=e and tonumber(string.sub(p,2,e-1))
+  if not d then return false end
+  if d>now then
+    local n=string.sub(p,e+1)
+    if string.len(n)>15 or not (string.find(n,'^-?[1-9]%d*$') or n=='0') then return false end
+    local sum=string.format('%.0f',n+add)
+    redis.call('HSET',KEYS[1],k,string.sub(p,1,e)..sum)
+    return sum
+  end
+end
+local d=ttl>0 and string.format('%.0f',now+ttl)
+redis.call('HSET',KEYS[1],k,d and '!'..d..'!'..add or add)
+if not p then
+  local e=index(k)
+  if e then return e end
+end
+if d then redis.call('ZADD',KEYS[3],d,k) elseif p then redis.call('ZREM',KEYS[3],k) end
+return add`)
 
-// scriptApply carries out a batch. ARGV: limit of keys (0: none), then for each
-// operation its kind, key, payload, old payload, ttl (0: none) and whether the
-// old value is wanted. It returns three things for each: 1 if it was applied, the
-// old payload, the new one.
-//
-// What becomes of every key is planned first. Ints are added in two parts of nine
-// digits each, because Lua's numbers are floats. The kinds are those of
-// extlibs.OpKind.
-var scriptApply = newScript("apply", 3, `
-local V,I,D=KEYS[1],KEYS[2],KEYS[3]
-local t=redis.call('TIME')
-local now=t[1]*1000000+t[2]
-local plan,order,reply,damaged={},{},{},false
-local function isfloat(p) local b=string.sub(p,1,1) return b=='#' or b=='\251' end -- a NaN with other bits is CBOR
-local function float(p)
-  if string.sub(p,1,1)=='\251' then return 0/0 end
-  if isfloat(p) then p=string.sub(p,2) end
-  if p=='nan' then return 0/0 elseif p=='inf' then return 1/0 elseif p=='-inf' then return -1/0 end
-  return tonumber(p)
+// scriptAdd: key, payload, ttl (0: none). It returns 1 if the key was absent.
+var scriptAdd = newScript("add", 3, addKey+`
+local k,p,ttl=ARGV[1],ARGV[2],tonumber(ARGV[3])
+local now,d
+local function clock()
+  local t=redis.call('TIME')
+  now=t[1]*1000000+t[2]
 end
-local function text(f)
-  if f~=f then return '#nan' elseif f==1/0 then return '#inf' elseif f==-1/0 then return '#-inf' end
-  return '#'..string.format('%.17g',f)
+if ttl>0 then
+  clock()
+  d=string.format('%.0f',now+ttl)
+  if string.byte(p,1,1)~=38 then p='!'..d..'!'..p end
 end
-local function parts(p)
-  local sign=1
-  if string.sub(p,1,1)=='-' then sign=-1 p=string.sub(p,2) end
-  return sign*tonumber('0'..string.sub(p,1,-10)),sign*tonumber(string.sub(p,-9))
+if redis.call('HSETNX',KEYS[1],k,p)==1 then
+  local e=index(k)
+  if e then return e end
+else
+  local was=redis.call('ZSCORE',KEYS[3],k)
+  if not was then return 0 end
+  if not now then clock() end
+  if tonumber(was)>now then return 0 end
+  redis.call('HSET',KEYS[1],k,p)
+  if not d then redis.call('ZREM',KEYS[3],k) end
 end
-local function add(a,b)
-  local h1,l1=parts(a)
-  local h2,l2=parts(b)
-  local c=math.floor((l1+l2)/1000000000)
-  local h,l=h1+h2+c,l1+l2-c*1000000000
-  if h>9223372036 or (h==9223372036 and l>854775807) or h< -9223372037 or (h==-9223372037 and l<145224192) then return nil end
-  local sign=''
-  if h<0 then
-    sign='-'
-    if l>0 then h=h+1 l=1000000000-l end
-    h=-h
-  end
-  if h==0 then return sign..string.format('%.0f',l) end
-  return sign..string.format('%.0f%09.0f',h,l)
-end
-local function valid(p) -- as far as a script may tell
-  local b=string.byte(p,1,1) or 0
-  if b>=64 or b==34 then return true end
-  if b==35 then return float(p)~=nil end
-  return string.len(p)<=20 and string.find(p,'^-?%d+$') and add(p,'0')==p
-end
-local function state(k)
-  local s=plan[k]
-  if s then return s end
-  s={}
-  local o=redis.call('HGET',V,k)
-  if o then
-    s.stored=true
-    if string.sub(o,1,1)=='!' then
-      local e=string.find(o,'!',2,true)
-      s.was=e and tonumber(string.sub(o,2,e-1))
-      if not s.was then damaged=true s.p='0'
-      elseif s.was>now then s.p=string.sub(o,e+1) s.d=s.was end
-    else s.p=o end
-    if s.p and not valid(s.p) then damaged=true end
-    s.live=s.p~=nil
-  end
-  plan[k]=s
-  order[#order+1]=k
-  return s
-end
-for i=2,#ARGV,6 do
-  local kind,k,p,old,ttl=tonumber(ARGV[i]),ARGV[i+1],ARGV[i+2],ARGV[i+3],tonumber(ARGV[i+4])
-  local s=state(k)
-  local cur,applied,new=s.p,0,''
-  local function put(keep)
-    applied=1 new=p s.p=p s.changed=true
-    if not keep or cur==nil then s.d=ttl>0 and now+ttl or nil end
-  end
-  if kind==1 then put(false)
-  elseif kind==2 then if cur==nil then put(false) end
-  elseif kind==3 then if (cur or '')==old then put(true) end
-  elseif kind==4 then if (cur or '')==old then put(false) end
-  elseif kind==5 or (kind==6 and cur==old) then
-    if cur~=nil then applied=1 s.p=nil s.d=nil s.changed=true end
-  elseif kind==7 then
-    if cur~=nil then applied=1 s.changed=true s.d=ttl>0 and now+ttl or nil end
-  elseif kind==8 or kind==9 then
-    if cur==nil then put(false)
-    else
-      local f=isfloat(cur)
-      if not f and not string.find(cur,'^[-%d]') then return redis.error_reply('KVTYPE') end
-      if damaged then return redis.error_reply('KVDATA') end
-      if f and kind==9 then return redis.error_reply('KVFLOAT') end
-      if f or isfloat(p) then p=text(float(cur)+float(p))
-      else
-        p=add(cur,p)
-        if not p then return redis.error_reply('KVOVERFLOW') end
-      end
-      put(true)
-    end
-  end
-  reply[#reply+1]=applied
-  reply[#reply+1]=ARGV[i+5]=='1' and cur or ''
-  reply[#reply+1]=new
-end
-if damaged then return redis.error_reply('KVDATA') end
-local limit=tonumber(ARGV[1])
-if limit>0 then
-  local n=0
-  for _,k in ipairs(order) do
-    local s=plan[k]
-    if s.changed then
-      if s.p and not s.live then n=n+1 elseif s.live and not s.p then n=n-1 end
-    end
-  end
-  if n>0 and redis.call('HLEN',V)-redis.call('ZCOUNT',D,'-inf',now)+n>limit then return redis.error_reply('KVFULL') end
-end
-for _,k in ipairs(order) do
-  local s=plan[k]
-  if s.changed then
-    if s.p then
-      local d=s.d and string.format('%.0f',s.d)
-      redis.call('HSET',V,k,d and '!'..d..'!'..s.p or s.p)
-      if not s.stored then redis.call('ZADD',I,0,k) end
-      if d then redis.call('ZADD',D,d,k) elseif s.was then redis.call('ZREM',D,k) end
-    elseif s.stored then
-      redis.call('HDEL',V,k)
-      redis.call('ZREM',I,k)
-      if s.was then redis.call('ZREM',D,k) end
-    end
-  end
-end
-return reply`)
-
-// scriptScan: lower and upper bound as ZRANGEBYLEX wants them, most entries, most
-// bytes of payloads, whether payloads are wanted. It returns the epoch, 1 if there
-// is more, the last key looked at, now, then each key with its payload.
-var scriptScan = newScript("scan", 4, `
-local t=redis.call('TIME')
-local now=t[1]*1000000+t[2]
-if redis.call('HLEN',KEYS[1])~=redis.call('ZCARD',KEYS[2]) then return redis.error_reply('KVLOST') end
-local n=tonumber(ARGV[3])
-local keys=redis.call('ZRANGEBYLEX',KEYS[2],ARGV[1],ARGV[2],'LIMIT',0,n+1)
-local more=0
-if #keys>n then more=1 keys[#keys]=nil end
-local r={redis.call('HGET',KEYS[4],'epoch') or '0',more,keys[#keys] or '',string.format('%.0f',now)}
-if ARGV[5]=='0' then
-  local mortal=redis.call('ZCARD',KEYS[3])>0
-  for _,k in ipairs(keys) do
-    local d=mortal and redis.call('ZSCORE',KEYS[3],k)
-    if not d or tonumber(d)>now then r[#r+1]=k r[#r+1]='' end
-  end
-  return r
-end
-local size,limit=0,tonumber(ARGV[4])
-for i=1,#keys,100 do
-  local last=math.min(i+99,#keys)
-  local p=redis.call('HMGET',KEYS[1],unpack(keys,i,last))
-  for j=1,#p do
-    if size>limit then
-      r[2]=1
-      r[3]=keys[i+j-2]
-      return r
-    end
-    if p[j] then
-      r[#r+1]=keys[i+j-1]
-      r[#r+1]=p[j]
-      size=size+string.len(p[j])
-    end
-  end
-end
-return r`)
-
-// scriptLen counts what has not expired.
-var scriptLen = newScript("count", 3, `
-local t=redis.call('TIME')
-local all=redis.call('HLEN',KEYS[1])
-local n=all-redis.call('ZCOUNT',KEYS[3],'-inf',t[1]*1000000+t[2])
-if n<0 or all~=redis.call('ZCARD',KEYS[2]) then return redis.error_reply('KVLOST') end
-return n`)
-
-// scriptClear begins a new epoch, which is never one that was there before, even
-// after the server has lost the last one. ARGV: the format.
-var scriptClear = newScript("clear", 4, `
-local t=redis.call('TIME')
-local now=t[1]*1000000+t[2]
-local e=(tonumber(redis.call('HGET',KEYS[4],'epoch') or '0') or 0)+1
-redis.call('UNLINK',KEYS[1],KEYS[2],KEYS[3]) -- first, so that a full server goes on with the rest
-redis.call('HSET',KEYS[4],'format',ARGV[1],'epoch',string.format('%.0f',math.max(e,now)))
+if d then redis.call('ZADD',KEYS[3],d,k) end
 return 1`)
 
-// scriptSweep removes expired keys: at most ARGV[1]. It returns how many, and the
-// time until the next deadline, -1 if there is none.
-var scriptSweep = newScript("sweep", 3, `
+// scriptSwap: key, old payload, new payload, neither of them large. It keeps the time
+// left. It returns 1 if the live value was the old one, false for a large value.
+var scriptSwap = newScript("swap", 1, `
+local p=redis.call('HGET',KEYS[1],ARGV[1])
+if not p then return 0 end
+local head=''
+local kind=string.byte(p,1,1)
+if kind==38 then return false end
+if kind==33 then
+  local e=string.find(p,'!',2,true)
+  local d=e and tonumber(string.sub(p,2,e-1))
+  if not d then return false end
+  local t=redis.call('TIME')
+  if d<=t[1]*1000000+t[2] then return 0 end
+  head,p=string.sub(p,1,e),string.sub(p,e+1)
+end
+if p~=ARGV[2] then return 0 end
+redis.call('HSET',KEYS[1],ARGV[1],head..ARGV[3])
+return 1`)
+
+// scriptDelete: key. It returns 1 if the key was live.
+var scriptDelete = newScript("delete", 3, `
+local d=redis.call('ZSCORE',KEYS[3],ARGV[1])
+if redis.call('HDEL',KEYS[1],ARGV[1])==0 then return 0 end
+redis.call('ZREM',KEYS[2],ARGV[1])
+if not d then return 1 end
+redis.call('ZREM',KEYS[3],ARGV[1])
+local t=redis.call('TIME')
+return tonumber(d)>t[1]*1000000+t[2] and 1 or 0`)
+
+// scriptExpire: key, ttl (0: none). It returns 1 if the key was live. What is longer
+// than 65,636 bytes has the mark of a large value.
+var scriptExpire = newScript("expire", 3, `
+local k=ARGV[1]
+local n=redis.call('HSTRLEN',KEYS[1],k)
+if n==0 then
+  if redis.call('HEXISTS',KEYS[1],k)==1 then return redis.error_reply('KVDATA') end
+  return 0
+end
+local ttl=tonumber(ARGV[2])
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
-local due=redis.call('ZRANGEBYSCORE',KEYS[3],'-inf',now,'LIMIT',0,ARGV[1])
-if #due>0 then
-  redis.call('HDEL',KEYS[1],unpack(due))
-  redis.call('ZREM',KEYS[2],unpack(due))
-  redis.call('ZREM',KEYS[3],unpack(due))
+local p=n<=65636 and redis.call('HGET',KEYS[1],k)
+if not p or string.byte(p,1,1)==38 then
+  local was=redis.call('ZSCORE',KEYS[3],k)
+  if was and tonumber(was)<=now then return 0 end
+  p=false
+elseif string.byte(p,1,1)==33 then
+  local e=string.find(p,'!',2,true)
+  local was=e and tonumber(string.sub(p,2,e-1))
+  if not was then return redis.error_reply('KVDATA') end
+  if was<=now then return 0 end
+  p=string.sub(p,e+1)
 end
-local first=redis.call('ZRANGE',KEYS[3],0,0,'WITHSCORES')
-if not first[2] then return {#due,-1} end
-return {#due,math.max(0,tonumber(first[2])-now)}`)
+if ttl>0 then
+  local d=string.format('%.0f',now+ttl)
+  redis.call('ZADD',KEYS[3],d,k)
+  if p then redis.call('HSET',KEYS[1],k,'!'..d..'!'..p) end
+else
+  redis.call('ZREM',KEYS[3],k)
+  if p then redis.call('HSET',KEYS[1],k,p) end
+end
+return 1`)
 
-// scriptOpen: the format that this version knows. It refuses keys that hold
-// something else, since others rely on that before they write. It returns the format of the
-// store, which is given to a new one.
-var scriptOpen = newScript("open", 4, `
-for i,want in ipairs({'hash','zset','zset','hash'}) do
-  local is=redis.call('TYPE',KEYS[i])
-  is=is.ok or is
-  if is~=want and is~='none' then return redis.error_reply('WRONGTYPE') end
+// scriptTTL: keys. It returns for each the time left, -1 without expiry, -2 if it is not
+// live. It does not touch the values.
+var scriptTTL = newScript("ttl", 3, `
+local r,now={},nil
+for i=1,#ARGV,4000 do
+  local last=math.min(i+3999,#ARGV)
+  local there=redis.call('ZMSCORE',KEYS[2],unpack(ARGV,i,last))
+  local due=redis.call('ZMSCORE',KEYS[3],unpack(ARGV,i,last))
+  for j=1,last-i+1 do
+    if not there[j] then r[i+j-1]=-2
+    elseif not due[j] then r[i+j-1]=-1
+    else
+      if not now then
+        local t=redis.call('TIME')
+        now=t[1]*1000000+t[2]
+      end
+      local left=due[j]-now
+      r[i+j-1]=left>0 and left or -2
+    end
+  end
 end
-redis.call('HDEL',KEYS[4],'') -- which a replica refuses, and a full server does not
-local f=redis.call('HGET',KEYS[4],'format')
-if not f then f=ARGV[1] redis.call('HSET',KEYS[4],'format',f) end
-return f`)
+return r`)

@@ -107,7 +107,7 @@ func (s *server) do(ctx context.Context, r *route, req wire.Request) (wire.Resul
 		return wire.Result{}, fmt.Errorf("%w: other calls to the server hold %d bytes, and it is slow or hangs; try again later, or let the host raise MaxInFlightBytes", extlibs.ErrUnavailable, s.requests.used.Load())
 	}
 	defer s.requests.give(size)
-	large := size > largeRequest
+	large := req.Large || size > largeRequest
 	var again retry
 	for redirects := 0; ; {
 		c := r.conn.Load()

@@ -307,7 +307,11 @@ func startCluster(t *testing.T) string {
 	if serverBinary() == "" {
 		return ""
 	}
-	var nodes []*testServer
+	return clusterNodes(t)[0].addr
+}
+
+func clusterNodes(t *testing.T) (nodes []*testServer) {
+	t.Helper()
 	for range 3 {
 		// The bus of a cluster is at another port, by default far above.
 		nodes = append(nodes, startServer(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "15000"))
@@ -332,7 +336,7 @@ func startCluster(t *testing.T) string {
 			}
 		}
 		if ready == len(nodes) {
-			return nodes[0].addr
+			return nodes
 		}
 		if time.Since(began) > 30*time.Second {
 			t.Fatal("the cluster does not get ready")

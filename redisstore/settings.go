@@ -135,6 +135,10 @@ func (s *settings) take(key, value string) error {
 		s.key = value
 	case "sentinel":
 		s.sentinel = value
+	case "sentineluser":
+		s.sentinelUser = value
+	case "sentinelpassword":
+		s.sentinelPassword = value
 	case "seeds":
 		seeds := strings.Split(value, ",")
 		for i := range seeds {
@@ -156,7 +160,7 @@ func (s *settings) take(key, value string) error {
 		}
 		s.maxCallKeys = n
 	default:
-		return invalid("the URL's setting %.40q is not known; there are ca, cert, key, sentinel, seeds, client, timeout and callkeys", key)
+		return invalid("the URL's setting %.40q is not known; there are ca, cert, key, sentinel, sentineluser, sentinelpassword, seeds, client, timeout and callkeys", key)
 	}
 	return nil
 }

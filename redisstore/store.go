@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	formatVersion = "1"
+	formatVersion = "2"
+	formatBefore  = "1" // which is migrated
 
 	pageKeys  = 1000    // most entries of a page
 	pageBytes = 1 << 20 // bytes of payloads after which a page ends
-	sweepKeys = 500     // expired keys removed in one script
 )
 
 // store is a store on a server.
@@ -28,13 +28,11 @@ type store struct {
 	limits limits
 	logger *slog.Logger
 
-	closed  atomic.Bool
-	calls   calls
-	expired atomic.Int64
+	closed atomic.Bool
+	calls  calls
 
-	sweepEvery time.Duration
-	end        context.CancelFunc // of the sweeper
-	running    sync.WaitGroup
+	seen    seen
+	sweeper sweeper
 }
 
 // limits are the host's.
@@ -44,45 +42,107 @@ type limits struct {
 	operationBytes int
 }
 
+func (l *limits) check(keys int) error {
+	if keys > l.callKeys {
+		return fmt.Errorf("%w: a call on a server takes at most %d keys, since the server does nothing else meanwhile; it has %d; use fewer at a time, or let the host raise MaxCallKeys", extlibs.ErrTooLarge, l.callKeys, keys)
+	}
+	return nil
+}
+
 func newStore(s *server, t target, c extlibs.OpenConfig) *store {
 	slot := "{" + t.store + "}:"
 	st := &store{
 		server: s, keys: []string{slot + "v", slot + "i", slot + "d", slot + "m"},
 		limits: limits{max(c.MaxKeys, 0), t.identity.callKeys(), max(c.MaxOperationBytes, 1)},
-		logger: c.Logger, sweepEvery: max(c.SweepInterval, time.Millisecond),
+		logger: c.Logger,
 	}
+	st.sweeper.init(max(c.SweepInterval, time.Millisecond))
 	st.route.slot = slotOf(t.store)
 	return st
 }
 
 // open checks the format and starts the sweeper.
 func (s *store) open(ctx context.Context) error {
-	reply, err := s.exec(ctx, writes, scriptOpen, formatVersion)
+	reply, err := s.exec(ctx, writes, scriptOpen, formatVersion, formatBefore)
 	if err != nil {
 		return err
 	}
-	if reply.Kind != wire.Text {
+	if len(reply.List) != 2 || reply.List[0].Kind != wire.Text {
 		return damaged()
 	}
-	if format := reply.Text; format != formatVersion {
+	switch format := reply.List[0].Text; format {
+	case formatVersion:
+	case formatBefore:
+		if err := s.migrate(ctx); err != nil {
+			return err
+		}
+	default:
 		return fmt.Errorf("%w: the store has format %.20q, this version of the library reads %s; update the library", extlibs.ErrFormat, format, formatVersion)
 	}
-	sweeping, end := context.WithCancel(context.Background())
-	s.end = end
-	s.running.Go(func() { s.sweep(sweeping) })
+	if reply.List[1].Int == 1 {
+		if err := s.reindex(ctx); err != nil {
+			return err
+		}
+	}
+	s.sweeper.start(s)
+	return nil
+}
+
+// migrate gives a store of the format before the one of this version.
+func (s *store) migrate(ctx context.Context) error {
+	for cursor := "0"; ; {
+		m, err := s.exec(ctx, writes, scriptMigrate, cursor, formatVersion)
+		if err != nil {
+			return err
+		}
+		if m.Kind != wire.Text {
+			return damaged()
+		}
+		if cursor = m.Text; cursor == "0" {
+			return nil
+		}
+	}
+}
+
+// reindex makes the index anew from the values, page by page. Calls of others go on.
+func (s *store) reindex(ctx context.Context) error {
+	counts := make([]int64, 2)
+	for i, sc := range []*script{scriptUnindex, scriptIndex} {
+		for cursor := "0"; ; {
+			m, err := s.exec(ctx, writes, sc, cursor)
+			if err != nil {
+				return err
+			}
+			if len(m.List) != 2 {
+				return damaged()
+			}
+			n, _ := m.List[1].Number()
+			counts[i] += n
+			if cursor = m.List[0].Text; cursor == "0" {
+				break
+			}
+		}
+	}
+	s.logger.Warn("kv: the index of the store did not fit its values and was made anew; another program has written to its keys, or a user without all rights",
+		"server", s.server.name, "added", counts[1], "removed", counts[0])
 	return nil
 }
 
 // exec runs a script.
 func (s *store) exec(ctx context.Context, a access, sc *script, args ...string) (wire.Reply, error) {
+	return s.run(ctx, a, sc, false, args)
+}
+
+// run runs a script, a large one over a connection of its own.
+func (s *store) run(ctx context.Context, a access, sc *script, large bool, args []string) (wire.Reply, error) {
 	words := make([]string, 0, 3+sc.keys+len(args))
 	words = append(words, "EVALSHA", sc.sha, sc.numKeys)
 	words = append(words, s.keys[:sc.keys]...)
 	words = append(words, args...)
-	r, err := s.send(ctx, a, wire.Request{Command: words})
+	r, err := s.send(ctx, a, wire.Request{Command: words, Large: large})
 	if err == nil && r.Code() == "NOSCRIPT" {
 		words[0], words[1] = "EVAL", sc.text
-		r, err = s.send(ctx, a, wire.Request{Command: words})
+		r, err = s.send(ctx, a, wire.Request{Command: words, Large: large})
 	}
 	if err == nil && r.Kind == wire.Error {
 		err = refusal(r.Text)
@@ -121,10 +181,7 @@ func (s *store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	if s.end != nil {
-		s.end()
-	}
-	s.running.Wait()
+	s.sweeper.stop()
 	s.calls.wait(closeWait)
 	s.server.release()
 	return nil
@@ -175,5 +232,5 @@ func (c *calls) wait(d time.Duration) {
 
 // Stats implements extlibs.StatsReporter. What other hosts removed is not in it; -1 is unknown.
 func (s *store) Stats(context.Context) (extlibs.Stats, error) {
-	return extlibs.Stats{Expired: s.expired.Load(), Bytes: -1, Commits: -1, Buffered: -1}, nil
+	return extlibs.Stats{Expired: s.sweeper.expired.Load(), Bytes: -1, Commits: -1, Buffered: -1}, nil
 }

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,14 +18,26 @@ import (
 	"github.com/scriptling-kv/extlibs/redisstore"
 )
 
-// startSentinel starts a sentinel that watches a primary, and returns its address.
+// startSentinel starts a sentinel that decides alone, and returns its address.
 func startSentinel(t *testing.T, primary *testServer, password string) string {
+	t.Helper()
+	return sentinelOf(t, primary, password, 1, "").addr
+}
+
+// sentinelOf starts a sentinel that watches a primary with a password, and has one itself.
+func sentinelOf(t *testing.T, primary *testServer, password string, quorum int, own string) *testServer {
 	t.Helper()
 	dir := t.TempDir()
 	port := freePort(t)
 	host, primaryPort, _ := strings.Cut(primary.addr, ":")
 	file := filepath.Join(dir, "sentinel.conf") // which it writes to
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor kvtest %s %s 1\nsentinel auth-pass kvtest %s\nsentinel down-after-milliseconds kvtest 300\nsentinel failover-timeout kvtest 2000\n", port, dir, host, primaryPort, password)
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor kvtest %s %s %d\nsentinel down-after-milliseconds kvtest 300\nsentinel failover-timeout kvtest 2000\n", port, dir, host, primaryPort, quorum)
+	if password != "" {
+		text += "sentinel auth-pass kvtest " + password + "\n"
+	}
+	if own != "" {
+		text += "requirepass " + own + "\nsentinel sentinel-pass " + own + "\n"
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -38,14 +52,174 @@ func startSentinel(t *testing.T, primary *testServer, password string) string {
 		if time.Since(began) > 30*time.Second {
 			t.Fatal("the sentinel finds no replica")
 		}
-		if replicas, err := s.ask("", "SENTINEL", "REPLICAS", "kvtest"); err == nil {
+		if replicas, err := s.ask(own, "SENTINEL", "REPLICAS", "kvtest"); err == nil {
 			if list, err := replicas.ToArray(); err == nil && len(list) == 1 {
 				m, err := list[0].AsStrMap()
 				if err == nil && m["master-link-status"] == "ok" {
-					return s.addr
+					return s
 				}
 			}
 		}
+	}
+}
+
+// A sentinel that hangs says nothing of a failover that others have decided.
+func TestAStoreFollowsAFailoverThoughItsSentinelHangs(t *testing.T) {
+	if serverBinary() == "" {
+		t.Skip("a failover needs redis-server or valkey-server on PATH; install one")
+	}
+	primary := startServer(t)
+	host, port, _ := strings.Cut(primary.addr, ":")
+	startServer(t, "--replicaof", host+" "+port)
+	var sentinels []*testServer
+	for range 3 {
+		sentinels = append(sentinels, sentinelOf(t, primary, "", 2, "geheim"))
+	}
+	hung := sentinels[0]
+	h := openHandle(t, "redis://"+hung.addr+"/0/"+newName()+"?sentinel=kvtest&sentinelpassword=geheim")
+	if err := h.Set(t.Context(), "k", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) { // until they know each other, and the client knows them
+		if others, err := sentinels[1].ask("geheim", "SENTINEL", "SENTINELS", "kvtest"); err == nil {
+			if list, err := others.ToArray(); err == nil && len(list) == 2 {
+				break
+			}
+		}
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the sentinels do not find each other")
+		}
+	}
+	time.Sleep(2500 * time.Millisecond)
+	if err := hung.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer hung.cmd.Process.Signal(syscall.SIGCONT)
+	primary.kill()
+	began := time.Now()
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		err := h.Set(ctx, "after", 1, 0)
+		cancel()
+		if err == nil {
+			break
+		}
+		if time.Since(began) > 45*time.Second {
+			t.Fatalf("no failover: %v", err)
+		}
+	}
+	t.Logf("writes went on after %v", time.Since(began))
+}
+
+func TestACallWaitsWhileItsSlotMoves(t *testing.T) {
+	if serverBinary() == "" {
+		t.Skip("a cluster needs redis-server or valkey-server on PATH; install one")
+	}
+	nodes := clusterNodes(t)
+	name := newName()
+	h := openHandle(t, "redis://"+nodes[0].addr+"/"+name)
+	values := map[string]any{}
+	for i := range 500 {
+		values[fmt.Sprint("k", i)] = i
+	}
+	if err := h.SetMany(t.Context(), values, 0); err != nil {
+		t.Fatal(err)
+	}
+	m := nodes[0].command(t, "CLUSTER", "KEYSLOT", "{"+name+"}:v")
+	n, err := m.ToInt64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot := fmt.Sprint(n)
+	var from, to *testServer
+	for _, node := range nodes {
+		if reply, err := node.ask("", "CLUSTER", "COUNTKEYSINSLOT", slot); err == nil {
+			if n, err := reply.ToInt64(); err == nil && n > 0 {
+				from = node
+			} else {
+				to = node
+			}
+		}
+	}
+	id := func(s *testServer) string {
+		m := s.command(t, "CLUSTER", "MYID")
+		text, err := m.ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	to.command(t, "CLUSTER", "SETSLOT", slot, "IMPORTING", id(from))
+	from.command(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", id(to))
+	calls := func(when string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		for call, err := range map[string]error{
+			"set":   h.Set(ctx, "k1", 1, 0),
+			"get":   second(h.Get(ctx, "k1")),
+			"incr":  second(h.Incr(ctx, "k2", 0, 0)),
+			"keys":  second(h.Keys(ctx, extlibs.ListOptions{Limit: 10})),
+			"add":   second(h.Add(ctx, "k3", 1, 0)),
+			"count": second(h.Count(ctx, "*")),
+		} {
+			if err != nil {
+				t.Errorf("%s: %s: %v", when, call, err)
+			}
+		}
+		r := extlibs.NewRegistry()
+		defer r.Close()
+		if _, err := r.Open(ctx, "redis://"+nodes[1].addr+"/"+name); err != nil {
+			t.Errorf("%s: open: %v", when, err)
+		}
+	}
+	calls("while no key has moved")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		toHost, toPort, _ := strings.Cut(to.addr, ":")
+		for _, part := range []string{"v", "i", "d", "m"} {
+			time.Sleep(200 * time.Millisecond)
+			if _, err := from.ask("", "MIGRATE", toHost, toPort, "{"+name+"}:"+part, "0", "5000"); err != nil {
+				t.Errorf("%s does not move: %v", part, err)
+			}
+		}
+	}()
+	time.Sleep(300 * time.Millisecond) // now a part has moved
+	calls("while keys move")
+	<-done
+	calls("when all keys have moved")
+	for _, node := range []*testServer{to, from, nodes[0], nodes[1], nodes[2]} {
+		node.command(t, "CLUSTER", "SETSLOT", slot, "NODE", id(to))
+	}
+	calls("afterwards")
+	if n, err := h.Count(t.Context(), "*"); n != len(values) || err != nil {
+		t.Errorf("%d keys, %v", n, err)
+	}
+}
+
+func TestOperatorsSettingsReachTheServer(t *testing.T) {
+	if serverBinary() == "" {
+		t.Skip("TLS needs redis-server or valkey-server on PATH; install one")
+	}
+	ca, cert, key := certificates(t, t.TempDir())
+	port := freePort(t)
+	s := startServer(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca) // which demands a client's
+	url := "rediss://127.0.0.1:" + port + "/0/x?ca=" + ca
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	if _, err := r.Open(t.Context(), url); !errors.Is(err, extlibs.ErrUnavailable) {
+		t.Errorf("without a certificate: %v", err)
+	}
+	openHandle(t, url+"&cert="+cert+"&key="+key+"&client=host-7")
+	m := s.command(t, "CLIENT", "LIST")
+	if list, err := m.ToString(); err != nil || !strings.Contains(list, "name=host-7") {
+		t.Errorf("CLIENT LIST has %s (%v)", list, err)
+	}
+	// The first address does not answer.
+	h := openHandle(t, "redis://127.0.0.1:"+freePort(t)+"/0/x?seeds="+s.addr)
+	if err := h.Set(t.Context(), "k", 1, 0); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -79,7 +253,7 @@ func TestAStoreFollowsItsSentinelsToANewPrimary(t *testing.T) {
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		m, err := replica.ask(password, "HLEN", "{"+name+"}:v")
 		if err == nil {
-			if n, err := m.ToInt64(); err == nil && n == keys {
+			if n, err := m.ToInt64(); err == nil && n == keys+1 { // with the entry that keeps the hash in existence
 				break
 			}
 		}

@@ -14,22 +14,9 @@ import (
 
 // Apply implements extlibs.Store. The hot operations have separate scripts.
 func (s *store) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error) {
-	if s.limits.keys == 0 && !op.NeedOld {
-		switch {
-		case op.Kind == extlibs.OpSet && op.TTL == 0:
-			_, err := s.exec(ctx, writes, scriptSet, op.Key, payload(op.Value))
-			return extlibs.Result{Applied: true, New: op.Value}, err
-		case op.Kind == extlibs.OpSet:
-			_, err := s.exec(ctx, writes, scriptSetTTL, op.Key, payload(op.Value), micros(op.TTL))
-			return extlibs.Result{Applied: true, New: op.Value}, err
-		case (op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt) && op.TTL == 0 && isInt(payload(op.Value)):
-			m, err := s.exec(ctx, writes, scriptIncr, op.Key, payload(op.Value))
-			if err != nil {
-				return extlibs.Result{}, err
-			}
-			if m.Kind != wire.Nil {
-				return sum(&m)
-			}
+	if !op.NeedOld {
+		if r, done, err := s.applyFast(ctx, &op); done {
+			return r, err
 		}
 	}
 	results, err := s.ApplyMany(ctx, []extlibs.Op{op})
@@ -37,6 +24,75 @@ func (s *store) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error
 		return extlibs.Result{}, err
 	}
 	return results[0], nil
+}
+
+// applyFast carries out one operation by a script of its own. It returns done == false,
+// having changed nothing, when the general script must do it.
+func (s *store) applyFast(ctx context.Context, op *extlibs.Op) (r extlibs.Result, done bool, err error) {
+	ttl := microseconds(op.TTL)
+	limited := s.limits.keys != 0
+	var m wire.Reply
+	switch {
+	case op.Kind == extlibs.OpDelete:
+		m, err = s.exec(ctx, writes, scriptDelete, op.Key)
+		return extlibs.Result{Applied: m.Int == 1}, true, err
+	case op.Kind == extlibs.OpExpire:
+		m, err = s.exec(ctx, writes, scriptExpire, op.Key, ttl)
+		s.sweeper.expect(op.TTL)
+		return extlibs.Result{Applied: m.Int == 1}, true, err
+	case op.Kind == extlibs.OpSwap:
+		old, next := payload(op.Old), payload(op.Value)
+		if old == "" || isLarge(old) || isLarge(next) {
+			return r, false, nil
+		}
+		m, err = s.exec(ctx, writes, scriptSwap, op.Key, old, next)
+		if err == nil && m.Kind == wire.Nil {
+			return r, false, nil
+		}
+		if m.Int == 1 {
+			r = extlibs.Result{Applied: true, New: op.Value}
+		}
+		return r, true, err
+	case limited:
+		return r, false, nil
+	case op.Kind == extlibs.OpSet:
+		p := payload(op.Value)
+		if isLarge(p) {
+			s.seen.large(op.Key)
+		}
+		if op.TTL == 0 {
+			_, err = s.exec(ctx, writes, scriptSet, op.Key, p)
+		} else {
+			_, err = s.exec(ctx, writes, scriptSetTTL, op.Key, p, ttl)
+			s.sweeper.expect(op.TTL)
+		}
+		return extlibs.Result{Applied: true, New: op.Value}, true, err
+	case op.Kind == extlibs.OpAdd:
+		m, err = s.exec(ctx, writes, scriptAdd, op.Key, payload(op.Value), ttl)
+		if m.Int == 1 {
+			s.sweeper.expect(op.TTL)
+			r = extlibs.Result{Applied: true, New: op.Value}
+		}
+		return r, true, err
+	case op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt:
+		add := payload(op.Value)
+		if !isInt(add) {
+			return r, false, nil
+		}
+		if op.TTL == 0 && !s.seen.expectsMortal() {
+			m, err = s.exec(ctx, writes, scriptIncr, op.Key, add)
+		}
+		if err == nil && m.Kind == wire.Nil {
+			m, err = s.exec(ctx, writes, scriptIncrTTL, op.Key, add, ttl)
+			s.sweeper.expect(op.TTL)
+		}
+		if err != nil || m.Kind == wire.Nil {
+			return r, err != nil, err
+		}
+		r, err = sum(&m)
+		return r, true, err
+	}
+	return r, false, nil
 }
 
 // isNumber also knows a NaN of other bits, which is CBOR.
@@ -75,7 +131,8 @@ func (s *store) setMany(ctx context.Context, ops []extlibs.Op) (results []extlib
 	}
 	slices.SortStableFunc(byKey, func(a, b *extlibs.Op) int { return strings.Compare(a.Key, b.Key) })
 	args := make([]string, 1, 1+2*len(ops))
-	args[0] = micros(ops[0].TTL)
+	args[0] = microseconds(ops[0].TTL)
+	s.sweeper.expect(ops[0].TTL)
 	for _, op := range byKey {
 		args = append(args, op.Key, payload(op.Value))
 	}
@@ -85,13 +142,49 @@ func (s *store) setMany(ctx context.Context, ops []extlibs.Op) (results []extlib
 	return results, true, nil
 }
 
+// deleteMany is setMany for a batch that only deletes.
+func (s *store) deleteMany(ctx context.Context, ops []extlibs.Op) (results []extlibs.Result, only bool, err error) {
+	for i := range ops {
+		if ops[i].Kind != extlibs.OpDelete || ops[i].NeedOld {
+			return nil, false, nil
+		}
+	}
+	keys := make([]string, len(ops))
+	for i := range ops {
+		keys[i] = ops[i].Key
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	m, err := s.exec(ctx, writes, scriptDeleteMany, keys...)
+	if err != nil {
+		return nil, true, err
+	}
+	if len(m.Text) != len(keys) {
+		return nil, true, damaged()
+	}
+	live := []byte(m.Text)
+	results = make([]extlibs.Result, len(ops))
+	for i := range ops {
+		at, _ := slices.BinarySearch(keys, ops[i].Key)
+		results[i].Applied = live[at] == '1'
+		live[at] = '0' // a second operation finds nothing
+	}
+	return results, true, nil
+}
+
 // ApplyMany implements extlibs.Store.
 func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Result, error) {
-	if len(ops) == 0 {
-		return nil, nil
+	if err := s.limits.check(len(ops)); err != nil || len(ops) == 0 {
+		return nil, err
 	}
 	if results, only, err := s.setMany(ctx, ops); only {
 		return results, err
+	}
+	if results, only, err := s.deleteMany(ctx, ops); only {
+		return results, err
+	}
+	for i := range ops {
+		s.sweeper.expect(ops[i].TTL)
 	}
 	results := make([]extlibs.Result, len(ops))
 	args := make([]string, 1, 1+6*len(ops))
@@ -109,7 +202,7 @@ func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Resu
 		if op.NeedOld {
 			old = "1"
 		}
-		args = append(args, strconv.Itoa(int(op.Kind)), op.Key, p, payload(op.Old), micros(op.TTL), old)
+		args = append(args, strconv.Itoa(int(op.Kind)), op.Key, p, payload(op.Old), microseconds(op.TTL), old)
 	}
 	m, err := s.exec(ctx, writes, scriptApply, args...)
 	if err != nil {
@@ -154,7 +247,7 @@ func (s *store) Clear(ctx context.Context) error {
 	return err
 }
 
-// micros is a ttl as the scripts take it, rounded up.
-func micros(d time.Duration) string {
+// microseconds is a ttl as the scripts take it, rounded up.
+func microseconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Microsecond-1)/time.Microsecond), 10)
 }

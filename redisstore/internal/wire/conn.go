@@ -16,6 +16,7 @@ import (
 type Request struct {
 	Before  []string // a command that is carried out before, if it is not nil
 	Asking  bool     // the command is for a slot that is moving to this node
+	Large   bool     // it, or its answer: for whoever chooses the connection
 	Command []string
 }
 
