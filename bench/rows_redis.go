@@ -36,6 +36,7 @@ func redisRows() []row {
 			run:   func(s *suite) { redisPoints(s, server, what) },
 		})
 	}
+	rows = append(rows, redisServerRows(server)...)
 	return append(rows, row{
 		name:  "redis/bulk",
 		title: "set_many of a thousand, a hundred of a million by prefix, and clear of a million on a server",

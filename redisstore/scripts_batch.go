@@ -89,10 +89,11 @@ for i=1,#ARGV,4000 do
 end
 return table.concat(r)`)
 
-// scriptApply carries out a batch. ARGV: limit of keys (0: none), then for each
-// operation its kind, key, payload, old payload, ttl (0: none) and whether the
-// old value is wanted. It returns three things for each: 1 if it was applied, the
-// old payload, the new one.
+// scriptApply carries out a batch. ARGV: limit of keys (0: none), then for each operation
+// a word with its kind and, unless both are 0, + or - for whether the old value is wanted,
+// and its ttl; its key; where it has them, its payload and the old one. On the server each
+// word costs about as much as an operation. It returns three things for each: 1 if it was
+// applied, the old payload, the new one.
 //
 // What becomes of every key is planned first. Ints are added in two parts of nine
 // digits each, because Lua's numbers are floats. The kinds are those of
@@ -101,10 +102,26 @@ var scriptApply = newScript("apply", 3, mayWrite+`
 local V,I,D=KEYS[1],KEYS[2],KEYS[3]
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
+local words={3,3,4,4,2,3,2,3,3} -- that an operation takes, by its kind
 local plan,order,reply,damaged,fetched={},{},{},false,{}
-if #ARGV>7 then -- all at once
+local ops,at={},2 -- each with its kind, place, ttl and whether the old value is wanted
+while ARGV[at] do
+  local head=ARGV[at]
+  local kind=string.byte(head,1,1)-48
+  local ttl,want=0,false
+  if string.len(head)>1 then
+    want=string.byte(head,2,2)==43
+    ttl=tonumber(string.sub(head,3))
+  end
+  ops[#ops+1]=kind
+  ops[#ops+1]=at
+  ops[#ops+1]=ttl
+  ops[#ops+1]=want
+  at=at+words[kind]
+end
+if #ops>4 then -- all at once
   local names={}
-  for i=3,#ARGV,6 do names[#names+1]=ARGV[i] end
+  for i=2,#ops,4 do names[#names+1]=ARGV[ops[i]+1] end
   for i=1,#names,4000 do
     local last=math.min(i+3999,#names)
     local found=redis.call('HMGET',V,unpack(names,i,last))
@@ -176,8 +193,10 @@ local function state(k)
   order[#order+1]=k
   return s
 end
-for i=2,#ARGV,6 do
-  local kind,k,p,old,ttl=tonumber(ARGV[i]),ARGV[i+1],ARGV[i+2],ARGV[i+3],tonumber(ARGV[i+4])
+for i=1,#ops,4 do
+  local kind,place,ttl=ops[i],ops[i+1],ops[i+2]
+  local k,p,old=ARGV[place+1],ARGV[place+2],ARGV[place+3]
+  if kind==6 then old=p end
   local s=state(k)
   local cur,applied,new=s.p,0,''
   local function put(keep)
@@ -208,7 +227,7 @@ for i=2,#ARGV,6 do
     end
   end
   reply[#reply+1]=applied
-  reply[#reply+1]=ARGV[i+5]=='1' and cur or ''
+  reply[#reply+1]=ops[i+3] and cur or ''
   reply[#reply+1]=new
 end
 if damaged then return redis.error_reply('KVDATA') end

@@ -187,7 +187,7 @@ func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Resu
 		s.sweeper.expect(ops[i].TTL)
 	}
 	results := make([]extlibs.Result, len(ops))
-	args := make([]string, 1, 1+6*len(ops))
+	args := make([]string, 1, 1+4*len(ops))
 	args[0] = strconv.Itoa(s.limits.keys)
 	for i := range ops {
 		op := &ops[i]
@@ -198,11 +198,24 @@ func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Resu
 		if (op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt) && !isNumber(p) {
 			return nil, errNoNumber
 		}
-		old := "0"
-		if op.NeedOld {
-			old = "1"
+		head := strconv.Itoa(int(op.Kind))
+		if op.NeedOld || op.TTL != 0 {
+			sign := "-"
+			if op.NeedOld {
+				sign = "+"
+			}
+			head += sign + microseconds(op.TTL)
 		}
-		args = append(args, strconv.Itoa(int(op.Kind)), op.Key, p, payload(op.Old), microseconds(op.TTL), old)
+		args = append(args, head, op.Key)
+		switch op.Kind {
+		case extlibs.OpSwap, extlibs.OpSwapTTL:
+			args = append(args, p, payload(op.Old))
+		case extlibs.OpDeleteIf:
+			args = append(args, payload(op.Old))
+		case extlibs.OpDelete, extlibs.OpExpire:
+		default:
+			args = append(args, p)
+		}
 	}
 	m, err := s.exec(ctx, writes, scriptApply, args...)
 	if err != nil {
