@@ -44,7 +44,8 @@ func storeFile(t *testing.T, path string) {
 	}
 }
 
-func TestAWrongFileIsRefusedAndLeftAsItIs(t *testing.T) {
+// The package boltfile has a test of all that is wrong with files.
+func TestAWrongFileIsRefusedAndLeftUnchanged(t *testing.T) {
 	t.Parallel()
 	write := func(data string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
@@ -73,34 +74,10 @@ func TestAWrongFileIsRefusedAndLeftAsItIs(t *testing.T) {
 		make func(*testing.T, string)
 		kind error
 	}{
-		"a text file":           {write("this is no store\n"), extlibs.ErrFormat},
-		"a long text file":      {write(string(bytes.Repeat([]byte("this is no store\n"), 5000))), extlibs.ErrFormat},
-		"a file of one byte":    {write("x"), extlibs.ErrFormat},
-		"a file of zeros":       {write(string(make([]byte, 1<<16))), extlibs.ErrFormat},
-		"a SQLite file":         {write("SQLite format 3\x00" + string(make([]byte, 4080))), extlibs.ErrFormat},
-		"a newer format":        {meta([]byte{3}), extlibs.ErrFormat},
-		"a much newer format":   {meta([]byte{255}), extlibs.ErrFormat},
-		"a format of nothing":   {meta([]byte{0}), extlibs.ErrFormat},
-		"a format of two bytes": {meta([]byte{1, 0}), extlibs.ErrFormat},
+		"a text file":    {write("this is no store\n"), extlibs.ErrFormat},
+		"a newer format": {meta([]byte{3}), extlibs.ErrFormat},
 		// A new file has four pages, and every commit since has taken others.
-		"a file cut short":       {changed(func(b []byte) []byte { return b[:4*os.Getpagesize()] }), extlibs.ErrCorrupt},
-		"a file of its header":   {changed(func(b []byte) []byte { return b[:100] }), extlibs.ErrCorrupt},
-		"a header with a defect": {changed(func(b []byte) []byte { b[40] ^= 1; b[os.Getpagesize()+40] ^= 1; return b }), extlibs.ErrCorrupt},
-		"another bbolt file": {func(t *testing.T, path string) {
-			boltFile(t, path, func(tx *bolt.Tx) error {
-				b, err := tx.CreateBucket([]byte("users"))
-				if err != nil {
-					return err
-				}
-				return b.Put([]byte("k"), []byte("v"))
-			})
-		}, extlibs.ErrFormat},
-		"another bbolt file with a bucket meta": {func(t *testing.T, path string) {
-			boltFile(t, path, func(tx *bolt.Tx) error {
-				_, err := tx.CreateBucket([]byte("meta"))
-				return err
-			})
-		}, extlibs.ErrFormat},
+		"a file cut short": {changed(func(b []byte) []byte { return b[:4*os.Getpagesize()] }), extlibs.ErrCorrupt},
 		"a store without its data": {func(t *testing.T, path string) {
 			storeFile(t, path)
 			boltFile(t, path, func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte("data")) })
