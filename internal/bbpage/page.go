@@ -56,15 +56,10 @@ func (p page) key(i int) []byte {
 }
 
 func (p page) value(i int) []byte {
-	at, n := p.valueAt(i)
-	return p[at : at+n]
-}
-
-// valueAt returns the offset and the length of a value in a leaf.
-func (p page) valueAt(i int) (at, n int) {
 	t := pageHeaderBytes + i*elementBytes
 	e := p[t : t+elementBytes]
-	return t + int(order.Uint32(e[4:])) + int(order.Uint32(e[8:])), int(order.Uint32(e[12:]))
+	at, n := t+int(order.Uint32(e[4:]))+int(order.Uint32(e[8:])), int(order.Uint32(e[12:]))
+	return p[at : at+n]
 }
 
 func (p page) elementFlags(i int) uint32 { return order.Uint32(p[pageHeaderBytes+i*elementBytes:]) }

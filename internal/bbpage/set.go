@@ -32,13 +32,6 @@ func NewSet() *Set { return &Set{chunks: map[uint64]*chunk{}} }
 // Unread returns how many leaves have not been verified yet.
 func (s *Set) Unread() int64 { return s.unread.Load() }
 
-// Trim releases the memory of a set in which all leaves are verified.
-func (s *Set) Trim() {
-	if s.Unread() == 0 {
-		s.chunks, s.last = map[uint64]*chunk{}, nil
-	}
-}
-
 // BranchPages returns how many pages the largest branch has that a write came to, 0 if
 // none had overflow pages.
 func (s *Set) BranchPages() int64 { return s.branch.Load() }

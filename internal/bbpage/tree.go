@@ -5,13 +5,8 @@ import "github.com/scriptling-kv/extlibs/internal/kverr"
 // bbolt indexes memory with what the pages say, without a check: a leaf that has not
 // been verified could end the process. A Tree verifies each leaf that the walk at open
 // left for later, once, when a read first comes to it; all other pages have been
-// verified, or were written by this process from pages that had been. Its accesses are
-// Go's own, checked against the end of the file: a file that is overwritten while it is
-// open makes them fail, and nothing worse.
-//
-// Writes go through bbolt. VerifyPath verifies before what bbolt is going to touch: the
-// way to the key, and the neighbours on both sides at each level, because bbolt merges a
-// page that becomes too empty with one of them.
+// verified, or were written by this process from verified ones. Its accesses are checked
+// against the end of the file: they fail, and nothing worse, if it is overwritten.
 
 // ErrOverwritten is the error of a file whose pages are not those that were written.
 var ErrOverwritten = kverr.Errorf(kverr.Corrupt, "the file was changed by someone else while it was open; close the store, restore the file from a backup, and open it again")
@@ -111,41 +106,28 @@ func (m *Mapped) page(id uint64) (page, error) {
 // for all mappings of the commit.
 type Root struct {
 	ID       uint64
-	at, size int64 // in the file, if ID is 0
+	at, size int // in the file, if ID is 0
 }
 
 // Buckets returns where the trees of the buckets begin that the page root names.
 func (m *Mapped) Buckets(root uint64) (map[string]Root, error) {
-	p, err := m.page(root)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := p.verifyLayout(root, m.pageSize); err != nil {
-		return nil, err
-	}
-	if p.flags() != pageLeaf {
-		return nil, errPage(root, "is not the page that it should be")
-	}
-	if err := p.verifyKeys(root, span{}, bucketFlag); err != nil {
-		return nil, err
-	}
-	buckets := map[string]Root{}
-	for i := range p.count() {
-		value := p.value(i)
-		if len(value) < bucketHeaderBytes {
-			return nil, errPage(root, "holds half a bucket")
-		}
+	buckets, w := map[string]Root{}, m.Walk()
+	err := w.Buckets(root, func(_ uint64, name, value []byte) error {
 		r := Root{ID: order.Uint64(value)}
 		if r.ID == 0 {
-			if err := page(value[bucketHeaderBytes:]).verifyInline(root, m.pageSize); err != nil {
-				return nil, err
+			inline := value[bucketHeaderBytes:]
+			r.at, r.size = cap(m.mem)-cap(inline), len(inline)
+			if err := page(inline).verifyInline(root, m.pageSize); err != nil {
+				return err
 			}
-			at, n := p.valueAt(i)
-			r.at, r.size = int64(root*m.pageSize)+int64(at)+bucketHeaderBytes, int64(n)-bucketHeaderBytes
 		}
-		buckets[string(p.key(i))] = r
+		buckets[string(name)] = r
+		return nil
+	})
+	if err == ErrManyBuckets {
+		err = errPage(root, "is not the page that it should be")
 	}
-	return buckets, nil
+	return buckets, err
 }
 
 // A Tree is one of the trees of a commit.
@@ -396,74 +378,55 @@ func (t *Tree) VerifyPath(key []byte, seen map[uint64]struct{}) (leaf uint64, er
 		return 0, nil // Buckets verified it
 	}
 	middle, err := t.again(t.root.ID, span{}, 0, seen)
-	if err != nil {
-		return 0, err
+	var left, right step
+	for depth := 0; err == nil; depth++ {
+		p := middle.page
+		switch {
+		case p.flags() == pageLeaf:
+			return p.id(), nil
+		case depth == maxTreeDepth:
+			return 0, errPage(p.id(), "is too deep in a tree")
+		}
+		if middle.i = p.childFor(key); middle.i > 0 {
+			left = step{p, middle.i - 1, middle.keys}
+		} else if left.page != nil {
+			left.i = left.page.count() - 1
+		}
+		if middle.i+1 < p.count() {
+			right = step{p, middle.i + 1, middle.keys}
+		}
+		if middle, err = t.child(middle, 0, seen); err == nil {
+			left, err = t.child(left, middle.page.flags(), seen)
+		}
+		if err == nil {
+			right, err = t.child(right, middle.page.flags(), seen)
+		}
 	}
-	var left, right finger
-	for range maxTreeDepth {
-		if middle.page.flags() == pageLeaf {
-			return middle.page.id(), nil
-		}
-		p, i := middle.page, middle.page.childFor(key)
-		next, err := t.again(p.child(i), p.below(i, middle.keys), 0, seen)
-		if err != nil {
-			return 0, err
-		}
-		kind := next.page.flags()
-		if i > 0 {
-			left = finger{p, middle.keys}
-		}
-		if left.page != nil {
-			at := i - 1
-			if i == 0 {
-				at = left.page.count() - 1
-			}
-			if left, err = t.again(left.page.child(at), left.page.below(at, left.keys), kind, seen); err != nil {
-				return 0, err
-			}
-		}
-		if i+1 < p.count() {
-			right = finger{p, middle.keys}
-		}
-		if right.page != nil {
-			at := i + 1
-			if i+1 >= p.count() {
-				at = 0
-			}
-			if right, err = t.again(right.page.child(at), right.page.below(at, right.keys), kind, seen); err != nil {
-				return 0, err
-			}
-		}
-		middle = next
-	}
-	return 0, errPage(middle.page.id(), "is too deep in a tree")
+	return 0, err
 }
 
-// finger is a page on the way, and the keys that it can hold.
-type finger struct {
-	page page // nil: there is none
-	keys span
+// child verifies the child that a step leads to, if there is a step.
+func (t *Tree) child(s step, kind uint16, seen map[uint64]struct{}) (step, error) {
+	if s.page == nil {
+		return s, nil
+	}
+	return t.again(s.page.child(s.i), s.page.below(s.i, s.keys), kind, seen)
 }
 
-// again verifies a page again, once in a transaction. kind is the page's, if that is
-// known.
-func (t *Tree) again(id uint64, keys span, kind uint16, seen map[uint64]struct{}) (finger, error) {
+// again verifies a page, once in a transaction. kind is the page's, if that is known.
+func (t *Tree) again(id uint64, keys span, kind uint16, seen map[uint64]struct{}) (step, error) {
 	p, err := t.enter(id, keys)
-	if err != nil {
-		return finger{}, err
-	}
-	if _, ok := seen[id]; !ok {
-		if _, err := p.verifyLayout(id, t.pageSize); err != nil {
-			return finger{}, err
+	if _, ok := seen[id]; err == nil && !ok {
+		if _, err = p.verifyLayout(id, t.pageSize); err == nil {
+			err = p.verifyKeys(id, keys, 0)
 		}
-		if err := p.verifyKeys(id, keys, 0); err != nil {
-			return finger{}, err
+		if err == nil {
+			seen[id] = struct{}{}
+			t.set.sawBranch(branchPages(p))
 		}
-		seen[id] = struct{}{}
-		t.set.sawBranch(branchPages(p))
 	}
-	if kind != 0 && p.flags() != kind {
-		return finger{}, errPage(id, "is in the wrong depth of a tree")
+	if err == nil && kind != 0 && p.flags() != kind {
+		err = errPage(id, "is in the wrong depth of a tree")
 	}
-	return finger{p, keys}, nil
+	return step{page: p, keys: keys}, err
 }

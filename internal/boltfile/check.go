@@ -3,7 +3,6 @@ package boltfile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -63,16 +62,12 @@ func (d *Damaged) readMetas() {
 	d.metas = bbpage.ReadMetas(d.file)
 	d.pages = bbpage.FileSource(d.file, d.metas.PageSize)
 	d.last, d.before = d.metas.Newest()
+	_, _, d.fault = d.metas.Last(d.size)
 	switch {
-	case !d.last.Valid:
-		d.fault = errors.New("both meta pages are damaged")
-	case !d.before.Valid:
+	case d.last.Valid && !d.before.Valid:
 		d.fault = errors.New("one of the two meta pages is damaged: it may have been the newer one")
 	case d.before.Tx+1 != d.last.Tx:
-		d.fault = errors.New("the meta pages do not belong together")
 		d.before.Valid = false
-	case d.size < d.last.Size():
-		d.fault = fmt.Errorf("the file has been cut short: %d bytes of at least %d", d.size, d.last.Size())
 	}
 }
 
@@ -192,8 +187,8 @@ func (d *Damaged) check(ctx context.Context, r *Report, visit func(Record) error
 	if !d.before.Valid {
 		s.walk.Lost++
 	}
-	if err := s.newer(); err != nil {
-		return err
+	if v := s.numbers[string(metaFormat)]; len(v) == 1 && v[0] > formatVersion {
+		return checkFormat(v)
 	}
 	r.Keys, r.Records, r.Bad = s.keys(), s.records, s.bad
 	r.Log = s.numbers[string(metaLog)] != nil

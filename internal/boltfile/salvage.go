@@ -65,14 +65,6 @@ func (s *salvage) keys() int64 {
 	return -1
 }
 
-// newer refuses a format of later versions.
-func (s *salvage) newer() error {
-	if v := s.numbers[string(metaFormat)]; len(v) == 1 && v[0] > formatVersion {
-		return checkFormat(v)
-	}
-	return nil
-}
-
 // commit walks all that the meta page leads to.
 func (s *salvage) commit() error {
 	buckets := map[string][]byte{}

@@ -32,10 +32,9 @@ func newPageState(file *os.File, f found, maxValue int64) *pageState {
 	g.last.Store(f.meta.Tx)
 	g.next.Store(f.meta.Tx)
 	g.bytes.Store(f.meta.Size())
-	if g.set == nil {
+	if g.set == nil || g.set.Unread() == 0 {
 		g.set = bbpage.NewSet()
 	}
-	g.set.Trim()
 	return g
 }
 
@@ -133,14 +132,12 @@ func (s *snapshot) findRoots(id uint64) (*roots, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &roots{}
-	for name, root := range map[string]*bbpage.Root{string(bucketMeta): &r.meta, string(bucketData): &r.data, string(bucketExpiry): &r.expiry} {
-		found, ok := buckets[name]
-		if !ok {
+	for _, name := range [][]byte{bucketMeta, bucketData, bucketExpiry} {
+		if _, ok := buckets[string(name)]; !ok {
 			return nil, errNoBucket
 		}
-		*root = found
 	}
+	r := &roots{meta: buckets[string(bucketMeta)], data: buckets[string(bucketData)], expiry: buckets[string(bucketExpiry)]}
 	meta := s.Tree(r.meta, nil)
 	get := func(name []byte) (value []byte) {
 		if err == nil {

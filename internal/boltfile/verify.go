@@ -12,16 +12,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A file is verified before bbolt opens it: its pages, see the package bbpage, and what
-// the entries say. Records carry checksums that include their keys, the number of keys
-// is on file, and each deadline is stored twice.
-//
-// Opening a file verifies all of a small one. Of a larger one it reads all but the
-// leaves, and notes which these are: they have to be where the branches say, all at one
-// depth and none of them twice, so that no path goes in circles. The first read or write
-// that comes to such a leaf verifies it.
+// A file is verified before bbolt opens it: its pages (see bbpage), and the entries. Records
+// carry checksums that include their keys, the number of keys is on file, and each deadline
+// is stored twice.
 
-// DefaultVerifyBytes is the size of the largest file of which opening reads all leaves.
+// DefaultVerifyBytes is the size of the largest file of which opening reads all leaves. The
+// leaves of a larger one have to be where the branches say, at one depth and none of them
+// twice; the first read or write that comes to such a leaf verifies it.
 const DefaultVerifyBytes = 4 << 20
 
 // found is what the verification of a file found.
