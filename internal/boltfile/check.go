@@ -74,19 +74,19 @@ func (d *Damaged) readMetas() {
 // Report is what Check found.
 type Report struct {
 	Bytes   int64
-	Damage  []string // the first maxDamage findings; none: the file is whole
-	More    int      // findings beyond those
+	Damage  []string // the first maxDamage faults; none: the file is whole
+	More    int      // faults beyond those
 	Commit  uint64   // the number of the last commit; 0: unknown
-	Keys    int64    // that the file says it holds, expired ones too; -1: unknown
+	Keys    int64    // that the file says it holds, including expired ones; -1: unknown
 	Records int64    // whose checksums hold
-	Bad     int64    // records that are there, but damaged
-	Stray   int64    // records whose checksums hold, on pages that nothing leads to any more
-	Log     bool     // the file lacks what is in its log
-	Stale   bool     // stray records may be old: nobody knows which pages are in use
+	Bad     int64    // records whose checksums do not hold
+	Stray   int64    // records whose checksums hold, on unreachable pages
+	Log     bool     // the file needs its log
+	Stale   bool     // stray records can be old: which pages are in use is unknown
 	Back    Commit   // the commit that Repair goes back to
 }
 
-// Commit is a state of the file that is still in it.
+// Commit describes a commit whose pages are still in the file.
 type Commit struct {
 	Number uint64
 	Whole  bool
@@ -107,15 +107,15 @@ func (r *Report) Lost() (n int64, known bool) {
 // Torn reports whether a damaged meta page is all that is wrong.
 func (r *Report) Torn() bool { return len(r.Damage) == 1 && r.Back.Only && r.Back.Whole }
 
-// Record is a record whose checksum holds. Its key and value are good until the
-// next one.
+// Record is a record whose checksum holds. Its key and value are valid until the next
+// one is visited.
 type Record struct {
 	Key, Value []byte
 	Deadline   int64 // nanoseconds since 1970; 0: none
-	Stray      bool  // found on a page that nothing leads to any more
+	Stray      bool  // found on an unreachable page
 }
 
-// maxDamage is how many findings a report quotes.
+// maxDamage is how many faults a report quotes.
 const maxDamage = 100
 
 func (r *Report) add(err error) {
@@ -128,11 +128,11 @@ func (r *Report) add(err error) {
 	r.Damage = append(r.Damage, text)
 }
 
-// Check reads the whole file and reports on it. It calls visit, which may be nil,
-// for each record that can be read: stray ones first, so that what the last
-// commit leads to has the last word. An error is visit's, that of ctx, or of a
-// file that is no kv file or has a newer format; damage is none. Memory is
-// bounded by the largest record and a bit per page.
+// Check reads the whole file and reports on it. It calls visit, which can be nil, for
+// each record that can be read: stray ones first, so that those of the last commit
+// replace them. Check returns an error of visit or ctx, or one that says that the file is
+// no kv file or has a newer format; damage is not an error. Its memory is limited to the
+// largest record and a bit per page.
 func (d *Damaged) Check(ctx context.Context, visit func(Record) error) (r Report, err error) {
 	r = Report{Bytes: d.size, Keys: -1}
 	if d.size == 0 {
@@ -148,7 +148,7 @@ func (d *Damaged) empty(r *Report) error {
 	case d.orphan == nil:
 		r.Keys = 0
 		return nil
-	case !errors.Is(d.orphan, kverr.Corrupt): // nobody knows what the log is
+	case !errors.Is(d.orphan, kverr.Corrupt): // the log cannot be read
 		return d.orphan
 	}
 	r.add(d.orphan)

@@ -106,7 +106,7 @@ func (s *Snapshot) copyTo(ctx context.Context, tmp *os.File) error {
 // copyWriter ends a copy when its context does, or when it has to yield.
 type copyWriter struct {
 	ctx   context.Context
-	yield *atomic.Bool // may be nil
+	yield *atomic.Bool // can be nil
 	w     io.Writer
 	ticks int
 	ended error

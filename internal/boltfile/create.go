@@ -11,9 +11,9 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// create makes a new store. It is laid out and synced under another name first,
-// so that a crash leaves a whole one or none, and gets its name by a link, which
-// takes that of nobody: the error is fs.ErrExist where somebody was faster.
+// create makes a new store. It is laid out and synced under another name first, so that
+// a crash leaves a complete one or none, and gets its name by a link, which replaces no
+// file: the error is fs.ErrExist if there is one.
 func create(dir *access.Dir, opts Options) (_ *File, err error) {
 	n, err := makeTemp(dir, opts, nil)
 	if err != nil {

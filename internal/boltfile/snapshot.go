@@ -169,8 +169,7 @@ func (g *pageState) checkRecord(key, rec []byte) error {
 }
 
 // parse is ParseRecord within the limit of what is read: a value beyond it, which can be
-// as long as a sparse file, is an error where it is wanted, and not looked at where it is
-// not.
+// as long as a sparse file, is an error if it is wanted, and is not read otherwise.
 func (g *pageState) parse(key, rec []byte, wanted bool) (deadline int64, value []byte, err error) {
 	const most = 1 + deadlineBytes + checksumBytes
 	if g.maxValue == 0 || int64(len(rec)) <= g.maxValue+most {

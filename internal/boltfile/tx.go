@@ -24,7 +24,7 @@ type Tx struct {
 	meta, data, expiry *bolt.Bucket
 	index              []indexChange       // of the deadlines; see writeIndex
 	unknown            map[string]struct{} // keys whose entries in the index are to be found and removed
-	seen               map[uint64]struct{} // pages that have been looked at
+	seen               map[uint64]struct{} // pages that have been verified
 	leaves             int64               // that the transaction came to, which comes to keys in their order
 	lastLeaf           map[uint64]uint64   // by the root of their tree
 	stored             int64               // bytes of keys and values, with EntryOverhead each
@@ -50,8 +50,8 @@ func newWriteTx(snap *snapshot, tx *bolt.Tx, now time.Time) (*Tx, error) {
 	return t, nil
 }
 
-// Entry reads the entry of a key, live or not. exists is whether the file holds
-// it. The value is a part of the file: who keeps it has to copy it. It may be missing
+// Entry returns the entry of a key, expired or not. exists reports whether the file has
+// it. The value is the file's memory, valid during the transaction; it can be missing
 // unless it is wanted.
 func (t *Tx) Entry(key string, wanted bool) (value []byte, deadline int64, exists bool, err error) {
 	rec, err := t.record([]byte(key))
@@ -69,7 +69,7 @@ func (t *Tx) Entry(key string, wanted bool) (value []byte, deadline int64, exist
 }
 
 // record finds the record of a key. bbolt knows what a transaction that
-// writes has changed, and may follow the way to a key once that has been verified.
+// writes has changed, and can follow the way to a key once that has been verified.
 func (t *Tx) record(key []byte) ([]byte, error) {
 	data := t.snap.dataTree()
 	if t.data == nil || !t.cleared {
@@ -156,9 +156,9 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 	return t.data.Put([]byte(key), appendRecord(nil, key, deadline, value))
 }
 
-// forgetDeadline takes a key out of the index. Where nobody knows its deadline
-// any more writeIndex searches the whole index, once for all such keys, because an
-// entry that stays behind would count as an expired key.
+// forgetDeadline removes a key from the index. If its deadline is unknown, writeIndex
+// searches the whole index, once for all such keys, because an entry that stays would
+// count as an expired key.
 func (t *Tx) forgetDeadline(key string, deadline int64) error {
 	k, _ := expiryEntry(deadline, key)
 	if deadline == UnknownDeadline {
@@ -240,7 +240,7 @@ func (t *Tx) drop(key []byte) error {
 func (t *Tx) Clear() error {
 	tx := t.data.Tx()
 	t.dirty = true
-	if !t.cleared { // bbolt looks at all pages, to find buckets in them
+	if !t.cleared { // bbolt reads all pages, to find buckets in them
 		if err := t.snap.verifyTrees(t.snap.dataTree(), t.snap.expiryTree()); err != nil {
 			return err
 		}
@@ -284,8 +284,8 @@ func (t *Tx) Twin() error {
 // isTwin reports whether a torn meta page cannot hide anything that was acknowledged.
 func (r *roots) isTwin() bool { return r.log == nil && (r.twin == r.tx || r.twin+1 == r.tx) }
 
-// CloseLog says that the file needs no log any more. The one that it needed is left
-// behind where the process dies before it is removed, and is known by that then.
+// CloseLog notes that the file needs no log any more, and the id of the one that it
+// needed: if the process ends before that log is removed, the next open recognizes it.
 func (t *Tx) CloseLog(id wal.ID) error {
 	if err := t.meta.Put(metaClosed, id[:]); err != nil {
 		return err
