@@ -45,8 +45,9 @@ type memory struct {
 	state    atomic.Pointer[memoryState] // nil: closed, or failed
 	failure  atomic.Pointer[memoryFailure]
 
-	replacing sync.Mutex // held while another state, or none, takes the place of one
-	counted   int64      // sets that states counted which are no more
+	replacing sync.Mutex   // held while another state, or none, takes the place of one
+	counted   int64        // values that setRaw stored in states which are no more
+	late      atomic.Int64 // values that setRaw stored in states which had been counted
 }
 
 // memoryState is what Clear replaces atomically. A write that still goes into
@@ -97,11 +98,11 @@ func (m *memory) open() (*memoryState, error) {
 	return nil, ErrClosed
 }
 
-// live returns the live record of a key, or nil. A record without a deadline costs
-// no reading of the clock. An expired one must still exist after that
-// look: otherwise the key was written meanwhile, and may never have been absent.
-func (m *memory) live(st *memoryState, key string) (r *hashtable.Record, left time.Duration) {
-	r = st.Get(key)
+// live returns the live record of a key with the time it has left, 0 for no expiry, or
+// nil. r is what Get returned. An expired record must still be in the table after the
+// look at the clock: otherwise the key was written meanwhile, and may never have been
+// absent. A record without a deadline costs no look at the clock.
+func (m *memory) live(st *memoryState, key string, r *hashtable.Record) (live *hashtable.Record, left time.Duration) {
 	for r != nil && r.Deadline() != 0 {
 		if left = time.Duration(r.Deadline() - m.now()); left > 0 {
 			return r, left
@@ -125,24 +126,23 @@ func entryOf(key string, r *hashtable.Record, now int64) (Entry, bool) {
 	return e, true
 }
 
-// newRecord makes a record, with a scalar ready-made in it.
-func newRecord(key string, v Value, deadline int64) *hashtable.Record {
-	return newMarked(0, key, v, deadline)
+// newRecord returns a record of an encoded value, with a scalar ready-made in it.
+func newRecord(mark hashtable.Mark, key string, e codec.Encoded, deadline int64) *hashtable.Record {
+	var head [codec.MaxHead]byte
+	switch e.Kind {
+	case cbor.Text:
+		return hashtable.NewText(mark, key, cbor.AppendTextHead(head[:0], len(e.Body)), e.Body, deadline)
+	case cbor.Int:
+		return hashtable.NewInt(mark, key, cbor.AppendInt(head[:0], e.Int()), e.Int(), deadline)
+	case cbor.Float:
+		return hashtable.NewFloat(mark, key, cbor.AppendFloat(head[:0], e.Float()), e.Float(), deadline)
+	}
+	return hashtable.New(mark, key, e.AppendHead(head[:0]), e.Body, deadline)
 }
 
-func newMarked(mark hashtable.Mark, key string, v Value, deadline int64) *hashtable.Record {
-	raw := v.Raw()
-	if item, ok := codec.Scalar(raw); ok {
-		switch item.Kind {
-		case cbor.Text:
-			return mark.NewText(key, []byte(raw[:len(raw)-len(item.Text)]), item.Text, deadline)
-		case cbor.Int:
-			return mark.NewInt(key, []byte(raw), item.Int, deadline)
-		case cbor.Float:
-			return mark.NewFloat(key, []byte(raw), item.Float, deadline)
-		}
-	}
-	return mark.New(key, raw, deadline)
+// recordOf is newRecord for a Value.
+func recordOf(mark hashtable.Mark, key string, v Value, deadline int64) *hashtable.Record {
+	return newRecord(mark, key, codec.Parse(v.data), deadline)
 }
 
 func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
@@ -150,7 +150,7 @@ func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	r, left := m.live(st, key)
+	r, left := m.live(st, key, st.Get(key))
 	if r == nil {
 		return Entry{}, ErrNotFound
 	}
@@ -250,7 +250,7 @@ func (m *memory) applyLocked(st *memoryState, s *hashtable.Slot, op *Op) (result
 		s.Delete()
 		return result, hashtable.None, nil, nil
 	}
-	return result, s.Put(newRecord(op.Key, next.value, next.deadline)), nil, nil
+	return result, s.Put(recordOf(0, op.Key, next.value, next.deadline)), nil, nil
 }
 
 // reclaim removes some of what expired keys still hold, for a write that the limit of
@@ -352,7 +352,7 @@ func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit h
 		switch {
 		case !p.changed:
 		case !p.next.value.IsZero():
-			changes = append(changes, hashtable.Change{Key: p.key, Next: newRecord(p.key, p.next.value, p.next.deadline)})
+			changes = append(changes, hashtable.Change{Key: p.key, Next: recordOf(0, p.key, p.next.value, p.next.deadline)})
 		default:
 			changes = append(changes, hashtable.Change{Key: p.key})
 		}
@@ -507,18 +507,6 @@ func (m *memory) replace(next func(last *memoryState) *memoryState) error {
 	m.counted += last.Retire()
 	m.peak.Store(max(m.peak.Load(), last.Bytes()))
 	return nil
-}
-
-// sets is how many the short ways have counted: in the tables, where that takes
-// least.
-func (m *memory) sets() int64 {
-	m.replacing.Lock()
-	defer m.replacing.Unlock()
-	n := m.counted
-	if st := m.state.Load(); st != nil {
-		n += st.Counted()
-	}
-	return n
 }
 
 // Stats implements StatsReporter.

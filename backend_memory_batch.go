@@ -146,7 +146,7 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 		if next.value.IsZero() {
 			return large.Tombstone(i)
 		}
-		return newMarked(large.Mark(i), b.key(i), next.value, next.deadline)
+		return recordOf(large.Mark(i), b.key(i), next.value, next.deadline)
 	}
 	var ready []*hashtable.Record // of a blind batch, made when nothing is locked
 	for i := 0; i < len(b.begins); {

@@ -104,7 +104,7 @@ func TestALargeBatchInMemoryKeepsNobodyWaiting(t *testing.T) {
 		if n, err := h.Count(ctx, "*"); n != largeKeys+3 || err != nil {
 			t.Errorf("%d keys, %v", n, err)
 		}
-		must(h.memory.state.Load().Check())
+		must(h.backend.(*memory).state.Load().Check())
 
 		// The same for a batch that removes them, which counts what it finds at its end.
 		all := make([]string, largeKeys)
@@ -129,7 +129,7 @@ func TestALargeBatchInMemoryKeepsNobodyWaiting(t *testing.T) {
 		if n, err := h.Count(ctx, "*"); n != 3 || err != nil {
 			t.Errorf("%d keys are left, %v", n, err)
 		}
-		must(h.memory.state.Load().Check())
+		must(h.backend.(*memory).state.Load().Check())
 	}
 }
 

@@ -58,7 +58,7 @@ func TestAPanicInACallInMemoryIsAnErrorOfThatStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			armed.Store(true)
-			err = call(h, h.memory)
+			err = call(h, h.backend.(*memory))
 			armed.Store(false)
 			if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "index out of range") || !strings.Contains(err.Error(), "clear it") {
 				t.Fatalf("the call that panics: %v", err)
@@ -87,7 +87,7 @@ func TestAPanicInACallInMemoryIsAnErrorOfThatStore(t *testing.T) {
 				t.Errorf("after clear there are %d keys, %v", n, err)
 			}
 			armed.Store(true)
-			call(h, h.memory)
+			call(h, h.backend.(*memory))
 			armed.Store(false)
 			if err := h.Close(); err != nil {
 				t.Errorf("close of a failed store: %v", err)

@@ -23,8 +23,8 @@ import (
 // A Handle is safe for concurrent use. All handles of one store share it.
 type Handle struct {
 	*openStore
-	store     Store   // all of the store, or the part that the view shows
-	memory    *memory // the fast path; nil if there is none
+	store     Store    // all of the store, or the part that the view shows
+	fast      fastPath // of the store; nil if it has none, and of a view
 	view      bool
 	prefix    string // of a view
 	prefixErr error  // why no key can be in the view
@@ -105,17 +105,14 @@ func (h *Handle) close(ctx context.Context) error {
 // Get returns a copy of the value of a key, in the Go types that Encode lists. An absent
 // key is ErrNotFound.
 func (h *Handle) Get(ctx context.Context, key string) (any, error) {
-	if r := h.record(key); r != nil {
-		if v, ok := r.Box(); ok {
-			return v, nil
-		}
-		return h.decoded(ctx, "get", key, RawValue(r.Value()), nil, nil)
-	}
-	e, err := h.load(ctx, key, NeedValue)
+	raw, r, err := h.read(ctx, key, NeedValue)
 	if err != nil {
 		return nil, h.inCall("get", key, err)
 	}
-	v, err := h.decode(ctx, key, e.Value)
+	if v, ok := r.Scalar(); ok {
+		return v, nil
+	}
+	v, err := h.decode(ctx, key, raw)
 	return v, inCall("get", err)
 }
 
@@ -124,27 +121,22 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 // MaxTTL. A value of another type is ErrType; one that is larger than MaxValueBytes or
 // nested more than MaxDepth levels is ErrTooLarge.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
-	if h.memory != nil {
-		if done, err := h.setGo(ctx, key, value, ttl); done {
-			return inCall("set", err)
-		}
+	e, err := encodedGo(ctx, value, h.opts.maxValueBytes)
+	if err == nil {
+		err = h.set(ctx, key, e, ttl)
+		e.Release()
 	}
-	_, err := h.applyGo(ctx, OpSet, key, value, ttl)
 	return inCall("set", err)
 }
 
 // Add stores a value if the key is absent, as Set does, and reports whether it stored it.
 func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
-	r, err := h.applyGo(ctx, OpAdd, key, value, ttl)
-	return r.Applied, inCall("add", err)
-}
-
-func (h *Handle) applyGo(ctx context.Context, kind OpKind, key string, value any, ttl time.Duration) (Result, error) {
 	v, err := h.encode(ctx, value)
 	if err != nil {
-		return Result{}, err
+		return false, inCall("add", err)
 	}
-	return h.apply(ctx, Op{Kind: kind, Key: key, Value: v, TTL: ttl})
+	r, err := h.apply(ctx, Op{Kind: OpAdd, Key: key, Value: v, TTL: ttl})
+	return r.Applied, inCall("add", err)
 }
 
 // Clear removes all keys atomically. On a view it removes them page by page.
@@ -190,7 +182,7 @@ func (h *Handle) pop(ctx context.Context, key string) (Value, error) {
 
 // Exists reports whether a key is live.
 func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
-	_, err := h.load(ctx, key, 0)
+	_, _, err := h.read(ctx, key, 0)
 	if err == ErrNotFound {
 		return false, nil
 	}
@@ -237,7 +229,7 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 // backend.
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	s := h.counters.sum()
-	if b, ok := h.backend.(interface{ sets() int64 }); ok {
+	if b, ok := h.backend.(interface{ sets() int64 }); ok { // those of the fast path
 		s.Sets += b.sets()
 	}
 	n, err := h.whole.Len(ctx)

@@ -99,7 +99,7 @@ func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	h := &Handle{openStore: o}
 	switch s := s.(type) {
 	case *memory:
-		o.place, o.whole, h.memory = inMemory, waitingMemory{s}, s
+		o.place, o.whole, h.fast = inMemory, waitingMemory{s}, s
 	case *diskStore:
 		o.place = inFile
 	}

@@ -26,48 +26,8 @@ var none = &object.Null{}
 // objectReader makes script objects of what it reads.
 type objectReader struct {
 	codec.Limits
-	room hashtable.Room
+	arena hashtable.Arena
 }
-
-func (r *objectReader) text(s string, more int) object.Object {
-	s, small := r.Own(s)
-	if !small || !stringIsText {
-		return object.NewString(s)
-	}
-	return hashtable.As[object.String](r.room.Text(s, more))
-}
-
-func (r *objectReader) int(i int64, more int) object.Object {
-	if copiesInt(i) {
-		return object.NewInteger(i)
-	}
-	return hashtable.As[object.Integer](r.room.Int(i, more))
-}
-
-func (r *objectReader) float(f float64, more int) object.Object {
-	if !floatIsFloat {
-		return object.NewFloat(f)
-	}
-	return hashtable.As[object.Float](r.room.Float(f, more))
-}
-
-// What the interpreter's objects are made of.
-var (
-	stringIsText = hashtable.Wraps[object.String, string]()
-	integerIsInt = hashtable.Wraps[object.Integer, int64]()
-	floatIsFloat = hashtable.Wraps[object.Float, float64]()
-)
-
-// The interpreter shares the objects of these integers, so its scripts can tell them
-// from others. It shares no strings: "is" compares short ones by their text.
-const (
-	minSharedInt = -5
-	maxSharedInt = 10_000
-)
-
-// copiesInt reports whether only the interpreter may make the object of i. Memory
-// that holds another integer, a text or a float can be handed out as its object.
-func copiesInt(i int64) bool { return !integerIsInt || i >= minSharedInt && i <= maxSharedInt }
 
 // value makes the object that s begins with, and returns what follows it. The
 // object stands at a depth, 0 for the whole, and about so many more like it will

@@ -13,27 +13,33 @@ import (
 // encodeObject encodes a script's object. It reads the object's tree and keeps
 // nothing of it.
 func encodeObject(ctx context.Context, o object.Object, limit int) (Value, error) {
+	return finished(encodedObject(ctx, o, limit))
+}
+
+// encodedObject is encodedGo for a script's object.
+func encodedObject(ctx context.Context, o object.Object, limit int) (codec.Encoded, error) {
 	switch o := o.(type) { // the values that need no buffer
-	case *object.Integer:
-		return encodeInt(o.IntValue()), nil
-	case *object.String:
-		return finished(codec.Text(o.StringValue(), limit))
-	case *object.Float:
-		return encodeFloat(o.FloatValue()), nil
+	case *object.Null:
+		return codec.Null(), nil
 	case *object.Boolean:
-		return encodeBool(o.BoolValue()), nil
+		return codec.Bool(o.BoolValue()), nil
+	case *object.Integer:
+		return codec.Int(o.IntValue()), nil
+	case *object.Float:
+		return codec.Float(o.FloatValue()), nil
+	case *object.String:
+		return codec.Text(o.StringValue(), limit)
 	}
 	buf := codec.NewBuffer()
-	defer buf.Release()
-	raw, err := writeObject(ctx, buf, o, limit)
-	if err != nil {
-		return Value{}, err
+	if err := writeObject(ctx, buf, o, limit); err != nil {
+		buf.Release()
+		return codec.Encoded{}, err
 	}
-	return Value{string(raw)}, nil
+	return buf.Encoded(), nil
 }
 
 // writeObject encodes a script's object into a buffer.
-func writeObject(ctx context.Context, buf *codec.Buffer, o object.Object, limit int) (raw []byte, err error) {
+func writeObject(ctx context.Context, buf *codec.Buffer, o object.Object, limit int) (err error) {
 	w := objectWriter{codec.NewEncoder(ctx, limit)}
 	buf.Bytes, err = w.value(buf.Bytes, o, 0)
 	// Only a structure that is too deep can be one without an end, and only
@@ -43,7 +49,7 @@ func writeObject(ctx context.Context, buf *codec.Buffer, o object.Object, limit 
 			err = codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s"), steps)
 		}
 	}
-	return buf.Bytes, err
+	return err
 }
 
 // objectWriter encodes script objects. Its methods append to b, as append does.

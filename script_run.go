@@ -10,61 +10,50 @@ import (
 )
 
 func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	if _, err := storeArg(ctx, h, OpSet, a); err != nil {
-		return nil, err
-	}
-	return none, nil
-}
-
-func callAdd(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	r, err := storeArg(ctx, h, OpAdd, a)
-	return object.NewBoolean(r.Applied), err
-}
-
-// storeArg carries out a call with key, value and ttl.
-func storeArg(ctx context.Context, h *Handle, kind OpKind, a arguments) (Result, error) {
 	r := reader{a: a}
 	key, ttl := r.key(), r.ttl(2)
 	if r.err != nil {
-		return Result{}, r.err
+		return nil, r.err
 	}
-	if kind == OpSet && h.memory != nil {
-		if done, err := h.setObject(ctx, key, a.at(1), ttl); done {
-			return Result{}, err
-		}
+	e, err := encodedObject(ctx, a.at(1), h.opts.maxValueBytes)
+	if err != nil {
+		return nil, err
+	}
+	err = h.set(ctx, key, e, ttl)
+	e.Release()
+	return none, err
+}
+
+func callAdd(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	r := reader{a: a}
+	key, ttl := r.key(), r.ttl(2)
+	if r.err != nil {
+		return nil, r.err
 	}
 	value, err := encodeObject(ctx, a.at(1), h.opts.maxValueBytes)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	return h.apply(ctx, Op{Kind: kind, Key: key, Value: value, TTL: ttl})
+	result, err := h.apply(ctx, Op{Kind: OpAdd, Key: key, Value: value, TTL: ttl})
+	return object.NewBoolean(result.Applied), err
 }
 
 func callGet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	if key, ok := a.at(0).(*object.String); ok {
-		if r := h.record(key.StringValue()); r != nil {
-			if o := readyObject(r); o != nil {
-				return o, nil
-			}
-			return h.object(ctx, key.StringValue(), RawValue(r.Value()))
-		}
+	key, err := keyArg(a.at(0))
+	if err != nil {
+		return nil, err
 	}
-	e, err := loadArg(ctx, h, a, NeedValue)
+	raw, r, err := h.read(ctx, key, NeedValue)
 	if err == ErrNotFound {
 		return fallback(a.at(1)), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return h.object(ctx, e.Key, e.Value)
-}
-
-func loadArg(ctx context.Context, h *Handle, a arguments, need Need) (Entry, error) {
-	key, err := keyArg(a.at(0))
-	if err != nil {
-		return Entry{}, err
+	if o := scalarObject(r); o != nil {
+		return o, nil
 	}
-	return h.load(ctx, key, need)
+	return h.object(ctx, key, raw)
 }
 
 // fallback is what the script gave as default, itself.
@@ -122,8 +111,11 @@ func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 }
 
 func callExists(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	_, err := loadArg(ctx, h, a, 0)
-	if err != nil && err != ErrNotFound {
+	key, err := keyArg(a.at(0))
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err = h.read(ctx, key, 0); err != nil && err != ErrNotFound {
 		return nil, err
 	}
 	return object.NewBoolean(err == nil), nil
@@ -136,7 +128,11 @@ const (
 )
 
 func callTTL(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	e, err := loadArg(ctx, h, a, NeedTTL)
+	key, err := keyArg(a.at(0))
+	if err != nil {
+		return nil, err
+	}
+	e, err := h.load(ctx, key, NeedTTL)
 	switch {
 	case err == ErrNotFound:
 		return object.NewInteger(ttlAbsent), nil

@@ -73,25 +73,40 @@ type (
 func Encode(v any) (Value, error) { return encodeGo(context.Background(), v, math.MaxInt32) }
 
 func encodeGo(ctx context.Context, v any, limit int) (Value, error) {
+	return finished(encodedGo(ctx, v, limit))
+}
+
+// encodedGo encodes a Go value. The caller releases what it returns.
+func encodedGo(ctx context.Context, v any, limit int) (codec.Encoded, error) {
 	switch v := v.(type) { // the values that need no buffer
-	case int:
-		return encodeInt(int64(v)), nil
-	case int64:
-		return encodeInt(v), nil
-	case string:
-		return finished(codec.Text(v, limit))
-	case float64:
-		return encodeFloat(v), nil
+	case nil:
+		return codec.Null(), nil
 	case bool:
-		return encodeBool(v), nil
+		return codec.Bool(v), nil
+	case int:
+		return codec.Int(int64(v)), nil
+	case int64:
+		return codec.Int(v), nil
+	case float64:
+		return codec.Float(v), nil
+	case string:
+		return codec.Text(v, limit)
 	}
 	buf := codec.NewBuffer()
-	defer buf.Release()
-	raw, err := writeGo(ctx, buf, v, limit)
+	if _, err := writeGo(ctx, buf, v, limit); err != nil {
+		buf.Release()
+		return codec.Encoded{}, err
+	}
+	return buf.Encoded(), nil
+}
+
+// finished copies what an encoder returns into a Value, and releases it.
+func finished(e codec.Encoded, err error) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return Value{string(raw)}, nil
+	defer e.Release()
+	return Value{e.Raw()}, nil
 }
 
 // writeGo encodes a Go value into a buffer.
@@ -100,9 +115,6 @@ func writeGo(ctx context.Context, buf *codec.Buffer, v any, limit int) (raw []by
 	buf.Bytes, err = w.value(buf.Bytes, v, 0)
 	return buf.Bytes, err
 }
-
-// finished makes a Value of what an encoder returns.
-func finished(raw string, err error) (Value, error) { return Value{raw}, err }
 
 // goWriter encodes Go values. Its methods append to b, as append does.
 type goWriter struct{ codec.Encoder }
@@ -253,9 +265,9 @@ func addNumbers(a, b Value) (Value, error) {
 	return Value{sum}, err
 }
 
-func encodeInt(i int64) Value     { return Value{codec.Int(i)} }
-func encodeFloat(f float64) Value { return Value{codec.Float(f)} }
-func encodeBool(b bool) Value     { return Value{codec.Bool(b)} }
+func encodeInt(i int64) Value     { return Value{codec.Int(i).Raw()} }
+func encodeFloat(f float64) Value { return Value{codec.Float(f).Raw()} }
+func encodeBool(b bool) Value     { return Value{codec.Bool(b).Raw()} }
 
 // shorten cuts a text for a message.
 func shorten(s string) string { return kverr.Shorten(s) }

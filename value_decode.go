@@ -61,7 +61,7 @@ func decodeGo(ctx context.Context, v Value) (any, error) {
 // goReader makes Go values of what it reads.
 type goReader struct {
 	codec.Limits
-	room hashtable.Room
+	arena hashtable.Arena
 }
 
 func (r *goReader) text(s string, more int) any {
@@ -69,14 +69,14 @@ func (r *goReader) text(s string, more int) any {
 	if !small {
 		return s
 	}
-	return hashtable.BoxText(r.room.Text(s, more))
+	return hashtable.BoxText(r.arena.Text(s, more))
 }
 
 func (r *goReader) int(i int64, more int) any {
 	if i >= 0 && i <= maxSharedGoInt {
 		return i
 	}
-	return hashtable.BoxInt(r.room.Int(i, more))
+	return hashtable.BoxInt(r.arena.Int(i, more))
 }
 
 const maxSharedGoInt = 255 // that Go makes a value of without taking memory
@@ -99,7 +99,7 @@ func (r *goReader) value(s string, depth, more int) (any, string, error) {
 	case cbor.Int:
 		return r.int(item.Int, more), rest, nil
 	case cbor.Float:
-		return hashtable.BoxFloat(r.room.Float(item.Float, more)), rest, nil
+		return hashtable.BoxFloat(r.arena.Float(item.Float, more)), rest, nil
 	case cbor.Text:
 		return r.text(item.Text, more), rest, nil
 	case cbor.Bytes:

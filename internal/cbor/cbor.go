@@ -101,8 +101,11 @@ func AppendTextHead(b []byte, n int) []byte { return appendHead(b, majorText, ui
 
 // AppendBytes appends a byte string.
 func AppendBytes[T string | []byte](b []byte, s T) []byte {
-	return append(appendHead(b, majorBytes, uint64(len(s))), s...)
+	return append(AppendBytesHead(b, len(s)), s...)
 }
+
+// AppendBytesHead appends the head of a byte string; its n bytes must follow.
+func AppendBytesHead(b []byte, n int) []byte { return appendHead(b, majorBytes, uint64(n)) }
 
 // AppendArray appends the head of an array; the n elements must follow.
 func AppendArray(b []byte, n int) []byte { return appendHead(b, majorArray, uint64(n)) }

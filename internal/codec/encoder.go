@@ -52,13 +52,11 @@ func tooLarge(limit int) error {
 
 // Text appends a string, tagged as raw text if it is not valid UTF-8.
 func (e *Encoder) Text(b []byte, s string) ([]byte, error) {
-	if len(s) <= e.next-len(b)-maxHead && ValidText(s) {
+	if len(s) <= e.next-len(b)-MaxHead && ValidText(s) {
 		return cbor.AppendText(b, s), nil
 	}
 	return e.longText(b, s)
 }
-
-const maxHead = 9 // bytes in front of a text
 
 // longText is Text where the limit and the context have to be looked at, or the string
 // is to be marked.
@@ -147,47 +145,12 @@ const (
 // NewBuffer returns an empty buffer.
 func NewBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
-// Release returns the buffer for reuse. Its bytes must not be used afterwards.
+// Release returns the buffer for reuse. Its bytes must not be used afterwards. It is not
+// inlined so that Encoded.Release is.
+//
+//go:noinline
 func (b *Buffer) Release() {
 	if b.Bytes = b.Bytes[:0]; cap(b.Bytes) <= maxKeptBuffer {
 		buffers.Put(b)
 	}
-}
-
-// Int returns an encoded integer.
-func Int(i int64) string {
-	var b [9]byte
-	return string(cbor.AppendInt(b[:0], i))
-}
-
-// Float returns an encoded float.
-func Float(f float64) string {
-	var b [9]byte
-	return string(cbor.AppendFloat(b[:0], f))
-}
-
-// Bool returns an encoded bool.
-func Bool(b bool) string {
-	if b {
-		return "\xf5"
-	}
-	return "\xf4"
-}
-
-// Text returns an encoded string, with one allocation.
-func Text(s string, limit int) (string, error) {
-	var b [9]byte
-	head := cbor.AppendTextHead(b[:0], len(s))
-	switch {
-	case len(s) > limit-len(head):
-		return "", tooLarge(limit)
-	case !ValidText(s):
-		e := NewEncoder(context.Background(), limit) // one part
-		raw, err := e.Text(nil, s)
-		if err != nil {
-			return "", err
-		}
-		return string(raw), nil
-	}
-	return string(head) + s, nil
 }

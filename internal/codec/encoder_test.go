@@ -81,11 +81,15 @@ func TestALimitIsExactForEveryKindOfPart(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "short", strings.Repeat("x", 300), strings.Repeat("\xff", 300)} {
-		raw, err := Text(s, 1<<20)
+		e, err := Text(s, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := Text(s, len(raw)); err != nil || again != raw {
+		raw := e.Raw()
+		if b, err := encoder(1<<20).Text(nil, s); err != nil || string(b) != raw {
+			t.Errorf("Text of %d bytes differs from that of an Encoder, %v", len(raw), err)
+		}
+		if again, err := Text(s, len(raw)); err != nil || again.Raw() != raw {
 			t.Errorf("Text of %d bytes with a limit of as many: %v", len(raw), err)
 		}
 		if _, err := Text(s, len(raw)-1); !errors.Is(err, kverr.TooLarge) {

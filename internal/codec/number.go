@@ -44,10 +44,10 @@ func Add(a, b string) (string, error) {
 		if math.IsNaN(sum) {
 			sum = math.NaN() // processors have others
 		}
-		return Float(sum), nil
+		return Float(sum).Raw(), nil
 	}
 	if (y.Int > 0 && x.Int > math.MaxInt64-y.Int) || (y.Int < 0 && x.Int < math.MinInt64-y.Int) {
 		return "", kverr.Errorf(kverr.Overflow, "the sum is beyond a 64-bit int; the value is unchanged")
 	}
-	return Int(x.Int + y.Int), nil
+	return Int(x.Int + y.Int).Raw(), nil
 }

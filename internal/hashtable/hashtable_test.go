@@ -90,13 +90,13 @@ func record(r *rand.Rand, key, value string, deadline int64) *Record {
 	switch r.IntN(4) {
 	case 0:
 		cut := r.IntN(len(value) + 1)
-		return NewText(key, []byte(value[:cut]), value[cut:], deadline)
+		return NewText(0, key, []byte(value[:cut]), value[cut:], deadline)
 	case 1:
-		return NewInt(key, []byte(value), int64(len(value)), deadline)
+		return NewInt(0, key, []byte(value), int64(len(value)), deadline)
 	case 2:
-		return NewFloat(key, []byte(value), float64(len(value)), deadline)
+		return NewFloat(0, key, []byte(value), float64(len(value)), deadline)
 	}
-	return New(key, value, deadline)
+	return New(0, key, nil, value, deadline)
 }
 
 func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
@@ -267,7 +267,7 @@ func checkPage(t *testing.T, r *rand.Rand, table *Table, m *model, now int64) {
 }
 
 func TestWhatIsReadyMadeStaysAsItWasWhenTheRecordIsGone(t *testing.T) {
-	if !boxes {
+	if !layoutAsExpected {
 		t.Error("values are copied: this version of Go lays out interfaces differently")
 	}
 	type kept struct {
@@ -275,7 +275,7 @@ func TestWhatIsReadyMadeStaysAsItWasWhenTheRecordIsGone(t *testing.T) {
 		want  any
 	}
 	ready := func(r *Record) any {
-		v, ok := r.Box()
+		v, ok := r.Scalar()
 		if !ok {
 			t.Fatalf("record %q has nothing ready-made", r.Value())
 		}
@@ -285,9 +285,9 @@ func TestWhatIsReadyMadeStaysAsItWasWhenTheRecordIsGone(t *testing.T) {
 	for i := range 2000 {
 		text := fmt.Sprint("text ", i)
 		all = append(all,
-			kept{ready(NewText("key", []byte("head"), text, int64(i%2))), text},
-			kept{ready(NewInt("k", []byte("value"), int64(i)<<40, int64(i%3))), int64(i) << 40},
-			kept{ready(NewFloat("k", nil, float64(i)/3, 0)), float64(i) / 3})
+			kept{ready(NewText(0, "key", []byte("head"), text, int64(i%2))), text},
+			kept{ready(NewInt(0, "k", []byte("value"), int64(i)<<40, int64(i%3))), int64(i) << 40},
+			kept{ready(NewFloat(0, "k", nil, float64(i)/3, 0)), float64(i) / 3})
 		if i%500 == 0 {
 			runtime.GC()
 		}
@@ -302,40 +302,10 @@ func TestWhatIsReadyMadeStaysAsItWasWhenTheRecordIsGone(t *testing.T) {
 			t.Fatalf("%v became %v", k.want, k.value)
 		}
 	}
-	for _, r := range []*Record{NewText("k", []byte("h"), "", 0), New("k", "", 5)} {
+	for _, r := range []*Record{NewText(0, "k", []byte("h"), "", 0), New(0, "k", nil, "", 5)} {
 		if r.Text() != nil || r.Int() != nil || r.Float() != nil {
 			t.Errorf("record %q has something ready-made", r.Value())
 		}
-	}
-}
-
-func TestOnlyAStructOfNothingButAValueWrapsIt(t *testing.T) {
-	type empty struct{}
-	type plain struct{ text string }
-	type marked struct {
-		empty
-		text string
-	}
-	type counted struct {
-		text string
-		n    int
-	}
-	type other struct{ a, b int }
-	for name, c := range map[string]struct{ got, want bool }{
-		"one field":           {Wraps[plain, string](), true},
-		"an empty one too":    {Wraps[marked, string](), true},
-		"a second one":        {Wraps[counted, string](), false},
-		"of the same size":    {Wraps[other, string](), false},
-		"of another type":     {Wraps[plain, int64](), false},
-		"not a struct at all": {Wraps[string, string](), false},
-	} {
-		if c.got != c.want {
-			t.Errorf("%s: %v", name, c.got)
-		}
-	}
-	text := "text"
-	if got := As[marked](&text); got.text != text {
-		t.Errorf("got %q", got.text)
 	}
 }
 
@@ -371,12 +341,12 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 					a, b := "a"+pair, "b"+pair
 					batch := table.LockAll(2, func(i int) string { return []string{a, b}[i] })
 					v := fmt.Sprint(w, i)
-					batch.Commit([]Change{{a, New(a, v, deadline)}, {b, New(b, v, deadline)}})
+					batch.Commit([]Change{{a, New(0, a, nil, v, deadline)}, {b, New(0, b, nil, v, deadline)}})
 					batch.Unlock()
 				default:
 					var s Slot
 					s.Lock(table, key)
-					s.Put(NewText(key, []byte("h"), key+strings.Repeat("x", r.IntN(40)), deadline))
+					s.Put(NewText(0, key, []byte("h"), key+strings.Repeat("x", r.IntN(40)), deadline))
 					s.Unlock()
 				}
 				clock.Add(r.Int64N(3))

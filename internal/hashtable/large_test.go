@@ -32,7 +32,7 @@ func largeOf(t *testing.T, table *Table, changes map[string]*modelEntry, blind b
 		if e == nil {
 			return b.Tombstone(i), nil
 		}
-		return b.Mark(i).NewText(keys[i], []byte(e.value[:len(e.value)/2]), e.value[len(e.value)/2:], e.deadline), nil
+		return NewText(b.Mark(i), keys[i], []byte(e.value[:len(e.value)/2]), e.value[len(e.value)/2:], e.deadline), nil
 	}
 }
 

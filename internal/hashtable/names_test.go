@@ -48,7 +48,7 @@ func (m *namesModel) put(key string, expires bool) {
 	var s Slot
 	s.Lock(m.table, key)
 	defer s.Unlock()
-	s.Put(New(key, "v", deadline))
+	s.Put(New(0, key, nil, "v", deadline))
 	m.keys[key] = expires
 }
 

@@ -48,61 +48,35 @@ const (
 	MaxValue = math.MaxInt32
 )
 
-// New makes a record. Its deadline is in the time of the table's clock; 0: none.
-// Key and value are copied.
-func New(key, value string, deadline int64) *Record { return Mark(0).New(key, value, deadline) }
-
-// New is the function New, with a mark. So are its other methods.
-func (m Mark) New(key, value string, deadline int64) *Record {
-	return build(key, nil, value, deadline, 0, 0, m)
+// New returns a record whose value is head and body. Its deadline is in the time of the
+// table's clock; 0: none. Key and value are copied.
+func New(mark Mark, key string, head []byte, body string, deadline int64) *Record {
+	return build(key, head, body, deadline, 0, 0, mark)
 }
 
-// NewBytes is New for a value in bytes.
-func NewBytes(key string, value []byte, deadline int64) *Record {
-	return build(key, value, "", deadline, 0, 0, 0)
-}
-
-// NewText makes a record whose value is head and text, with the text ready-made.
-func NewText(key string, head []byte, text string, deadline int64) *Record {
-	return Mark(0).NewText(key, head, text, deadline)
-}
-
-// NewText makes a marked record.
-func (m Mark) NewText(key string, head []byte, text string, deadline int64) *Record {
-	flags, ready := uint8(flagText), textBytes
-	if text == "" { // there is no byte to point to
-		flags, ready = 0, 0
+// NewText is New with body as ready-made text.
+func NewText(mark Mark, key string, head []byte, body string, deadline int64) *Record {
+	if body == "" { // there is no byte to point to
+		return New(mark, key, head, body, deadline)
 	}
-	r := build(key, head, text, deadline, flags, ready, m)
-	if flags != 0 {
-		// As numbers: the block is no place for a pointer that the collector knows.
-		*(*[2]uintptr)(r.at(headBytes)) = [2]uintptr{
-			uintptr(r.at(int(r.key) + len(key) + len(head))), uintptr(len(text)),
-		}
+	r := build(key, head, body, deadline, flagText, textBytes, mark)
+	// As numbers: the block is no place for a pointer that the collector knows.
+	*(*[2]uintptr)(r.at(headBytes)) = [2]uintptr{
+		uintptr(r.at(int(r.key) + len(key) + len(head))), uintptr(len(body)),
 	}
 	return r
 }
 
-// NewInt makes a record whose value stands for a number, which is ready-made.
-func NewInt(key string, value []byte, i, deadline int64) *Record {
-	return Mark(0).NewInt(key, value, i, deadline)
-}
-
-// NewInt makes a marked record.
-func (m Mark) NewInt(key string, value []byte, i, deadline int64) *Record {
-	r := build(key, value, "", deadline, flagInt, numberBytes, m)
+// NewInt returns a record whose value stands for a number, which is ready-made.
+func NewInt(mark Mark, key string, value []byte, i, deadline int64) *Record {
+	r := build(key, value, "", deadline, flagInt, numberBytes, mark)
 	*(*int64)(r.at(headBytes)) = i
 	return r
 }
 
 // NewFloat is NewInt for floats.
-func NewFloat(key string, value []byte, f float64, deadline int64) *Record {
-	return Mark(0).NewFloat(key, value, f, deadline)
-}
-
-// NewFloat makes a marked record.
-func (m Mark) NewFloat(key string, value []byte, f float64, deadline int64) *Record {
-	r := build(key, value, "", deadline, flagFloat, numberBytes, m)
+func NewFloat(mark Mark, key string, value []byte, f float64, deadline int64) *Record {
+	r := build(key, value, "", deadline, flagFloat, numberBytes, mark)
 	*(*float64)(r.at(headBytes)) = f
 	return r
 }

@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
-// What the short ways store and return is what the ways of all stores do.
-func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
+// What the fast path stores and returns is what every value is encoded and decoded to.
+func TestTheFastPathStoresAndReturnsEveryValue(t *testing.T) {
 	if !stringIsText || !integerIsInt || !floatIsFloat {
 		t.Errorf("the interpreter's objects are copied: str %v, int %v, float %v", !stringIsText, !integerIsInt, !floatIsFloat)
 	}
@@ -63,7 +66,7 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 			}
 		}
 	}
-	for name, c := range map[string]struct {
+	for name, c := range map[string]struct { // that the fast path leaves to the general one
 		key  string
 		v    any
 		ttl  time.Duration
@@ -103,6 +106,181 @@ func TestTheShortWaysIntoMemoryDoWhatTheLongOnesDo(t *testing.T) {
 	if _, err := h.Get(t.Context(), "k"); !errors.Is(err, ErrClosed) {
 		t.Errorf("get on a closed store: %v", err)
 	}
+}
+
+// twin is one of two stores that get the same calls. Only one of them has the fast path.
+type twin struct {
+	*Handle
+	view *Handle
+}
+
+// twinCall makes a call on a store, of Go or of a script, and returns all that its caller sees.
+type twinCall func(ctx context.Context, s *twin) string
+
+func seen(v any, err error) string { return fmt.Sprintf("%T %#v, %v", v, v, err) }
+
+func (s *twin) script(ctx context.Context, name string, kwargs map[string]object.Object, args ...object.Object) string {
+	o := s.scriptObject().Attributes[name].(*object.Builtin).Fn(ctx, object.Kwargs{Kwargs: kwargs}, args...)
+	if e, ok := o.(*object.Error); ok {
+		return e.ExceptionType + ": " + e.Message
+	}
+	return fmt.Sprint(o.Type(), " ", o.Inspect())
+}
+
+// twinCalls returns a source of random calls with keys, values and ttls of all kinds, valid
+// and not.
+func twinCalls(r *rand.Rand) func() twinCall {
+	keys := []string{"", "\xff", "good\xffbad", "é", "view:", "view:a", "view:b", strings.Repeat("k", MaxKeyBytes), strings.Repeat("k", MaxKeyBytes+1)}
+	for i := range 12 {
+		keys = append(keys, fmt.Sprint("key ", i), fmt.Sprint("key ", i))
+	}
+	deep := any(int64(1))
+	for range MaxDepth + 1 {
+		deep = []any{deep}
+	}
+	values := []any{
+		nil, true, false, 0, int64(-6), int64(300), int64(math.MinInt64), 7, 0.0, math.Inf(1), 2.5, "", "a", "é", "bad \xff", strings.Repeat("x", 100),
+		strings.Repeat("x", 4990), strings.Repeat("x", 5000), []byte("bytes"), []any{}, []any{int64(1), "x", nil}, map[string]any{"a": int64(1)},
+		map[string]any{"a": []any{2.5}}, Tuple{"x"}, Set{int64(1)}, Dict{{int64(1), "x"}}, struct{}{}, []any{struct{}{}}, uint64(math.MaxUint64), deep,
+		[]any{strings.Repeat("y", 2500), strings.Repeat("y", 2500)},
+	}
+	fn := &object.Builtin{Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object { return none }}
+	objects := []object.Object{
+		none, object.NewBoolean(true), object.NewInteger(5), object.NewInteger(-6), object.NewInteger(1 << 40), object.NewFloat(2.5), object.NewString(""),
+		object.NewString("text"), object.NewString("bad \xff"), object.NewString(strings.Repeat("x", 5000)), object.NewBytesFromString("b"),
+		&object.List{Elements: []object.Object{object.NewInteger(1), none}}, &object.Tuple{}, object.NewStringDict(map[string]object.Object{"a": object.NewInteger(1)}),
+		fn, &object.List{Elements: []object.Object{fn}}, &object.Exception{Message: "raised"},
+	}
+	ttls := []time.Duration{0, 0, 0, time.Millisecond, time.Second, time.Hour, MaxTTL, MaxTTL + 1, 60, -1, math.MaxInt64, math.MinInt64}
+	seconds := []object.Object{
+		nil, nil, nil, none, object.NewInteger(0), object.NewInteger(1), object.NewInteger(-1), object.NewFloat(0.0001), object.NewFloat(3600), object.NewFloat(math.NaN()),
+		object.NewInteger(math.MaxInt64), object.NewString("1"), object.NewBoolean(true),
+	}
+	return func() twinCall {
+		key, value, o, ttl, sec := keys[r.IntN(len(keys))], values[r.IntN(len(values))], objects[r.IntN(len(objects))], ttls[r.IntN(len(ttls))], seconds[r.IntN(len(seconds))]
+		keyObject := object.Object(object.NewString(key))
+		if r.IntN(20) == 0 {
+			keyObject = o
+		}
+		switch r.IntN(16) {
+		case 0, 1:
+			return func(ctx context.Context, s *twin) string { return seen(s.Get(ctx, key)) }
+		case 2:
+			return func(ctx context.Context, s *twin) string { return seen(s.Exists(ctx, key)) }
+		case 3:
+			return func(ctx context.Context, s *twin) string { return seen(s.TTL(ctx, key)) }
+		case 4, 5, 6:
+			return func(ctx context.Context, s *twin) string { return seen(nil, s.Set(ctx, key, value, ttl)) }
+		case 7:
+			return func(ctx context.Context, s *twin) string { return seen(s.Delete(ctx, key)) }
+		case 8:
+			return func(ctx context.Context, s *twin) string { return seen(nil, s.view.Set(ctx, "a", value, ttl)) }
+		case 9:
+			return func(ctx context.Context, s *twin) string { return seen(s.view.Get(ctx, "a")) }
+		case 10, 11:
+			return func(ctx context.Context, s *twin) string { return s.script(ctx, "get", nil, keyObject, o) }
+		case 12:
+			return func(ctx context.Context, s *twin) string { return s.script(ctx, "exists", nil, keyObject) }
+		case 13:
+			return func(ctx context.Context, s *twin) string {
+				if sec == nil {
+					return s.script(ctx, "set", nil, keyObject, o)
+				}
+				return s.script(ctx, "set", nil, keyObject, o, sec)
+			}
+		case 14:
+			return func(ctx context.Context, s *twin) string {
+				kwargs := map[string]object.Object{"value": o}
+				if sec != nil {
+					kwargs["ttl"] = sec
+				}
+				return s.script(ctx, "set", kwargs, keyObject)
+			}
+		}
+		return func(ctx context.Context, s *twin) string { return s.script(ctx, "ttl", nil, keyObject) }
+	}
+}
+
+// Results, errors, what is stored, and the counters are equal, whichever limit is near and
+// also when the store has been cleared or closed.
+func TestTheFastPathDoesWhatTheGeneralPathDoes(t *testing.T) {
+	for name, options := range map[string][]Option{
+		"plain":      {},
+		"few keys":   {MaxKeys(8)},
+		"few bytes":  {MaxMemoryBytes(8000)},
+		"tiny value": {MaxValueBytes(6)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // so that both stores are swept at the same times
+				compareTwins(t, append([]Option{MaxValueBytes(5000)}, options...))
+			})
+		})
+	}
+}
+
+func compareTwins(t *testing.T, options []Option) {
+	open := func() (s twin) {
+		r := NewRegistry(options...)
+		t.Cleanup(func() { r.Close() })
+		h, err := r.Open(t.Context(), ":memory:twin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return twin{Handle: h, view: h.Sub("view:")}
+	}
+	fast, general := open(), open()
+	if general.fast == nil {
+		t.Fatal("an in-memory store has no fast path")
+	}
+	general.fast = nil
+	r := kvtest.Rand(t)
+	next := twinCalls(r)
+	compare := func(what string, call twinCall) {
+		t.Helper()
+		if got, want := call(t.Context(), &fast), call(t.Context(), &general); got != want {
+			t.Fatalf("%s: the fast path returns %.300s\nthe general path returns %.300s", what, got, want)
+		}
+	}
+	compareAll := func(what string) {
+		t.Helper()
+		compare(what, func(ctx context.Context, s *twin) string { return seen(s.Stats(ctx)) })
+		compare(what, func(ctx context.Context, s *twin) string {
+			page, err := s.Store().Scan(ctx, Range{Need: NeedAll})
+			return seen(page.Entries, err) + fmt.Sprint(page.Entries)
+		})
+		compare(what, func(ctx context.Context, s *twin) string { return seen(s.Items(ctx, ListOptions{})) })
+	}
+	const calls = 4000
+	for i := range calls {
+		what := fmt.Sprint("call ", i)
+		switch {
+		case r.IntN(10) == 0:
+			time.Sleep(time.Duration(r.Int64N(int64(time.Second))))
+			synctest.Wait()
+		case r.IntN(400) == 0:
+			compare(what, func(ctx context.Context, s *twin) string { return seen(nil, s.Clear(ctx)) })
+		}
+		compare(what, next())
+		if i%50 == 0 {
+			compareAll(what)
+		}
+	}
+	compareAll("in the end")
+	if n := fast.backend.(*memory).sets(); n == 0 {
+		t.Error("no set has taken the fast path")
+	}
+	if n := general.backend.(*memory).sets(); n != 0 {
+		t.Errorf("%d sets of the general path are counted as fast ones", n)
+	}
+	for _, s := range []twin{fast, general} {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 200 {
+		compare("closed", next())
+	}
+	compare("closed", func(ctx context.Context, s *twin) string { return seen(s.Stats(ctx)) })
 }
 
 // sharesObjects checks that what scripts see as one object stays one.
@@ -197,6 +375,11 @@ func TestGetAndSetInMemoryTakeFewAllocations(t *testing.T) {
 			t.Errorf("set of %v with a ttl takes %v allocations", c.value, n)
 		}
 	}
+	for name, key := range map[string]string{"a live key": "k", "an absent one": "absent"} {
+		if n := testing.AllocsPerRun(100, func() { h.Exists(t.Context(), key) }); n > 0 {
+			t.Errorf("exists of %s takes %v allocations", name, n)
+		}
+	}
 	// A script's dict is one more; its keys, which are objects, are in the piece of texts.
 	h.Set(t.Context(), "k", dict, 0)
 	call := func(name string, args []object.Object) object.Object {
@@ -206,6 +389,12 @@ func TestGetAndSetInMemoryTakeFewAllocations(t *testing.T) {
 	args[1] = call("get", args[:1])
 	if n := testing.AllocsPerRun(100, func() { call("set", args) }); n > 1 {
 		t.Errorf("set of a dict from a script takes %v allocations", n)
+	}
+	absent := []object.Object{object.NewString("absent")}
+	for _, name := range []string{"get", "exists"} {
+		if n := testing.AllocsPerRun(100, func() { call(name, absent) }); n > 0 {
+			t.Errorf("%s of an absent key from a script takes %v allocations", name, n)
+		}
 	}
 	get := func() { call("get", args[:1]) }
 	if n := testing.AllocsPerRun(100, get); n > 6 {
