@@ -157,19 +157,22 @@ func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
 	return Entry{Key: key, Value: RawValue(r.Value()), TTL: left}, nil
 }
 
-func (m *memory) LoadMany(_ context.Context, keys []string, _ Need) (entries []Entry, err error) {
+func (m *memory) LoadMany(ctx context.Context, keys []string, _ Need) (entries []Entry, err error) {
 	st, err := m.open()
 	if err != nil {
 		return nil, err
 	}
 	defer m.guard(st, &err)
-	batch := st.LockAll(len(keys), func(i int) string { return keys[i] })
-	defer batch.Unlock()
+	records, now, err := st.Records(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
 	entries = make([]Entry, 0, len(keys))
-	for _, key := range keys {
-		if r := batch.Record(key); r != nil {
-			e, _ := entryOf(key, r, batch.Now())
-			entries = append(entries, e)
+	for i, r := range records {
+		if r != nil {
+			if e, live := entryOf(keys[i], r, now); live {
+				entries = append(entries, e)
+			}
 		}
 	}
 	return entries, nil

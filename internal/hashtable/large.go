@@ -139,6 +139,7 @@ func (b *Large) install(s *shard, i int, at place, next *Record) {
 		t.due.remove(due{was, b.hashes[i]})
 	}
 	t.count(s, next.size())
+	t.save(s, b.key(i), old)
 	s.store(b.hashes[i], at, next)
 	if old == nil {
 		t.count(s, nameWrites*int64(next.keyLen))
@@ -258,6 +259,7 @@ func (b *Large) clean(i int) int {
 	for end := min(i+InstallKeys, len(b.entries)); i < end && t.shard(b.hashes[i]) == s; i++ {
 		next := b.entries[i].next
 		if at := s.find(b.hashes[i], b.key(i)); at.record == next && next.tombstone() {
+			t.save(s, next.Key(), next)
 			s.remove(at)
 			t.names.remove(next.Key())
 			t.tombstones--

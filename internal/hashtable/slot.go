@@ -132,6 +132,7 @@ func (s *Slot) Replace(r *Record) bool {
 	if grow := size - old.size(); grow != 0 && !s.t.reserve(grow) {
 		return false
 	}
+	s.t.save(s.shard, old.Key(), old)
 	s.t.count(s.shard, size)
 	s.at.group.slots[s.at.slot].Store(r)
 	return true
@@ -305,13 +306,19 @@ func (t *Table) mostKeys() int {
 }
 
 func (t *Table) carryOut(c *change) {
+	s, old, was, deadline := t.shard(c.hash), c.old, int64(0), int64(0)
 	if r := c.at.record; r != nil && r.flags&flagMark != 0 {
 		if b, i := t.pendingEntry(r); b != nil {
+			t.save(s, r.Key(), old)
 			b.set(i, c.next)
 			return
 		}
 	}
-	s, old, was, deadline := t.shard(c.hash), c.old, int64(0), int64(0)
+	if c.at.record != nil {
+		t.save(s, c.at.record.Key(), c.at.record)
+	} else if c.next != nil {
+		t.save(s, c.next.Key(), nil)
+	}
 	if old != nil {
 		was = old.Deadline()
 	}

@@ -27,6 +27,7 @@ func (t *Table) Sweep(now int64) int {
 			}
 			if at.record != nil {
 				t.bytes.Add(-at.record.size())
+				t.save(t.shard(hash), at.record.Key(), at.record)
 				t.shard(hash).remove(at)
 				t.names.die(at.record.Key())
 				removed++

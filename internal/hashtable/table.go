@@ -58,6 +58,9 @@ type Table struct {
 	tombstones int           // records that stand for none, of a large batch
 	turn       chan struct{} // held by the large batch that is under way
 	marks      uint64        // the last one given; with turn
+
+	reading chan struct{} // held by the snapshot that is open
+	saved   atomic.Int64  // bytes that are saved for it
 }
 
 type common struct {
@@ -93,8 +96,8 @@ type shard struct {
 	overflow int   // groups with overflowFlag
 	counted  int64 // writes, by Count
 	retired  bool
-	wrote    int64 // bytes that Config.Wrote was not told of
-	_        [8]byte
+	wrote    int64              // bytes that Config.Wrote was not told of
+	saved    map[string]*Record // for the open snapshot; nil: there is none
 }
 
 // group is 64 bytes. A slot's tag is in the byte of tags of the same number.
@@ -109,7 +112,7 @@ func NewTable(c Config) *Table {
 	if c.MaxBytes > 0 && c.Wrote != nil {
 		tellAt = c.MaxBytes / (shardCount * tellParts)
 	}
-	return &Table{common: common{config: c, hasher: newHasher(), tellAt: tellAt}, due: deadlines{soonest: never}, turn: make(chan struct{}, 1)}
+	return &Table{common: common{config: c, hasher: newHasher(), tellAt: tellAt}, due: deadlines{soonest: never}, turn: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
 }
 
 // A table's shards together keep at most such a part of MaxBytes from Config.Wrote.
