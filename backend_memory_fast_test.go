@@ -212,7 +212,7 @@ func TestTheFastPathDoesWhatTheGeneralPathDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // so that both stores are swept at the same times
-				compareTwins(t, append([]Option{MaxValueBytes(5000)}, options...))
+				compareTwins(t, append([]Option{MaxValueBytes(5000), SweepInterval(time.Hour)}, options...))
 			})
 		})
 	}

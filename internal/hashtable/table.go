@@ -1,22 +1,25 @@
-// Package hashtable is what the in-memory store is made of: a hash table of
-// records by key, the names of the keys in their order, and the keys by deadline,
-// which change together. It works on plain strings and knows nothing of what they
-// encode. All unsafe code of the in-memory store is here.
+// Package hashtable is the table of the in-memory store: a hash table of records by key,
+// the keys in their order, and the keys by deadline, which change together. It works on
+// plain strings and does not know what they encode. All unsafe code of the in-memory
+// store is here.
 //
 //	record.go     one key with its value and deadline
-//	box.go        values that are handed out without being copied
-//	table.go      the hash table, which reads look up without a lock
+//	scalar.go     ready-made scalars, which are handed out without being copied
+//	arena.go      memory for the scalars of one value
+//	table.go      the hash table, which reads use without a lock
 //	hash.go       hashes of keys
-//	slot.go       writes: one key, or several at once
-//	large.go      writes of so many keys that others go on meanwhile
+//	slot.go       writes of one key, and of several keys at once
+//	large.go      writes of so many keys that other calls go on meanwhile
+//	snapshot.go   reads of many keys as of one moment
 //	names.go      keys in their order, packed
 //	deadlines.go  keys in the order of their deadlines, by hash
-//	page.go       reads of several keys of one moment
-//	sweep.go      removal of what has expired
+//	page.go       pages of keys and records
+//	sweep.go      removal of expired records
+//	check.go      the invariants, for tests
 //
-// A read of one key takes no lock. A write locks its key's shard, and mu only
-// where the key appears, disappears, comes back to life or gets another deadline.
-// Whoever locks several shards does so in their order, and takes mu last.
+// A read of one key takes no lock. A write locks its key's shard, and Table.mu only if a
+// key is added or removed, or a deadline changes. Whoever locks several shards locks them
+// in their order, and mu last.
 package hashtable
 
 import (
