@@ -169,7 +169,7 @@ func redisMemory(s *suite, path string) {
 		h := must1(r.Open(background, "redis://"+addr+"/0/bench"))
 		c := must1(rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true}))
 		defer c.Close()
-		used := func() float64 { return must1(strconv.ParseFloat(infoOf(c)["used_memory_dataset"], 64)) }
+		used := func() float64 { return must1(strconv.ParseFloat(infoOf(c)["used_memory"], 64)) }
 		before := used()
 		fill(h, c)
 		s.add(line{store: oursRedis, unit: count, stat: summarize([]float64{(used() - before) / float64(n)}), allocs: -1, note: "bytes, " + what})
