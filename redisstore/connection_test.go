@@ -294,3 +294,16 @@ func TestAnErrorShowsAScriptNoAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestSentinelsThatAreGoneAreUnavailable(t *testing.T) {
+	for range 3 {
+		r := extlibs.NewRegistry()
+		if _, err := r.Open(t.Context(), "redis://127.0.0.1:"+freePort(t)+"/0/x?sentinel=kvtest"); !errors.Is(err, extlibs.ErrUnavailable) {
+			t.Error(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	time.Sleep(50 * time.Millisecond) // for goroutines that a bug would end the process in
+}

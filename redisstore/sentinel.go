@@ -123,7 +123,9 @@ func (n *sentinels) ask(ctx context.Context, conns map[string]*wire.Conn) {
 	found, failure := verdict{epoch: -1}, error(nil)
 	for range known {
 		v := <-verdicts
-		conns[v.from] = v.conn
+		if conns[v.from] = v.conn; v.conn == nil {
+			delete(conns, v.from)
+		}
 		switch {
 		case v.err != nil:
 			failure = v.err
