@@ -166,6 +166,9 @@ func Keep(t testing.TB) (dir string, err error) {
 	return os.MkdirTemp(parent, "kv-failed-*")
 }
 
+// Quiet discards the warnings of stores without a logger. Child processes call it.
+func Quiet() { slog.SetDefault(slog.New(slog.DiscardHandler)) }
+
 // Run runs the tests of a package whose stores are in files. Parallel tests wait for
 // the disk and not for a processor, so more of them run at once. With -short, files are
 // in memory where the system has a folder for that. Warnings of stores are discarded
@@ -176,11 +179,12 @@ func Run(m *testing.M) (status int) {
 		f.Value.Set("16")
 	}
 	if !testing.Verbose() {
-		slog.SetDefault(slog.New(slog.DiscardHandler))
+		Quiet()
 	}
 	if testing.Short() && os.Getenv("TMPDIR") == "" {
 		if dir, err := os.MkdirTemp("/dev/shm", "kv-tests-*"); err == nil {
 			defer os.RemoveAll(dir)
+			os.Chmod(dir, 0o755) // as the system's folder: some tests start processes of other users
 			os.Setenv("TMPDIR", dir)
 		}
 	}

@@ -24,6 +24,7 @@ const programVariable = "KV_ROBUSTNESS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if words := os.Getenv(programVariable); words != "" {
+		kvtest.Quiet()
 		args := strings.Split(words, "\x01")
 		programs[args[0]](args[1], args[2:]...)
 		os.Exit(0)

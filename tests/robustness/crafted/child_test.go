@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		os.Exit(kvtest.Run(m))
 	}
+	kvtest.Quiet()
 	children[name](strings.Split(os.Getenv(childVariable+"_ARGS"), "\x01"))
 }
 
