@@ -135,3 +135,13 @@ func statsOf(t testing.TB, s interface {
 	}
 	return stats
 }
+
+// has reports whether a key is there.
+func has(t *testing.T, h *extlibs.Handle, key string) bool {
+	t.Helper()
+	there, err := h.Exists(ctx, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return there
+}

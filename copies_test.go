@@ -246,3 +246,18 @@ func TestNoReadSeesALargeWriteBeforeItsSync(t *testing.T) {
 		t.Errorf("count: %d, %v", n, err)
 	}
 }
+
+// fillUp stores values until the store is full, and returns how many fitted.
+func fillUp(t *testing.T, h *extlibs.Handle, key func(int) string, value string) (n int) {
+	t.Helper()
+	for ; n < 1_000_000; n++ {
+		switch err := h.Set(ctx, key(n), value, 0); {
+		case errors.Is(err, extlibs.ErrFull):
+			return n
+		case err != nil:
+			t.Fatalf("set %d: %v", n, err)
+		}
+	}
+	t.Fatal("the store is never full")
+	return n
+}

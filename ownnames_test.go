@@ -2,6 +2,8 @@ package extlibs_test
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,4 +120,40 @@ func names(t *testing.T, dir string) (names []string) {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+func TestNoCopyTakesTheNameOfALog(t *testing.T) {
+	t.Parallel()
+	path := onDisk.storeName(t)
+	h := mustOpen(t, onDisk.registry(t), path)
+	other := mustOpen(t, onDisk.registry(t), onDisk.storeName(t))
+	for _, h := range []*extlibs.Handle{h, other} {
+		if err := h.Set(ctx, "a", 1, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := path + ".link"
+	if err := os.Symlink(path+"-log", link); err != nil {
+		t.Skip(err)
+	}
+	for _, name := range []string{path + "-log", link} {
+		if err := other.BackupFile(ctx, name); !errors.Is(err, extlibs.ErrInvalid) {
+			t.Errorf("a backup to %s: %v", name, err)
+		}
+	}
+	if err := h.Set(ctx, "b", 1, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhoOpensALogIsToldItsStore(t *testing.T) {
+	path := onDisk.storeName(t) + "-log"
+	_, err := newRegistry().Open(ctx, path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a store in the place of a log: %v", err)
+	}
+	want := fmt.Sprintf("%q", strings.TrimSuffix(filepath.Base(path), "-log"))
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want the name %s in it", err, want)
+	}
 }

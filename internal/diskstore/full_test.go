@@ -1,6 +1,6 @@
 //go:build unix
 
-package extlibs_test
+package diskstore
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
@@ -31,11 +31,11 @@ func fullDisk(n int64) access.Hook {
 }
 
 // fillUp stores values until the store is full, and returns how many fitted.
-func fillUp(t *testing.T, h *extlibs.Handle, key func(int) string, value string) (n int) {
+func fillUp(t *testing.T, h db, key func(int) string, value string) (n int) {
 	t.Helper()
 	for ; n < 1_000_000; n++ {
-		switch err := h.Set(ctx, key(n), value, 0); {
-		case errors.Is(err, extlibs.ErrFull):
+		switch err := h.set(key(n), value); {
+		case errors.Is(err, kverr.Full):
 			return n
 		case err != nil:
 			t.Fatalf("set %d: %v", n, err)
@@ -52,32 +52,32 @@ type full struct {
 	hook  access.Hook // made anew for each store
 	key   int         // bytes of a key
 	value int
-	opts  []extlibs.Option
+	opts  []option
 }
 
 func fullStores() (list []full) {
-	interval := []extlibs.Option{extlibs.Durability(extlibs.Interval(time.Hour))}
+	hourly := []option{interval(time.Hour)}
 	for _, limit := range []int64{80 << 10, 300_000, 1 << 20} {
 		for _, value := range []int{1, 30, 690, 3000, 40_000} {
 			if int64(value)*8 > limit || value == 1 && limit > 300_000 {
 				continue
 			}
-			list = append(list, full{name: "interval", limit: limit, value: value, opts: interval})
+			list = append(list, full{name: "interval", limit: limit, value: value, opts: hourly})
 			switch {
 			case value >= 690 && limit < 1<<20:
-				list = append(list, full{name: "no log", limit: limit, value: value, hook: noLog})
+				list = append(list, full{name: "no log", limit: limit, value: value, hook: noLogHook})
 			case value >= 30 && limit < 1<<20:
-				list = append(list, full{name: "small log", limit: limit, value: value, opts: append(interval, extlibs.LogBytes(1))})
+				list = append(list, full{name: "small log", limit: limit, value: value, opts: append(hourly, logBytes(1))})
 			}
 		}
 	}
 	for _, key := range []int{100, 2000, 32 << 10} {
-		list = append(list, full{name: "long keys", limit: min(int64(key)<<15, 4<<20), key: key, value: 1, opts: interval})
+		list = append(list, full{name: "long keys", limit: min(int64(key)<<15, 4<<20), key: key, value: 1, opts: hourly})
 	}
 	for _, value := range []int{300, 3000} {
 		list = append(list,
-			full{name: "full disk", hook: fullDisk(5), value: value, opts: interval},
-			full{name: "full disk and no log", hook: func(act access.Act, name string) error { return noLog(act, name) }, value: value})
+			full{name: "full disk", hook: fullDisk(5), value: value, opts: hourly},
+			full{name: "full disk and no log", hook: func(act access.Act, name string) error { return noLogHook(act, name) }, value: value})
 	}
 	return list
 }
@@ -94,24 +94,23 @@ func TestAFullStoreTakesDeletesAndClearAndThenSetsAgain(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s limit %d key %d value %d/%s", f.name, f.limit, f.key, f.value, how), func(t *testing.T) {
 				t.Parallel()
-				path := onDisk.storeName(t)
+				path := storeName(t)
 				opts := f.opts[:len(f.opts):len(f.opts)]
 				if f.limit > 0 {
-					opts = append(opts, extlibs.MaxFileBytes(f.limit))
+					opts = append(opts, maxBytes(f.limit))
 				}
-				hook := f.hook
+				refuse := f.hook
 				if f.name == "full disk" {
-					hook = fullDisk(5)
+					refuse = fullDisk(5)
 				}
 				if f.name == "full disk and no log" {
 					disk := fullDisk(5)
-					hook = func(act access.Act, name string) error { return errors.Join(noLog(act, name), disk(act, name)) }
+					refuse = func(act access.Act, name string) error { return errors.Join(noLogHook(act, name), disk(act, name)) }
 				}
-				if hook != nil {
-					opts = append(opts, extlibs.DiskHook(hook))
+				if refuse != nil {
+					opts = append(opts, hook(refuse))
 				}
-				r := newRegistry(opts...)
-				h := mustOpen(t, r, path)
+				h := mustOpen(t, path, opts...)
 				key := func(i int) string {
 					k := fmt.Sprintf("k%07d", i*7919%1_000_000) // in no order
 					return k + strings.Repeat("x", max(f.key-len(k), 0))
@@ -122,14 +121,13 @@ func TestAFullStoreTakesDeletesAndClearAndThenSetsAgain(t *testing.T) {
 					t.Fatalf("%d keys fitted", n)
 				}
 				reopen := func() {
-					if err := r.Close(); err != nil {
+					if err := h.Close(); err != nil {
 						t.Errorf("close of a full store: %v", err)
 					}
-					r = newRegistry(opts...)
-					h = mustOpen(t, r, path)
+					h = mustOpen(t, path, opts...)
 				}
 				remove := func(i int) {
-					if there, err := h.Delete(ctx, key(i)); err != nil || !there {
+					if there, err := h.remove(key(i)); err != nil || !there {
 						t.Fatalf("delete %d of %d: %v, %v", i, n, there, err)
 					}
 				}
@@ -151,23 +149,23 @@ func TestAFullStoreTakesDeletesAndClearAndThenSetsAgain(t *testing.T) {
 						remove(i)
 					}
 				default:
-					if err := h.Clear(ctx); err != nil {
+					if err := h.clear(); err != nil {
 						t.Fatalf("clear: %v", err)
 					}
 				}
-				if c, err := h.Count(ctx, "*"); c != 0 || err != nil {
+				if c, err := h.count(); c != 0 || err != nil {
 					t.Fatalf("%d keys are left, %v", c, err)
 				}
 				for i := range (n + 1) / 2 {
-					if err := h.Set(ctx, key(i), value, 0); err != nil {
+					if err := h.set(key(i), value); err != nil {
 						t.Fatalf("set %d of %d when there is room again: %v", i, n, err)
 					}
 				}
 				reopen()
-				if c, err := h.Count(ctx, "*"); c != (n+1)/2 || err != nil {
+				if c, err := h.count(); c != (n+1)/2 || err != nil {
 					t.Errorf("%d keys of %d, %v", c, (n+1)/2, err)
 				}
-				if err := r.Close(); err != nil {
+				if err := h.Close(); err != nil {
 					t.Error(err)
 				}
 				if info, err := os.Stat(path); err != nil || f.limit > 0 && info.Size() > f.limit {

@@ -1,17 +1,15 @@
 //go:build unix
 
-package extlibs_test
+package diskstore
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
@@ -21,7 +19,8 @@ func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 	t.Parallel()
 	var path string
 	var states [][]byte // the file before each commit, and after the last one
-	r := onDisk.registry(t, extlibs.DiskHook(func(act access.Act, name string) error {
+	path = storeName(t)
+	h := mustOpen(t, path, hook(func(act access.Act, name string) error {
 		if act == access.ActCommit || act == access.ActSyncHeader {
 			file, err := os.ReadFile(path)
 			if err != nil {
@@ -29,10 +28,8 @@ func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 			}
 			states = append(states, file)
 		}
-		return noLog(act, name)
+		return noLogHook(act, name)
 	}))
-	path = onDisk.storeName(t)
-	h := mustOpen(t, r, path)
 	acknowledged := []int{} // for each state
 	note := func(n int) {
 		for len(acknowledged) < len(states) {
@@ -42,16 +39,16 @@ func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 	note(0)
 	const sets = 4
 	for i := range sets {
-		if err := h.Set(ctx, fmt.Sprint("acked", i), i, 0); err != nil {
+		if err := h.set(fmt.Sprint("acked", i), i); err != nil {
 			t.Fatal(err)
 		}
 		note(i)
 	}
-	if err := r.Close(); err != nil {
+	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
 	note(sets)
-	copied := onDisk.storeName(t)
+	copied := storeName(t)
 	for i := range states[:len(states)-1] {
 		before, after := states[i], states[i+1]
 		for page := range 2 {
@@ -62,8 +59,8 @@ func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 			for n := 1; n < 80; n += 3 {
 				state := bytes.Clone(after) // all data is there, of the header the first n bytes
 				copy(state[at+n:at+80], before[at+n:])
-				write(t, copied, state)
-				if got, err := prefixOf(t, copied, "acked"); err != nil || got < acknowledged[i] {
+				writeFile(t, copied, state)
+				if got, err := countOf(copied, "acked"); err != nil || got < acknowledged[i] {
 					t.Errorf("commit %d, the first %d bytes of header %d: %d keys of %d, %v", i, n, page, got, acknowledged[i], err)
 				}
 			}
@@ -71,15 +68,14 @@ func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 	}
 }
 
-// prefixOf opens a store and counts the keys of a prefix.
-func prefixOf(t *testing.T, path, prefix string) (int, error) {
-	r := newRegistry(extlibs.Logger(nil))
-	defer r.Close()
-	h, err := r.Open(ctx, path)
+// countOf opens a store and counts the keys of a prefix.
+func countOf(path, prefix string) (int, error) {
+	h, err := open(path)
 	if err != nil {
 		return 0, err
 	}
-	return h.Count(ctx, prefix+"*")
+	entries, err := h.entries(prefix)
+	return len(entries), errors.Join(err, h.Close())
 }
 
 // A process without a free file descriptor can't compact, and goes on.
@@ -88,34 +84,25 @@ func TestACompactionThatFindsNoFileDescriptorStopsNoWrite(t *testing.T) {
 	for n := range 8 {
 		fails := false
 		opens := 0
-		h := mustOpen(t, onDisk.registry(t, extlibs.DiskHook(func(act access.Act, name string) error {
+		h := opened(t, storeName(t), hook(func(act access.Act, name string) error {
 			if fails && (act == access.ActOpen || act == access.ActCreate) {
 				if opens++; opens > n {
 					return &os.PathError{Op: "open", Path: name, Err: syscall.EMFILE}
 				}
 			}
 			return nil
-		})), onDisk.storeName(t))
-		if err := h.Set(ctx, "before", 1, 0); err != nil {
+		}))
+		if err := h.set("before", 1); err != nil {
 			t.Fatal(err)
 		}
 		fails = true
-		err := h.Compact(ctx)
+		err := h.Compact(t.Context())
 		fails = false
 		if err == nil && opens > n {
 			t.Errorf("after %d opens compact succeeds although %d failed", n, opens-n)
 		}
-		if err := h.Set(ctx, "after", 1, 0); err != nil {
+		if err := h.set("after", 1); err != nil {
 			t.Errorf("after %d opens: compact: %v; set: %v", n, err, err)
 		}
-	}
-}
-
-func TestWhoOpensALogIsToldItsStore(t *testing.T) {
-	path := onDisk.storeName(t) + "-log"
-	_, err := newRegistry().Open(ctx, path)
-	want := fmt.Sprintf("%q", strings.TrimSuffix(filepath.Base(path), "-log"))
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("%v, want the name %s in it", err, want)
 	}
 }
