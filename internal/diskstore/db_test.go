@@ -167,25 +167,32 @@ func (d db) backup(path string) error {
 	return d.BackupFile(context.Background(), loc)
 }
 
-// acts refuses one act of a folder.
+// acts makes an act on a folder fail, once it was done some times.
 type acts struct {
 	mu   sync.Mutex
 	fail access.Act
+	left int
 }
 
 func (a *acts) hook(act access.Act, name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if act == a.fail {
+	if act != a.fail {
+		return nil
+	}
+	if a.left--; a.left < 0 {
 		return &fs.PathError{Op: string(act), Path: name, Err: syscall.EIO}
 	}
 	return nil
 }
 
-func (a *acts) failing(act access.Act) {
+func (a *acts) failing(act access.Act, after ...int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.fail = act
+	a.fail, a.left = act, 0
+	if len(after) > 0 {
+		a.left = after[0]
+	}
 }
 
 // noLogHook refuses a log beside the file.

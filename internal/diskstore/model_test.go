@@ -18,11 +18,12 @@ import (
 // At any moment, after checkpoints that are cut into parts, crashes, and in copies, a store
 // holds what its calls say.
 func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
-	defer func(n int64) { CheckpointBytes = n }(CheckpointBytes)
+	defer func(c, r int64) { CheckpointBytes, ReplayBytes = c, r }(CheckpointBytes, ReplayBytes)
 	for round := range uint64(kvtest.Sized(4, 12, 100)) {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			random := kvtest.Rand(t, round)
 			CheckpointBytes = []int64{1, 50_000, 32 << 20}[random.IntN(3)]
+			ReplayBytes = []int64{0, 5000}[random.IntN(2)]
 			now := time.Now()
 			clock := func(o *Options) { o.Now = func() time.Time { return now } }
 			var commits acts
@@ -56,7 +57,7 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 					}
 					fails := random.IntN(3) == 0 && d.logFile.Load() != nil
 					if fails {
-						commits.failing(access.ActCommit)
+						commits.failing(access.ActCommit, random.IntN(3))
 					}
 					err = w.checkpoint(false)
 					commits.failing("")
@@ -85,7 +86,12 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 					}
 				case n == 19 && random.IntN(3) == 0:
 					to := storeName(t)
-					if err := d.backup(to); err != nil {
+					if random.IntN(2) == 0 && d.logFile.Load() != nil { // then the copy gets the memtables
+						commits.failing(access.ActCommit)
+					}
+					err := d.backup(to)
+					commits.failing("")
+					if err != nil {
 						t.Fatal(err)
 					}
 					if random.IntN(2) == 0 && d.logFile.Load() != nil {
@@ -98,6 +104,7 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 					path, d = to, mustOpen(t, to, opts...)
 				}
 				if changes != nil {
+					before, growth := liveOf(model, now), int64(0)
 					err := d.Write(context.Background(), func(p *Plan) error {
 						if err := p.Read(changes, random.IntN(2) == 0, nil); err != nil {
 							return err
@@ -118,7 +125,12 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 							}
 						}
 						p.Make(changes)
-						return nil
+						live, err := p.Live()
+						if want := liveOf(model, now); err == nil && live != want {
+							return fmt.Errorf("there are %d live keys, not %d", live, want)
+						}
+						growth = p.Growth()
+						return err
 					})
 					if err != nil {
 						t.Fatalf("step %d: %v", step, err)
@@ -131,6 +143,9 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 						default:
 							delete(model, c.Key)
 						}
+					}
+					if n := liveOf(model, now) - before; n != growth {
+						t.Fatalf("step %d: the changes add %d live keys, not %d", step, n, growth)
 					}
 				}
 				d.agrees(t, step, model, now)
@@ -169,24 +184,32 @@ func (d db) all(t testing.TB) map[string]boltfile.State {
 	return all
 }
 
+func liveOf(model map[string]boltfile.State, now time.Time) (n int64) {
+	for _, s := range model {
+		if s.Live(now.UnixNano()) {
+			n++
+		}
+	}
+	return n
+}
+
 // agrees fails if the store does not hold what the model does.
 func (d db) agrees(t testing.TB, step int, model map[string]boltfile.State, now time.Time) {
 	t.Helper()
 	if all := d.all(t); !maps.Equal(all, model) {
 		t.Fatalf("step %d: %d keys, not %d", step, len(all), len(model))
 	}
-	live := int64(0)
-	for _, s := range model {
-		if s.Live(now.UnixNano()) {
-			live++
-		}
-	}
+	live := liveOf(model, now)
 	if n, err := d.Len(now); n != live || err != nil {
 		t.Fatalf("step %d: %d live keys, not %d: %v", step, n, live, err)
 	}
 	for i := range 3 {
 		key := fmt.Sprintf("a%03d", (step*7+i*31+200)%200)
-		if s, err := d.Load(now, key, true); s != model[key] || err != nil {
+		s, err := d.Load(now, key, true)
+		if err == nil && s == model[key] {
+			err = d.View(now, func(v *View) (err error) { s, err = v.State(key, true); return err })
+		}
+		if s != model[key] || err != nil {
 			t.Fatalf("step %d: %s is %+v, not %+v: %v", step, key, s, model[key], err)
 		}
 	}
