@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,10 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 			CheckpointBytes = []int64{1, 50_000, 32 << 20}[random.IntN(3)]
 			ReplayBytes = []int64{0, 5000}[random.IntN(2)]
 			now := time.Now()
-			clock := func(o *Options) { o.Now = func() time.Time { return now } }
+			var reading atomic.Pointer[time.Time] // now, for the store
+			began := now
+			reading.Store(&began)
+			clock := func(o *Options) { o.Now = func() time.Time { return *reading.Load() } }
 			var commits acts
 			opts := []option{hook(commits.hook), logBytes(1 << random.IntN(18)), clock, func(o *Options) { o.Logger = slog.New(slog.DiscardHandler) }}
 			if random.IntN(2) == 0 {
@@ -65,7 +69,9 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 						t.Fatal(err)
 					}
 				case n == 16:
-					now = now.Add(time.Duration(random.IntN(20)) * time.Second)
+					later := now.Add(time.Duration(random.IntN(20)) * time.Second)
+					now = later
+					reading.Store(&later)
 				case n == 17:
 					removed, next, err := d.RemoveExpired(t.Context(), now, 1+random.IntN(50))
 					if err != nil {
