@@ -56,7 +56,7 @@ type full struct {
 }
 
 func fullStores() (list []full) {
-	hourly := []option{interval(time.Hour)}
+	hourly := []option{interval(time.Hour), logBytes(8 << 20)} // the log that hosts get
 	for _, limit := range []int64{80 << 10, 300_000, 1 << 20} {
 		for _, value := range []int{1, 30, 690, 3000, 40_000} {
 			if int64(value)*8 > limit || value == 1 && limit > 300_000 {
