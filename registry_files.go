@@ -13,47 +13,14 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// fileRequest is a file that a caller wants to have open.
-type fileRequest struct {
-	name      string // as the caller knows it
-	loc       access.Location
-	script    bool
-	asDefault bool
-	options   options
-}
-
-// openFile opens a file, or returns its store if it is open. Its errors do not
-// name the store. closeErr is that of the former default store.
-func (r *Registry) openFile(ctx context.Context, q fileRequest) (h *Handle, closeErr, err error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, err
-		}
-		found, err := r.findFile(q)
-		if err != nil {
-			return nil, nil, err
-		}
-		o := found.opening
-		switch {
-		case found.h != nil:
-			return found.h, nil, nil
-		case found.closing != nil:
-			select {
-			case <-found.closing.gone:
-			case <-ctx.Done():
-				return nil, nil, kverr.Errorf(ctx.Err(), "the store is still being closed: %w", ctx.Err())
-			}
-			continue
-		}
-		err = r.wait(ctx, o)
-		switch {
-		case err == nil && found.mine:
-			return o.h, o.closeErr, nil
-		case err == nil, errors.Is(err, errOpenHere), !found.mine && again(err):
-			continue // the access list of this caller has to allow the file too
-		}
-		return nil, nil, err
+// openFile is openStore for the path of a file.
+func (r *Registry) openFile(ctx context.Context, q request) (h *Handle, closeErr, err error) {
+	loc, err := q.allowed.Locate(q.name)
+	if err == nil {
+		h, closeErr, err = r.await(ctx, q, func() (found, error) { return r.findFile(ctx, q, loc) })
+		err = openError(q.name, err)
 	}
+	return h, closeErr, err
 }
 
 // errOpenHere ends the opening of a file that another opening, an open store or one
@@ -81,21 +48,16 @@ func (r *Registry) claim(o *opening, info os.FileInfo) error {
 	return nil
 }
 
-// foundFile is what the registry has of a file: one of the three.
-type foundFile struct {
-	h       *Handle
-	closing *Handle
-	opening *opening // which counts the caller
-	mine    bool     // it was started for the caller
-}
-
 // findFile finds the open store of a file, or else its closing or opening. If there
 // is none of them it starts the opening.
-func (r *Registry) findFile(q fileRequest) (foundFile, error) {
+func (r *Registry) findFile(ctx context.Context, q request, loc access.Location) (found, error) {
 	for {
-		info, statErr := q.loc.Stat()
+		if err := ctx.Err(); err != nil {
+			return found{}, err
+		}
+		info, statErr := loc.Stat()
 		if errors.Is(statErr, ErrNotAllowed) {
-			return foundFile{}, statErr
+			return found{}, statErr
 		}
 		if statErr != nil { // there is none, or it cannot be reached: opening will tell
 			info = nil
@@ -104,9 +66,9 @@ func (r *Registry) findFile(q fileRequest) (foundFile, error) {
 		changes := r.changes
 		open := r.openHandlesLocked()
 		r.mu.Unlock()
-		h := holderOf(open, q.loc.Path, info)
+		h := holderOf(open, loc.Path, info)
 		if h == nil && info != nil {
-			if now, err := q.loc.Stat(); err != nil || !os.SameFile(now, info) {
+			if now, err := loc.Stat(); err != nil || !os.SameFile(now, info) {
 				continue // Compact has put another file in its place meanwhile
 			}
 		}
@@ -115,65 +77,43 @@ func (r *Registry) findFile(q fileRequest) (foundFile, error) {
 			r.mu.Unlock()
 			continue
 		}
-		found, done, err := r.claimLocked(q, h, info, statErr)
+		f, done, err := r.claimLocked(q, loc, h, info, statErr)
 		r.mu.Unlock()
 		if done {
-			return found, err
+			return f, err
 		}
 	}
 }
 
 // claimLocked is findFile for a file that h holds, if any store does. It reports
 // false if that has changed. r.mu is locked.
-func (r *Registry) claimLocked(q fileRequest, h *Handle, info os.FileInfo, statErr error) (found foundFile, done bool, err error) {
-	o := &opening{key: q.loc.Path, isFile: true, asDefault: q.asDefault}
+func (r *Registry) claimLocked(q request, loc access.Location, h *Handle, info os.FileInfo, statErr error) (f found, done bool, err error) {
+	o := &opening{key: loc.Path, isFile: true, asDefault: q.asDefault}
 	if info != nil {
 		o.infos = append(o.infos, info)
 	}
-	open := func(ctx context.Context) (*Handle, error) { return r.openDiskHandle(ctx, o, q) }
+	open := func(ctx context.Context) (*Handle, error) { return r.openDiskHandle(ctx, o, loc, q.options) }
 	switch {
-	case h != nil && !q.asDefault:
-		return foundFile{h: h}, true, nil
-	case h != nil && r.stores[h.key] == h: // a named store becomes the default one
-		return foundFile{h: h}, true, nil
+	case h != nil && !q.asDefault, h != nil && r.stores[h.key] == h: // a named store can become the default one
+		return found{h: h}, true, nil
 	case h != nil && h == r.current.Load() && !h.closed.Load():
-		// The default store is opened again, with other options. Nobody else opens the
-		// file in between.
-		h.closed.Store(true)
-		r.changes++
-		open = func(ctx context.Context) (*Handle, error) {
-			if err := r.shut(ctx, h); err != nil {
-				return nil, err
-			}
-			return r.openDiskHandle(ctx, o, q)
-		}
+		open = r.reopenLocked(h, open)
+		f, err = r.startLocked(o, q, open)
+		return f, true, err
 	case h != nil:
-		return found, false, nil
-	default:
-		for o := range r.openings {
-			if o.matches(q.loc.Path, info) {
-				o.waiting++
-				return foundFile{opening: o}, true, nil
-			}
-		}
-		for h := range r.closing {
-			if _, isFile := h.backend.(*diskStore); isFile && (h.key == q.loc.Path || info != nil && h.holds(info)) {
-				return foundFile{closing: h}, true, nil
-			}
+		return f, false, nil
+	}
+	if other := r.joinLocked(o); other != nil {
+		return found{opening: other}, true, nil
+	}
+	for h := range r.closing {
+		if h.place == inFile && (h.key == loc.Path || info != nil && h.holds(info)) {
+			return found{closing: h}, true, nil
 		}
 	}
-	if !q.asDefault {
-		o.creates = q.script && errors.Is(statErr, fs.ErrNotExist)
-		if o.creates && q.options.maxCreatedFiles >= 0 && r.created >= q.options.maxCreatedFiles {
-			return found, true, kverr.Errorf(ErrFull, "it does not exist, and scripts have created %d files, their limit; use one that exists, or let the host raise MaxCreatedFiles", r.created)
-		}
-		if err := r.placeLocked(q.options); err != nil {
-			return found, true, err
-		}
-		o.place = true
-	}
-	r.startLocked(o, open)
-	return foundFile{opening: o, mine: true}, true, nil
+	o.creates = q.script && !q.asDefault && errors.Is(statErr, fs.ErrNotExist)
+	f, err = r.startLocked(o, q, open)
+	return f, true, err
 }
 
 // openHandlesLocked returns the stores that are open and not in memory. r.mu is
@@ -208,12 +148,12 @@ func (h *Handle) holds(info os.FileInfo) bool {
 }
 
 // openDiskHandle opens a file that is not open in this registry.
-func (r *Registry) openDiskHandle(ctx context.Context, o *opening, q fileRequest) (*Handle, error) {
-	s, err := openDisk(ctx, q.loc, q.options, func(info os.FileInfo) error { return r.claim(o, info) })
+func (r *Registry) openDiskHandle(ctx context.Context, o *opening, loc access.Location, opts options) (*Handle, error) {
+	s, err := openDisk(ctx, loc, opts, func(info os.FileInfo) error { return r.claim(o, info) })
 	if err != nil {
 		return nil, err
 	}
-	return r.newHandle(q.loc.Path, s, q.options), nil
+	return r.newHandle(loc.Path, s, opts), nil
 }
 
 // openError completes the error of opening a file with the name that the caller

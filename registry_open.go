@@ -36,10 +36,8 @@ func (r *Registry) initDefault(ctx context.Context, path string, o options) (clo
 			h = r.newHandle("default", newMemory(o), o)
 		case strings.HasPrefix(path, memoryPrefix):
 			return nil, kverr.Errorf(ErrInvalid, `a default store in memory has no name; use ""`)
-		case isURL(path):
-			h, closeErr, err = r.dialDefault(ctx, path, o)
 		default:
-			h, closeErr, err = r.openDefault(ctx, path, o)
+			h, closeErr, err = r.openStore(ctx, request{name: path, asDefault: true, options: o})
 		}
 		if err != nil {
 			return nil, err
@@ -72,16 +70,6 @@ func (r *Registry) promote(h *Handle, isNew bool) (old *Handle, ok bool) {
 	return r.makeDefaultLocked(h), true
 }
 
-// openDefault opens a file that is to be the default store.
-func (r *Registry) openDefault(ctx context.Context, name string, o options) (h *Handle, closeErr, err error) {
-	loc, err := (*access.List)(nil).Locate(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	h, closeErr, err = r.openFile(ctx, fileRequest{name: name, loc: loc, asDefault: true, options: o})
-	return h, closeErr, openError(name, err)
-}
-
 // Open opens the store of a name, or returns it if it is open. A name is ":memory:NAME",
 // the path of a file, which is created if it does not exist, or the URL of a driver.
 // Every spelling of one file is the same store. ctx limits the opening only. An invalid
@@ -106,21 +94,29 @@ func (r *Registry) open(ctx context.Context, name string, a *access.List, script
 		}
 		return r.openMemory(name)
 	}
+	h, _, err := r.openStore(ctx, request{name: name, allowed: a, script: script, options: r.options()})
 	if isURL(name) {
-		return r.openURL(ctx, name, a, script)
+		return h, err
 	}
-	h, err := r.openPath(ctx, name, a, script)
 	return h, withNameHint(name, err)
 }
 
-// openPath is open for the path of a file.
-func (r *Registry) openPath(ctx context.Context, name string, a *access.List, script bool) (*Handle, error) {
-	loc, err := a.Locate(name)
-	if err != nil {
-		return nil, err
+// request is a store, in a file or of a driver, that a caller wants to have open.
+type request struct {
+	name      string // as the caller knows it
+	allowed   *access.List
+	script    bool // a script is the caller
+	asDefault bool // the store becomes the default one
+	options   options
+}
+
+// openStore opens a store, or returns it if it is open. closeErr is the error of closing
+// the former default store.
+func (r *Registry) openStore(ctx context.Context, q request) (h *Handle, closeErr, err error) {
+	if isURL(q.name) {
+		return r.openURL(ctx, q)
 	}
-	h, _, err := r.openFile(ctx, fileRequest{name: name, loc: loc, script: script, options: r.options()})
-	return h, openError(name, err)
+	return r.openFile(ctx, q)
 }
 
 func (r *Registry) openMemory(name string) (*Handle, error) {

@@ -40,9 +40,16 @@ type openingResult struct {
 	closeErr error // of the former default store
 }
 
-// matches reports whether o opens the file of info, or a file at that path.
-func (o *opening) matches(path string, info os.FileInfo) bool {
-	return o.isFile && (o.key == path || info != nil && o.has(info))
+// joinLocked returns the opening of the same store as o, if there is one, which then
+// waits for one more caller. r.mu is locked.
+func (r *Registry) joinLocked(o *opening) *opening {
+	for other := range r.openings {
+		if other.isFile == o.isFile && (other.key == o.key || slices.ContainsFunc(o.infos, other.has)) {
+			other.waiting++
+			return other
+		}
+	}
+	return nil
 }
 
 func (o *opening) has(info os.FileInfo) bool {
@@ -53,16 +60,75 @@ func (o *opening) has(info os.FileInfo) bool {
 // that came too late for it starts another one.
 var errAbandoned = errors.New("nobody waits for the store any more")
 
-// startLocked starts o with one waiting caller. r.mu is locked.
-func (r *Registry) startLocked(o *opening, open func(context.Context) (*Handle, error)) {
-	ctx, cancel := context.WithCancel(context.Background())
-	o.cancel, o.done, o.waiting = cancel, make(chan struct{}), 1
-	if o.place {
+// found is what the registry has of a store: one of the three.
+type found struct {
+	h       *Handle
+	closing *Handle
+	opening *opening // which waits for the caller
+	mine    bool     // it was started for the caller
+}
+
+// await returns the store that find finds, once it is open.
+func (r *Registry) await(ctx context.Context, q request, find func() (found, error)) (h *Handle, closeErr, err error) {
+	for {
+		f, err := find()
+		o := f.opening
+		switch {
+		case err != nil || f.h != nil:
+			return f.h, nil, err
+		case f.closing != nil:
+			select {
+			case <-f.closing.gone:
+				continue
+			case <-ctx.Done():
+				return nil, nil, kverr.Errorf(ctx.Err(), "the store is still being closed: %w", ctx.Err())
+			}
+		}
+		switch err := r.wait(ctx, o); {
+		case err == nil && f.mine:
+			return o.h, o.closeErr, nil
+		case err == nil: // find it: the access list of this caller has to allow it too
+		case ctx.Err() != nil:
+			return nil, nil, err
+		case errors.Is(err, errOpenHere), !f.mine && (again(err) || !o.isFile && o.script != q.script):
+			// The error is that of the other caller alone.
+		default:
+			return nil, nil, err
+		}
+	}
+}
+
+// reopenLocked closes the default store h, which is opened again with other options, and
+// returns open for then. No other caller opens the store in between. r.mu is locked.
+func (r *Registry) reopenLocked(h *Handle, open func(context.Context) (*Handle, error)) func(context.Context) (*Handle, error) {
+	h.closed.Store(true)
+	r.changes++
+	return func(ctx context.Context) (*Handle, error) {
+		if err := r.shut(ctx, h); err != nil {
+			return nil, err
+		}
+		return open(ctx)
+	}
+}
+
+// startLocked starts o for one waiting caller, if the limits allow it. The default store
+// needs no place. r.mu is locked.
+func (r *Registry) startLocked(o *opening, q request, open func(context.Context) (*Handle, error)) (found, error) {
+	if o.creates && q.options.maxCreatedFiles >= 0 && r.created >= q.options.maxCreatedFiles {
+		return found{}, kverr.Errorf(ErrFull, "it does not exist, and scripts have created %d files, their limit; use one that exists, or let the host raise MaxCreatedFiles", r.created)
+	}
+	if !q.asDefault {
+		if err := r.placeLocked(q.options); err != nil {
+			return found{}, err
+		}
+		o.place = true
 		r.reserved++
 	}
 	if o.creates {
 		r.created++
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o.cancel, o.done, o.waiting = cancel, make(chan struct{}), 1
 	closes := r.closes
 	r.openings[o] = struct{}{}
 	go func() {
@@ -70,6 +136,7 @@ func (r *Registry) startLocked(o *opening, open func(context.Context) (*Handle, 
 		h, err := r.runOpening(ctx, o, open)
 		r.finish(ctx, o, h, err, closes)
 	}()
+	return found{opening: o, mine: true}, nil
 }
 
 // runOpening turns a panic into an error: callers wait for this opening.
