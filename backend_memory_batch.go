@@ -117,7 +117,7 @@ func (b *largeBatch) fits() bool {
 		ops := b.of(i)
 		op := &b.ops[ops[len(ops)-1]]
 		if op.Kind != OpSet && op.Kind != OpDelete {
-			return true // nobody knows
+			return true // unknown before the plan
 		}
 		if op.Kind == OpSet {
 			bytes += int64(2*len(op.Key) + op.Value.Len() + hashtable.Overhead)

@@ -13,7 +13,7 @@ func (t *Table) Held() int {
 }
 
 // Check tells whether the table, the names, the deadlines and the counts agree. It
-// walks all of them while others can't write, and is meant for tests.
+// walks all of them while writers wait, and is for tests only.
 func (t *Table) Check() error {
 	t.lockAll()
 	defer t.unlockAll()

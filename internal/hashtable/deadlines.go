@@ -165,7 +165,7 @@ func (x *deadlines) remove(d due) {
 	}
 }
 
-// merge joins a bucket that has few keys with a neighbour, if there is room.
+// merge joins a bucket that has few keys with a neighbour, if both fit.
 func (x *deadlines) merge(at int) {
 	if len(x.buckets[at]) == 0 {
 		x.buckets = slices.Delete(x.buckets, at, at+1)
@@ -204,8 +204,8 @@ func (x *deadlines) passed(t *Table, now int64) (n int) {
 	return n
 }
 
-// take takes out some keys whose time is over, at most one bucket of them. Where
-// there are none it learns when there will be.
+// take removes some expired keys and returns their hashes, at most one bucket of them. If
+// no key has expired it finds out when the next one will.
 func (x *deadlines) take(t *Table, now int64) []uint64 {
 	if x.n == 0 || now < x.soonest {
 		return nil

@@ -5,8 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// hasher makes hashes of keys that nobody can foresee who does not know its
-// secrets. It is wyhash, which Go itself uses for its maps where a processor has no
+// hasher makes hashes of keys that cannot be foreseen without its secrets. It is wyhash, which Go itself uses for its maps where a processor has no
 // instructions for AES. Where it has them, hash/maphash takes twice as long for a
 // short key, nearly all of it on the way to those instructions: a tenth of a get.
 type hasher struct{ secrets [3]uint64 }

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// A Large is a batch of so many keys that nobody can wait until all of them are
+// Large is a batch of so many keys that other callers must not wait until all of them are
 // stored. Install stores some keys at a time, in the order of their hashes, while
 // others go on. What it stores is marked: until Commit, which takes no longer for more
 // keys, readers and writers see the entry of the batch instead, which holds what the

@@ -60,7 +60,7 @@ func (l *leaf) search(key string) (i int, found bool) {
 	})
 }
 
-// fits reports whether the leaf has room for one more key.
+// fits reports whether one more key fits into the leaf.
 func (l *leaf) fits(key string) bool {
 	return len(l.begins) < leafKeys && len(l.data)+len(key) <= leafBytes
 }
@@ -204,7 +204,7 @@ func (x *names) remove(key string) {
 	}
 }
 
-// merge joins a leaf that has few keys with a neighbor, if there is room.
+// merge joins a leaf that has few keys with a neighbor, if both fit.
 func (x *names) merge(at int) {
 	for _, first := range []int{at - 1, at} {
 		if first < 0 || first+1 >= len(x.leaves) {

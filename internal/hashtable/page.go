@@ -10,7 +10,7 @@ import (
 // View is what a page of a table looks at.
 type View struct {
 	Prefix string
-	After  string // only keys behind it
+	After  string // only keys after it
 	Values bool   // the page needs records
 	Limit  int    // most keys to look at
 }
@@ -108,7 +108,7 @@ func (p *pager) names(l *leaf, i, j int) bool {
 }
 
 // Taken is what a page took out of a table, to look at it when others can write
-// again. It is meant to be used for many pages.
+// again. It is reused for many pages.
 type Taken struct {
 	names   []byte
 	ends    []int // of the names

@@ -5,10 +5,10 @@ import (
 	"unsafe"
 )
 
-// A Record is a key with its value and deadline in one block without pointers:
+// Record is a key with its value and deadline in one block without pointers:
 // one allocation for all of them, one place in memory for a read to fetch, and
 // nothing for the garbage collector to follow. It never changes; a new value is a
-// new record. The type stands for the block's head, and behind it follow
+// new record. The type is the head of the block, and these follow it:
 //
 //	the value ready-made, if it is a text (16 bytes) or a number (8 bytes)
 //	8 bytes  mark, if a large batch stored it
@@ -39,10 +39,10 @@ const (
 	flagTombstone = 1 // stands for no record, see Large
 )
 
-// A Mark says which entry of which large batch a record is stored by. 0: none.
+// Mark says which entry of which large batch a record is stored by. 0: none.
 type Mark uint64
 
-// Bounds of what a record can hold, in bytes.
+// Limits of a record, in bytes.
 const (
 	MaxKey   = math.MaxUint16
 	MaxValue = math.MaxInt32
@@ -81,7 +81,7 @@ func NewFloat(mark Mark, key string, value []byte, f float64, deadline int64) *R
 	return r
 }
 
-// build makes a record with room for ready bytes of a ready-made value. Its value
+// build makes a record with ready bytes for a ready-made value. Its value
 // is head and body.
 func build(key string, head []byte, body string, deadline int64, flags uint8, ready int, mark Mark) *Record {
 	at, valueLen := headBytes+ready, len(head)+len(body)
@@ -94,7 +94,7 @@ func build(key string, head []byte, body string, deadline int64, flags uint8, re
 		flags |= flagDeadline
 	}
 	size := at + len(key) + valueLen
-	// Words, so that what is ready-made lies where its type wants it.
+	// Words, so that a ready-made value is aligned for its type.
 	block := make([]uint64, (size+wordBytes-1)/wordBytes)
 	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(block))), size)
 	r := (*Record)(unsafe.Pointer(unsafe.SliceData(block)))
@@ -143,7 +143,7 @@ func (r *Record) mark() uint64 {
 	return *(*uint64)(r.at(at))
 }
 
-// Text returns a text that is ready-made, or nil. Nobody may write to it.
+// Text returns the ready-made text, or nil. It must not be written to.
 func (r *Record) Text() *string {
 	if r.flags&flagText == 0 {
 		return nil
@@ -151,7 +151,7 @@ func (r *Record) Text() *string {
 	return (*string)(r.at(headBytes))
 }
 
-// Int returns an int that is ready-made, or nil. Nobody may write to it.
+// Int returns the ready-made int, or nil. It must not be written to.
 func (r *Record) Int() *int64 {
 	if r.flags&flagInt == 0 {
 		return nil
@@ -159,7 +159,7 @@ func (r *Record) Int() *int64 {
 	return (*int64)(r.at(headBytes))
 }
 
-// Float returns a float that is ready-made, or nil. Nobody may write to it.
+// Float returns the ready-made float, or nil. It must not be written to.
 func (r *Record) Float() *float64 {
 	if r.flags&flagFloat == 0 {
 		return nil

@@ -1,6 +1,6 @@
 package hashtable
 
-// Limit says which of a table's limits is in the way of a write.
+// Limit says which of a table's limits refuses a write.
 type Limit uint8
 
 // The limits.
@@ -11,7 +11,7 @@ const (
 )
 
 // Slot is the place of a key in a table, locked. Put and Delete change the table,
-// the order of the keys, that of the deadlines and the counts in one step.
+// the order of the keys, that of the deadlines and the counts atomically.
 type Slot struct {
 	t     *Table
 	shard *shard
@@ -22,8 +22,8 @@ type Slot struct {
 	now   int64
 }
 
-// Lock locks the slot of a key in a table. Nobody else can write to the key, nor to
-// those that share its shard, until Unlock. (A Slot that is returned is copied, which
+// Lock locks the slot of a key in a table. No other caller can write to the key, nor to
+// the other keys of its shard, until Unlock. (A Slot that is returned is copied, which
 // takes a sixth of a set.)
 func (s *Slot) Lock(t *Table, key string) {
 	hash := t.hash(key)
@@ -32,8 +32,8 @@ func (s *Slot) Lock(t *Table, key string) {
 	s.find(t, shard, hash, key)
 }
 
-// TryLock is Lock where nobody else has the slot's shard locked, and reports whether
-// that is so.
+// TryLock locks the slot of a key if no other caller has its shard locked, and reports
+// whether it did.
 func (s *Slot) TryLock(t *Table, key string) bool {
 	hash := t.hash(key)
 	shard := t.shard(hash)
@@ -65,7 +65,7 @@ func (s *Slot) seeThrough() {
 }
 
 // Busy returns a channel, if a large batch has decided what becomes of the key, that
-// is closed when the batch ends. Nobody can write to the key until then.
+// is closed when the batch ends. The key cannot be written to until then.
 func (s *Slot) Busy() <-chan struct{} {
 	if !s.odd {
 		return nil
@@ -257,8 +257,8 @@ type change struct {
 	next *Record
 }
 
-// alive is 1 for a record that is live, else 0. Without a limit of keys nobody
-// asks for the time.
+// alive is 1 for a record that is live, else 0. It is called with now == 0
+// if there is no limit of keys.
 func alive(r *Record, now int64) int {
 	if r == nil || r.Deadline() != 0 && r.Deadline() <= now {
 		return 0
@@ -267,7 +267,7 @@ func alive(r *Record, now int64) int {
 }
 
 // commit is the one way for keys to come, to go and to change their deadlines.
-// Their shards are locked and have room.
+// Their shards are locked and have memory for them.
 func (t *Table) commit(changes []change, now int64) Limit {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -362,7 +362,7 @@ func (t *Table) addName(key string) {
 
 // reserve takes the bytes that a write needs, or fails where the limit is in the
 // way. It never goes above the limit, not even for a moment, so that no other
-// write fails for room that there is.
+// write fails that would fit.
 func (t *Table) reserve(grow int64) bool {
 	limit := t.config.MaxBytes
 	if grow <= 0 || limit <= 0 {

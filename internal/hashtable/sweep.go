@@ -71,7 +71,7 @@ func (t *Table) Tidy(from string, all bool) (next string, more bool) {
 	return next, next != ""
 }
 
-// Wasted reports whether expired records or dead names take room.
+// Wasted reports whether expired records or dead names take memory.
 func (t *Table) Wasted(now int64) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -7,6 +7,7 @@
 //	scalar.go     ready-made scalars, which are handed out without being copied
 //	arena.go      memory for the scalars of one value
 //	table.go      the hash table, which reads use without a lock
+//	fetch.go      lookups of several records at once
 //	hash.go       hashes of keys
 //	slot.go       writes of one key, and of several keys at once
 //	large.go      writes of so many keys that other calls go on meanwhile
@@ -301,49 +302,7 @@ func (t *Table) findHash(hash uint64, want func(*Record) bool) place {
 	return place{}
 }
 
-// fetched is how many records are looked up at once.
-const fetched = 32
-
-// fetcher looks up records by hash in passes, so that the processor waits for
-// several lines of memory at the same time: one key after the other would wait
-// for each of them.
-type fetcher struct {
-	groups  [fetched]*group
-	slots   [fetched]uint8
-	records [fetched]*Record // nil: none, or not where it was looked for
-	touched uint8
-}
-
-// fetch looks at the first slot with the right tag of each hash, up to fetched of
-// them. It is most often the right one; the caller has to check, and to look
-// again where it is not.
-func (f *fetcher) fetch(t *Table, hashes []uint64) {
-	var tags [fetched]uint64
-	for i, hash := range hashes {
-		f.groups[i], f.records[i] = nil, nil
-		if groups := t.shard(hash).groups.Load(); groups != nil {
-			f.groups[i] = &(*groups)[hash&uint64(len(*groups)-1)]
-		}
-	}
-	for i := range hashes {
-		if f.groups[i] != nil {
-			tags[i] = f.groups[i].tags.Load()
-		}
-	}
-	for i, hash := range hashes {
-		if m := matches(tags[i], tagOf(hash)*tagOnes); m != 0 {
-			f.slots[i] = uint8(bits.TrailingZeros64(m) / 8)
-			f.records[i] = f.groups[i].slots[f.slots[i]].Load()
-		}
-	}
-	for i := range hashes {
-		if r := f.records[i]; r != nil {
-			f.touched += r.flags
-		}
-	}
-}
-
-// store puts a record where the key's old one is, or anew; there is room.
+// store puts a record where the key's old one is, or anew; the shard has memory for it.
 func (s *shard) store(hash uint64, old place, r *Record) {
 	if old.record != nil {
 		old.group.slots[old.slot].Store(r)
@@ -384,7 +343,7 @@ func (t *Table) shrink(s *shard) bool {
 func roomIn(n int) int { return n * groupSlots * growNumerator / growDenominator }
 
 // tooFull reports that reads of absent keys would look at too many groups. Keys
-// that come and go leave the flags behind.
+// that come and go leave their flags.
 func tooFull(overflow, groups int) bool { return groups > 4 && overflow*2 > groups }
 
 // rebuild gives a shard groups for n records. Reads that are under way go on in
