@@ -12,8 +12,9 @@
 //
 // The host's URL may contain credentials and the query parameters ca, cert, key,
 // sentinel, sentineluser, sentinelpassword, seeds, client, timeout and callkeys; or the
-// host sets them with [Configure]. A script's URL must not contain them: it uses what was configured for
-// that server, or else the settings of the host's own open stores on it.
+// host sets them with [Configure]. A script's URL must not contain them: it uses what
+// was configured for that server, or else the settings of the host's own open stores
+// on it.
 //
 // # Layout on the server
 //
@@ -24,10 +25,14 @@
 //	{NAME}:d   sorted set of the keys that have a deadline, in microseconds since 1970
 //	{NAME}:m   hash: "epoch", "format"
 //
+// The first three always contain the empty key, which no store has, because a script
+// works during a slot migration only if all of its keys exist.
+//
 // A payload is an int as decimal text, a float as # and decimal text, or the CBOR of
 // any other value; if the first byte of the CBOR could be mistaken for another kind,
-// a " precedes it. If the key has a deadline, !DEADLINE! precedes the payload. The
-// server's clock decides which keys have expired.
+// a " precedes it. If the key has a deadline, !DEADLINE! precedes the payload. An & precedes
+// a payload of more than 64 KiB, whose deadline is only in {NAME}:d. The server's clock
+// decides which keys have expired.
 //
 // # Guarantees
 //
@@ -42,7 +47,9 @@
 //	url.go, settings.go      settings from a URL and from a host's Options
 //	driver.go, store.go      opening, running scripts, closing
 //	read.go, write.go        the calls of a Store
-//	scripts.go, payload.go   the scripts that run on the server, and the format of values
+//	scripts.go, scripts_batch.go, scripts_store.go
+//	                         the scripts that run on the server
+//	payload.go, seen.go      the format of values, and guesses how to read them
 //	sweep.go                 the sweeper
 //	server.go, route.go      the client of a server: nodes, redirects, limits
 //	sentinel.go              finding the primary
