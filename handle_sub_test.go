@@ -164,7 +164,7 @@ func TestAViewHasNoFileToCopyOrToCompactAndSaysSo(t *testing.T) {
 			"BackupFile": view.BackupFile(ctx, filepath.Join(t.TempDir(), "copy.db")),
 			"Compact":    view.Compact(ctx),
 		} {
-			if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(fmt.Sprint(err), "call it on the store that the view is of") {
+			if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(fmt.Sprint(err), "call it on the store of the view") {
 				t.Errorf("%s of a view: %v", name, err)
 			}
 		}
