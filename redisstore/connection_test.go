@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,9 +29,7 @@ func TestAWriteThatACloseOvertakesIsUnknown(t *testing.T) {
 	if _, err := h.Incr(t.Context(), "n", 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	s.stop(t)
 	const writes = 4
 	errs := make(chan error, writes)
 	for range writes {
@@ -50,9 +47,7 @@ func TestAWriteThatACloseOvertakesIsUnknown(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	s.goOn()
 	if certain == writes {
 		t.Error("no request left: this shows nothing")
 	}
@@ -217,10 +212,8 @@ func TestCallsToAServerThatHangsHoldALimitedNumberOfBytes(t *testing.T) {
 	}
 	redisstore.Configure(s.addr, redisstore.Options{MaxInFlightBytes: 24 << 20, Timeout: time.Minute})
 	h := openHandle(t, s.url(newName()))
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	defer s.cmd.Process.Signal(syscall.SIGCONT)
+	s.stop(t)
+	defer s.goOn()
 	ctx, cancel := context.WithCancel(t.Context())
 	value := strings.Repeat("x", 10<<20)
 	const calls, fit = 10, 2

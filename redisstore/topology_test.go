@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -91,10 +90,8 @@ func TestAStoreFollowsAFailoverThoughItsSentinelHangs(t *testing.T) {
 		}
 	}
 	time.Sleep(2500 * time.Millisecond)
-	if err := hung.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	defer hung.cmd.Process.Signal(syscall.SIGCONT)
+	hung.stop(t)
+	defer hung.goOn()
 	primary.kill()
 	began := time.Now()
 	for ; ; time.Sleep(20 * time.Millisecond) {
