@@ -338,51 +338,6 @@ func TestAKeyThatIsRenewedInTimeIsNeverAbsent(t *testing.T) {
 	}
 }
 
-func TestTheLimitOfKeysIsExactWhenExpiredKeysComeBackToLife(t *testing.T) {
-	const limit = 100
-	var now atomic.Int64
-	base := time.Now()
-	m := newTestMemory(t, MaxKeys(limit), SweepInterval(time.Hour), Clock(func() time.Time { return base.Add(time.Duration(now.Load())) }))
-	for i := range limit {
-		m.mustApply(t, Op{Kind: OpSet, Key: fmt.Sprint(i), Value: encodeInt(1), TTL: time.Second})
-	}
-	now.Add(int64(time.Minute)) // all of them have expired, none is swept
-	var wg sync.WaitGroup
-	var stored atomic.Int64
-	for w := range 8 {
-		wg.Go(func() {
-			for i := range 2 * limit {
-				op := Op{Kind: OpAdd, Key: fmt.Sprint((i + w*20) % (2 * limit)), Value: encodeInt(1)}
-				var results []Result
-				var err error
-				if i%3 == 0 {
-					results, err = m.ApplyMany(context.Background(), []Op{op})
-				} else {
-					var r Result
-					r, err = m.Apply(context.Background(), op)
-					results = []Result{r}
-				}
-				if err == nil && results[0].Applied {
-					stored.Add(1)
-				} else if err != nil && !errors.Is(err, ErrFull) {
-					t.Error(err)
-				}
-				if n, err := m.Len(context.Background()); n > limit || err != nil {
-					t.Errorf("%d keys, %v", n, err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := m.mustLen(t); n != limit || stored.Load() != limit {
-		t.Errorf("%d keys were stored, %d are there, the limit is %d", stored.Load(), n, limit)
-	}
-	if err := m.state.Load().Check(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestTheLimitOfBytesRefusesNothingThatFits(t *testing.T) {
 	t.Parallel()
 	// Writers of a large value, which never fits, and of small ones, which do:

@@ -176,17 +176,29 @@ func TestTheLimitOfKeysIsExactWhereExpiredKeysComeBackToLife(t *testing.T) {
 			}
 			clock.Advance(time.Minute)
 			var wg sync.WaitGroup
+			var stored atomic.Int64
 			for i := range 3 * limit {
 				wg.Go(func() {
-					err := h.Set(ctx, fmt.Sprintf("%d-%d", i%3, i/3), 2, time.Second)
-					if err != nil && !errors.Is(err, extlibs.ErrFull) {
-						t.Errorf("Set: %v", err)
+					key := fmt.Sprintf("%d-%d", i%3, i/3)
+					var err error
+					if i%2 == 0 {
+						err = h.SetMany(ctx, map[string]any{key: 2}, time.Second)
+					} else {
+						err = h.Set(ctx, key, 2, time.Second)
+					}
+					if err == nil {
+						stored.Add(1)
+					} else if !errors.Is(err, extlibs.ErrFull) {
+						t.Errorf("%s: %v", key, err)
+					}
+					if n, err := h.Count(ctx, ""); n > limit || err != nil {
+						t.Errorf("%d keys, %v; the limit is %d", n, err, limit)
 					}
 				})
 			}
 			wg.Wait()
-			if n, err := h.Count(ctx, ""); n != limit || err != nil {
-				t.Fatalf("%d keys, %v; the limit is %d", n, err, limit)
+			if n, err := h.Count(ctx, ""); n != limit || stored.Load() != limit || err != nil {
+				t.Fatalf("%d keys were stored, %d are there, %v; the limit is %d", stored.Load(), n, err, limit)
 			}
 			clock.Advance(time.Minute)
 		}
