@@ -341,7 +341,7 @@ func TestAKeyThatIsRenewedInTimeIsNeverAbsent(t *testing.T) {
 func TestTheLimitOfBytesRefusesNothingThatFits(t *testing.T) {
 	t.Parallel()
 	// Writers of a large value, which never fits, and of small ones, which do:
-	// what the large ones try must not be in the way of the small ones.
+	// what the large ones try must not hinder the small ones.
 	m := newTestMemory(t, MaxMemoryBytes(100_000))
 	large := encodeGoMust(t, strings.Repeat("x", 99_000))
 	m.mustApply(t, Op{Kind: OpSet, Key: "base", Value: encodeGoMust(t, strings.Repeat("x", 10_000))})

@@ -115,8 +115,8 @@ func TestKeysExpireAndAreSweptByAClockBefore1970(t *testing.T) {
 	}
 }
 
-// A deadline that is further away than a timer's time reaches must not keep the
-// sweeper from those that are near.
+// A deadline that is further away than a timer can reach must not keep the sweeper from
+// the near ones.
 func TestAFarDeadlineDoesNotStopTheSweeper(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
 		synctest.Test(t, func(t *testing.T) {

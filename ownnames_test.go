@@ -23,7 +23,7 @@ func ownNames() []string {
 	return names
 }
 
-// A name that the library has for files of its own is no name of a store, whoever gives
+// A name of the library's files is no name of a store, whoever gives
 // it, through symlinks too.
 func TestNoStoreHasANameOfTheLibrarysOwnFiles(t *testing.T) {
 	for _, name := range ownNames() {

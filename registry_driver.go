@@ -23,10 +23,9 @@ type Opener func(ctx context.Context, c OpenConfig) (Store, error)
 type OpenConfig struct {
 	URL *url.URL // as it was given, its password included; the driver's own
 
-	// FromScript says that a script gave the URL. Settings that are the host's to
-	// choose, such as a file of certificates, must then not come from its query: a
-	// driver refuses them with ErrNotAllowed. A URL with a user or a password does
-	// not get as far.
+	// FromScript reports that a script gave the URL. Such a URL must not choose the
+	// settings of the host, such as a file of certificates: a driver refuses a query
+	// with ErrInvalid. The registry has already refused a user and a password.
 	FromScript bool
 
 	// What the host set, as the options of the same names say. A Handle checks

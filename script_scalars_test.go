@@ -6,6 +6,8 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
+//lint:file-ignore U1000 the fields are here for their layout
+
 func TestOnlyAStructOfNothingButAValueWrapsIt(t *testing.T) {
 	type empty struct{}
 	type plain struct{ text string }

@@ -169,7 +169,7 @@ func TestCallsThatNeedNoValueDoNotMoveIt(t *testing.T) {
 	}
 	clients := s.command(t, "CLIENT", "LIST")
 	if list, err := clients.ToString(); err != nil || strings.Count(list, "addr=") < 3 {
-		t.Errorf("large values have no connection of their own: %s (%v)", list, err)
+		t.Errorf("large values have no separate connection: %s (%v)", list, err)
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 	tryAgainFor = 10 * time.Second // at most, while a slot moves
 )
 
-// route is the way of a store to the node that has its slot.
+// route leads a store to the node that has its slot.
 type route struct {
 	slot uint16
 	conn atomic.Pointer[wire.Conn] // that it used last, for small requests

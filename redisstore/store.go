@@ -133,7 +133,7 @@ func (s *store) exec(ctx context.Context, a access, sc *script, args ...string) 
 	return s.run(ctx, a, sc, false, args)
 }
 
-// run runs a script, a large one over a connection of its own.
+// run runs a script, a large one over a separate connection.
 func (s *store) run(ctx context.Context, a access, sc *script, large bool, args []string) (wire.Reply, error) {
 	words := make([]string, 0, 3+sc.keys+len(args))
 	words = append(words, "EVALSHA", sc.sha, sc.numKeys)

@@ -26,7 +26,7 @@ func (s *store) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error
 	return results[0], nil
 }
 
-// applyFast carries out one operation by a script of its own. It returns done == false,
+// applyFast carries out one operation with a separate script. It returns done == false,
 // having changed nothing, when the general script must do it.
 func (s *store) applyFast(ctx context.Context, op *extlibs.Op) (r extlibs.Result, done bool, err error) {
 	ttl := microseconds(op.TTL)

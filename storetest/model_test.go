@@ -15,7 +15,7 @@ import (
 func TestTheModelAndNextAgreeAboutEveryOperation(t *testing.T) {
 	var values []extlibs.Value
 	for _, v := range []any{
-		0, 1, -1, math.MaxInt64, math.MinInt64, 1 << 53, 0.0, 0.5, -2.5, 1e300, math.Inf(1), math.NaN(), math.Float64frombits(0xfff80000deadbeef), "text", "", "12", true, nil, []any{1}, []byte("b"),
+		0, 1, -1, int64(math.MaxInt64), int64(math.MinInt64), int64(1 << 53), 0.0, 0.5, -2.5, 1e300, math.Inf(1), math.NaN(), math.Float64frombits(0xfff80000deadbeef), "text", "", "12", true, nil, []any{1}, []byte("b"),
 	} {
 		e, err := extlibs.Encode(v)
 		if err != nil {

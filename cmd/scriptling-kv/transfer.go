@@ -153,9 +153,9 @@ func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import STORE [FILE]",
 		Short: "Store what export wrote",
-		Long: `Reads entries, a line each, as export writes them, from a file or standard input, and stores them over
-what is there. They are written in batches; where a line is wrong, those before it are stored, the error
-names the line, and importing the mended file again does no harm.`,
+		Long: `Reads entries, a line each, as export writes them, from a file or standard input, and stores them,
+replacing existing keys. It writes them in batches; if a line is wrong, the lines before it are stored, the
+error names the line, and importing the corrected file again does no harm.`,
 		Example: `  scriptling-kv import new.db app.jsonl
   scriptling-kv export old.db | scriptling-kv import new.db`,
 		Args: cobra.RangeArgs(1, 2),

@@ -16,7 +16,7 @@ type Set struct {
 	// A page keeps a damaged entry when bbolt copies the page. So once one was found,
 	// the leaves around a missing key are verified again.
 	damaged atomic.Bool
-	branch  atomic.Int64 // pages of the largest branch on the way of a write
+	branch  atomic.Int64 // pages of the largest branch on the path of a write
 }
 
 const chunkPages = 512

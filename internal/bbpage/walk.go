@@ -39,8 +39,8 @@ type Walk struct {
 // valid until it returns. An error is a fault of that entry.
 type Visit func(page uint64, key, value []byte) error
 
-// Skip is what a Visit returns for an entry that is not good, but no fault to report.
-var Skip = errors.New("skip this entry")
+// ErrSkip is what a Visit returns for a bad entry that is no fault to report.
+var ErrSkip = errors.New("skip this entry")
 
 // ErrManyBuckets is the error of Buckets if they take more than a page.
 var ErrManyBuckets = errors.New("the buckets do not fit into a page")
@@ -68,7 +68,7 @@ func (w *Walk) Buckets(root uint64, visit Visit) error {
 		case len(value) >= bucketHeaderBytes:
 			return visit(id, key, value)
 		case w.Fault != nil:
-			return Skip
+			return ErrSkip
 		}
 		return errPage(id, "holds half a bucket")
 	})
@@ -308,10 +308,10 @@ func (w *Walk) entries(p page, id uint64) (good int, err error) {
 		err := w.visit(id, key, value)
 		if err == nil {
 			good++
-		} else if err != Skip {
+		} else if err != ErrSkip {
 			err = w.fault(err)
 		}
-		if err != nil && err != Skip {
+		if err != nil && err != ErrSkip {
 			return good, err
 		}
 	}

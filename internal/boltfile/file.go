@@ -57,9 +57,9 @@ type File struct {
 	// hold for long: opens of other files ask Is too.
 	identity, other atomic.Pointer[os.FileInfo]
 
-	// begins is held while a transaction begins. bbolt panics there,
-	// with a lock of its own locked, where somebody has taken away its meta pages:
-	// then nobody must wait for that lock.
+	// begins is held while a transaction begins. If another program overwrote
+	// the meta pages, bbolt panics there while it holds one of its locks: then nobody
+	// must wait for that lock.
 	begins sync.Mutex
 	early  int        // transactions that read the commit before the newest one; see snapshot
 	late   *sync.Cond // of begins: early has become 0

@@ -75,7 +75,7 @@ func (s *salvage) commit() error {
 				return nil
 			}
 		}
-		return bbpage.Skip
+		return bbpage.ErrSkip
 	})
 	for _, b := range []struct {
 		name  []byte
@@ -143,7 +143,7 @@ func (s *salvage) strays() error {
 			return s.stop
 		}
 		if err == errBadRecord {
-			return bbpage.Skip
+			return bbpage.ErrSkip
 		}
 		return err
 	})

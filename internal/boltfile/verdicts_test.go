@@ -263,15 +263,12 @@ func verdict(t *testing.T, path string, keys []string) string {
 			return nil
 		})
 	}
-	for _, what := range slices.Sorted(func(yield func(string) bool) {
-		for what, n := range reads {
-			if !yield(fmt.Sprintf("%d reads: %s", n, what)) {
-				return
-			}
-		}
-	}) {
-		say = append(say, what)
+	var counts []string
+	for what, n := range reads {
+		counts = append(counts, fmt.Sprintf("%d reads: %s", n, what))
 	}
+	slices.Sort(counts)
+	say = append(say, counts...)
 	scanned := 0
 	err = late.View(func(tx *Tx) error {
 		_, expired := tx.Expired()

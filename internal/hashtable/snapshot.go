@@ -6,14 +6,14 @@ import (
 )
 
 // LockedKeys is the maximum number of keys that Records reads while it has their shards
-// locked, and the number of keys after which it looks at its context.
+// locked, and the number of keys after which it checks its context.
 const LockedKeys = 256
 
 // savedPart is the part of Config.MaxBytes that a snapshot can keep from being freed.
 const savedPart = 8
 
-// Records returns the records of keys as of one moment, and that moment: those that are
-// visible, expired or not, and nil for the others. For more than LockedKeys keys it takes
+// Records returns the records of keys as of one moment, and that moment: the
+// visible records, expired or not, and nil for other keys. For more than LockedKeys keys it takes
 // a snapshot, which locks one shard at a time, for one key. It returns the error of ctx
 // if that ends.
 func (t *Table) Records(ctx context.Context, keys []string) (records []*Record, now int64, err error) {

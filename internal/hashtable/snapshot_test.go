@@ -24,7 +24,7 @@ func (b between) Err() error {
 	return b.Context.Err()
 }
 
-// A snapshot holds no lock between two looks at its context, which are at most LockedKeys
+// A snapshot holds no lock between two checks of its context, which are at most LockedKeys
 // keys apart, and returns the records of one moment whatever happens to the keys
 // meanwhile: sets, deletes, sweeps, rebuilt shards, and all that a large batch does.
 func TestASnapshotIsOfOneMomentAndHoldsNoLock(t *testing.T) {
@@ -96,7 +96,7 @@ func TestASnapshotIsOfOneMomentAndHoldsNoLock(t *testing.T) {
 			t.Fatalf("round %d: the moment is %d, want %d, %v", round, now, moment, err)
 		}
 		if looks != (n+LockedKeys-1)/LockedKeys {
-			t.Fatalf("round %d: %d looks at the context", round, looks)
+			t.Fatalf("round %d: %d checks of the context", round, looks)
 		}
 		for i, key := range keys {
 			if got[i] != want[i] {

@@ -22,7 +22,7 @@ const (
 )
 
 // keptState describes a state that was found to be wrong. Its files are beside it, in a
-// folder of their own.
+// separate folder.
 type keptState struct {
 	Where, What, Wrong string
 	Reader             string

@@ -127,12 +127,3 @@ func mustOpen(t testing.TB, r *extlibs.Registry, name string) *extlibs.Handle {
 	}
 	return h
 }
-
-func mustEncode(t testing.TB, v any) extlibs.Value {
-	t.Helper()
-	e, err := extlibs.Encode(v)
-	if err != nil {
-		t.Fatalf("Encode(%.100v): %v", v, err)
-	}
-	return e
-}
