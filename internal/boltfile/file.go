@@ -298,7 +298,7 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 		return err
 	}
 	f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed in the middle of a commit, so nothing is written any more; close the store and open it again: %w", err).(*kverr.Error))
-	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so that nobody knows whether it is stored; close the store and open it again: %w", err)
+	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so the write may or may not be stored; close the store and open it again: %w", err)
 }
 
 // Writable is writable for callers that do not use bbolt meanwhile: Compact

@@ -85,9 +85,9 @@ func (l *Log) Sync(ctx context.Context, to LSN) error {
 		switch {
 		case l.durable >= to:
 		case err != nil:
-			return kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown, because the wait for its sync ended early: %w", err)
+			return kverr.Errorf(kverr.CommitUnknown, "the write may or may not be stored, because the wait for its sync ended early: %w", err)
 		case round.err != nil && to <= round.to:
-			return kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown: it is on the disk, but the check that the next open finds it failed: %w", round.err)
+			return kverr.Errorf(kverr.CommitUnknown, "the write is on the disk, but it may or may not be found by the next open, because the check of the file's name failed: %w", round.err)
 		}
 	}
 	return nil
@@ -99,9 +99,9 @@ func (l *Log) outcome() error {
 	case l.latched.erased:
 		return l.latched.cause
 	case errors.Is(l.latched.cause, kverr.Replaced):
-		return kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown: it is stored if the moved file comes back: %w", l.latched.cause)
+		return kverr.Errorf(kverr.CommitUnknown, "the write may be stored, if the moved file comes back: %w", l.latched.cause)
 	}
-	return kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown, because the disk failed; close the store and open it again: %w", l.latched.cause)
+	return kverr.Errorf(kverr.CommitUnknown, "the write may or may not be stored, because the disk failed; close the store and open it again: %w", l.latched.cause)
 }
 
 // sync makes all appended records durable and wakes the callers that wait for them.
