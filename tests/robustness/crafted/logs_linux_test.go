@@ -116,7 +116,7 @@ func init() {
 // the log, and what any store takes.
 func TestALogTakesMemoryAndTimeByItsBytesAndNotByItsEntries(t *testing.T) {
 	logBytes, records := int64(3<<20), []int64{1 << 30}
-	if !testing.Short() {
+	if !testing.Short() && !raceDetector { // which is many times slower, and takes more memory
 		logBytes, records = 16<<20, []int64{1 << 30, 64 << 10}
 	}
 	const share, base = 8, 96 << 20
@@ -216,8 +216,8 @@ func init() {
 }
 
 func TestAFullLogOfSmallEntriesTakesASmallMultipleOfItself(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it writes a million entries")
+	if testing.Short() || raceDetector {
+		t.Skip("it writes a million entries, to measure memory")
 	}
 	const logBytes, share, base = 8 << 20, 8, 128 << 20 // the base is of a large file's list of free pages, and of checkpoints
 	for _, batch := range []int{1, 20_000} {
