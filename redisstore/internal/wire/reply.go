@@ -1,6 +1,12 @@
 // Package wire speaks the protocol of Redis and Valkey: connections that many
 // callers share, and whose errors say whether a request left.
 //
+// The driver needs to know that, because an executed write must never be reported as
+// not done. The client library that it used before reports a request that was sent when
+// the connection closes as closed, follows redirects without a limit, sends commands on
+// idle connections, and keeps the arguments of calls that were given up. The tests and the
+// benchmark still use that library.
+//
 //	reply.go    Reply, and the parser, which trusts no server
 //	conn.go     Conn: requests of concurrent callers, pipelined
 //	dial.go     Dial: connecting, TLS and the handshake
