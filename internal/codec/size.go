@@ -17,7 +17,7 @@ const (
 	sizeList      = 48
 	sizeDict      = 64
 	sizeFewPairs  = 448 // a map of up to 8 pairs, allocated for 8
-	sizePair      = 128 // a pair in a larger map, which can be half empty
+	sizePair      = 152 // a pair in a larger map, which can have just doubled
 	sizeFewMember = 320 // the same for sets, which grow with each element
 	sizeMember    = 200
 	sizeTupleKey  = 32 // an element of a tuple that is a key of a dict, also in the text of the key
