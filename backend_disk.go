@@ -43,7 +43,7 @@ func openDisk(ctx context.Context, loc access.Location, opts options, claim func
 	disk, err := diskstore.Open(ctx, loc, diskstore.Options{
 		Options: boltfile.Options{
 			MaxBytes: opts.maxFileBytes, MaxValue: int64(opts.maxValueBytes), LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
-			ReadOnly: opts.readOnly, Hook: opts.diskHook, Claim: claim, VerifyBytes: opts.verifyBytes,
+			ReadOnly: opts.readOnly, Hook: opts.diskHook, Claim: claim,
 		},
 		Interval: opts.mode.interval, LogBytes: opts.logBytes,
 	})

@@ -5,10 +5,6 @@ import "github.com/scriptling-kv/extlibs/internal/access"
 // DiskHook is asked before each thing that a store does to its folder.
 func DiskHook(h access.Hook) Option { return func(o *options) { o.diskHook = h } }
 
-// VerifyBytes is the size of the largest file that opening verifies completely; less than
-// 0 is none.
-func VerifyBytes(n int64) Option { return func(o *options) { o.verifyBytes = n } }
-
 // Bare returns the backend of a handle, which checks and matches nothing: Handle and its
 // Store do that above it.
 func Bare(h *Handle) Store { return h.store }

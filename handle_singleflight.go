@@ -76,15 +76,20 @@ func (s *singleflight) wrote(prefix, key string) {
 // wait waits for the end of the computation or for a write, at most for poll if that is
 // not 0.
 func (c *computation) wait(ctx context.Context, changed <-chan struct{}, poll time.Duration) error {
+	return awaitEither(ctx, poll, c.done, changed)
+}
+
+// awaitEither waits for either channel, or for a time that is not 0. Its error is that of ctx.
+func awaitEither(ctx context.Context, limit time.Duration, a, b <-chan struct{}) error {
 	var timeout <-chan time.Time
-	if poll > 0 {
-		timer := time.NewTimer(poll)
+	if limit > 0 {
+		timer := time.NewTimer(limit)
 		defer timer.Stop()
 		timeout = timer.C
 	}
 	select {
-	case <-c.done:
-	case <-changed:
+	case <-a:
+	case <-b:
 	case <-timeout:
 	case <-ctx.Done():
 		return ctx.Err()

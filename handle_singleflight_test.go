@@ -13,6 +13,7 @@ import (
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // crowd lets many interpreters and threads call get_or_set at once. Its function
@@ -60,7 +61,7 @@ func TestOfManyCallersOfGetOrSetOneRunsTheFunction(t *testing.T) {
 			})
 		}
 		<-c.started
-		within(t, 20*time.Second, func() { // the others wait without the lock of their interpreters
+		kvtest.Within(t, 20*time.Second, func() { // the others wait without the lock of their interpreters
 			for _, p := range c.hosts {
 				if v, err := p.CallFunction("other"); err != nil || v.Inspect() != "7" {
 					t.Errorf("another key gave %v (%v)", v, err)
@@ -126,7 +127,7 @@ func TestAWaitForTheFunctionOfGetOrSetEndsWithItsContext(t *testing.T) {
 		<-c.started
 		cancelled, cancel := context.WithCancel(ctx)
 		time.AfterFunc(20*time.Millisecond, cancel)
-		within(t, 20*time.Second, func() {
+		kvtest.Within(t, 20*time.Second, func() {
 			_, err := c.hosts[1].CallFunctionWithContext(cancelled, "call")
 			if err == nil || !strings.Contains(err.Error(), "cancel") {
 				t.Errorf("the wait ended with %v", err)
@@ -143,7 +144,7 @@ func TestCallsOfGetOrSetInsideEachOtherNeverWaitForThemselves(t *testing.T) {
 	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
 		p, _ := scripted(t, b)
-		within(t, 20*time.Second, func() {
+		kvtest.Within(t, 20*time.Second, func() {
 			eval(t, p, `
 result = str([
     store.get_or_set("same", lambda: [store.get_or_set("same", lambda: "inner")]),
@@ -164,7 +165,7 @@ def one():
 def two():
     return store.get_or_set("y", lambda: [time.sleep(0.05), store.get_or_set("x", lambda: "x of two")])
 `)
-		within(t, 20*time.Second, func() {
+		kvtest.Within(t, 20*time.Second, func() {
 			var wg sync.WaitGroup
 			for _, name := range []string{"one", "two"} {
 				wg.Go(func() {
@@ -192,5 +193,5 @@ func TestAPanicInTheFunctionOfGetOrSetLetsTheOthersGo(t *testing.T) {
 		t.Errorf("the panic is %v", err)
 	}
 	fails = false
-	within(t, 20*time.Second, func() { eval(t, p, "store.get_or_set(\"k\", fails)") })
+	kvtest.Within(t, 20*time.Second, func() { eval(t, p, "store.get_or_set(\"k\", fails)") })
 }

@@ -76,17 +76,8 @@ func (t *turn) wait(ctx context.Context) error {
 		if first {
 			return nil
 		}
-		var timeout <-chan time.Time
-		if left > 0 {
-			timer := time.NewTimer(left)
-			defer timer.Stop()
-			timeout = timer.C
-		}
-		select {
-		case <-t.wake:
-		case <-timeout:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := awaitEither(ctx, left, t.wake, nil); err != nil {
+			return err
 		}
 	}
 }

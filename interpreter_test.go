@@ -11,22 +11,8 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
-
-// within fails the test where fn hangs.
-func within(t *testing.T, limit time.Duration, fn func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		fn()
-	}()
-	select {
-	case <-done:
-	case <-time.After(limit):
-		t.Fatalf("still running after %v", limit)
-	}
-}
 
 var interpreterStores = map[string]func(t *testing.T) (*extlibs.Registry, string){
 	"memory": func(t *testing.T) (*extlibs.Registry, string) { return newRegistry(), ":memory:s" },
@@ -106,7 +92,7 @@ print("cannot store" in caught(lambda: s.update("n", lambda old: caught)), s.get
 			t.Run(name+"/"+store, func(t *testing.T) {
 				t.Parallel()
 				r, path := make(t)
-				within(t, 30*time.Second, func() {
+				kvtest.Within(t, 30*time.Second, func() {
 					if got := output(t, r, strings.ReplaceAll(prelude+c.script, "NAME", `"`+path+`"`)); got != c.want {
 						t.Errorf("printed %q, want %q", got, c.want)
 					}
@@ -193,7 +179,7 @@ def compute():
 		written <- err
 	}()
 	<-arrived
-	within(t, 30*time.Second, func() { // the disk does not answer, but the thread does
+	kvtest.Within(t, 30*time.Second, func() { // the disk does not answer, but the thread does
 		if _, err := p.CallFunction("compute"); err != nil {
 			t.Error(err)
 		}

@@ -39,7 +39,6 @@ type options struct {
 	mode              Mode
 	readOnly          bool
 	diskHook          access.Hook // nil but in tests
-	verifyBytes       int64       // 0 but in tests
 	maxCreatedFiles   int
 	maxStores         int
 	maxTasks          int

@@ -13,6 +13,7 @@ import (
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 func TestTheRuntimePrintsWhatThePublishedOnePrints(t *testing.T) {
@@ -380,7 +381,7 @@ func TestCloseEndsTheTasksOfEveryKind(t *testing.T) {
 promises = [runtime.background("t", name) for name in ["busy", "sleeps", "spawns"]]
 promises.append(runtime.background("t", "sleeps", shared=True))
 `)
-	within(t, 30*time.Second, func() {
+	kvtest.Within(t, 30*time.Second, func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
@@ -407,7 +408,7 @@ func TestATaskBeyondTheLimitIsAnErrorThatSaysWhatToDo(t *testing.T) {
 			t.Errorf("raised %s %q, want %q", clause, message, want)
 		}
 	}
-	within(t, 30*time.Second, func() { r.Close() })
+	kvtest.Within(t, 30*time.Second, func() { r.Close() })
 }
 
 func TestAScriptThatStartsTasksWithoutEndStopsAtTheLimit(t *testing.T) {
@@ -422,7 +423,7 @@ while True:
 	if !strings.HasPrefix(message, fmt.Sprintf("background: %d tasks are running", extlibs.DefaultMaxTasks)) {
 		t.Errorf("raised %s %q", clause, message)
 	}
-	within(t, 30*time.Second, func() {
+	kvtest.Within(t, 30*time.Second, func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
@@ -436,7 +437,7 @@ func TestATaskDoesNotOutliveTheTimeThatTheHostGaveItsScript(t *testing.T) {
 	if _, err := p.EvalWithTimeout(200*time.Millisecond, endless+`runtime.background("t", "spawns")`); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 30*time.Second, func() {
+	kvtest.Within(t, 30*time.Second, func() {
 		if err := r.WaitTasks(ctx); err != nil {
 			t.Error(err)
 		}
@@ -500,7 +501,7 @@ func TestATaskThatACallbackStartsHasNoneOfItsMarks(t *testing.T) {
 	t.Parallel()
 	r := newRegistry()
 	defer r.Close()
-	within(t, 60*time.Second, func() {
+	kvtest.Within(t, 60*time.Second, func() {
 		if got, want := output(t, r, `
 import scriptling.runtime as runtime
 import scriptling.runtime.kv as kv

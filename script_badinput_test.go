@@ -19,8 +19,8 @@ import (
 
 // caught runs a statement and returns the name of the except clause that caught
 // what it raised, and the message; "" for a statement that raised nothing. The
-// attempt stands in a function and returns its outcome, because the published
-// interpreter may mix up variables of programs that catch errors at the top.
+// attempt is in a function and returns its outcome, because the published
+// interpreter can mix up variables of programs that catch errors at the top.
 func caught(t *testing.T, p *scriptling.Scriptling, statement string) (clause, message string) {
 	t.Helper()
 	var b strings.Builder

@@ -12,6 +12,7 @@ import (
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // Ways to start a task with shared=True in the script's own environment. START is the
@@ -121,7 +122,7 @@ def reuse(a, b):
     host.alone()
     return a + b
 `+strings.ReplaceAll(start, "START", call))
-			within(t, 60*time.Second, func() {
+			kvtest.Within(t, 60*time.Second, func() {
 				<-began
 				eval(t, p, "for i in range(50):\n    reuse(i, i)\n") // the task waits without the lock
 				close(release)
@@ -244,7 +245,7 @@ func TestAChainOfTasksEndsAtTheDeadlineOfTheScriptThatBeganIt(t *testing.T) {
 			if err := run(deadline); err != nil {
 				t.Fatal(err)
 			}
-			within(t, 60*time.Second, func() {
+			kvtest.Within(t, 60*time.Second, func() {
 				if err := r.WaitTasks(ctx); err != nil {
 					t.Error(err)
 				}
@@ -291,7 +292,7 @@ func TestAChainOfTasksKeepsNothingOfItsAncestors(t *testing.T) {
 			if err := run(stop); err != nil {
 				t.Fatal(err)
 			}
-			within(t, 60*time.Second, func() {
+			kvtest.Within(t, 60*time.Second, func() {
 				<-ended
 				if err := r.Close(); err != nil {
 					t.Error(err)

@@ -101,9 +101,8 @@ type param struct {
 	fallback string // "": required
 }
 
-// call is one call that scripts can make: the one place that says how it is
-// named, what it takes, what it returns, and what does it. The help texts come
-// from here.
+// call is one call that scripts can make: its name, parameters, result, help text and
+// function.
 type call struct {
 	name    string
 	params  []param

@@ -15,6 +15,7 @@ import (
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // contractCalls are the calls that the contract promises. The tests must not
@@ -395,7 +396,7 @@ def endless(old=None):
 			t.Errorf("32 deep: %q", got)
 		}
 		before := contents(t, h)
-		within(t, 20*time.Second, func() {
+		kvtest.Within(t, 20*time.Second, func() {
 			eval(t, p, "store.clear()")
 			clause, message := caught(t, p, "deeper(33)")
 			if want := "kv.get_or_set: functions that stores call are nested more than 32 deep; does fn make the call that runs it?"; clause != "RuntimeError" || message != want {

@@ -45,8 +45,8 @@ func TestAKeyMadePermanentDuringASweepIsNotLost(t *testing.T) {
 				clock.Advance(2 * time.Hour)
 				// The sweeper's timer runs in real time, which this deadline ends.
 				must(t, h.Set(ctx, "alarm", 1, time.Millisecond))
-				within(t, 30*time.Second, func() {
-					// In memory a sweep is over before its numbers tell that it began.
+				kvtest.Within(t, 30*time.Second, func() {
+					// In memory a sweep has ended before the statistics show it.
 					for b.persistent && statsOf(t, h).Expired == 0 {
 						runtime.Gosched()
 					}

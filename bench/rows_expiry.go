@@ -199,7 +199,7 @@ func expireOne(s *suite, n int, e expirer) (gone, calm, worst, back float64) {
 
 	r := watchReads(e, n)
 	time.Sleep(time.Until(deadline) - lead)
-	r.worst() // what the collector and the fill did is over
+	r.worst() // forget the pauses of the fill and the collector
 	time.Sleep(time.Until(deadline))
 	calm = r.worst()
 	for e.gone() < n {

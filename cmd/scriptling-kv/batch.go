@@ -18,7 +18,7 @@ type writer struct {
 	stored int
 }
 
-// set stores an entry that stands in a line of the input, or in none if that is 0.
+// set stores an entry. line is its line in the input, 0 if it has none.
 // The time that a key has left can be one that stores do not take.
 func (w *writer) set(ctx context.Context, e extlibs.Entry, line int) error {
 	w.ops = append(w.ops, extlibs.Op{Kind: extlibs.OpSet, Key: e.Key, Value: e.Value, TTL: jsonl.Storable(e.TTL)})

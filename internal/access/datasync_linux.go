@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// datasync makes the data of a file durable, and of its description what it takes
-// to find the data: not when it was written last, which would be a write more.
+// datasync makes the data of a file durable, and the metadata needed to find the
+// data; not the time of the last write, which would cost one more write.
 func datasync(f *os.File) error {
 	for {
 		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 func TestAStoreThatWasNotClosedIsTwoFilesAndOneAfterAnOrderlyClose(t *testing.T) {
@@ -140,7 +141,7 @@ func TestAnEnormousLogIsRefusedAtOnce(t *testing.T) {
 	if err := os.Truncate(path+"-log", 1<<40); err != nil {
 		t.Skip(err)
 	}
-	inTime(t, 10*time.Second, func() {
+	kvtest.Within(t, 10*time.Second, func() {
 		if n, err := prefixOf(t, path); n != 5 || err != nil { // what is behind the ring does not count
 			t.Errorf("%d keys, %v", n, err)
 		}
@@ -405,7 +406,7 @@ func TestALogOfAnotherSizeTakesWrites(t *testing.T) {
 				t.Skip(err)
 			}
 			h = opened(t, copied)
-			inTime(t, 20*time.Second, func() {
+			kvtest.Within(t, 20*time.Second, func() {
 				for _, n := range []int{1, 50_000, 100_000} {
 					if err := h.set("b", string(make([]byte, n))); err != nil {
 						t.Error(err)

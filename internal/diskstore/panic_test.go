@@ -12,6 +12,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // A bug anywhere below a store, here a panic at each act on its folder in turn, is an
@@ -89,22 +90,7 @@ func TestAPlanThatPanicsIsAnErrorOfThatStore(t *testing.T) {
 func inAMinute(t *testing.T, what string, fn func()) {
 	t.Helper()
 	t.Log(what)
-	inTime(t, time.Minute, fn)
-}
-
-// inTime fails if fn takes longer than limit.
-func inTime(t *testing.T, limit time.Duration, fn func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		fn()
-	}()
-	select {
-	case <-done:
-	case <-time.After(limit):
-		t.Fatalf("still running after %v", limit)
-	}
+	kvtest.Within(t, time.Minute, fn)
 }
 
 func openWithOptions(t *testing.T, path string, opts Options) *Store {

@@ -91,8 +91,8 @@ func (t *Tasks) Wait(ctx context.Context) error {
 }
 
 // start runs a task in a goroutine, or says why it does not. The task's context has
-// the host's values of ctx and its deadline, but not its cancellation: a request that
-// is over does not end the tasks that it started. A call whose context has ended starts
+// the host's values of ctx and its deadline, but not its cancellation: the end
+// of a request does not end the tasks that it started. A call whose context has ended starts
 // none, so that no chain of tasks outlives the deadline of the script that began it.
 func (t *Tasks) start(ctx context.Context, run func(*taskContext)) error {
 	t.mu.Lock()

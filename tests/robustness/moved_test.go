@@ -12,8 +12,8 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// The names that a store's file has while it is moved away, and that of a store that
-// stands in for it.
+// The name of a store's file while it is moved away, and the name of the store that
+// replaces it.
 const (
 	movedName   = "kv.db.old"
 	standInName = "kv.db.new"

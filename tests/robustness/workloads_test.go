@@ -155,7 +155,7 @@ var workloads = map[string]workload{
 		return []process{created, lookingFails(random, run("passing errors"), 120), run("mixed", "1", "4")}
 	}, again: again("passing errors")},
 	"a file that is moved and comes back": {uncut: 1, read: "moved", processes: always(created, run("moved"), run("set", "1", "3"))},
-	"a file that another store stands in for": {uncut: 1, read: "moved", processes: func(random *rand.Rand) []process {
+	"a file that another store replaces": {uncut: 1, read: "moved", processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("mixed", "1", "8"), 60), run("stand-in"), run("set", "1", "3")}
 	}},
 	"a file that is mounted by itself": {uncut: 1, mounts: true, processes: always(created, mounted("mounted", "always")), again: againMounted("mounted", "always")},

@@ -322,9 +322,6 @@ func (m *Image) Equal(other *Image) bool {
 	return true
 }
 
-// Size is the length of the file.
-func (m *Image) Size() int64 { return m.size }
-
 // WriteTo writes the file. It leaves out pages of zeros, as a new file has them.
 func (m *Image) WriteTo(f interface {
 	io.WriterAt

@@ -24,7 +24,7 @@ func checkText(text []byte) error {
 		return errUTF8
 	}
 	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' { // which stands in strings only
+		if text[i] != '\\' { // which JSON has in strings only
 			continue
 		}
 		i++
@@ -48,7 +48,8 @@ func checkText(text []byte) error {
 	return nil
 }
 
-// escapedUnit returns the UTF-16 code unit of the escape uXXXX at text[i:].
+// escapedUnit returns the UTF-16 code unit of an escape, which is u and four hex
+// digits, at text[i:].
 func escapedUnit(text []byte, i int) (rune, bool) {
 	if i >= len(text) || text[i] != 'u' || i+5 > len(text) {
 		return 0, false
