@@ -9,7 +9,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
-	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/literal"
+	"github.com/scriptling-kv/extlibs/internal/literal"
 	"github.com/spf13/cobra"
 )
 
