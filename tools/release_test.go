@@ -25,6 +25,7 @@ var published = []struct{ path, version, dir string }{
 	{"github.com/scriptling-kv/extlibs", release, "."},
 	{"github.com/scriptling-kv/extlibs/redisstore", release, "redisstore"},
 	{"github.com/scriptling-kv/extlibs/kvprom", release, "kvprom"},
+	{"github.com/scriptling-kv/extlibs/kvadmin", release, "kvadmin"},
 	{"github.com/scriptling-kv/extlibs/cmd/scriptling-kv", release, "cmd/scriptling-kv"},
 }
 
@@ -111,11 +112,15 @@ func TestAUserCanInstallTheReleases(t *testing.T) {
 
 import (
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/kvadmin"
 	"github.com/scriptling-kv/extlibs/kvprom"
 	_ "github.com/scriptling-kv/extlibs/redisstore"
 )
 
-var _ = kvprom.Collector(extlibs.DefaultRegistry())
+var (
+	_ = kvprom.Collector(extlibs.DefaultRegistry())
+	_ = kvadmin.Handler(extlibs.DefaultRegistry(), kvadmin.Options{})
+)
 `,
 	}
 	for name, text := range files {
@@ -124,7 +129,7 @@ var _ = kvprom.Collector(extlibs.DefaultRegistry())
 		}
 	}
 	run("go", "mod", "init", "example.com/host")
-	for _, p := range published[:4] {
+	for _, p := range published[:5] {
 		run("go", "get", p.path+"@"+p.version)
 	}
 	for n := 1; n <= 2; n++ {

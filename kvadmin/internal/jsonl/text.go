@@ -1,0 +1,88 @@
+package jsonl
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+var (
+	errUTF8      = errors.New("not valid UTF-8; export writes a str of other bytes as {\"$text\":\"base64\"}")
+	errSurrogate = errors.New(`half of a surrogate pair: a \u escape from d800 to dfff is a character only in a pair`)
+)
+
+// checkText returns an error where a JSON text holds characters that are none:
+// encoding/json would replace each of them by U+FFFD.
+func checkText(text []byte) error {
+	if !utf8.Valid(text) {
+		return errUTF8
+	}
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' { // which JSON has in strings only
+			continue
+		}
+		i++
+		r, ok := escapedUnit(text, i)
+		if !ok {
+			continue
+		}
+		i += 4
+		if !utf16.IsSurrogate(r) {
+			continue
+		}
+		low, ok := rune(0), i+1 < len(text) && text[i+1] == '\\'
+		if ok {
+			low, ok = escapedUnit(text, i+2)
+		}
+		if !ok || utf16.DecodeRune(r, low) == utf8.RuneError {
+			return errSurrogate
+		}
+		i += 6
+	}
+	return nil
+}
+
+// escapedUnit returns the UTF-16 code unit of an escape, which is u and four hex
+// digits, at text[i:].
+func escapedUnit(text []byte, i int) (rune, bool) {
+	if i >= len(text) || text[i] != 'u' || i+5 > len(text) {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[i+1:i+5]), 16, 16)
+	return rune(n), err == nil
+}
+
+// ParseSeconds returns the time to live that a number of seconds stands for, as
+// scripts have it: 0 is no expiry, and anything above it at least extlibs.MinTTL.
+func ParseSeconds(text string) (time.Duration, bool) {
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || strings.ContainsAny(text, "xX") || !(seconds >= 0 && seconds <= extlibs.MaxTTL.Seconds()) {
+		return 0, false
+	}
+	if seconds == 0 && !isZero(text) { // too small for a float
+		return extlibs.MinTTL, true
+	}
+	return Storable(time.Duration(math.Ceil(seconds * float64(time.Second)))), true
+}
+
+// isZero reports whether the digits of a number are all zeros.
+func isZero(text string) bool {
+	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
+	return !strings.ContainsAny(mantissa, "123456789")
+}
+
+// Storable returns the time to live that a store takes for the time that a key has
+// left, which can be shorter than extlibs.MinTTL and, where clocks differ, longer
+// than extlibs.MaxTTL. 0 is no expiry.
+func Storable(left time.Duration) time.Duration {
+	if left == 0 {
+		return 0
+	}
+	return min(max(left, extlibs.MinTTL), extlibs.MaxTTL)
+}

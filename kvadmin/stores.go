@@ -1,0 +1,145 @@
+package kvadmin
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs"
+)
+
+// openStore is an open store with the name that paths use for it.
+type openStore struct {
+	id     string
+	handle *extlibs.Handle
+}
+
+// open returns the open stores, the default store first.
+func (h *handler) open() []openStore {
+	def := h.registry.Default()
+	stores := []openStore{{"default", def}}
+	bases := map[string]int{"default": 1}
+	names := map[string]int{}
+	for _, s := range h.registry.Stores() {
+		if s.Name() != def.Name() {
+			stores = append(stores, openStore{s.Name(), s})
+			names[s.Name()]++
+			bases[s.Name()]++
+			if base := filepath.Base(s.Name()); base != s.Name() {
+				bases[base]++
+			}
+		}
+	}
+	open := stores[:0]
+	for _, s := range stores {
+		switch base := filepath.Base(s.id); {
+		case names[s.id] > 1: // one URL with two passwords: a path cannot tell them apart
+			continue
+		case filepath.IsAbs(s.id) && bases[base] == 1 && base != "-":
+			s.id = base
+		}
+		open = append(open, s)
+	}
+	return open
+}
+
+// find returns the open store with an id or a name.
+func (h *handler) find(id string) (*extlibs.Handle, error) {
+	for _, s := range h.open() {
+		if s.id == id || s.handle.Name() == id {
+			return s.handle, nil
+		}
+	}
+	return nil, fail(http.StatusNotFound, "no_store", "no open store has this name; the list of stores shows all open ones")
+}
+
+// idOf returns the id of the request's store.
+func (q *request) id() string {
+	for _, s := range q.open() {
+		if s.handle == q.store || s.handle.Name() == q.name {
+			return s.id
+		}
+	}
+	return q.name
+}
+
+// storeInfo describes a store, as JSON.
+type storeInfo struct {
+	ID    string `json:"id"`   // for paths
+	Name  string `json:"name"` // as Handle.Name
+	Kind  string `json:"kind"` // memory, file, server
+	Error string `json:"error,omitempty"`
+	stats
+}
+
+// stats are the counters of a store. A number that is unknown, or hidden, is null.
+type stats struct {
+	Keys     *int64 `json:"keys"`
+	Hits     *int64 `json:"hits"`
+	Misses   *int64 `json:"misses"`
+	Sets     *int64 `json:"sets"`
+	Deletes  *int64 `json:"deletes"`
+	Expired  *int64 `json:"expired"`
+	Bytes    *int64 `json:"bytes"`
+	Commits  *int64 `json:"commits"`
+	Buffered *int64 `json:"buffered"`
+}
+
+func known(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
+
+// info returns the counters of a store. Those that the backend does not return in time are
+// unknown.
+func (q *request) info(s openStore) storeInfo {
+	i := storeInfo{ID: s.id, Name: s.handle.Name(), Kind: kindOf(s.handle.Name())}
+	n, err := s.handle.Stats(q.ctx)
+	if err != nil {
+		i.Error = failureOf(err).text
+		n.Keys, n.Expired, n.Bytes, n.Commits, n.Buffered = -1, -1, -1, -1, -1
+	}
+	if q.opts.Hide != nil {
+		n.Keys = -1
+	}
+	i.stats = stats{known(n.Keys), known(n.Hits), known(n.Misses), known(n.Sets), known(n.Deletes), known(n.Expired), known(n.Bytes), known(n.Commits), known(n.Buffered)}
+	return i
+}
+
+// kindOf returns where a store has its data, by its name.
+func kindOf(name string) string {
+	switch {
+	case name == "default" || strings.HasPrefix(name, ":"):
+		return "memory"
+	case strings.Contains(name, "://"):
+		return "server"
+	}
+	return "file"
+}
+
+// list answers with the stores that the caller may see.
+func (q *request) list() error {
+	infos := []storeInfo{}
+	for _, s := range q.open() {
+		if q.allow(Action{Kind: Stat, Store: s.handle.Name()}) == nil {
+			infos = append(infos, q.info(s))
+		}
+	}
+	q.w.Header().Del("WWW-Authenticate")
+	return q.answer(map[string]any{
+		"version": version, "stores": infos,
+		"write": q.opts.Write, "values": q.opts.Values, "backup": q.backupErr() == nil,
+	})
+}
+
+func (q *request) stat() error {
+	return q.answer(struct {
+		Version int `json:"version"`
+		storeInfo
+		Write  bool `json:"write"`
+		Values bool `json:"values"`
+		Backup bool `json:"backup"`
+	}{version, q.info(openStore{q.id(), q.store}), q.opts.Write, q.opts.Values, q.backupErr() == nil})
+}
