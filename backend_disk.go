@@ -202,7 +202,7 @@ var unread = Value{"unread"}
 func (op *Op) change(c *diskstore.Change, now int64) (Result, error) {
 	repairs := false
 	if c.Damage != nil {
-		if op.Kind != OpSet && op.Kind != OpDelete {
+		if op.Kind != OpSet && (op.Kind != OpDelete || op.Must) {
 			return Result{}, c.Damage
 		}
 		repairs, c.Damage = true, nil

@@ -59,7 +59,7 @@ func (m *memory) newLargeBatch(ctx context.Context, st *memoryState, ops []Op) (
 			return nil, ctx.Err()
 		}
 		all[i] = hashed{st.Hash(ops[i].Key), int32(i)}
-		b.blind = b.blind && (ops[i].Kind == OpSet || ops[i].Kind == OpDelete)
+		b.blind = b.blind && (ops[i].Kind == OpSet || ops[i].Kind == OpDelete && !ops[i].Must)
 	}
 	slices.SortFunc(all, func(x, y hashed) int {
 		if x.hash != y.hash {

@@ -111,6 +111,54 @@ func ExampleHandle_Update() {
 	// [d c b] <nil>
 }
 
+// Deno's kv.atomic().check(price).set("total", ...).commit() is one ApplyMany: OpCheck with
+// Must is a condition of the batch, and a batch is atomic.
+func ExampleHandle_Store() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	ctx, store := context.Background(), r.Default().Store()
+	if err := r.Default().Set(ctx, "price", 20, 0); err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		price, err := store.Load(ctx, "price", extlibs.NeedValue)
+		if err != nil {
+			log.Fatal(err)
+		}
+		n, err := price.Value.Decode()
+		if err != nil {
+			log.Fatal(err)
+		}
+		total, err := extlibs.Encode(n.(int64) * 3)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if n == int64(20) { // meanwhile another caller raises the price
+			if _, err := r.Default().Incr(ctx, "price", 5, 0); err != nil {
+				log.Fatal(err)
+			}
+		}
+
+		_, err = store.ApplyMany(ctx, []extlibs.Op{
+			{Kind: extlibs.OpCheck, Key: "price", Old: price.Value, Must: true},
+			{Kind: extlibs.OpSet, Key: "total", Value: total},
+		})
+		switch {
+		case errors.Is(err, extlibs.ErrConflict):
+			fmt.Println("the price changed: nothing was stored, read it again")
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println("stored")
+		}
+	}
+	fmt.Println(r.Default().Get(ctx, "total"))
+	// Output:
+	// the price changed: nothing was stored, read it again
+	// stored
+	// 75 <nil>
+}
+
 // Pages of a large store, each after the last key of the one before.
 func ExampleHandle_Keys() {
 	r := extlibs.NewRegistry()

@@ -177,7 +177,7 @@ func (h *Handle) tally(op *Op, r Result) {
 	case !r.Applied:
 	case op.Kind == OpDelete, op.Kind == OpDeleteIf:
 		h.counters.of(op.Key).deletes.Add(1)
-	case op.Kind != OpExpire:
+	case op.Kind != OpExpire && op.Kind != OpCheck:
 		h.counters.of(op.Key).sets.Add(1)
 		h.making.wrote(h.prefix, op.Key)
 	}

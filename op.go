@@ -21,17 +21,23 @@ const (
 	OpExpire                     // give a live key TTL, keeping its value
 	OpIncr                       // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
 	OpIncrInt                    // OpIncr, but a float under the key is an error
+	OpCheck                      // change nothing; it applies if the live value is Old; no Old is absent
 )
 
-// Op is a change of one key. It is data, so it can be part of a batch, be retried, or be
-// sent to a server.
+// Op is a change of one key, or a condition on it. It is data, so it can be part of a batch,
+// be retried, or be sent to a server.
+//
+// With Must, it is a condition of its call: if it does not apply, the call does nothing and
+// returns ErrConflict. So a batch of OpCheck, OpSwap, OpAdd and OpDeleteIf with Must changes
+// several keys only if none of them has changed since it was read.
 type Op struct {
 	Kind    OpKind
 	Key     string
 	Value   Value
-	Old     Value         // of OpSwap, OpSwapTTL and OpDeleteIf
+	Old     Value         // of OpSwap, OpSwapTTL, OpDeleteIf and OpCheck
 	TTL     time.Duration // 0: no expiry
 	NeedOld bool          // the caller wants Result.Old
+	Must    bool          // if it does not apply, nothing of its call is done: ErrConflict
 }
 
 // KeepTTL, as the ttl of Handle.CompareAndSwap, keeps the remaining time of the key. No
@@ -44,6 +50,8 @@ func (op *Op) readsValue() bool {
 	switch op.Kind {
 	case OpSet, OpAdd, OpDelete:
 		return op.NeedOld
+	case OpCheck:
+		return op.NeedOld || !op.Old.IsZero()
 	}
 	return true
 }
@@ -70,8 +78,19 @@ const (
 // Next returns what op does to a key with the live value old, which is zero if the key is
 // absent or expired. It is the single definition of the operations: a backend calls it
 // with the value that it found, in the critical section or transaction in which it stores
-// the outcome. A value that is not a number, and an overflow, are errors.
-func (op *Op) Next(old Value) (r Result, o Outcome, err error) {
+// the outcome. A value that is not a number, an overflow, and a condition with Must that does
+// not hold are errors, which end the batch: nothing of it is stored.
+func (op *Op) Next(old Value) (Result, Outcome, error) {
+	r, o, err := op.next(old)
+	if op.Must && !r.Applied && err == nil {
+		return Result{}, OutcomeKeep, errConflict
+	}
+	return r, o, err
+}
+
+var errConflict = kverr.Errorf(ErrConflict, "a condition of the call (Op.Must) does not hold, so nothing was done; read the keys again")
+
+func (op *Op) next(old Value) (r Result, o Outcome, err error) {
 	absent := old.IsZero()
 	if op.NeedOld {
 		r.Old = old
@@ -103,6 +122,8 @@ func (op *Op) Next(old Value) (r Result, o Outcome, err error) {
 		if !absent {
 			r.Applied, o = true, OutcomeTouch
 		}
+	case OpCheck:
+		r.Applied = old == op.Old
 	case OpIncr, OpIncrInt:
 		if absent {
 			if _, err := op.Value.number(); err != nil {

@@ -34,7 +34,7 @@ type Store interface {
 	// ApplyMany carries out operations in their order: all of them or, where
 	// it returns an error, none. No call sees some of them done and others
 	// not. An operation whose condition does not hold is no error; its result
-	// says so.
+	// says so. With Op.Must it is an error that is ErrConflict.
 	ApplyMany(ctx context.Context, ops []Op) ([]Result, error)
 
 	// Scan returns one page of live entries in the order of their keys' bytes.

@@ -18,6 +18,7 @@ var (
 	errFloat     = fmt.Errorf("%w: the number is a float; it is unchanged", extlibs.ErrType)
 	errOverflow  = fmt.Errorf("%w: the sum is beyond a 64-bit int; the value is unchanged", extlibs.ErrOverflow)
 	errFullKeys  = fmt.Errorf("%w: it holds its limit of keys; delete some, or let the host raise MaxKeys", extlibs.ErrFull)
+	errConflict  = fmt.Errorf("%w: a condition of the call (Op.Must) does not hold, so nothing was done; read the keys again", extlibs.ErrConflict)
 	errTooLarge  = fmt.Errorf("%w: it would hold more bytes of values at once than MaxOperationBytes; take fewer keys at a time, or let the host raise that", extlibs.ErrTooLarge)
 	errLost      = fmt.Errorf("%w: the server has lost a part of the store, its values or their order; has it evicted it? restore it, or clear the store", extlibs.ErrCorrupt)
 	errServerOOM = fmt.Errorf("%w: the server's memory is used up; delete some keys, or raise its maxmemory", extlibs.ErrFull)
@@ -107,6 +108,8 @@ func refusal(text string) error {
 		return errOverflow
 	case "KVFULL":
 		return errFullKeys
+	case "KVCONFLICT":
+		return errConflict
 	case "KVDATA":
 		return damaged()
 	case "KVLOST":

@@ -90,10 +90,11 @@ end
 return table.concat(r)`)
 
 // scriptApply carries out a batch. ARGV: limit of keys (0: none), then for each operation
-// a word with its kind and, unless both are 0, + or - for whether the old value is wanted,
-// and its ttl; its key; where it has them, its payload and the old one. On the server each
-// word costs about as much as an operation. It returns three things for each: 1 if it was
-// applied, the old payload, the new one.
+// a word with its kind (a digit, or the character after the digits) and, unless all of it
+// is 0, its flags (+ if the old value is wanted, ! if it must be applied, ? for both, - for
+// neither) and its ttl; its key; where it has them, its payload and the old one. On the
+// server each word costs about as much as an operation. It returns three things for each: 1
+// if it was applied, the old payload, the new one.
 //
 // What becomes of every key is planned first. Ints are added in two parts of nine
 // digits each, because Lua's numbers are floats. The kinds are those of
@@ -102,26 +103,29 @@ var scriptApply = newScript("apply", 3, mayWrite+`
 local V,I,D=KEYS[1],KEYS[2],KEYS[3]
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
-local words={3,3,4,4,2,3,2,3,3} -- that an operation takes, by its kind
+local words={3,3,4,4,2,3,2,3,3,3} -- that an operation takes, by its kind
 local plan,order,reply,damaged,fetched={},{},{},false,{}
-local ops,at={},2 -- each with its kind, place, ttl and whether the old value is wanted
+local ops,at={},2 -- each with its kind, place, ttl, and whether the old value is wanted and it must be applied
 while ARGV[at] do
   local head=ARGV[at]
   local kind=string.byte(head,1,1)-48
-  local ttl,want=0,false
+  local ttl,want,must=0,false,false
   if string.len(head)>1 then
-    want=string.byte(head,2,2)==43
+    local flag=string.byte(head,2,2)
+    want=flag==43 or flag==63
+    must=flag==33 or flag==63
     ttl=tonumber(string.sub(head,3))
   end
   ops[#ops+1]=kind
   ops[#ops+1]=at
   ops[#ops+1]=ttl
   ops[#ops+1]=want
+  ops[#ops+1]=must
   at=at+words[kind]
 end
-if #ops>4 then -- all at once
+if #ops>5 then -- all at once
   local names={}
-  for i=2,#ops,4 do names[#names+1]=ARGV[ops[i]+1] end
+  for i=2,#ops,5 do names[#names+1]=ARGV[ops[i]+1] end
   for i=1,#names,4000 do
     local last=math.min(i+3999,#names)
     local found=redis.call('HMGET',V,unpack(names,i,last))
@@ -193,10 +197,10 @@ local function state(k)
   order[#order+1]=k
   return s
 end
-for i=1,#ops,4 do
+for i=1,#ops,5 do
   local kind,place,ttl=ops[i],ops[i+1],ops[i+2]
   local k,p,old=ARGV[place+1],ARGV[place+2],ARGV[place+3]
-  if kind==6 then old=p end
+  if kind==6 or kind==10 then old=p end
   local s=state(k)
   local cur,applied,new=s.p,0,''
   local function put(keep)
@@ -211,6 +215,7 @@ for i=1,#ops,4 do
     if cur~=nil then applied=1 s.p=nil s.d=nil s.changed=true end
   elseif kind==7 then
     if cur~=nil then applied=1 s.changed=true s.d=ttl>0 and now+ttl or nil end
+  elseif kind==10 then if (cur or '')==old then applied=1 end
   elseif kind==8 or kind==9 then
     if cur==nil then put(false)
     else
@@ -226,6 +231,7 @@ for i=1,#ops,4 do
       put(true)
     end
   end
+  if ops[i+4] and applied==0 then return redis.error_reply(damaged and 'KVDATA' or 'KVCONFLICT') end
   reply[#reply+1]=applied
   reply[#reply+1]=ops[i+3] and cur or ''
   reply[#reply+1]=new

@@ -15,7 +15,11 @@ import (
 // Apply implements extlibs.Store. The hot operations have separate scripts.
 func (s *store) Apply(ctx context.Context, op extlibs.Op) (extlibs.Result, error) {
 	if !op.NeedOld {
-		if r, done, err := s.applyFast(ctx, &op); done {
+		r, done, err := s.applyFast(ctx, &op)
+		if done && err == nil && op.Must && !r.Applied {
+			err = errConflict
+		}
+		if done {
 			return r, err
 		}
 	}
@@ -145,7 +149,7 @@ func (s *store) setMany(ctx context.Context, ops []extlibs.Op) (results []extlib
 // deleteMany is setMany for a batch that only deletes.
 func (s *store) deleteMany(ctx context.Context, ops []extlibs.Op) (results []extlibs.Result, only bool, err error) {
 	for i := range ops {
-		if ops[i].Kind != extlibs.OpDelete || ops[i].NeedOld {
+		if ops[i].Kind != extlibs.OpDelete || ops[i].NeedOld || ops[i].Must {
 			return nil, false, nil
 		}
 	}
@@ -191,26 +195,22 @@ func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Resu
 	args[0] = strconv.Itoa(s.limits.keys)
 	for i := range ops {
 		op := &ops[i]
-		if op.Kind < extlibs.OpSet || op.Kind > extlibs.OpIncrInt {
+		if op.Kind < extlibs.OpSet || op.Kind > extlibs.OpCheck {
 			return nil, fmt.Errorf("%w: unknown operation %d", extlibs.ErrInvalid, op.Kind)
 		}
 		p := payload(op.Value)
 		if (op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt) && !isNumber(p) {
 			return nil, errNoNumber
 		}
-		head := strconv.Itoa(int(op.Kind))
-		if op.NeedOld || op.TTL != 0 {
-			sign := "-"
-			if op.NeedOld {
-				sign = "+"
-			}
-			head += sign + microseconds(op.TTL)
+		head := string('0' + byte(op.Kind))
+		if op.NeedOld || op.Must || op.TTL != 0 {
+			head += flags(op) + microseconds(op.TTL)
 		}
 		args = append(args, head, op.Key)
 		switch op.Kind {
 		case extlibs.OpSwap, extlibs.OpSwapTTL:
 			args = append(args, p, payload(op.Old))
-		case extlibs.OpDeleteIf:
+		case extlibs.OpDeleteIf, extlibs.OpCheck:
 			args = append(args, payload(op.Old))
 		case extlibs.OpDelete, extlibs.OpExpire:
 		default:
@@ -231,6 +231,19 @@ func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Resu
 		}
 	}
 	return results, nil
+}
+
+// flags is the second character of an operation in scriptApply.
+func flags(op *extlibs.Op) string {
+	switch {
+	case op.Must && op.NeedOld:
+		return "?"
+	case op.Must:
+		return "!"
+	case op.NeedOld:
+		return "+"
+	}
+	return "-"
 }
 
 func result(m []wire.Reply) (r extlibs.Result, err error) {

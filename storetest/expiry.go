@@ -116,6 +116,8 @@ func operationsAfterExpiry(s *suite) {
 		{"swap with a ttl for the expired value", swapOp(extlibs.OpSwapTTL, "old", 1), false, missing},
 		{"swap with a ttl for nothing", swapOp(extlibs.OpSwapTTL, missing, 1), true, 1},
 		{"delete-if", swapOp(extlibs.OpDeleteIf, "old", missing), false, missing},
+		{"check of the expired value", swapOp(extlibs.OpCheck, "old", missing), false, missing},
+		{"check for nothing", swapOp(extlibs.OpCheck, missing, missing), true, missing},
 		{"delete", op(extlibs.OpDelete, missing, 0), false, missing},
 		{"expire", op(extlibs.OpExpire, missing, 0), false, missing},
 		{"incr", op(extlibs.OpIncr, 1, 0), true, 1},

@@ -57,6 +57,22 @@ func (m *Model) Keys() []string {
 
 // Apply carries out one operation. An error changes nothing.
 func (m *Model) Apply(op extlibs.Op) (extlibs.Result, error) {
+	if !op.Must {
+		return m.apply(op)
+	}
+	next := m.Clone()
+	r, err := next.apply(op)
+	switch {
+	case err != nil:
+		return extlibs.Result{}, err
+	case !r.Applied:
+		return extlibs.Result{}, extlibs.ErrConflict
+	}
+	m.keys = next.keys
+	return r, nil
+}
+
+func (m *Model) apply(op extlibs.Op) (extlibs.Result, error) {
 	e, exists := m.find(op.Key)
 	end := time.Duration(0)
 	if op.TTL != 0 {
@@ -77,6 +93,9 @@ func (m *Model) Apply(op extlibs.Op) (extlibs.Result, error) {
 			delete(m.keys, op.Key)
 		}
 		return m.result(op, e, exists, applied, extlibs.Value{}), nil
+	case extlibs.OpCheck:
+		same := exists == !op.Old.IsZero() && (!exists || e.value == op.Old)
+		return m.result(op, e, exists, same, extlibs.Value{}), nil
 	case extlibs.OpExpire:
 		if exists {
 			m.keys[op.Key] = modelEntry{e.value, end}

@@ -211,6 +211,7 @@ func oldWhereNeeded(s *suite) {
 		op(extlibs.OpSet, 2, 0), op(extlibs.OpAdd, 2, 0), swapOp(extlibs.OpSwap, 1, 2), swapOp(extlibs.OpSwap, 3, 2),
 		swapOp(extlibs.OpSwapTTL, 1, 2), op(extlibs.OpDelete, missing, 0), swapOp(extlibs.OpDeleteIf, 1, missing),
 		op(extlibs.OpExpire, missing, 0), op(extlibs.OpIncr, 1, 0), op(extlibs.OpIncrInt, 1, 0),
+		swapOp(extlibs.OpCheck, 1, missing), swapOp(extlibs.OpCheck, 2, missing),
 	} {
 		for _, needed := range []bool{false, true} {
 			want := encodeOrMissing(missing)

@@ -20,7 +20,7 @@ var randomTests = []test{
 // holds in m. Times to live are multiples of unit.
 func RandomOp(r *rand.Rand, m *Model, unit time.Duration) extlibs.Op {
 	kinds := []extlibs.OpKind{extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL,
-		extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr, extlibs.OpIncrInt}
+		extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr, extlibs.OpIncrInt, extlibs.OpCheck}
 	value := func(numbers int) extlibs.Value { return encode(randomValues[r.IntN(numbers)]) }
 	op := extlibs.Op{Kind: kinds[r.IntN(len(kinds))], Key: fmt.Sprint("key", r.IntN(8)), NeedOld: r.IntN(2) == 0}
 	switch op.Kind {
@@ -30,14 +30,15 @@ func RandomOp(r *rand.Rand, m *Model, unit time.Duration) extlibs.Op {
 		op.Value = value(randomNumbers)
 	}
 	switch op.Kind {
-	case extlibs.OpSwap, extlibs.OpSwapTTL, extlibs.OpDeleteIf:
+	case extlibs.OpSwap, extlibs.OpSwapTTL, extlibs.OpDeleteIf, extlibs.OpCheck:
 		if e, ok := m.Load(op.Key); ok && r.IntN(3) > 0 {
 			op.Old = e.Value
 		} else if r.IntN(2) == 0 || op.Kind == extlibs.OpDeleteIf {
 			op.Old = value(len(randomValues))
 		}
 	}
-	if op.Kind != extlibs.OpDelete && op.Kind != extlibs.OpDeleteIf {
+	op.Must = r.IntN(6) == 0
+	if op.Kind != extlibs.OpDelete && op.Kind != extlibs.OpDeleteIf && op.Kind != extlibs.OpCheck {
 		op.TTL = time.Duration(max(0, r.IntN(8)-3)) * unit
 	}
 	return op
@@ -95,7 +96,7 @@ func (s *suite) compare(step int, m *Model, ops []extlibs.Op, do func([]extlibs.
 	if (err == nil) != (wantErr == nil) {
 		s.Errorf("step %d: the operations end with %v, want %v", step, err, wantErr)
 	}
-	for _, kind := range []error{extlibs.ErrType, extlibs.ErrOverflow, extlibs.ErrInvalid} {
+	for _, kind := range []error{extlibs.ErrType, extlibs.ErrOverflow, extlibs.ErrInvalid, extlibs.ErrConflict} {
 		if errors.Is(wantErr, kind) != errors.Is(err, kind) {
 			s.Errorf("step %d: the operations end with %v, want %v", step, err, wantErr)
 		}

@@ -23,7 +23,7 @@ func show(v extlibs.Value) string {
 }
 
 func describe(op extlibs.Op) string {
-	kinds := []string{"no operation", "set", "add", "swap", "swap with a ttl", "delete", "delete-if", "expire", "incr", "incr of ints"}
+	kinds := []string{"no operation", "set", "add", "swap", "swap with a ttl", "delete", "delete-if", "expire", "incr", "incr of ints", "check"}
 	kind := "unknown operation"
 	if int(op.Kind) < len(kinds) {
 		kind = kinds[op.Kind]
@@ -32,11 +32,14 @@ func describe(op extlibs.Op) string {
 	if !op.Value.IsZero() {
 		parts = append(parts, "value "+show(op.Value))
 	}
-	if op.Kind == extlibs.OpSwap || op.Kind == extlibs.OpSwapTTL || op.Kind == extlibs.OpDeleteIf {
+	if op.Kind == extlibs.OpSwap || op.Kind == extlibs.OpSwapTTL || op.Kind == extlibs.OpDeleteIf || op.Kind == extlibs.OpCheck {
 		parts = append(parts, "old "+show(op.Old))
 	}
 	if op.TTL != 0 {
 		parts = append(parts, "ttl "+op.TTL.String())
+	}
+	if op.Must {
+		parts = append(parts, "must")
 	}
 	return strings.Join(parts, " ")
 }

@@ -24,6 +24,8 @@
 //   - Each call is atomic and linearizable. A batch takes effect completely or, if it
 //     fails, not at all, and no caller ever sees a part of it. Each operation sees the
 //     effects of the earlier ones, even on the same key.
+//   - If an operation with Op.Must does not apply, its call does nothing and returns
+//     ErrConflict, which Op.Next does as well.
 //   - LoadMany and each page of Scan are consistent views: they show the store at one
 //     moment.
 //   - Scan returns keys in the order of their bytes. Pages make progress, stay within
@@ -73,6 +75,7 @@ func Run(t *testing.T, c Config) {
 		{"operations", operationTests},
 		{"expiry", expiryTests},
 		{"batches", batchTests},
+		{"conditions", conditionTests},
 		{"scans", scanTests},
 		{"keys and values", keyTests},
 		{"clearing and closing", lifeTests},

@@ -120,6 +120,9 @@ func (s *toy) do(op extlibs.Op) (extlibs.Result, error) {
 }
 
 func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
+	if s.fault == "check of an absent key holds" && op.Kind == extlibs.OpCheck && old.IsZero() {
+		return extlibs.Result{Applied: true}, nil
+	}
 	r, outcome, err := op.Next(old)
 	if err != nil {
 		return r, err
@@ -182,6 +185,9 @@ func (s *toy) ApplyMany(_ context.Context, ops []extlibs.Op) ([]extlibs.Result, 
 			s.mu.Unlock()
 			time.Sleep(time.Microsecond)
 			s.mu.Lock()
+		}
+		if s.fault == "batch does what it can" && op.Must {
+			op.Must = false
 		}
 		if results[i], err = s.do(op); err != nil {
 			if s.fault != "batch is not undone" {
