@@ -257,15 +257,14 @@ func scanThenMatch(ctx context.Context, r Range, scan func(Range) (Page, error))
 // scan reads a page of a range without a pattern.
 func (s *diskStore) scan(r Range) (Page, error) {
 	var page Page
+	keys := diskstore.Range{Reverse: r.Reverse}
+	keys.From, keys.To = r.Bounds()
 	now := s.now()
 	err := s.disk.View(now, func(v *diskstore.View) error {
 		page.Epoch = v.Epoch()
 		size, looked := 0, 0
-		return v.Scan(r.Prefix, r.After, r.Need&NeedValue != 0, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
-			switch {
-			case r.After != "" && key == r.After:
-				return true, nil
-			case looked == diskScanKeys || size > diskScanBytes || r.Limit > 0 && len(page.Entries) == r.Limit:
+		return v.Scan(keys, r.Need&NeedValue != 0, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
+			if looked == diskScanKeys || size > diskScanBytes || r.Limit > 0 && len(page.Entries) == r.Limit {
 				page.More = true
 				return false, nil
 			}

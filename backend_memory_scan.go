@@ -26,7 +26,8 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 		return Page{}, err
 	}
 	defer m.guard(st, &err)
-	view := hashtable.View{Prefix: r.Prefix, After: r.After, Values: r.Need != 0, Limit: memoryScanStep}
+	view := hashtable.View{Reverse: r.Reverse, Values: r.Need != 0, Limit: memoryScanStep}
+	view.From, view.To = r.Bounds()
 	if view.Values {
 		view.Limit = memoryValuesStep
 	}

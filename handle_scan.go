@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -11,36 +13,68 @@ import (
 
 // ListOptions selects keys for Keys, Items and All. The zero value selects all keys.
 type ListOptions struct {
-	Pattern string // glob, as in "user:*"; "" is "*"
+	Pattern string // glob, as in "user:*:name"; "" is "*"
+	Prefix  string // only keys that start with it, taken literally
+	After   string // only keys greater than this one, also with Reverse
+	Before  string // only keys less than this one, also with Reverse; "": no limit
 	Limit   int    // most keys returned; 0: all; less is ErrInvalid
-	After   string // only keys behind this one
+	Reverse bool   // the greatest key first; it is as fast as ascending order
 }
 
 // selection is the keys that a call selects.
 type selection struct {
-	*glob.Pattern
-	limit int // 0: all
-	after string
+	Range
+	exact bool // Prefix is the only key
 }
 
-func (o ListOptions) compile() (s selection, err error) {
-	s = selection{&glob.Pattern{}, o.Limit, o.After}
+// firstKey is the least key; no key is less.
+const firstKey = "\x00"
+
+// selects returns the selection of o, whose Pattern is taken literally: the empty pattern
+// selects no key.
+func (o ListOptions) selects() (s selection, err error) {
 	if o.Limit < 0 {
 		return s, kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", o.Limit)
 	}
-	if o.Pattern != "" {
-		s.Pattern, err = glob.Compile(o.Pattern)
+	p, err := glob.Compile(o.Pattern)
+	if err != nil {
+		return s, err
 	}
-	return s, err
+	s.Range = Range{Prefix: p.Prefix, After: o.After, Before: o.Before, Reverse: o.Reverse, Match: p.Match, Limit: o.Limit}
+	s.exact = p.Exact
+	switch {
+	case strings.HasPrefix(p.Prefix, o.Prefix):
+	case strings.HasPrefix(o.Prefix, p.Prefix) && !p.Exact:
+		s.Prefix = o.Prefix
+	default: // no key has both prefixes
+		s.Prefix, s.Before, s.exact = o.Prefix, firstKey, false
+	}
+	return s, nil
 }
 
-// Item is a key with its decoded value.
+// compile is selects for Go code, where an empty pattern selects all keys.
+func (o ListOptions) compile() (selection, error) {
+	if o.Pattern == "" {
+		o.Pattern = "*"
+	}
+	return o.selects()
+}
+
+// all reports whether s selects all keys of a store.
+func (s *selection) all() bool {
+	from, to := s.Bounds()
+	return from == "" && to == "" && s.Match == nil && !s.exact
+}
+
+// Item is a key with its decoded value and its remaining time.
 type Item struct {
 	Key   string
 	Value any
+	TTL   time.Duration // 0: no expiry
 }
 
-// Keys returns the live keys that o selects, sorted by their bytes. More than
+// Keys returns the live keys that o selects, sorted by their bytes, or in the opposite order
+// with Reverse. More than
 // MaxOperationBytes of keys is ErrTooLarge: page with Limit and After, or use All.
 func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 	s, err := o.compile()
@@ -58,20 +92,20 @@ func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 	return keys, nil
 }
 
-// Items returns the live keys that o selects with their values, sorted by key. Its limit
-// is that of Keys.
+// Items returns the live keys that o selects with their values, in the order of Keys. Its
+// limit is that of Keys.
 func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 	s, err := o.compile()
 	if err != nil {
 		return nil, inCall("items", err)
 	}
 	var items []Item
-	err = h.collect(ctx, s, NeedValue, func() { items = nil }, func(e Entry) error {
+	err = h.collect(ctx, s, NeedAll, func() { items = nil }, func(e Entry) error {
 		v, err := h.decodeCounted(ctx, e.Key, e.Value)
 		if err != nil {
 			return err
 		}
-		items = append(items, Item{e.Key, v})
+		items = append(items, Item{e.Key, v, e.TTL})
 		return nil
 	})
 	if err != nil {
@@ -103,8 +137,8 @@ func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] 
 			yield(Item{}, inCall("all", err))
 			return
 		}
-		for e, err := range h.entries(ctx, s, NeedValue) {
-			item := Item{Key: e.Key}
+		for e, err := range h.entries(ctx, s, NeedAll) {
+			item := Item{Key: e.Key, TTL: e.TTL}
 			if err == nil {
 				item.Value, err = h.decode(ctx, e.Key, e.Value)
 			}
@@ -123,11 +157,11 @@ func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] 
 // many it removed, even if it fails. Keys that are set meanwhile can remain. "*" selects
 // all keys; an empty pattern is ErrType and removes nothing.
 func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error) {
-	p, err := removalPattern(pattern)
+	s, err := removal(pattern, "")
 	if err != nil {
 		return 0, inCall("delete_matching", err)
 	}
-	n, err := h.deleteMatching(ctx, p)
+	n, err := h.deleteMatching(ctx, s)
 	return n, inCall("delete_matching", err)
 }
 
@@ -145,7 +179,7 @@ func pages(ctx context.Context, r Range, scan func(context.Context, Range) (Page
 			if !yield(page, err) || err != nil || last {
 				return
 			}
-			r.After = page.Next
+			r.Resume(page.Next)
 			if r.Limit > 0 {
 				r.Limit -= n
 			}
@@ -156,16 +190,16 @@ func pages(ctx context.Context, r Range, scan func(context.Context, Range) (Page
 // pages returns the live entries that s selects, in order. A key that exists all the
 // time comes once.
 func (h *Handle) pages(ctx context.Context, s selection, need Need) iter.Seq2[Page, error] {
-	r := Range{Prefix: s.Prefix, After: s.after, Match: s.Match, Need: need, Limit: s.limit}
-	if s.Exact {
-		return pages(ctx, r, h.exactPage)
+	s.Need = need
+	if s.exact {
+		return pages(ctx, s.Range, h.exactPage)
 	}
-	return pages(ctx, r, h.page)
+	return pages(ctx, s.Range, h.page)
 }
 
 // exactPage returns the page of a range that is the key r.Prefix alone.
 func (h *Handle) exactPage(ctx context.Context, r Range) (Page, error) {
-	if r.Prefix <= r.After || h.checkKey(r.Prefix) != nil {
+	if from, to := r.Bounds(); r.Prefix < from || to != "" && r.Prefix >= to || h.checkKey(r.Prefix) != nil {
 		return Page{}, nil
 	}
 	e, err := h.store.Load(ctx, r.Prefix, r.Need)
@@ -239,31 +273,31 @@ func (h *Handle) collect(ctx context.Context, s selection, need Need, begin func
 
 // count returns the number of live keys that s selects.
 func (h *Handle) count(ctx context.Context, s selection) (n int, err error) {
-	if s.All() {
+	if s.all() {
 		return h.len(ctx)
 	}
 	err = h.scan(ctx, s, 0, func() { n = 0 }, func(Entry) error { n++; return nil })
 	return n, err
 }
 
-// removalPattern compiles a pattern whose keys are removed. An empty one selects
-// every key in some calls and none in others, so it is refused.
-func removalPattern(pattern string) (*glob.Pattern, error) {
+// removal selects the keys that are removed. An empty pattern selects every key in some
+// calls and none in others, so it is refused.
+func removal(pattern, prefix string) (selection, error) {
 	if pattern == "" {
-		return nil, kverr.Errorf(ErrType, `pattern is empty; use "*" to remove every key, or a pattern such as "user:*"`)
+		return selection{}, kverr.Errorf(ErrType, `pattern is empty; use "*" to remove every key, or a pattern such as "user:*"`)
 	}
-	return glob.Compile(pattern)
+	return ListOptions{Pattern: pattern, Prefix: prefix}.selects()
 }
 
-// deleteMatching removes the keys that a pattern selects, page by page.
-func (h *Handle) deleteMatching(ctx context.Context, p *glob.Pattern) (deleted int, err error) {
-	if p.Exact { // also an entry that cannot be read
-		if h.checkKey(p.Prefix) != nil {
+// deleteMatching removes the keys that s selects, page by page.
+func (h *Handle) deleteMatching(ctx context.Context, s selection) (deleted int, err error) {
+	if s.exact { // also an entry that cannot be read
+		if h.checkKey(s.Prefix) != nil {
 			return 0, nil
 		}
-		return h.deleteKeys(ctx, []string{p.Prefix}, h.applyPage)
+		return h.deleteKeys(ctx, []string{s.Prefix}, h.applyPage)
 	}
-	for page, err := range h.pages(ctx, selection{Pattern: p}, 0) {
+	for page, err := range h.pages(ctx, s, 0) {
 		if err != nil {
 			return deleted, err
 		}

@@ -71,6 +71,9 @@ func (s *subStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 
 func (s *subStore) Scan(ctx context.Context, r Range) (Page, error) {
 	r.Prefix, r.After = s.prefix+r.Prefix, s.prefix+r.After // after the prefix itself
+	if r.Before != "" {
+		r.Before = s.prefix + r.Before
+	}
 	if match := r.Match; match != nil {
 		r.Match = func(key string) bool { return match(key[len(s.prefix):]) }
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling/object"
-	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -27,7 +26,7 @@ func (a arguments) at(i int) object.Object {
 }
 
 // maxParams is the most parameters that a call has.
-const maxParams = 4
+const maxParams = 7
 
 // argBuffer holds the arguments of a call with keywords in the order of its parameters.
 type argBuffer [maxParams]object.Object
@@ -93,7 +92,9 @@ var elsewhere = map[string]struct{ param, hint string }{
 	"timeout": {"ttl", "say ttl=, in seconds"},
 	"nx":      {"value", "use add(key, value)"},
 	"match":   {"pattern", "say pattern="},
-	"prefix":  {"pattern", "say pattern=, as in \"prefix*\""},
+	"start":   {"after", "say after=, which is exclusive, or prefix="},
+	"end":     {"before", "say before=, which is exclusive, or prefix="},
+	"desc":    {"reverse", "say reverse=True"},
 	"count":   {"limit", "say limit="},
 	"amount":  {"delta", "say delta="},
 }
@@ -230,30 +231,73 @@ func (r *reader) value(ctx context.Context, h *Handle, i int) (v Value) {
 	return v
 }
 
-// pattern reads the pattern of a selection of keys.
-func (r *reader) pattern(i int) (s selection) {
-	text := r.text(i, "pattern", "*")
-	if r.err == nil {
-		s.Pattern, r.err = glob.Compile(text)
+// number reads an int that is not negative, 0 unless it was given.
+func (r *reader) number(i int, name string) int {
+	switch o := r.a.at(i).(type) {
+	case nil:
+	case *object.Integer:
+		n := o.IntValue()
+		if n < 0 {
+			r.fail(kverr.Errorf(ErrInvalid, "%s is %d; use 0 (all) or more", name, n))
+		}
+		return int(min(n, math.MaxInt))
+	default:
+		r.fail(kverr.Errorf(ErrType, "%s must be an int, not %s", name, typeName(o)))
 	}
+	return 0
+}
+
+// flag reads a bool, False unless it was given.
+func (r *reader) flag(i int, name string) bool {
+	switch o := r.a.at(i).(type) {
+	case nil:
+	case *object.Boolean:
+		return o.BoolValue()
+	default:
+		r.fail(kverr.Errorf(ErrType, "%s must be a bool, not %s", name, typeName(o)))
+	}
+	return false
+}
+
+// matching reads pattern and prefix.
+func (r *reader) matching(pattern, prefix int) selection {
+	return r.selection(ListOptions{Pattern: r.text(pattern, "pattern", "*"), Prefix: r.text(prefix, "prefix", "")})
+}
+
+// list reads pListing, the first of which is argument i.
+func (r *reader) list(i int) selection {
+	return r.selection(ListOptions{
+		Pattern: r.text(i, "pattern", "*"),
+		Limit:   r.number(i+1, "limit"),
+		After:   r.text(i+2, "after", ""),
+		Before:  r.text(i+3, "before", ""),
+		Prefix:  r.text(i+4, "prefix", ""),
+		Reverse: r.flag(i+5, "reverse"),
+	})
+}
+
+// removal reads pattern and prefix of keys that are removed.
+func (r *reader) removal() selection {
+	pattern, prefix := r.text(0, "pattern", ""), r.text(1, "prefix", "")
+	if r.a.at(0) == nil {
+		if prefix == "" {
+			r.fail(kverr.Errorf(ErrType, `needs a pattern or a prefix; use prefix="user:", or "*" to remove every key`))
+		}
+		pattern = "*"
+	}
+	if r.err != nil {
+		return selection{}
+	}
+	s, err := removal(pattern, prefix)
+	r.fail(err)
 	return s
 }
 
-// page reads pattern, limit and after.
-func (r *reader) page() selection {
-	s := r.pattern(0)
-	switch o := r.a.at(1).(type) {
-	case nil:
-	case *object.Integer:
-		i := o.IntValue()
-		if i < 0 {
-			r.fail(kverr.Errorf(ErrInvalid, "limit is %d; use 0 (all) or more", i))
-		}
-		s.limit = int(min(i, math.MaxInt))
-	default:
-		r.fail(kverr.Errorf(ErrType, "limit must be an int, not %s", typeName(o)))
+// selection compiles o, if there has been no error.
+func (r *reader) selection(o ListOptions) (s selection) {
+	if r.err == nil {
+		s, r.err = o.selects()
 	}
-	s.after = r.text(2, "after", "")
 	return s
 }
 

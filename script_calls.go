@@ -21,11 +21,20 @@ var (
 	pTTL     = param{name: "ttl", fallback: "0"}
 	pDefault = param{name: "default", fallback: "None"}
 	pPattern = param{name: "pattern", fallback: `"*"`}
-	pLimit   = param{name: "limit", fallback: "0"}
-	pAfter   = param{name: "after", fallback: `""`}
+	pPrefix  = param{name: "prefix", fallback: `""`}
 	pFn      = param{name: "fn"}
 	pKeys    = param{name: "keys"}
 )
+
+// pListing are the parameters of calls that list keys.
+var pListing = []param{
+	pPattern,
+	{name: "limit", fallback: "0"},
+	{name: "after", fallback: `""`},
+	{name: "before", fallback: `""`},
+	pPrefix,
+	{name: "reverse", fallback: "False"},
+}
 
 var (
 	calls     []call   // the methods of every store
@@ -45,8 +54,9 @@ func init() { // not in the declarations, because the help of a store lists its 
 			"Returns whether the key exists and has not expired.", callExists},
 		{"ttl", []param{pKey}, "int",
 			"Returns the seconds left, rounded up; -1 without expiry, -2 if the key is absent.", callTTL},
-		{"keys", []param{pPattern, pLimit, pAfter}, "list",
-			"Returns the keys that match, sorted; at most limit of them if it is not 0, and only those after the key after.", callKeys},
+		{"keys", pListing, "list",
+			`Returns the keys that match, sorted, descending with reverse=True; at most limit of them if it is not 0; only those greater than after, less than before, and starting with prefix.
+prefix is taken literally, so text from outside belongs there: keys(prefix="user:" + name + ":"). pattern matches the whole key: "user:*", not "user:" or "^user".`, callKeys},
 		{"clear", nil, "None",
 			"Removes all keys atomically.", callClear},
 		{"close", nil, "None",
@@ -63,10 +73,11 @@ func init() { // not in the declarations, because the help of a store lists its 
 			"Removes the key and returns its value, or default if it is absent.", callPop},
 		{"expire", []param{pKey, {name: "ttl"}}, "bool",
 			"Gives a key a new ttl in seconds, 0 for no expiry; returns whether the key exists.", callExpire},
-		{"items", []param{pPattern, pLimit, pAfter}, "list",
-			"Returns (key, value) tuples, sorted and paged like keys.", callItems},
-		{"count", []param{pPattern}, "int",
-			"Returns how many keys match; the number of all keys is known without counting.", callCount},
+		{"items", pListing, "list",
+			"Returns (key, value) tuples; the arguments are those of keys.", callItems},
+		{"count", []param{pPattern, pPrefix}, "int",
+			`Returns how many keys match and start with prefix, which is taken literally; the number of all keys is known without counting.
+pattern matches the whole key: count("user:") counts one key, count(prefix="user:") all that start with it.`, callCount},
 		{"get_many", []param{pKeys}, "dict",
 			"Returns the values of those keys that exist.", callGetMany},
 		{"set_many", []param{{name: "dict"}, pTTL}, "None",
@@ -77,10 +88,11 @@ func init() { // not in the declarations, because the help of a store lists its 
 			"Stores new only if the value equals old, types included; ttl None keeps the time left, 0 is no expiry; returns whether it stored new.", callCompareAndSet},
 		{"compare_and_delete", []param{pKey, {name: "old"}}, "bool",
 			"Removes the key only if its value equals old, types included; returns whether it did.", callCompareAndDelete},
-		{"delete_matching", []param{{name: "pattern"}}, "int",
-			"Removes the keys that match, page by page, and returns how many; keys that are set meanwhile can remain.", callDeleteMatching},
-		{"each", []param{pFn, pPattern}, "int",
-			"Calls fn(key, value) for the keys that match, in order, until it returns False; returns the number of calls.", callEach},
+		{"delete_matching", []param{pPattern, pPrefix}, "int",
+			`Removes the keys that match and start with prefix, page by page, and returns how many; keys that are set meanwhile can remain. One of the two is required.
+prefix is taken literally, so text from outside belongs there: delete_matching(prefix="user:" + name + ":"). In a pattern, the name * would delete everyone.`, callDeleteMatching},
+		{"each", append([]param{pFn}, pListing...), "int",
+			"Calls fn(key, value) for the keys that match, in order, until it returns False; returns the number of calls. The other arguments are those of keys.", callEach},
 		{"sub", []param{{name: "prefix"}}, "store",
 			"Returns a store of the keys that start with prefix, which its calls neither take nor return; close does nothing on it.", callSub},
 	}

@@ -235,10 +235,10 @@ func callItems(ctx context.Context, h *Handle, a arguments) (object.Object, erro
 	})
 }
 
-// list makes a list of the entries that pattern, limit and after select.
+// list makes a list of the entries that pListing select.
 func list(ctx context.Context, h *Handle, a arguments, need Need, element func(Entry) (object.Object, error)) (object.Object, error) {
 	r := reader{a: a}
-	s := r.page()
+	s := r.list(0)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -255,7 +255,7 @@ func list(ctx context.Context, h *Handle, a arguments, need Need, element func(E
 
 func callCount(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	r := reader{a: a}
-	s := r.pattern(0)
+	s := r.matching(0, 1)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -360,21 +360,17 @@ func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.O
 
 func callDeleteMatching(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	r := reader{a: a}
-	pattern := r.text(0, "pattern", "")
+	s := r.removal()
 	if r.err != nil {
 		return nil, r.err
 	}
-	p, err := removalPattern(pattern)
-	if err != nil {
-		return nil, err
-	}
-	n, err := h.deleteMatching(ctx, p)
+	n, err := h.deleteMatching(ctx, s)
 	return object.NewInteger(int64(n)), err
 }
 
 func callEach(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	r := reader{a: a}
-	fn, s := r.callable(0), r.pattern(1)
+	fn, s := r.callable(0), r.list(1)
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -37,8 +37,8 @@ type Store interface {
 	// says so. With Op.Must it is an error that is ErrConflict.
 	ApplyMany(ctx context.Context, ops []Op) ([]Result, error)
 
-	// Scan returns one page of live entries in the order of their keys' bytes.
-	// A page is a consistent view; several pages are not.
+	// Scan returns one page of live entries in the order of their keys' bytes, or in the
+	// opposite order. A page is a consistent view; several pages are not.
 	Scan(ctx context.Context, r Range) (Page, error)
 
 	// Len returns the number of live keys, without walking them.
@@ -71,18 +71,8 @@ type Entry struct {
 	TTL   time.Duration // time left, more than 0; 0: no expiry
 }
 
-// Range asks Store.Scan for a page: keys that start with Prefix, come after After (unless
-// it is empty) and satisfy Match (unless it is nil).
-type Range struct {
-	Prefix string
-	After  string
-	Match  func(key string) bool // must not block nor use a store
-	Limit  int                   // most entries on the page; 0: as the store likes
-	Need   Need                  // what the entries have to hold besides their keys
-}
-
 // Page is a part of a Range. A backend can end a page anywhere, even before the first
-// match; it then sets More, and the next page resumes after Next.
+// match; it then sets More, and Range.Resume(Next) selects the rest.
 type Page struct {
 	Entries []Entry
 	More    bool

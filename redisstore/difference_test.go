@@ -36,13 +36,20 @@ var calls = []struct {
 		return left.Round(time.Hour), err
 	}},
 	{"Keys", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) { return h.Keys(ctx, s.list) }},
-	{"Items", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) { return h.Items(ctx, s.list) }},
+	{"Items", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) {
+		items, err := h.Items(ctx, s.list)
+		for i := range items {
+			items[i].TTL = items[i].TTL.Round(time.Hour)
+		}
+		return items, err
+	}},
 	{"All", func(ctx context.Context, h *extlibs.Handle, s step) (all any, err error) {
 		var items []extlibs.Item
 		for item, err := range h.All(ctx, s.list) {
 			if err != nil {
 				return nil, err
 			}
+			item.TTL = item.TTL.Round(time.Hour)
 			items = append(items, item)
 		}
 		return items, nil
@@ -119,7 +126,8 @@ func TestCallsGiveWhatTheyGiveInMemory(t *testing.T) {
 			name: calls[n].name, key: one(r, keys...), other: one(r, keys...), prefix: one(r, "", "", "user:", "us", "日:"),
 			list: extlibs.ListOptions{
 				Pattern: one(r, "*", "user:*", "*1", "?", "[!a]", "{a,user:1*}", "*s*", "user:1", `\*`, "user:?", "é*", `*\{*`, "nope"),
-				Limit:   max(0, r.IntN(8)-3), After: one(r, "", one(r, keys...)),
+				Limit:   max(0, r.IntN(8)-3), After: one(r, "", one(r, keys...)), Before: one(r, "", "", one(r, keys...), "\xff"),
+				Prefix: one(r, "", "", "user:", "us", "日", "\xe6", "*"), Reverse: r.IntN(2) == 0,
 			},
 			value: one(r, values...), next: one(r, values...), ttl: one(r, 0, 5*time.Hour, 9*time.Hour),
 		}

@@ -195,12 +195,13 @@ func entry(key, p string, now int64) (e extlibs.Entry, live bool, err error) {
 
 // Scan implements extlibs.Store.
 func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, err error) {
-	lower := "[" + r.Prefix
-	if r.Prefix == "" {
+	from, to := r.Bounds()
+	lower, upper := "["+from, "+"
+	if from == "" {
 		lower = "(" // without the entry that keeps the index in existence
 	}
-	if r.After >= r.Prefix && r.After != "" {
-		lower = "(" + r.After
+	if to != "" {
+		upper = "(" + to
 	}
 	n := pageKeys
 	if r.Limit > 0 && r.Match == nil {
@@ -210,7 +211,11 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 	if r.Need == 0 {
 		payloads = "0"
 	}
-	m, err := s.exec(ctx, reads, scriptScan, lower, after(r.Prefix), strconv.Itoa(n), strconv.Itoa(pageBytes), payloads)
+	args := []string{lower, upper, strconv.Itoa(n), strconv.Itoa(pageBytes), payloads}
+	if r.Reverse {
+		args = append(args, "1")
+	}
+	m, err := s.exec(ctx, reads, scriptScan, args...)
 	if err != nil {
 		return page, err
 	}
@@ -226,19 +231,21 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 		return page, damaged()
 	}
 	page.Epoch, page.More = uint64(epoch), more == 1
+	inRange := func(key string) bool { return key != "" && key >= from && (to == "" || key < to) }
 	if page.More {
 		page.Next = next
-		if next <= r.After {
+		if !inRange(next) {
 			return page, damaged()
 		}
 	}
-	before := r.After
+	before := ""
 	for i := 4; i < len(list); i += 2 {
 		if list[i].Kind != wire.Text || list[i+1].Kind != wire.Text {
 			return page, damaged()
 		}
 		key, p := list[i].Text, list[i+1].Text
-		if key <= before || !strings.HasPrefix(key, r.Prefix) || len(key) > extlibs.MaxKeyBytes || !utf8.ValidString(key) {
+		ordered := before == "" || key > before && !r.Reverse || key < before && r.Reverse
+		if !ordered || !inRange(key) || len(key) > extlibs.MaxKeyBytes || !utf8.ValidString(key) {
 			return page, damaged()
 		}
 		before = key
@@ -265,18 +272,6 @@ func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, e
 		}
 	}
 	return page, nil
-}
-
-// after is the upper bound of the keys with a prefix.
-func after(prefix string) string {
-	b := []byte(prefix)
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] < 0xff {
-			b[i]++
-			return "(" + string(b[:i+1])
-		}
-	}
-	return "+"
 }
 
 // Len implements extlibs.Store.

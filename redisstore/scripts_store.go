@@ -1,14 +1,17 @@
 package redisstore
 
-// scriptScan: lower and upper bound as ZRANGEBYLEX wants them, most entries, most
-// bytes of payloads, whether payloads are wanted. It returns the epoch, 1 if there
-// is more, the last key looked at, now, then each key with its payload.
+// scriptScan: lower and upper limit as ZRANGEBYLEX wants them, most entries, most
+// bytes of payloads, whether payloads are wanted, and any sixth argument for descending
+// order. It returns the epoch, 1 if there is more, the last key looked at, now, then each
+// key with its payload.
 var scriptScan = newScript("scan", 4, large+`
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
 if redis.call('HLEN',KEYS[1])~=redis.call('ZCARD',KEYS[2]) then return redis.error_reply('KVLOST') end
 local n=tonumber(ARGV[3])
-local keys=redis.call('ZRANGEBYLEX',KEYS[2],ARGV[1],ARGV[2],'LIMIT',0,n+1)
+local keys
+if ARGV[6] then keys=redis.call('ZRANGE',KEYS[2],ARGV[2],ARGV[1],'BYLEX','REV','LIMIT',0,n+1)
+else keys=redis.call('ZRANGEBYLEX',KEYS[2],ARGV[1],ARGV[2],'LIMIT',0,n+1) end
 local more=0
 if #keys>n then more=1 keys[#keys]=nil end
 local r={redis.call('HGET',KEYS[4],'epoch') or '0',more,keys[#keys] or '',string.format('%.0f',now)}

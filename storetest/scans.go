@@ -7,14 +7,16 @@ import (
 	"strings"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 var scanTests = []test{
 	{"an empty store has one empty page", scanEmpty},
 	{"entries come in the order of their keys' bytes", scanOrder},
 	{"an entry carries its value and the time left", scanEntries},
-	{"prefix, after, limit and match select together", scanSelects},
+	{"prefix, after, before, limit and match select together, in either order", scanSelects},
 	{"pages of thousands of keys are complete and without repeats", scanPages},
+	{"pages in descending order are complete and without repeats", scanDescends},
 	{"a page may end before its limit but never goes beyond it", scanLimits},
 	{"keys that are changed between pages do not disturb the others", scanChanges},
 	{"match sees each key under the prefix and no other", scanMatch},
@@ -44,6 +46,11 @@ func scanOrder(s *suite) {
 	if want := slices.Sorted(slices.Values(oddKeys)); !slices.Equal(got, want) {
 		s.Errorf("Scan returned\n%q, want\n%q", got, want)
 	}
+	got = keysOf(s.scan(extlibs.Range{Reverse: true}))
+	slices.Reverse(got)
+	if want := slices.Sorted(slices.Values(oddKeys)); !slices.Equal(got, want) {
+		s.Errorf("Scan in descending order returned, reversed,\n%q, want\n%q", got, want)
+	}
 }
 
 func scanEntries(s *suite) {
@@ -64,49 +71,113 @@ func scanEntries(s *suite) {
 	}
 }
 
-// scanSelects compares random ranges with what a plain loop over the keys finds.
+// scanSelects compares random ranges with what a plain loop over the keys finds. Some of
+// the keys expire in between.
 func scanSelects(s *suite) {
+	r := kvtest.Rand(s)
 	keys := append([]string{}, oddKeys...)
 	for i := range 300 {
 		keys = append(keys, fmt.Sprintf("user:%d", i))
 	}
 	slices.Sort(keys)
 	var ops []extlibs.Op
-	for _, key := range keys {
-		ops = append(ops, extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: encode(key)})
+	expiring := map[string]bool{}
+	for i, key := range keys {
+		op := extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: encode(key)}
+		if i%5 == 3 && s.advance != nil {
+			op.TTL, expiring[key] = s.units(2), true
+		}
+		ops = append(ops, op)
 	}
 	s.applyMany(ops...)
-	prefixes := []string{"", "", "user:", "user:1", "user:19", "user;", "a", "\x00", "日", "\U0010ffff", "none"}
-	afters := append([]string{"", "", "user", "user:", "user:199", "user:1999", "user:\U0010ffff", "zzz"}, oddKeys...)
+	// Prefixes that no key has, and that end within a character, are no errors.
+	prefixes := []string{"", "", "user:", "user:1", "user:19", "user;", "a", "\x00", "日", "日"[:2], "\U0010ffff", "\xf4", "\xff", "\xff\xff", "none"}
+	limits := append([]string{"", "", "", "user", "user:", "user:199", "user:1999", "user:\U0010ffff", "user:\xff", "zzz", "\xff", "\xe6"}, oddKeys...)
 	matches := []func(string) bool{nil, nil,
 		func(key string) bool { return strings.HasSuffix(key, "7") },
 		func(key string) bool { return len(key)%2 == 0 },
 		func(string) bool { return false },
 	}
-	for range 300 {
-		r := extlibs.Range{
-			Prefix: prefixes[rand.N(len(prefixes))],
-			After:  afters[rand.N(len(afters))],
-			Limit:  max(0, rand.N(60)-20),
-			Need:   extlibs.Need(rand.N(4)),
+	for round := range 2 * times(400) {
+		if round == times(400) && s.advance != nil {
+			s.pass(2)
+			keys = slices.DeleteFunc(keys, func(key string) bool { return expiring[key] })
 		}
-		match := rand.N(len(matches))
-		r.Match = matches[match]
+		of := extlibs.Range{
+			Prefix:  prefixes[r.IntN(len(prefixes))],
+			After:   limits[r.IntN(len(limits))],
+			Before:  limits[r.IntN(len(limits))],
+			Reverse: r.IntN(2) == 0,
+			Limit:   max(0, r.IntN(60)-20),
+			Need:    extlibs.Need(r.IntN(4)),
+		}
+		match := r.IntN(len(matches))
+		of.Match = matches[match]
 		var want []string
-		for _, key := range keys {
-			if strings.HasPrefix(key, r.Prefix) && key > r.After && (r.Match == nil || r.Match(key)) &&
-				(r.Limit == 0 || len(want) < r.Limit) {
+		for i := range keys {
+			key := keys[i]
+			if of.Reverse {
+				key = keys[len(keys)-1-i]
+			}
+			if strings.HasPrefix(key, of.Prefix) && key > of.After && (of.Before == "" || key < of.Before) &&
+				(of.Match == nil || of.Match(key)) && (of.Limit == 0 || len(want) < of.Limit) {
 				want = append(want, key)
 			}
 		}
-		entries := s.scan(r)
+		entries := s.scan(of)
 		if got := keysOf(entries); !slices.Equal(got, want) {
-			s.Fatalf("prefix %q, after %q, limit %d, match %d: Scan returned\n%q, want\n%q", r.Prefix, r.After, r.Limit, match, got, want)
+			s.Fatalf("prefix %q, after %q, before %q, reverse %v, limit %d, match %d: Scan returned\n%q, want\n%q",
+				of.Prefix, of.After, of.Before, of.Reverse, of.Limit, match, got, want)
 		}
 		for _, e := range entries {
-			if r.Need&extlibs.NeedValue != 0 && e.Value != encode(e.Key) {
+			if of.Need&extlibs.NeedValue != 0 && e.Value != encode(e.Key) {
 				s.Fatalf("the value of %s is %s", name(e.Key), show(e.Value))
 			}
+			if of.Need&extlibs.NeedTTL != 0 && (e.TTL > 0) != expiring[e.Key] {
+				s.Fatalf("%s has %v left", name(e.Key), e.TTL)
+			}
+		}
+	}
+}
+
+// scanDescends follows pages of thousands of keys in descending order, as a whole, with
+// matches at the far end, and in the caller's own pages, while keys come and go.
+func scanDescends(s *suite) {
+	const n = 5000
+	keys := s.fill(n)
+	slices.Reverse(keys)
+	for _, r := range []extlibs.Range{
+		{Need: extlibs.NeedAll}, {}, {Limit: n + 1}, {Prefix: "key"}, {Match: func(string) bool { return true }},
+	} {
+		r.Reverse = true
+		if got := keysOf(s.scan(r)); !slices.Equal(got, keys) {
+			s.Fatalf("Scan returned %d keys, want %d, or others", len(got), n)
+		}
+	}
+	last := keys[n-1]
+	if got := keysOf(s.scan(extlibs.Range{Reverse: true, Match: func(key string) bool { return key == last }})); !slices.Equal(got, []string{last}) {
+		s.Errorf("a match of the least key found %q", got)
+	}
+	seen := map[string]int{}
+	for r := (extlibs.Range{Limit: 500, Reverse: true}); ; {
+		page, err := s.store.Scan(ctx, r)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, e := range page.Entries {
+			seen[e.Key]++
+		}
+		if !page.More {
+			break
+		}
+		s.apply(extlibs.Op{Kind: extlibs.OpDelete, Key: page.Next})
+		s.set(keys[0], "changed", 0)
+		s.set(page.Next+"+", "new", 0)
+		r.Resume(page.Next)
+	}
+	for _, key := range keys {
+		if seen[key] != 1 {
+			s.Fatalf("%s was on %d pages", key, seen[key])
 		}
 	}
 }

@@ -28,8 +28,8 @@
 //     ErrConflict, which Op.Next does as well.
 //   - LoadMany and each page of Scan are consistent views: they show the store at one
 //     moment.
-//   - Scan returns keys in the order of their bytes. Pages make progress, stay within
-//     Limit, and together are complete.
+//   - Scan returns keys in the order of their bytes, or in the opposite order. Pages make
+//     progress, stay within Limit, and together are complete.
 //   - Clear removes all keys atomically and changes Page.Epoch.
 //   - Keys are 1 to 32,768 bytes of any UTF-8, NUL included; values are any bytes.
 //   - A cancelled context ends a call with an error or lets it complete. It never
@@ -279,10 +279,10 @@ func (s *suite) scan(r extlibs.Range) []extlibs.Entry {
 		if !page.More || limit > 0 && len(all) == limit {
 			return all
 		}
-		if page.Next <= r.After {
-			s.Fatalf("the page after %s ends at %s: no progress", name(r.After), name(page.Next))
+		if from, to := r.Bounds(); page.Next < from || to != "" && page.Next >= to {
+			s.Fatalf("the page from %s to %s ends at %s: no progress", name(from), name(to), name(page.Next))
 		}
-		r.After = page.Next
+		r.Resume(page.Next)
 		if limit > 0 {
 			r.Limit = limit - len(all)
 		}

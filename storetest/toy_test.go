@@ -212,9 +212,16 @@ func (s *toy) Scan(_ context.Context, r extlibs.Range) (extlibs.Page, error) {
 	if s.fault == "scan is in another order" {
 		slices.SortFunc(keys, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 	}
+	if r.Reverse && s.fault != "reverse is ignored" {
+		slices.Reverse(keys)
+	}
+	from, to := r.Bounds()
+	if s.fault == "after is included" {
+		from = max(r.Prefix, r.After)
+	}
 	looked := 0
 	for _, key := range keys {
-		if !strings.HasPrefix(key, r.Prefix) || key < r.After || key == r.After && r.After != "" && s.fault != "after is included" {
+		if key < from || to != "" && key >= to && (s.fault != "before is ignored" || r.Before == "") {
 			continue
 		}
 		if looked == toyPage || r.Limit > 0 && len(page.Entries) == r.Limit && s.fault != "goes beyond the limit" {

@@ -164,6 +164,21 @@ func TestWhatBboltWritesIsFound(t *testing.T) {
 						if !slices.Equal(keys, all[first:]) || err != nil {
 							t.Errorf("scan from %q: %d keys, want %d, %v", start, len(keys), len(all)-first, err)
 						}
+						keys = nil
+						err = tree.ScanReverse([]byte(start), func(key, value []byte) (bool, error) {
+							if string(value) != want[name][string(key)] {
+								t.Errorf("reverse scan: %.20q is %.20q", key, value)
+							}
+							keys = append(keys, string(key))
+							return true, nil
+						})
+						if start == "" {
+							first = len(all)
+						}
+						slices.Reverse(keys)
+						if !slices.Equal(keys, all[:first]) || err != nil {
+							t.Errorf("reverse scan before %q: %d keys, want %d, %v", start, len(keys), first, err)
+						}
 					}
 					if err := tree.Verify(m.Walk()); err != nil {
 						t.Error(err)

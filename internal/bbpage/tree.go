@@ -301,6 +301,45 @@ func (c *cursor) nextLeaf() (ok bool, err error) {
 	return false, nil
 }
 
+// end goes beyond the last entry.
+func (c *cursor) end() error {
+	p, err := c.top()
+	if err != nil {
+		return err
+	}
+	c.path = c.path[:0]
+	return c.down(p, span{}, func(p page) int {
+		if p.flags() == pageBranch {
+			return p.count() - 1
+		}
+		return p.count()
+	})
+}
+
+// previous goes to the entry before the cursor. ok reports whether there is one.
+func (c *cursor) previous() (ok bool, err error) {
+	leaf := &c.path[len(c.path)-1]
+	if leaf.i > 0 {
+		leaf.i--
+		return true, nil
+	}
+	for n := len(c.path) - 2; n >= 0; n-- {
+		s := &c.path[n]
+		if s.i == 0 {
+			continue
+		}
+		s.i--
+		keys := s.page.below(s.i, s.keys)
+		c.path = c.path[:n+1]
+		p, err := c.enter(s.page.child(s.i), keys)
+		if err != nil {
+			return false, err
+		}
+		return true, c.down(p, keys, func(p page) int { return p.count() - 1 })
+	}
+	return false, nil
+}
+
 // Scan visits the entries from start on, in order, until visit returns false.
 func (t Tree) Scan(start []byte, visit func(key, value []byte) (more bool, err error)) error {
 	c := cursor{Tree: t}
@@ -316,6 +355,30 @@ func (t Tree) Scan(start []byte, visit func(key, value []byte) (more bool, err e
 			return err
 		}
 		c.next()
+	}
+}
+
+// ScanReverse visits the entries whose keys are less than before, the last one first, until
+// visit returns false. An empty before is no limit.
+func (t Tree) ScanReverse(before []byte, visit func(key, value []byte) (more bool, err error)) error {
+	c := cursor{Tree: t}
+	var err error
+	if len(before) == 0 {
+		err = c.end()
+	} else {
+		_, err = c.seek(before)
+	}
+	if err != nil {
+		return err
+	}
+	for {
+		if ok, err := c.previous(); !ok || err != nil {
+			return err
+		}
+		leaf := &c.path[len(c.path)-1]
+		if more, err := visit(leaf.page.key(leaf.i), leaf.page.value(leaf.i)); !more || err != nil {
+			return err
+		}
 	}
 }
 

@@ -331,3 +331,9 @@ func (t *Tx) recount(own int64) (n int64) {
 func (t *Tx) Scan(start string, visit func(key, record []byte) (more bool, err error)) error {
 	return t.snap.dataTree().Scan([]byte(start), visit)
 }
+
+// ScanReverse is Scan for the keys less than before, the greatest one first. An empty before
+// is no limit.
+func (t *Tx) ScanReverse(before string, visit func(key, record []byte) (more bool, err error)) error {
+	return t.snap.dataTree().ScanReverse([]byte(before), visit)
+}

@@ -149,7 +149,7 @@ func (d db) count() (int, error) {
 // entries returns the live entries of a prefix, in the order of Scan.
 func (d db) entries(prefix string) (list []Change, err error) {
 	err = d.View(time.Now(), func(v *View) error {
-		return v.Scan(prefix, "", true, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
+		return v.Scan(Range{From: prefix, To: prefix + "\xff"}, true, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
 			if s := (boltfile.State{Exists: exists, Deadline: deadline, Value: string(value)}); s.Live(v.tx.Now) {
 				list = append(list, Change{Key: key, Was: s})
 			}

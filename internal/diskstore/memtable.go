@@ -245,18 +245,28 @@ func (m *memtables) hideFile() bool {
 	return m.mutable.cleared || m.immutable != nil && m.immutable.cleared
 }
 
-// merged walks the keys of both memtables in order.
+// merged walks the keys of both memtables in order, or in the opposite order.
 type merged struct {
-	iters []btree.MapIter[string, entry] // newest first
-	valid []bool
+	reverse bool
+	iters   []btree.MapIter[string, entry] // newest first
+	valid   []bool
 }
 
-func (m *memtables) from(start string) *merged {
-	g := &merged{}
+// scan returns a walk that begins at the first key of a range. It does not end with it.
+func (m *memtables) scan(r Range) *merged {
+	g := &merged{reverse: r.Reverse}
 	for t := range m.each {
-		g.iters, g.valid = append(g.iters, t.entries.Iter()), append(g.valid, false)
-		i := len(g.iters) - 1
-		g.valid[i] = g.iters[i].Seek(start)
+		iter := t.entries.Iter()
+		var valid bool
+		switch {
+		case !r.Reverse:
+			valid = iter.Seek(r.From)
+		case r.To != "" && iter.Seek(r.To):
+			valid = iter.Prev()
+		default:
+			valid = iter.Last()
+		}
+		g.iters, g.valid = append(g.iters, iter), append(g.valid, valid)
 		if t.cleared {
 			break
 		}
@@ -267,8 +277,11 @@ func (m *memtables) from(start string) *merged {
 // peek returns the next key and its state.
 func (g *merged) peek() (key string, s boltfile.State, ok bool) {
 	for i := range g.iters {
-		if g.valid[i] && (!ok || g.iters[i].Key() < key) {
-			key, s, ok = g.iters[i].Key(), g.iters[i].Value().State, true
+		if !g.valid[i] {
+			continue
+		}
+		if k := g.iters[i].Key(); !ok || k < key && !g.reverse || k > key && g.reverse {
+			key, s, ok = k, g.iters[i].Value().State, true
 		}
 	}
 	return key, s, ok
@@ -277,7 +290,11 @@ func (g *merged) peek() (key string, s boltfile.State, ok bool) {
 // skip continues after a key that peek returned.
 func (g *merged) skip(key string) {
 	for i := range g.iters {
-		if g.valid[i] && g.iters[i].Key() == key {
+		switch {
+		case !g.valid[i] || g.iters[i].Key() != key:
+		case g.reverse:
+			g.valid[i] = g.iters[i].Prev()
+		default:
 			g.valid[i] = g.iters[i].Next()
 		}
 	}

@@ -168,18 +168,19 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 	}
 }
 
-// all returns all states, expired or not.
-func (d db) all(t testing.TB) map[string]boltfile.State {
+// states returns the states of a range, expired or not, and their keys as Scan visits them.
+func (d db) states(t testing.TB, r Range) (states map[string]boltfile.State, keys []string) {
 	t.Helper()
-	all := map[string]boltfile.State{}
+	states = map[string]boltfile.State{}
 	last := ""
 	err := d.View(d.opts.Now(), func(v *View) error {
-		return v.Scan("", "", true, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
-			if key <= last {
+		return v.Scan(r, true, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
+			if last != "" && (key <= last) != r.Reverse || key == last {
 				return false, fmt.Errorf("%q comes after %q", key, last)
 			}
 			if last = key; exists {
-				all[key] = boltfile.State{Exists: true, Deadline: deadline, Value: string(value)}
+				states[key] = boltfile.State{Exists: true, Deadline: deadline, Value: string(value)}
+				keys = append(keys, key)
 			}
 			return true, nil
 		})
@@ -187,6 +188,13 @@ func (d db) all(t testing.TB) map[string]boltfile.State {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return states, keys
+}
+
+// all returns all states, expired or not.
+func (d db) all(t testing.TB) map[string]boltfile.State {
+	t.Helper()
+	all, _ := d.states(t, Range{})
 	return all
 }
 
@@ -204,6 +212,28 @@ func (d db) agrees(t testing.TB, step int, model map[string]boltfile.State, now 
 	t.Helper()
 	if all := d.all(t); !maps.Equal(all, model) {
 		t.Fatalf("step %d: %d keys, not %d", step, len(all), len(model))
+	}
+	limit := func(i int) string {
+		if i = (i + 900) % 900; i >= 600 {
+			return ""
+		}
+		return fmt.Sprintf("%c%03d", 'a'+i/200, i%200)
+	}
+	for _, r := range []Range{{Reverse: true}, {From: limit(step * 13), To: limit(step * 29)}, {From: limit(step * 17), To: limit(step * 31), Reverse: true}} {
+		_, keys := d.states(t, r)
+		var want []string
+		for key := range model {
+			if key >= r.From && (r.To == "" || key < r.To) {
+				want = append(want, key)
+			}
+		}
+		slices.Sort(want)
+		if r.Reverse {
+			slices.Reverse(want)
+		}
+		if !slices.Equal(keys, want) {
+			t.Fatalf("step %d: %+v has %d keys, not %d", step, r, len(keys), len(want))
+		}
 	}
 	live := liveOf(model, now)
 	if n, err := d.Len(now); n != live || err != nil {

@@ -1,8 +1,6 @@
 package diskstore
 
 import (
-	"bytes"
-	"strings"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
@@ -66,18 +64,31 @@ func (v *View) State(key string, value bool) (boltfile.State, error) {
 // Epoch changes with each clear.
 func (v *View) Epoch() uint64 { return v.visible.epoch }
 
-// Scan visits the states of the keys with a prefix, from start on, in order, until visit
-// returns false. It visits tombstones too, so that visit can count the work. value is valid
-// until the next visit, and can be missing unless values are wanted.
-func (v *View) Scan(prefix, start string, values bool, visit func(key string, value []byte, deadline int64, exists bool) (more bool, err error)) error {
-	start = max(prefix, start)
-	buffered := v.visible.tables.from(start)
+// Range is the keys from From on that are less than To; an empty To is no limit.
+type Range struct {
+	From, To string
+	Reverse  bool // the greatest key first
+}
+
+// passed reports whether a scan that reaches key has left the range.
+func (r *Range) passed(key string) bool {
+	if r.Reverse {
+		return key < r.From
+	}
+	return r.To != "" && key >= r.To
+}
+
+// Scan visits the states of the keys of a range, in its order, until visit returns false.
+// It visits tombstones too, so that visit can count the work. value is valid until the next
+// visit, and can be missing unless values are wanted.
+func (v *View) Scan(r Range, values bool, visit func(key string, value []byte, deadline int64, exists bool) (more bool, err error)) error {
+	buffered := v.visible.tables.scan(r)
 	more := true
 	// upTo visits the keys of the memtables up to limit, and reports whether limit was one.
-	upTo := func(limit []byte, all bool) (same bool, err error) {
+	upTo := func(limit string, all bool) (same bool, err error) {
 		for more {
 			key, s, ok := buffered.peek()
-			if !ok || !all && key > string(limit) || !strings.HasPrefix(key, prefix) {
+			if !ok || r.passed(key) || !all && (key > limit && !r.Reverse || key < limit && r.Reverse) {
 				return false, nil
 			}
 			buffered.skip(key)
@@ -85,34 +96,40 @@ func (v *View) Scan(prefix, start string, values bool, visit func(key string, va
 			if err != nil {
 				return false, err
 			}
-			if !all && key == string(limit) {
+			if !all && key == limit {
 				return true, nil
 			}
 		}
 		return false, nil
 	}
 	if !v.visible.tables.hideFile() {
-		p := []byte(prefix)
-		err := v.tx.Scan(start, func(key, rec []byte) (bool, error) {
-			if !bytes.HasPrefix(key, p) {
+		stored := func(k, rec []byte) (bool, error) {
+			key := string(k)
+			if r.passed(key) {
 				return false, nil
 			}
 			same, err := upTo(key, false)
 			if err != nil || !more || same {
 				return more, err
 			}
-			deadline, value, err := v.tx.Parse(key, rec, values)
+			deadline, value, err := v.tx.Parse(k, rec, values)
 			if err != nil {
 				return false, err
 			}
-			more, err = visit(string(key), value, deadline, true)
+			more, err = visit(key, value, deadline, true)
 			return more, err
-		})
+		}
+		var err error
+		if r.Reverse {
+			err = v.tx.ScanReverse(r.To, stored)
+		} else {
+			err = v.tx.Scan(r.From, stored)
+		}
 		if err != nil || !more {
 			return err
 		}
 	}
-	_, err := upTo(nil, true)
+	_, err := upTo("", true)
 	return err
 }
 

@@ -226,26 +226,35 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 
 func checkPage(t *testing.T, r *rand.Rand, table *Table, m *model, now int64) {
 	t.Helper()
-	v := View{Values: r.IntN(2) == 0, Limit: 1 + r.IntN(100)}
-	if r.IntN(2) == 0 {
-		v.Prefix = []string{"key:", "key:00", "long", "nothing", "key:5", "l", "a", "z"}[r.IntN(8)]
+	v := View{Values: r.IntN(2) == 0, Limit: 1 + r.IntN(100), Reverse: r.IntN(2) == 0}
+	limit := func() string {
+		switch r.IntN(4) {
+		case 0:
+			return []string{"key:", "key:00", "long", "nothing", "key:5", "l", "a", "z", "key:\xff"}[r.IntN(9)]
+		case 1:
+			return randomKey(r)
+		}
+		return ""
 	}
-	if r.IntN(2) == 0 {
-		v.After = randomKey(r)
-	}
+	v.From, v.To = limit(), limit()
+	of := v
 	var want, got []string
 	for k, e := range m.entries {
-		if e.live(now) && strings.HasPrefix(k, v.Prefix) && k > v.After {
+		if e.live(now) && k >= v.From && (v.To == "" || k < v.To) {
 			want = append(want, k)
 		}
 	}
 	slices.Sort(want)
+	if v.Reverse {
+		slices.Reverse(want)
+	}
 	more, most := true, math.MaxInt
 	if r.IntN(8) > 0 { // not to the end
 		most = 300
 	}
 	for more && len(got) < most {
-		more, v.After = table.Page(v, func(name string, rec *Record) bool {
+		var last string
+		more, last = table.Page(v, func(name string, rec *Record) bool {
 			if rec != nil && (rec.Key() != name || rec.Value() != m.entries[name].value || rec.Deadline() != m.entries[name].deadline) {
 				t.Errorf("record of %q is %q until %d, want %+v", name, rec.Value(), rec.Deadline(), m.entries[name])
 			}
@@ -257,12 +266,17 @@ func checkPage(t *testing.T, r *rand.Rand, table *Table, m *model, now int64) {
 			}
 			return r.IntN(50) > 0
 		})
+		if v.Reverse {
+			v.To = last
+		} else {
+			v.From = last + "\x00"
+		}
 	}
 	if more {
 		want = want[:min(len(got), len(want))]
 	}
 	if !slices.Equal(got, want) {
-		t.Fatalf("prefix %q: %d keys, want %d", v.Prefix, len(got), len(want))
+		t.Fatalf("%+v: %d keys, want %d", of, len(got), len(want))
 	}
 }
 

@@ -86,14 +86,29 @@ func (m *namesModel) check(t *testing.T) {
 	}
 	slices.Sort(want)
 	var got []string
-	for after, more := "", true; more; {
-		more, after = m.table.Page(View{After: after, Limit: 50}, func(name string, _ *Record) bool {
+	for last, more := "", true; more; {
+		from := ""
+		if last != "" {
+			from = last + "\x00"
+		}
+		more, last = m.table.Page(View{From: from, Limit: 50}, func(name string, _ *Record) bool {
 			got = append(got, strings.Clone(name))
 			return true
 		})
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("pages have %d names, want %d", len(got), len(want))
+	}
+	got = got[:0]
+	for to, more := "", true; more; {
+		more, to = m.table.Page(View{To: to, Reverse: true, Limit: 50}, func(name string, _ *Record) bool {
+			got = append(got, strings.Clone(name))
+			return true
+		})
+	}
+	slices.Reverse(got)
+	if !slices.Equal(got, want) {
+		t.Fatalf("pages in descending order have %d names, want %d", len(got), len(want))
 	}
 }
 

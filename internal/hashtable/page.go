@@ -7,19 +7,20 @@ import (
 	"unsafe"
 )
 
-// View is what a page of a table looks at.
+// View says which keys a page of a table looks at.
 type View struct {
-	Prefix string
-	After  string // only keys after it
-	Values bool   // the page needs records
-	Limit  int    // most keys to look at
+	From    string // the least key
+	To      string // less than this; "": no limit
+	Reverse bool   // the greatest key first
+	Values  bool   // the page needs records
+	Limit   int    // most keys to look at
 }
 
-// Page calls each for the keys of a view in their order, until it returns false,
-// and tells whether keys may be left, and which one was looked at last. All of it
-// is of one moment: others can't write meanwhile, so each has to be quick, and
-// the name is valid only until it returns. A key that cannot have expired comes
-// without its record, nil, where values are not wanted.
+// Page calls each for the keys of a view in its order, until it returns false. more reports
+// whether keys can be left, and last is the last key that it looked at. The page is of one
+// moment: others cannot write meanwhile, so each has to be quick, and the name is valid
+// only until it returns. A key that cannot have expired comes without its record, nil, if
+// values are not wanted.
 func (t *Table) Page(v View, each func(name string, r *Record) bool) (more bool, last string) {
 	if v.Values {
 		t.lockAll()
@@ -27,16 +28,8 @@ func (t *Table) Page(v View, each func(name string, r *Record) bool) (more bool,
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	first := t.names.find(max(v.Prefix, v.After))
-	if first < 0 {
-		return false, ""
-	}
 	p := pager{View: v, t: t, each: each, fetch: v.Values || t.due.n > 0 || t.names.dead > 0 || !t.settled()}
-	for _, l := range t.names.leaves[first:] {
-		if !p.leaf(l) {
-			break
-		}
-	}
+	p.leaves()
 	return p.more, strings.Clone(p.last)
 }
 
@@ -51,29 +44,54 @@ type pager struct {
 	last   string // in a leaf
 }
 
-// leaf looks at the keys of a leaf, and tells whether to go on.
+// leaves looks at the leaves that can hold keys of the view, in its order.
+func (p *pager) leaves() {
+	leaves := p.t.names.leaves
+	if !p.Reverse {
+		for i := max(0, p.t.names.find(p.From)); i < len(leaves) && p.leaf(leaves[i]); i++ {
+		}
+		return
+	}
+	last := len(leaves) - 1
+	if p.To != "" {
+		last = p.t.names.find(p.To)
+	}
+	for i := last; i >= 0 && p.leaf(leaves[i]); i-- {
+	}
+}
+
+// leaf looks at the keys of a leaf, and reports whether to go on.
 func (p *pager) leaf(l *leaf) bool {
 	n := len(l.begins)
-	i := 0
-	if from := max(p.Prefix, p.After); l.key(0) <= from {
-		i = sort.Search(n, func(i int) bool { k := l.key(i); return k >= p.Prefix && (k > p.After || p.After == "") })
+	i, end := 0, n
+	if l.key(0) < p.From {
+		i = sort.Search(n, func(i int) bool { return l.key(i) >= p.From })
 	}
-	end := n
-	if p.Prefix != "" && !strings.HasPrefix(l.key(n-1), p.Prefix) {
-		end = i + sort.Search(n-i, func(j int) bool { return !strings.HasPrefix(l.key(i+j), p.Prefix) })
+	if p.To != "" && l.key(n-1) >= p.To {
+		end = i + sort.Search(n-i, func(j int) bool { return l.key(i+j) >= p.To })
+	}
+	further := end == n
+	if p.Reverse {
+		further = i == 0
 	}
 	for i < end {
-		stop := min(end, i+fetched, i+p.Limit-p.looked)
-		if i == stop {
+		count := min(end-i, fetched, p.Limit-p.looked)
+		if count == 0 {
 			p.more = true
 			return false
 		}
-		if !p.names(l, i, stop) {
+		from := i
+		if p.Reverse {
+			end -= count
+			from = end
+		} else {
+			i += count
+		}
+		if !p.names(l, from, from+count) {
 			return false
 		}
-		i = stop
 	}
-	return end == n
+	return further
 }
 
 // names looks at keys i to j of a leaf.
@@ -92,7 +110,11 @@ func (p *pager) names(l *leaf, i, j int) bool {
 			p.f.records[at] = p.t.sight(p.f.records[at])
 		}
 	}
-	for k := i; k < j; k++ {
+	for n := range j - i {
+		k := i + n
+		if p.Reverse {
+			k = j - 1 - n
+		}
 		p.looked++
 		p.last = l.key(k)
 		r := p.f.records[k-i]
@@ -124,19 +146,11 @@ func (t *Table) Take(v View, taken *Taken, bytes int) (more bool, last string) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	taken.added, taken.live = t.names.added, t.due.n == 0 && t.names.dead == 0 && t.settled()
-	first := t.names.find(max(v.Prefix, v.After))
-	if first < 0 {
-		return false, ""
-	}
 	p := pager{View: v, t: t, each: func(name string, _ *Record) bool {
 		taken.Add(name, nil)
 		return len(taken.names) < bytes
 	}}
-	for _, l := range t.names.leaves[first:] {
-		if !p.leaf(l) {
-			break
-		}
-	}
+	p.leaves()
 	return p.more, strings.Clone(p.last)
 }
 
