@@ -14,13 +14,14 @@ func fileCommands() []*cobra.Command {
 }
 
 func backupCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "backup STORE FILE",
 		Short: "Copy the file of a store, checked and complete",
-		Long: `Copies the file of a store that no program has open. The copy is checked and synced, and has its name only
-once it is complete; FILE must not exist. A program backs up its own open store with Handle.BackupFile.`,
-		Example: `  scriptling-kv backup app.db app-2026-11-23.db`,
-		Args:    cobra.ExactArgs(2),
+		Long: `Copies the file of a store. The copy is checked and synced, and gets its name when it is complete; FILE must
+not exist. While a program has the store open, use --live, or Handle.BackupFile in the program.`,
+		Example: `  scriptling-kv backup app.db app-2026-11-23.db
+  scriptling-kv backup app.db app-2026-11-23.db --live`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := hasNoFile(args[0]); err != nil {
 				return err
@@ -30,6 +31,8 @@ once it is complete; FILE must not exist. A program backs up its own open store 
 			})
 		},
 	}
+	addLiveFlag(cmd)
+	return cmd
 }
 
 // hasNoFile says of a URL what there is instead of a copy of a file.

@@ -32,6 +32,7 @@ SRC is left as it is; keys that only DST has stay, and are counted.`,
 			})
 		},
 	}
+	addLiveFlag(cmd)
 	return cmd
 }
 

@@ -51,6 +51,9 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 	if a == reads {
 		opts = append(opts, extlibs.ReadOnly(), extlibs.MaxOperationBytes(decodeBytes))
 	}
+	if a == reads && wantsLive(cmd) {
+		return withLive(cmd, name, opts, fn)
+	}
 	r := extlibs.NewRegistry(opts...)
 	defer func() {
 		closeErr := r.Close()
@@ -63,7 +66,11 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 	h, err := r.Open(cmd.Context(), name)
 	switch {
 	case errors.Is(err, extlibs.ErrInUse):
-		return fmt.Errorf("%w; a program has the store open: end it first, or let it make a backup", err)
+		instead := "or use the address at which it mounts kvadmin"
+		if cmd.Flags().Lookup(liveFlag) != nil {
+			instead = "or read a copy with --live"
+		}
+		return fmt.Errorf("%w; a program has the store open: end it first, %s", err, instead)
 	case err != nil:
 		return err
 	}

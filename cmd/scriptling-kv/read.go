@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,11 @@ import (
 )
 
 func readCommands() []*cobra.Command {
-	return []*cobra.Command{keysCommand(), getCommand(), ttlCommand(), countCommand(), statCommand()}
+	commands := []*cobra.Command{keysCommand(), getCommand(), ttlCommand(), countCommand(), statCommand()}
+	for _, cmd := range commands {
+		addLiveFlag(cmd)
+	}
+	return commands
 }
 
 // wantsJSON is the flag of all commands.
@@ -33,7 +38,8 @@ func keysCommand() *cobra.Command {
 		Short: "List keys, sorted, a line each",
 		Example: `  scriptling-kv keys app.db
   scriptling-kv keys app.db --prefix user: --limit 100
-  scriptling-kv keys app.db --pattern 'session:{a,b}*' --json`,
+  scriptling-kv keys app.db --pattern 'session:{a,b}*' --json
+  scriptling-kv keys app.db --live   # while a program has it open`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
@@ -206,6 +212,11 @@ func statCommand() *cobra.Command {
 					Keys  int64  `json:"keys"`
 					Bytes *int64 `json:"bytes"` // null: unknown
 				}{Store: h.Name(), Keys: s.Keys}
+				if wantsLive(cmd) { // and not its copy
+					if stat.Store, err = filepath.Abs(args[0]); err != nil {
+						return err
+					}
+				}
 				bytes := "unknown"
 				if !isURL(args[0]) {
 					info, err := os.Stat(args[0])

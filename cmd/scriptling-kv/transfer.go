@@ -49,6 +49,9 @@ A file that -o names is there once it is complete: an export that is interrupted
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if fromDamaged {
+				if wantsLive(cmd) {
+					return usageError("--salvage and --live exclude each other: a running program has the file open")
+				}
 				if s != (selection{}) {
 					return usageError("--salvage saves all that can be read; leave out what selects keys")
 				}
@@ -72,6 +75,7 @@ A file that -o names is there once it is complete: an export that is interrupted
 		},
 	}
 	s.flags(cmd, true)
+	addLiveFlag(cmd)
 	cmd.Flags().BoolVar(&fromDamaged, "salvage", false, "save what can be read of a damaged file")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "a file to write, which must not exist; standard output if empty")
 	return cmd

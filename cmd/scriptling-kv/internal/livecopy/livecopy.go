@@ -1,0 +1,266 @@
+// Package livecopy copies the file of a store and its log while another process writes
+// them, without that process's help.
+//
+//	livecopy.go   the copy, and the test whether it is of one moment
+//	folder.go     the folder of a copy, and the removal of those that killed processes left
+//	reflink_*.go  copies that share blocks with the file, on file systems that have them
+//
+// A copy is of one moment if no commit happened while it was made. bbolt never overwrites
+// a page that its last commit uses, so as long as both meta pages stay the same, all pages
+// that they lead to stay the same too. The log is copied after the file, and a checkpoint,
+// which is a commit, is what frees its records: the copy of the log holds every record
+// that the copied file needs, up to the moment at which copying the log began. A record that is
+// appended during the copy is complete, or it is absent as after a crash.
+package livecopy
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/wal"
+)
+
+// Copy is a copy of a store in a temporary folder.
+type Copy struct {
+	Path   string    // of the copied file; the copied log is beside it
+	Moment time.Time // every write that was acknowledged before it is in the copy
+	Bytes  int64     // of file and log
+	Tries  int
+
+	folder *folder
+}
+
+// maxTries limits how often Make copies a file that changes.
+const maxTries = 30
+
+// ErrChanging is why there is no copy: the file had a commit during each try.
+var ErrChanging = fmt.Errorf("the file changed during each of %d copies; copy it when its program writes less, or through the program: with Handle.BackupFile, or from the address at which it mounts kvadmin", maxTries)
+
+// Make copies the file at path and its log. It calls verify, which opens the copy, and
+// copies again if a commit happened during the copy or if the log turned out to be torn: torn
+// reports whether an error of verify can be a consequence of that. progress, which can be
+// nil, is called with the number of bytes that were read. If ctx ends, or after any other
+// error, no temporary file is left.
+func Make(ctx context.Context, path string, progress func(n int), verify func(path string) error, torn func(error) bool) (_ *Copy, err error) {
+	path, err = filepath.EvalSymlinks(path) // the log is beside the file, not beside a link to it
+	if err != nil {
+		return nil, err
+	}
+	dir, err := newFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &Copy{Path: filepath.Join(dir.path, filepath.Base(path)), folder: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Remove())
+		}
+	}()
+	if progress == nil {
+		progress = func(int) {}
+	}
+	var last error // of verify
+	for c.Tries < maxTries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c.Tries++
+		whole, err := c.try(ctx, path, progress)
+		if err != nil {
+			return nil, err
+		}
+		if !whole {
+			last = ErrChanging
+			waitForCommit(ctx, path)
+			continue
+		}
+		if last = verify(c.Path); last == nil || !torn(last) {
+			break
+		}
+		if c.Tries >= maxTorn && last != ErrChanging { // the file itself must be damaged
+			break
+		}
+	}
+	if last != nil {
+		return nil, last
+	}
+	return c, nil
+}
+
+// maxTorn is the number of tries after which a copy that no commit disturbed, but that
+// cannot be opened, is taken for the copy of a damaged file.
+const maxTorn = 10
+
+// Remove removes the temporary files. An open copy can still be read on systems that
+// remove names of open files; elsewhere the error says that they remain, and Remove works
+// after the copy was closed.
+func (c *Copy) Remove() error { return c.folder.remove() }
+
+// try makes one copy, over the previous one, and reports whether it is of one moment.
+func (c *Copy) try(ctx context.Context, path string, progress func(int)) (whole bool, err error) {
+	live, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer live.Close()
+	info, err := live.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, fmt.Errorf("%q is not a regular file", path)
+	}
+	before, err := metaPages(live)
+	if err != nil {
+		return false, err
+	}
+	n, err := c.copyFile(ctx, live, c.Path, progress)
+	if err != nil {
+		return false, err
+	}
+	moment := time.Now()
+	log, err := os.Open(path + wal.Suffix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.Remove(c.Path + wal.Suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	case err != nil:
+		return false, err
+	default:
+		defer log.Close()
+		size, err := c.copyFile(ctx, log, c.Path+wal.Suffix, progress)
+		if err != nil {
+			return false, err
+		}
+		n += size
+	}
+	after, err := metaPages(live)
+	if err != nil {
+		return false, err
+	}
+	c.Moment, c.Bytes = moment, n
+	return bytes.Equal(before, after) && hasName(live, path) && (log == nil || hasName(log, path+wal.Suffix)), nil
+}
+
+// hasName reports whether an open file still has its name: compaction replaces a file.
+func hasName(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(open, named)
+}
+
+// pageSizeAt is where a meta page of bbolt has the page size: after the header of the
+// page, the magic and the version.
+const pageSizeAt = 16 + 4 + 4
+
+// metaPages reads both meta pages. Where the page size is damaged it reads what a file
+// with the largest page size has there: a change shows there too.
+func metaPages(f *os.File) ([]byte, error) {
+	const largest = 64 << 10
+	b := make([]byte, 2*largest)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	b = b[:n]
+	if n > pageSizeAt+4 {
+		if size := int(binary.NativeEndian.Uint32(b[pageSizeAt:])); size >= 512 && size <= largest {
+			b = b[:min(2*size, n)]
+		}
+	}
+	return b, nil
+}
+
+// A copy that was disturbed has the best chance directly after a commit.
+const (
+	commitWait = 100 * time.Millisecond // longest wait for one
+	commitPoll = time.Millisecond
+)
+
+func waitForCommit(ctx context.Context, path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return // the next try says why
+	}
+	defer f.Close()
+	before, err := metaPages(f)
+	if err != nil {
+		return
+	}
+	poll := time.NewTicker(commitPoll)
+	defer poll.Stop()
+	for range int(commitWait / commitPoll) {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+		if now, err := metaPages(f); err != nil || !bytes.Equal(now, before) {
+			return
+		}
+	}
+}
+
+// blockBytes is how much is copied between two checks of the context.
+const blockBytes = 1 << 20
+
+// copyFile makes the file at path equal to an open one, and returns its size. It writes
+// only the blocks that differ, so a second try takes the time of reading.
+func (c *Copy) copyFile(ctx context.Context, from *os.File, path string, progress func(int)) (size int64, err error) {
+	to, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if c.folder.shares {
+		if err := reflink(to, from); err == nil {
+			info, err := to.Stat()
+			if err != nil {
+				return 0, err
+			}
+			progress(int(info.Size()))
+			return info.Size(), nil
+		}
+	}
+	had, err := to.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	block, old := make([]byte, blockBytes), make([]byte, blockBytes)
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := from.ReadAt(block, size)
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		same := false
+		if had >= size+int64(n) {
+			m, err := to.ReadAt(old[:n], size)
+			same = m == n && (err == nil || err == io.EOF) && bytes.Equal(old[:n], block[:n])
+		}
+		if !same {
+			if _, err := to.WriteAt(block[:n], size); err != nil {
+				return 0, fmt.Errorf("the copy in %s: %w; TMPDIR names another folder for it", filepath.Dir(path), err)
+			}
+		}
+		size += int64(n)
+		progress(n)
+		if err == io.EOF {
+			return size, to.Truncate(size)
+		}
+	}
+}

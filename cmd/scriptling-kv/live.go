@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/livecopy"
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/spf13/cobra"
+)
+
+// liveFlag is the flag of the commands that can read a file which a program has open.
+const liveFlag = "live"
+
+func addLiveFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool(liveFlag, false, "read a copy of the file and its log, which a running program can have open; standard error says which moment it shows")
+}
+
+func wantsLive(cmd *cobra.Command) bool {
+	if cmd.Flags().Lookup(liveFlag) == nil {
+		return false
+	}
+	v, err := cmd.Flags().GetBool(liveFlag)
+	return v && err == nil
+}
+
+// momentFormat shows the moment of a copy.
+const momentFormat = "2006-01-02 15:04:05.000 -07:00"
+
+// withLive runs fn on a verified copy of a file that a program can have open. The copy has
+// lost its names by then, where the system permits that, so nothing can leave it behind.
+func withLive(cmd *cobra.Command, name string, opts []extlibs.Option, fn func(*extlibs.Handle) error) (err error) {
+	if isURL(name) {
+		return usageError("--live copies a file; leave it out for a store on a server")
+	}
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return noFile(name)
+	}
+	if err != nil {
+		return err
+	}
+	r := extlibs.NewRegistry(opts...)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	var h *extlibs.Handle
+	verify := func(path string) (err error) {
+		defer func() { err = shownAs(err, path, name) }()
+		if err := wholeFile(cmd, path); err != nil {
+			return err
+		}
+		h, err = r.Open(cmd.Context(), path)
+		return err
+	}
+	bar := bytesMeter(cmd, info.Size(), "copy")
+	c, err := livecopy.Make(cmd.Context(), name, bar.add, verify, isDamage)
+	bar.end(err)
+	if err != nil {
+		return err
+	}
+	if removed := c.Remove(); removed != nil { // a system that keeps the names of open files
+		defer func() { err = errors.Join(err, r.Close(), c.Remove()) }()
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s as of %s\n", kverr.Printable(name), c.Moment.Format(momentFormat))
+	return shownAs(fn(h), c.Path, name)
+}
+
+// wholeFile reads all of a copied file.
+func wholeFile(cmd *cobra.Command, path string) error {
+	d, err := boltfile.OpenDamaged(path, inUseTimeout)
+	if err != nil {
+		return err
+	}
+	defer d.Close() // it was only read
+	r, err := d.Check(cmd.Context(), nil)
+	if err == nil && len(r.Damage) > 0 {
+		err = kverr.Errorf(extlibs.ErrCorrupt, "%q: %s", path, r.Damage[0])
+	}
+	return err
+}
+
+// isDamage reports whether an error can come from a copy that was torn.
+func isDamage(err error) bool {
+	return errors.Is(err, extlibs.ErrCorrupt) || errors.Is(err, extlibs.ErrFormat)
+}
+
+// shown is an error that names the file that the user named, and not its copy.
+type shown struct {
+	error
+	copied, name string
+}
+
+func shownAs(err error, copied, name string) error {
+	if err == nil || copied == "" {
+		return err
+	}
+	return &shown{err, copied, name}
+}
+
+func (s *shown) Error() string {
+	text := strings.ReplaceAll(s.error.Error(), s.copied, s.name)
+	return strings.ReplaceAll(text, filepath.Dir(s.copied)+string(filepath.Separator), "")
+}
+
+func (s *shown) Unwrap() error { return s.error }
