@@ -104,6 +104,36 @@ func TestDurabilityPageBackupIsAStore(t *testing.T) {
 	}
 }
 
+func TestOptionsPageGivesStoresOptions(t *testing.T) {
+	t.Chdir(t.TempDir())
+	ctx := context.Background()
+	registry := extlibs.NewRegistry(
+		extlibs.MaxFileBytes(1<<30), // each file
+		extlibs.StoreOptions("sessions.db", extlibs.Durability(extlibs.Interval(time.Second))),
+		extlibs.StoreOptions(":memory:*", extlibs.MaxMemoryBytes(16<<20)),
+	)
+	defer registry.Close()
+	audit, err := registry.OpenWith(ctx, "audit.db", extlibs.MaxKeys(1_000_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := audit.Set(ctx, "k", 1, 0); err != nil {
+		t.Error(err)
+	}
+	if _, err := registry.OpenWith(ctx, "audit.db", extlibs.MaxKeys(1)); !errors.Is(err, extlibs.ErrInUse) {
+		t.Errorf("with other options: %v", err)
+	}
+	_, err = registry.OpenWith(ctx, ":memory:x", extlibs.Durability(extlibs.Always()))
+	if want := "Durability is an option of stores in files, and the store is one in memory; leave it out"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the error is %v, want %s", err, want)
+	}
+	for _, name := range []string{":memory:x", "sessions.db"} {
+		if _, err := registry.Open(ctx, name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestSecurityPageConfinesAScript(t *testing.T) {
 	dir := t.TempDir()
 	run := func(script string) error {

@@ -329,6 +329,9 @@ func ExampleHandle_Backup() {
 }
 
 func ExampleWithKV() {
+	if err := extlibs.InitKVStore(""); err != nil {
+		log.Fatal(err)
+	}
 	p := scriptling.New()
 	// A host that uses Scriptling's own RegisterRuntimeLibraryAll gives it
 	// extlibs.WithKV(p) in the place of p.
@@ -336,4 +339,43 @@ func ExampleWithKV() {
 	_, err := p.Eval("import scriptling.runtime.kv as kv\nkv.open(':memory:example').set('k', 1)")
 	fmt.Println(err)
 	// Output: <nil>
+}
+
+func ExampleStoreOptions() {
+	dir, err := os.MkdirTemp("", "kv")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	registry := extlibs.NewRegistry(
+		extlibs.StoreOptions(filepath.Join(dir, "sessions.db"), extlibs.Durability(extlibs.Interval(time.Second))),
+		extlibs.StoreOptions(":memory:*", extlibs.MaxKeys(1)),
+	)
+	defer registry.Close()
+	scratch, err := registry.Open(context.Background(), ":memory:scratch") // as a script does by kv.open
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, key := range []string{"a", "b"} {
+		fmt.Println(errors.Is(scratch.Set(context.Background(), key, 1, 0), extlibs.ErrFull))
+	}
+	// Output:
+	// false
+	// true
+}
+
+func ExampleRegistry_OpenWith() {
+	registry := extlibs.NewRegistry()
+	defer registry.Close()
+	ctx := context.Background()
+	small, err := registry.OpenWith(ctx, ":memory:small", extlibs.MaxValueBytes(10))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(small.Set(ctx, "k", "more than ten bytes", 0))
+	_, err = registry.OpenWith(ctx, ":memory:small", extlibs.MaxValueBytes(20))
+	fmt.Println(err)
+	// Output:
+	// kv.set: value is larger than 10 bytes; split it over several keys (at value)
+	// kv.open: the store is open with other options (MaxValueBytes); close it first, or give StoreOptions to the registry before anybody opens it
 }

@@ -86,9 +86,11 @@ func (o *onceObject) get(create func() *object.Builtin) *object.Builtin {
 // URL without user, password and query, or "default" for a default store in memory.
 func (h *Handle) Name() string { return h.name }
 
-// Close closes the store and removes it from the registry, so that the next Open opens it
-// again. It waits for running calls. Closing twice is no error. Closing the default store
-// has no effect; Registry.Close closes it.
+// Close closes the store for all its holders, scripts and hosts: their calls fail with
+// ErrClosed, and a store in memory loses its keys. It leaves the registry, so that the
+// next Open opens it again, in memory as an empty store. Close waits for running calls.
+// Closing twice is no error. Closing the default store or a view has no effect;
+// Registry.Close closes the default store.
 func (h *Handle) Close() error { return inCall("close", h.close(context.Background())) }
 
 // close waits until ctx ends. The closing then goes on.

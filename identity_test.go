@@ -257,6 +257,7 @@ func TestFilesKeepTheOwnerAndTheModeOfTheirStore(t *testing.T) {
 			write(t, path+"-log", log)
 			own()
 			must(t, os.Chmod(path+"-log", 0o600))
+			must(t, r.Init(""))
 			mustOpen(t, r, path)
 			look("opened after a crash")
 			must(t, r.Close())

@@ -165,6 +165,7 @@ func TestWithKVIsNeverMoreOpenThanAnyoneAskedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, module := range []string{"import scriptling.runtime.kv as kv", "import scriptling.runtime as runtime\nkv = runtime.kv"} {
+				must(t, extlibs.InitKVStore("")) // it was closed
 				r := backends[0].registry(t)
 				p := scriptling.New()
 				c.register(r, p)

@@ -36,6 +36,7 @@ type Registry struct {
 type registryCounts struct {
 	reserved int    // places among MaxStores that openings have
 	created  int    // files that scripts have created, or are creating
+	ended    bool   // Close was called, and Init has not been since
 	closes   int    // calls of Registry.Close, which end the openings in progress
 	changes  uint64 // additions to stores and changes of current
 }
@@ -107,10 +108,21 @@ func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	return h
 }
 
-// placeLocked reports that there is a place for one more store. r.mu is locked.
+// placeLocked returns an error if there is no place for one more store. r.mu is locked.
 func (r *Registry) placeLocked(o options) error {
+	if err := r.endedLocked(); err != nil {
+		return err
+	}
 	if o.maxStores > 0 && len(r.stores)+r.reserved >= o.maxStores {
 		return kverr.Errorf(ErrFull, "%d stores are open, the limit; close some, or let the host raise MaxStores", o.maxStores)
+	}
+	return nil
+}
+
+// endedLocked returns ErrClosed after Close, until the next Init. r.mu is locked.
+func (r *Registry) endedLocked() error {
+	if r.ended {
+		return kverr.Errorf(ErrClosed, "the registry is closed; its stores can be opened again after the host has called Init")
 	}
 	return nil
 }

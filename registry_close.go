@@ -12,14 +12,15 @@ import (
 
 // Close cancels the contexts of the background tasks and waits for the tasks, at most
 // five seconds; then it closes the default store and every named store, which waits for
-// their running calls. Later calls on them fail with ErrClosed, tasks cannot start, and
-// files that are being opened are not opened: Open returns ErrClosed. Close closes all
+// their running calls. Later calls on them, and later calls of Open, fail with ErrClosed,
+// tasks cannot start, and files that are being opened are not opened. Close closes all
 // stores even if one fails; the error of a file says whether its log still holds changes.
 // Closing twice is no error; Init opens the registry again.
 func (r *Registry) Close() error {
 	tasksErr := r.tasksOf().Close()
 	r.mu.Lock()
 	r.closes++
+	r.ended = true
 	var opening []*opening
 	for o := range r.openings {
 		o.cancel()

@@ -26,6 +26,9 @@ func (r *Registry) openURL(ctx context.Context, q request) (h *Handle, closeErr,
 	if q.script && u.User != nil {
 		return nil, nil, &storeError{store: shownURL(u), err: kverr.Errorf(ErrNotAllowed, "a script gives no user and no password; leave them out, and let the host configure them")}
 	}
+	if err := q.options.forStore(serverStores, shownURL(u), q.given, q.script); err != nil {
+		return nil, nil, &storeError{store: shownURL(u), err: err}
+	}
 	h, closeErr, err = r.await(ctx, q, func() (found, error) { return r.findURL(q, u) })
 	if err != nil && ctx.Err() != nil {
 		err = &storeError{store: shownURL(u), err: err}

@@ -17,6 +17,9 @@ import (
 func (r *Registry) openFile(ctx context.Context, q request) (h *Handle, closeErr, err error) {
 	loc, err := q.allowed.Locate(q.name)
 	if err == nil {
+		err = q.options.forStore(fileStores, loc.Path, q.given, q.script)
+	}
+	if err == nil {
 		h, closeErr, err = r.await(ctx, q, func() (found, error) { return r.findFile(ctx, q, loc) })
 		err = openError(q.name, err)
 	}

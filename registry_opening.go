@@ -74,8 +74,11 @@ func (r *Registry) await(ctx context.Context, q request, find func() (found, err
 		f, err := find()
 		o := f.opening
 		switch {
-		case err != nil || f.h != nil:
-			return f.h, nil, err
+		case err != nil:
+			return nil, nil, err
+		case f.h != nil:
+			h, err := q.checked(f.h)
+			return h, nil, err
 		case f.closing != nil:
 			select {
 			case <-f.closing.gone:
@@ -114,6 +117,9 @@ func (r *Registry) reopenLocked(h *Handle, open func(context.Context) (*Handle, 
 // startLocked starts o for one waiting caller, if the limits allow it. The default store
 // needs no place. r.mu is locked.
 func (r *Registry) startLocked(o *opening, q request, open func(context.Context) (*Handle, error)) (found, error) {
+	if err := r.endedLocked(); err != nil && !q.asDefault {
+		return found{}, err
+	}
 	if o.creates && q.options.maxCreatedFiles >= 0 && r.created >= q.options.maxCreatedFiles {
 		return found{}, kverr.Errorf(ErrFull, "it does not exist, and scripts have created %d files, their limit; use one that exists, or let the host raise MaxCreatedFiles", r.created)
 	}

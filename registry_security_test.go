@@ -200,6 +200,7 @@ print(runtime.background("t", "outer", path).get())
 
 func TestThePackagesFunctionsRestrictTheDefaultRegistry(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
+	must(t, extlibs.InitKVStore("")) // another test can have closed it
 	for name, c := range map[string]struct {
 		register func(p *scriptling.Scriptling)
 		want     string

@@ -282,7 +282,18 @@ func TestACloseOfTheRegistryClosesEveryStore(t *testing.T) {
 				t.Errorf("%s: %v, want ErrClosed", h.Name(), err)
 			}
 		}
-		// Files that were open may be opened again, also the default one's.
+		for _, closed := range []string{name, path, ":memory:another", "registrytest://host/closed"} {
+			if _, err := r.Open(ctx, closed); !errors.Is(err, extlibs.ErrClosed) || !strings.Contains(err.Error(), "Init") {
+				t.Errorf("Open(%q): %v, want ErrClosed", closed, err)
+			}
+		}
+		if clause, _ := caught(t, interpreter(r, new(bytes.Buffer)), "import scriptling.runtime.kv as kv\nkv.open(':memory:x')"); clause != "RuntimeError" {
+			t.Errorf("a script's open raised %q", clause)
+		}
+		// After Init files that were open can be opened again, also the default one's.
+		if err := r.Init(""); err != nil {
+			t.Fatal(err)
+		}
 		if err := mustOpen(t, r, name).Set(ctx, "k", 1, 0); err != nil {
 			t.Errorf("the named store again: %v", err)
 		}

@@ -60,7 +60,7 @@ prefix is taken literally, so text from outside belongs there: keys(prefix="user
 		{"clear", nil, "None",
 			"Removes all keys atomically.", callClear},
 		{"close", nil, "None",
-			"Closes a named store now; the next kv.open opens it again. Does nothing on kv.default.", callClose},
+			"Closes a named store for all who have it open; a store in memory loses its keys. The next kv.open opens it again; kv.default stays open.", callClose},
 		{"incr", []param{pKey, {name: "delta", fallback: "1"}, pTTL}, "number",
 			"Atomically adds to a number and returns the sum; an absent key counts as 0 and takes ttl.", callIncr},
 		{"add", []param{pKey, pValue, pTTL}, "bool",

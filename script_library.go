@@ -87,9 +87,9 @@ func misplacedCalls() map[string]*object.Builtin {
 // opened.
 func (r *Registry) openFromScript(ctx context.Context, name string, a *access.List) (h *Handle, err error) {
 	if isMemoryName(name) {
-		return r.open(ctx, name, a, true)
+		return r.open(ctx, request{name: name, allowed: a, script: true})
 	}
-	err = unlocked(ctx, func() error { h, err = r.open(ctx, name, a, true); return err })
+	err = unlocked(ctx, func() error { h, err = r.open(ctx, request{name: name, allowed: a, script: true}); return err })
 	return h, err
 }
 

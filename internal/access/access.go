@@ -5,6 +5,7 @@
 //	access.go   List, Location
 //	urls.go     allowed URLs
 //	names.go    names of logs and temporary files
+//	real.go     paths without symbolic links
 //	dir.go      Dir: the folder of a file, and all operations in it
 //	identity*   owner and permissions of files
 //	mount*      files that are mounted by themselves

@@ -1,0 +1,208 @@
+package extlibs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/glob"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+)
+
+// StoreOptions gives options to the stores whose names match a pattern, whoever opens
+// them, a script or the host. A host uses it for stores that its scripts open:
+//
+//	extlibs.NewRegistry(
+//		extlibs.StoreOptions("sessions.db", extlibs.Durability(extlibs.Interval(time.Second))),
+//		extlibs.StoreOptions(":memory:*", extlibs.MaxMemoryBytes(16<<20)),
+//	)
+//
+// A store has the options of the registry, then those of the first StoreOptions that
+// matches it, then those that OpenWith or Init gives it. StoreOptions with the pattern of
+// an earlier one replaces that one.
+//
+// The pattern is a glob as docs/patterns.md describes; * also matches a slash. Its
+// beginning says what it is matched with:
+//
+//	:          the names of stores in memory
+//	SCHEME://  the names of stores on servers, which have no user, password and query
+//	*          all names: those, and the paths of files
+//	else       the paths of files, a relative pattern below the current folder; a pattern
+//	           that begins with { is refused: write ./{a,b}.db
+//
+// The path of a file is absolute and without symbolic links, so it does not matter how a
+// script spells it. Links in the pattern are resolved too, as far as it has no special
+// character. A pattern without special characters also matches hard links of the file. A
+// file system that ignores case does so for such a pattern alone.
+//
+// A malformed pattern makes Init, Open and OpenWith fail with ErrInvalid. So does opening
+// a store with an option that it does not have; see StoreOption.
+func StoreOptions(pattern string, opts ...StoreOption) Option {
+	rule := newStoreRule(pattern, slices.Clone(opts))
+	return registryOption(func(o *options) {
+		rules := slices.Clone(o.rules) // other copies of o keep theirs
+		if i := slices.IndexFunc(rules, func(r storeRule) bool { return r.pattern == pattern }); i >= 0 {
+			rules[i] = rule
+		} else {
+			rules = append(rules, rule)
+		}
+		o.rules = rules
+	})
+}
+
+// storeRule is what StoreOptions gives to the stores of a pattern.
+type storeRule struct {
+	pattern string
+	literal bool // the pattern has no special characters
+	names   storeKinds
+	opts    []StoreOption
+	err     error // why the pattern is malformed
+}
+
+type storeRules []storeRule
+
+func newStoreRule(pattern string, opts []StoreOption) storeRule {
+	p, err := glob.Compile(pattern)
+	if err == nil && (pattern == "" || pattern[0] == '{') { // of which kind?
+		err = kverr.Errorf(ErrInvalid, `pattern %q does not say which kind of store it matches; begin it with ":memory:", a scheme, a folder such as "./", or "*" for all stores`, shorten(pattern))
+	}
+	r := storeRule{pattern: pattern, names: fileStores, opts: opts, err: err}
+	switch {
+	case err != nil:
+	case pattern[0] == '*':
+		r.names = allStores
+	case pattern[0] == ':':
+		r.names = memoryStores
+	case strings.Contains(pattern, "://"):
+		r.names = serverStores
+	}
+	r.literal = err == nil && p.Exact
+	return r
+}
+
+// check returns the error of the first malformed pattern. What a script is told does not
+// quote it.
+func (rules storeRules) check(script bool) error {
+	for i, r := range rules {
+		switch {
+		case r.err == nil:
+		case script:
+			return kverr.Errorf(ErrInvalid, "a pattern of the host's StoreOptions is malformed; let the host correct it")
+		default:
+			return kverr.Errorf(ErrInvalid, "StoreOptions number %d: %w", i+1, r.err)
+		}
+	}
+	return nil
+}
+
+// forStore adds to o the options of a store: those of the first rule that matches its
+// name, and those that its opener gives. For a file the name is its path.
+func (o *options) forStore(kind storeKinds, name string, given []StoreOption, script bool) error {
+	if err := o.rules.check(script); err != nil {
+		return err
+	}
+	if kind == fileStores && len(o.rules) > 0 {
+		name = access.Real(name)
+	}
+	for i := range o.rules {
+		if r := &o.rules[i]; r.matches(kind, name) {
+			if err := o.give(kind, r.opts); err != nil {
+				return kverr.Errorf(ErrInvalid, "the host's StoreOptions for it: %w", err)
+			}
+			break
+		}
+	}
+	return o.give(kind, given)
+}
+
+// give applies options to those of a store of a kind, if such a store has them.
+func (o *storeOptions) give(kind storeKinds, opts []StoreOption) error {
+	for _, opt := range opts {
+		if opt.of&kind == 0 && opt.set != nil {
+			return kverr.Errorf(ErrInvalid, "%s is an option of stores %v, and the store is one %v; leave it out", opt.name, opt.of, kind)
+		}
+		opt.applyTo(o)
+	}
+	return nil
+}
+
+// errOtherOptions returns an error if a store that is open does not have the options that
+// are given. How long the opener would wait makes no difference.
+func (o *storeOptions) errOtherOptions(kind storeKinds, given []StoreOption) error {
+	want := *o
+	if err := want.give(kind, given); err != nil {
+		return err
+	}
+	want.lockTimeout = o.lockTimeout
+	if want == *o {
+		return nil
+	}
+	var names []string
+	for _, opt := range given {
+		one := *o
+		opt.applyTo(&one)
+		if one.lockTimeout = o.lockTimeout; one != *o && !slices.Contains(names, opt.name) {
+			names = append(names, opt.name)
+		}
+	}
+	return kverr.Errorf(ErrInUse, "the store is open with other options (%s); close it first, or give StoreOptions to the registry before anybody opens it", strings.Join(names, ", "))
+}
+
+// matches reports whether a rule is for the store of a kind and a name.
+func (r *storeRule) matches(kind storeKinds, name string) bool {
+	if r.names&kind == 0 {
+		return false
+	}
+	pattern := r.pattern
+	if kind == fileStores {
+		if r.literal {
+			return r.namesFile(name)
+		}
+		name = filepath.ToSlash(name)
+		if r.names == fileStores {
+			pattern = absolutePattern(pattern)
+		}
+	}
+	p, err := glob.Compile(pattern)
+	return err == nil && p.Selects(name)
+}
+
+// namesFile reports whether a rule without special characters names the file at path,
+// which can be a hard link.
+func (r *storeRule) namesFile(path string) bool {
+	p, err := glob.Compile(r.pattern) // whose prefix is the pattern without its escapes
+	if err != nil {
+		return false
+	}
+	own, err := filepath.Abs(filepath.FromSlash(p.Prefix))
+	if err != nil {
+		return false
+	}
+	if own = access.Real(own); own == path {
+		return true
+	}
+	a, err := os.Stat(own)
+	b, otherErr := os.Stat(path)
+	return errors.Join(err, otherErr) == nil && os.SameFile(a, b)
+}
+
+// absolutePattern returns a pattern for absolute paths without symbolic links. The folder
+// that it names before its first special character is resolved.
+func absolutePattern(pattern string) string {
+	literal := pattern
+	if i := strings.IndexAny(pattern, `*?[{\`); i >= 0 {
+		literal = pattern[:i]
+	}
+	dir := literal[:strings.LastIndexByte(literal, '/')+1]
+	abs, err := filepath.Abs(filepath.FromSlash(dir))
+	if err != nil {
+		return pattern
+	}
+	folder := strings.TrimSuffix(filepath.ToSlash(access.Real(abs)), "/")
+	return globEscaper.Replace(folder) + "/" + pattern[len(dir):]
+}
+
+var globEscaper = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `,`, `\,`, `\`, `\\`)
