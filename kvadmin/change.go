@@ -20,7 +20,7 @@ const maxBody = 32 << 20
 
 // body reads the JSON object of a change into v.
 func (q *request) body(v any) error {
-	if kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+	if q.contentType() != "application/json" {
 		return fail(http.StatusUnsupportedMediaType, "invalid", "send the change as application/json")
 	}
 	text, err := q.readBody()
@@ -40,6 +40,17 @@ func (q *request) body(v any) error {
 	}
 	return nil
 }
+
+func (q *request) contentType() string {
+	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return kind
+}
+
+// isForm reports whether a page sent the change.
+func (q *request) isForm() bool { return q.contentType() == "application/x-www-form-urlencoded" }
 
 func (q *request) readBody() ([]byte, error) {
 	c := http.NewResponseController(q.w)
@@ -88,6 +99,9 @@ func logged(key string) string {
 }
 
 func (q *request) set() error {
+	if q.isForm() {
+		return q.setForm()
+	}
 	var in struct {
 		Key   string          `json:"key"`
 		Value json.RawMessage `json:"value"`
@@ -118,6 +132,9 @@ func (q *request) set() error {
 }
 
 func (q *request) expire() error {
+	if q.isForm() {
+		return q.expireForm()
+	}
 	var in struct {
 		Key string       `json:"key"`
 		TTL *json.Number `json:"ttl"`
@@ -143,6 +160,9 @@ func (q *request) expire() error {
 }
 
 func (q *request) delete() error {
+	if q.isForm() {
+		return q.deleteForm()
+	}
 	var in struct {
 		Keys []string `json:"keys"`
 	}
@@ -182,7 +202,9 @@ func (q *request) deleteMatching() error {
 		Prefix  string `json:"prefix"`
 		Pattern string `json:"pattern"`
 	}
-	if err := q.body(&in); err != nil {
+	if q.isForm() {
+		in.Prefix, in.Pattern = q.r.URL.Query().Get("prefix"), q.r.URL.Query().Get("pattern")
+	} else if err := q.body(&in); err != nil {
 		return err
 	}
 	s := selection{prefix: in.Prefix, pattern: in.Pattern}
@@ -198,6 +220,9 @@ func (q *request) deleteMatching() error {
 	}
 	if err != nil {
 		return err
+	}
+	if q.isForm() {
+		return q.redirect(q.urlOf("", "done", "many"))
 	}
 	return q.answer(map[string]any{"version": version, "deleted": n})
 }

@@ -27,6 +27,7 @@ const refusal = "kvadmin shows nothing until its host says to whom: set Options.
 	`kvadmin.Handler(registry, kvadmin.Options{Allow: kvadmin.Password(os.Getenv("KV_PASSWORD"))})`
 
 var (
+	errNoPath   = &failure{http.StatusNotFound, "no_path", "there is no such page"}
 	errNoKey    = &failure{http.StatusNotFound, "not_found", "the key is absent or expired"}
 	errReadOnly = &failure{http.StatusForbidden, "read_only", "the host shows its stores read-only; it permits changes with kvadmin.Options.Write"}
 	errValues   = &failure{http.StatusForbidden, "values_hidden", "the host hides values; it shows and exports them with kvadmin.Options.Values"}

@@ -2,9 +2,15 @@ module github.com/scriptling-kv/extlibs/kvadmin
 
 go 1.26.1
 
-require github.com/scriptling-kv/extlibs v0.1.0
+require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/scriptling-kv/extlibs v0.1.0
+)
+
+require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 
 require (
+	github.com/chromedp/chromedp v0.23.0
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
 	github.com/gobwas/glob v1.1.0 // indirect
 	github.com/paularlott/scriptling v0.20.1 // indirect

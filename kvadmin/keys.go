@@ -25,69 +25,72 @@ type keyPage struct {
 const infoBytes = 8 << 20
 
 func (q *request) keys() error {
+	if !q.wantJSON {
+		return q.browse()
+	}
 	form := q.r.URL.Query()
 	s, err := selects(form)
 	if err != nil {
 		return err
 	}
-	page, err := q.listKeys(s, isTrue(form.Get("info")))
+	if s.match != nil {
+		end, err := q.beginScan()
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	need := extlibs.NeedTTL
+	if isTrue(form.Get("info")) {
+		need = extlibs.NeedAll
+	}
+	entries, next, err := q.collect(s, need)
 	if err != nil {
 		return err
+	}
+	page := keyPage{Version: version, Keys: []keyInfo{}, Next: next}
+	for _, e := range entries {
+		k := keyInfo{Key: e.Key, TTL: seconds(e.TTL)}
+		if need == extlibs.NeedAll && !e.Value.IsZero() {
+			n := e.Value.Len()
+			k.Type, k.Bytes = typeOf(e.Value), &n
+		}
+		page.Keys = append(page.Keys, k)
 	}
 	return q.answer(page)
 }
 
-// listKeys returns a page of keys. A search that takes long ends with the keys found so far.
-func (q *request) listKeys(s selection, info bool) (keyPage, error) {
+// collect returns a page of entries, and the key after which the next page begins. A search
+// that takes long ends with the entries found so far. Entries after infoBytes of values have
+// none.
+func (q *request) collect(s selection, need extlibs.Need) (found []extlibs.Entry, next string, err error) {
 	if s.limit == 0 {
 		s.limit = defaultLimit
 	}
 	s.limit = min(s.limit, maxLimit)
-	if s.match != nil {
-		end, err := q.beginScan()
-		if err != nil {
-			return keyPage{}, err
-		}
-		defer end()
-	}
-	page := keyPage{Version: version, Keys: []keyInfo{}}
 	until := time.Now().Add(searchTime)
-	last, read := "", 0
-	need := extlibs.NeedTTL
-	if info {
-		need |= extlibs.NeedValue
-	}
-	more := true
-	for more {
+	read := 0
+	for more := true; more; {
 		more = false
 		for e, err := range q.entries(q.ctx, &s, need) {
 			switch {
 			case err != nil:
-				return page, err
+				return nil, "", err
 			case !e.selected && time.Now().After(until):
-				page.Next = e.Key
-				return page, nil
+				return found, e.Key, nil
 			case !e.selected:
 				continue
-			case len(page.Keys) == s.limit:
-				page.Next = last
-				return page, nil
+			case len(found) == s.limit:
+				return found, found[len(found)-1].Key, nil
 			}
-			k := keyInfo{Key: e.Key, TTL: seconds(e.TTL)}
-			if need&extlibs.NeedValue != 0 {
-				n := e.Value.Len()
-				k.Type, k.Bytes = typeOf(e.Value), &n
-				read += n
-			}
-			page.Keys = append(page.Keys, k)
-			last = e.Key
-			if read > infoBytes && need&extlibs.NeedValue != 0 { // the rest of the page without types and sizes
-				need, s.after, more = extlibs.NeedTTL, e.Key, true
+			found = append(found, e.Entry)
+			if read += e.Value.Len(); read > infoBytes && need&extlibs.NeedValue != 0 {
+				need, s.after, more = need&^extlibs.NeedValue, e.Key, true
 				break
 			}
 		}
 	}
-	return page, nil
+	return found, "", nil
 }
 
 func (q *request) count() error {
@@ -98,6 +101,9 @@ func (q *request) count() error {
 	n, err := q.countKeys(s)
 	if err != nil {
 		return err
+	}
+	if !q.wantJSON {
+		return q.countPage(s, n)
 	}
 	return q.answer(map[string]any{"version": version, "count": n})
 }

@@ -100,7 +100,7 @@ func Handler(registry *extlibs.Registry, o Options) http.Handler {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return &handler{registry: registry, opts: o, scans: make(chan struct{}, 1), origin: http.NewCrossOriginProtection()}
+	return &handler{registry: registry, opts: o, scans: make(chan struct{}, 1), origin: http.NewCrossOriginProtection(), history: &history{registry: registry}}
 }
 
 type userKey struct{}

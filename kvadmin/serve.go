@@ -31,6 +31,7 @@ type handler struct {
 	opts     Options
 	scans    chan struct{} // holds the running scan
 	origin   *http.CrossOriginProtection
+	history  *history
 }
 
 // request is a request on its way to an endpoint.
@@ -43,6 +44,7 @@ type request struct {
 	base     string // relative URL of the handler's root
 
 	store *extlibs.Handle // nil for the list of stores
+	id    string          // of the store, for paths
 	name  string          // of the store, as Action has it
 }
 
@@ -86,8 +88,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wantsJSON reports whether a request names JSON, and not HTML before it.
+// wantsJSON reports whether the answer is JSON, as it is unless the request names HTML
+// before it.
 func wantsJSON(r *http.Request) bool {
+	if r.URL.Query().Get("format") == "json" {
+		return true
+	}
 	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
 		switch kind, _, _ := strings.Cut(strings.TrimSpace(part), ";"); kind {
 		case "application/json":
@@ -96,7 +102,7 @@ func wantsJSON(r *http.Request) bool {
 			return false
 		}
 	}
-	return false
+	return true
 }
 
 // deadline limits how long the request's next writes can take. The result removes the limit:
@@ -142,6 +148,10 @@ func (q *request) route() error {
 	if err != nil {
 		return err
 	}
+	if len(parts) == 2 && parts[0] == "-" {
+		return q.asset(parts[1])
+	}
+	q.history.touch()
 	switch {
 	case len(parts) == 1 && parts[0] == "":
 		if err := q.begin(endpoint{kind: Stores, time: answerTime}); err != nil {
@@ -155,24 +165,23 @@ func (q *request) route() error {
 		}
 		e, known := endpoints[action]
 		if !known {
-			e = endpoint{kind: Stat, serve: func(*request) error {
-				return fail(http.StatusNotFound, "no_path", "there is no such path")
-			}}
+			e = noPath
 		}
 		return q.inStore(parts[0], e)
 	}
-	return q.inStore(parts[0], endpoint{kind: Stat, serve: func(*request) error {
-		return fail(http.StatusNotFound, "no_path", "there is no such path")
-	}})
+	return q.inStore(parts[0], noPath)
 }
+
+// noPath is the endpoint of all other paths.
+var noPath = endpoint{kind: Stat, serve: func(*request) error { return errNoPath }}
 
 // inStore calls an endpoint of the store that id names. To a caller that Allow refuses, a
 // store that does not exist looks as one that does.
 func (q *request) inStore(id string, e endpoint) error {
 	store, findErr := q.find(id)
-	q.store, q.name = store, id
-	if store != nil {
-		q.name = store.Name()
+	q.store, q.id, q.name = store.handle, store.id, id
+	if q.store != nil {
+		q.name = q.store.Name()
 	}
 	if err := q.begin(e); err != nil {
 		return err
@@ -220,6 +229,11 @@ func (q *request) keyOfAction(e endpoint) string {
 	return ""
 }
 
+// may reports whether the caller may do something in the request's store.
+func (q *request) may(kind Kind, key string) bool {
+	return q.opts.Allow != nil && q.opts.Allow(q.r, Action{Kind: kind, Store: q.name, Key: key}) == nil
+}
+
 func (q *request) allow(a Action) error {
 	err := q.opts.Allow(q.r, a)
 	switch {
@@ -237,8 +251,7 @@ func (q *request) answer(v any) error { return q.answerStatus(http.StatusOK, v) 
 
 func (q *request) answerStatus(status int, v any) error {
 	var text bytes.Buffer
-	e := json.NewEncoder(&text)
-	if err := e.Encode(v); err != nil {
+	if err := json.NewEncoder(&text).Encode(v); err != nil {
 		return err
 	}
 	q.w.Header().Set("Content-Type", "application/json")
@@ -252,6 +265,10 @@ func (q *request) refuse(err error) {
 	f := failureOf(err)
 	if f.status == http.StatusServiceUnavailable {
 		q.w.Header().Set("Retry-After", "2")
+	}
+	if !q.wantJSON {
+		q.refusePage(f)
+		return
 	}
 	q.answerStatus(f.status, map[string]any{"version": version, "error": map[string]string{"code": f.code, "message": f.text}})
 }

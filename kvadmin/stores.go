@@ -44,23 +44,13 @@ func (h *handler) open() []openStore {
 }
 
 // find returns the open store with an id or a name.
-func (h *handler) find(id string) (*extlibs.Handle, error) {
+func (h *handler) find(id string) (openStore, error) {
 	for _, s := range h.open() {
 		if s.id == id || s.handle.Name() == id {
-			return s.handle, nil
+			return s, nil
 		}
 	}
-	return nil, fail(http.StatusNotFound, "no_store", "no open store has this name; the list of stores shows all open ones")
-}
-
-// idOf returns the id of the request's store.
-func (q *request) id() string {
-	for _, s := range q.open() {
-		if s.handle == q.store || s.handle.Name() == q.name {
-			return s.id
-		}
-	}
-	return q.name
+	return openStore{id: id}, fail(http.StatusNotFound, "no_store", "no open store has this name; the list of stores shows all open ones")
 }
 
 // storeInfo describes a store, as JSON.
@@ -70,6 +60,7 @@ type storeInfo struct {
 	Kind  string `json:"kind"` // memory, file, server
 	Error string `json:"error,omitempty"`
 	stats
+	History []sample `json:"history,omitempty"` // if asked for
 }
 
 // stats are the counters of a store. A number that is unknown, or hidden, is null.
@@ -121,13 +112,23 @@ func kindOf(name string) string {
 
 // list answers with the stores that the caller may see.
 func (q *request) list() error {
-	infos := []storeInfo{}
+	var stores []openStore
 	for _, s := range q.open() {
-		if q.allow(Action{Kind: Stat, Store: s.handle.Name()}) == nil {
-			infos = append(infos, q.info(s))
+		if q.opts.Allow(q.r, Action{Kind: Stat, Store: s.handle.Name()}) == nil {
+			stores = append(stores, s)
 		}
 	}
-	q.w.Header().Del("WWW-Authenticate")
+	if !q.wantJSON {
+		return q.listPage(stores)
+	}
+	history := isTrue(q.r.URL.Query().Get("history"))
+	infos := make([]storeInfo, len(stores))
+	for i, s := range stores {
+		infos[i] = q.info(s)
+		if history {
+			infos[i].History = q.history.of(s.handle)
+		}
+	}
 	return q.answer(map[string]any{
 		"version": version, "stores": infos,
 		"write": q.opts.Write, "values": q.opts.Values, "backup": q.backupErr() == nil,
@@ -135,11 +136,18 @@ func (q *request) list() error {
 }
 
 func (q *request) stat() error {
+	if !q.wantJSON {
+		return q.browse()
+	}
+	info := q.info(openStore{q.id, q.store})
+	if isTrue(q.r.URL.Query().Get("history")) {
+		info.History = q.history.of(q.store)
+	}
 	return q.answer(struct {
 		Version int `json:"version"`
 		storeInfo
 		Write  bool `json:"write"`
 		Values bool `json:"values"`
 		Backup bool `json:"backup"`
-	}{version, q.info(openStore{q.id(), q.store}), q.opts.Write, q.opts.Values, q.backupErr() == nil})
+	}{version, info, q.opts.Write, q.opts.Values, q.backupErr() == nil})
 }

@@ -84,10 +84,13 @@ func (p *prefixes) add(key string, bytes int64) {
 	}
 }
 
-// close ends the sums from the i-th on.
+// close ends the sums from the i-th on. A prefix whose keys all have one longer prefix is left
+// out.
 func (p *prefixes) close(i int) {
-	for _, s := range p.open[i:] {
-		p.largest.add(s)
+	for j := i; j < len(p.open); j++ {
+		if j+1 == len(p.open) || p.open[j+1].Keys != p.open[j].Keys {
+			p.largest.add(p.open[j])
+		}
 	}
 	p.open = p.open[:i]
 }
@@ -124,6 +127,9 @@ func (q *request) top() error {
 	sum, err := q.summarize(s, n)
 	if err != nil {
 		return err
+	}
+	if !q.wantJSON {
+		return q.topPage(s, sum)
 	}
 	return q.answer(sum)
 }

@@ -76,6 +76,9 @@ func (q *request) get() error {
 	if err != nil {
 		return err
 	}
+	if !q.wantJSON {
+		return q.keyPage(e)
+	}
 	n := e.Value.Len()
 	answer := keyValue{Version: version, keyInfo: keyInfo{e.Key, seconds(e.TTL), typeOf(e.Value), &n}, Hidden: !q.opts.Values}
 	if q.opts.Values {
