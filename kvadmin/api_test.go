@@ -124,6 +124,12 @@ type keyList struct {
 	Next string
 }
 
+func (s *site) keys(path string) (l keyList) {
+	s.Helper()
+	s.json("GET", path, "", "", &l)
+	return l
+}
+
 func (l keyList) names() string {
 	var names []string
 	for _, k := range l.Keys {
@@ -152,13 +158,24 @@ func TestTheJSONOfAStore(t *testing.T) {
 			if stat.ID != "app.db" || stat.Name != h.Name() || stat.Kind != "file" || stat.Keys == nil || *stat.Keys != 4 || !stat.Write || !stat.Values || !stat.Backup {
 				t.Errorf("stat: %+v", stat)
 			}
-			var l keyList
-			s.json("GET", store+"/keys?prefix=user:&limit=2&info=1", "", "", &l)
+			l := s.keys(store + "/keys?prefix=user:&limit=2&info=1")
 			if l.names() != "user:1 user:2" || l.Next != "user:2" || l.Keys[0].Type != "tuple" || *l.Keys[0].Bytes < 3 || l.Keys[0].TTL != nil {
 				t.Errorf("keys: %+v", l)
 			}
-			s.json("GET", store+"/keys?prefix=user:&after="+l.Next, "", "", &l)
+			l = s.keys(store + "/keys?prefix=user:&after=" + l.Next)
 			if l.names() != "user:3" || *l.Keys[0].TTL < 3500 || *l.Keys[0].TTL > 3600 {
+				t.Errorf("keys: %+v", l)
+			}
+			l = s.keys(store + "/keys?prefix=user:&reverse=1&limit=2")
+			if l.names() != "user:3 user:2" || l.Next != "user:2" {
+				t.Errorf("keys: %+v", l)
+			}
+			l = s.keys(store + "/keys?prefix=user:&reverse=1&before=" + l.Next)
+			if l.names() != "user:1" || l.Next != "" {
+				t.Errorf("keys: %+v", l)
+			}
+			l = s.keys(store + "/keys?after=user:1&before=user:3")
+			if l.names() != "user:2" {
 				t.Errorf("keys: %+v", l)
 			}
 			var count struct{ Count int }

@@ -85,7 +85,8 @@ func (q *request) collect(s selection, need extlibs.Need) (found []extlibs.Entry
 			}
 			found = append(found, e.Entry)
 			if read += e.Value.Len(); read > infoBytes && need&extlibs.NeedValue != 0 {
-				need, s.after, more = need&^extlibs.NeedValue, e.Key, true
+				need, more = need&^extlibs.NeedValue, true
+				s.resume(e.Key)
 				break
 			}
 		}

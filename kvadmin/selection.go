@@ -70,6 +70,15 @@ func (s *selection) has(key string) bool {
 	return strings.HasPrefix(key, s.prefix) && (s.match == nil || s.match(key))
 }
 
+// resume makes s the keys after one that it selected.
+func (s *selection) resume(key string) {
+	if s.reverse {
+		s.before = key
+	} else {
+		s.after = key
+	}
+}
+
 // all reports whether every key is selected.
 func (s *selection) all() bool {
 	return s.from == "" && s.match == nil && s.after == "" && s.before == ""
@@ -87,7 +96,7 @@ type scanned struct {
 // a scan keeps no other caller waiting for long.
 func (q *request) entries(ctx context.Context, s *selection, need extlibs.Need) iter.Seq2[scanned, error] {
 	return func(yield func(scanned, error) bool) {
-		r := extlibs.Range{Prefix: s.from, After: s.after, Need: need, Limit: pageSize}
+		r := extlibs.Range{Prefix: s.from, After: s.after, Before: s.before, Reverse: s.reverse, Need: need, Limit: pageSize}
 		for {
 			page, err := q.store.Store().Scan(ctx, r)
 			if err == nil {
@@ -98,9 +107,6 @@ func (q *request) entries(ctx context.Context, s *selection, need extlibs.Need) 
 				return
 			}
 			for _, e := range page.Entries {
-				if s.before != "" && e.Key >= s.before {
-					return
-				}
 				if s.has(e.Key) && !q.hides(e.Key) && !yield(scanned{e, true}, nil) {
 					return
 				}
@@ -108,7 +114,7 @@ func (q *request) entries(ctx context.Context, s *selection, need extlibs.Need) 
 			if !page.More || !yield(scanned{Entry: extlibs.Entry{Key: page.Next}}, nil) {
 				return
 			}
-			r.After = page.Next
+			r.Resume(page.Next)
 		}
 	}
 }
