@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/kvadmin/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 )
 
 // maxBody limits the body of a change.

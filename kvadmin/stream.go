@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/kvadmin/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 )
 
 // stream writes an answer of unknown length. Each write gets a deadline.

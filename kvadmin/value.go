@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/kvadmin/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 )
 
 // decodeBytes limits the memory of one decoded value.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 )
 
 // writer stores entries in batches.

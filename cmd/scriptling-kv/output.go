@@ -8,8 +8,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
 	files "github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/spf13/cobra"
 )

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/spf13/cobra"
 )
 

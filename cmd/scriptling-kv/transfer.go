@@ -9,8 +9,8 @@ import (
 	"io"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/spf13/cobra"
 )
 

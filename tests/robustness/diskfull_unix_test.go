@@ -72,6 +72,7 @@ func fillUp(path string, opts ...extlibs.Option) {
 	if err := r.Close(); err != nil {
 		bad("close: %v", err)
 	}
+	r = extlibs.NewRegistry(opts...)
 	h, err = r.Open(ctx, path)
 	if err != nil {
 		bad("open again: %v", err)
