@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/literal"
-	"github.com/scriptling-kv/extlibs/kvadmin/internal/jsonl"
 )
 
 // A form has the key in the query of its URL, because browsers change line breaks and NUL in

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/literal"
-	"github.com/scriptling-kv/extlibs/kvadmin/internal/jsonl"
 )
 
 // preview returns a value as one short line.
