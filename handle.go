@@ -119,8 +119,8 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 }
 
 // Set stores a value, of the Go types that Encode lists, under a key. It replaces the old
-// value and its expiry. A ttl of 0 means no expiry; otherwise it is from MinTTL to
-// MaxTTL. A value of another type is ErrType; one that is larger than MaxValueBytes or
+// value and its expiry. A ttl of 0 means no expiry; KeepTTL keeps the remaining time;
+// otherwise it is from MinTTL to MaxTTL. A value of another type is ErrType; one that is larger than MaxValueBytes or
 // nested more than MaxDepth levels is ErrTooLarge.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
 	e, err := encodedGo(ctx, value, h.opts.maxValueBytes)

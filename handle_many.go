@@ -32,7 +32,8 @@ func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, er
 	return values, nil
 }
 
-// SetMany stores all values with one ttl, atomically: if it returns an error other than
+// SetMany stores all values with one ttl, or with KeepTTL each with the remaining time of its
+// key, atomically: if it returns an error other than
 // ErrCommitUnknown, it stored none of them. On disk it is one durable write.
 func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
@@ -42,7 +43,7 @@ func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Du
 		if err != nil {
 			return inCall("set_many", codec.At(err, codec.KeyStep(key)))
 		}
-		op := Op{Kind: OpSet, Key: key, Value: v, TTL: ttl}
+		op := setOp(key, v, ttl)
 		if err := held.takeOp(&op); err != nil {
 			return inCall("set_many", err)
 		}

@@ -208,7 +208,7 @@ func (h *Handle) checkOp(ctx context.Context, op *Op) error {
 		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) or at least %v, such as 60 * time.Second", op.TTL, MinTTL)
 	}
 	switch op.Kind {
-	case OpSet, OpAdd, OpSwap, OpSwapTTL:
+	case OpSet, OpSetKeepTTL, OpAdd, OpSwap, OpSwapTTL:
 		if op.Value.IsZero() {
 			return kverr.Errorf(ErrInvalid, "the operation has no value; use Encode")
 		}

@@ -35,7 +35,7 @@ func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.Duration) error {
 	v, err := encodeTyped(ctx, h, value)
 	if err == nil {
-		_, err = h.apply(ctx, Op{Kind: OpSet, Key: key, Value: v, TTL: ttl})
+		_, err = h.apply(ctx, setOp(key, v, ttl))
 	}
 	return inCall("set", err)
 }

@@ -12,16 +12,17 @@ type OpKind uint8
 
 // The operations. Next says exactly what each of them means.
 const (
-	OpSet      OpKind = iota + 1 // store Value with TTL
-	OpAdd                        // store Value with TTL if the key is absent
-	OpSwap                       // store Value if the live value is Old, keeping the time left; no Old is absent
-	OpSwapTTL                    // OpSwap, but with TTL instead of the time left
-	OpDelete                     // remove
-	OpDeleteIf                   // remove if the live value is Old
-	OpExpire                     // give a live key TTL, keeping its value
-	OpIncr                       // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
-	OpIncrInt                    // OpIncr, but a float under the key is an error
-	OpCheck                      // change nothing; it applies if the live value is Old; no Old is absent
+	OpSet        OpKind = iota + 1 // store Value with TTL
+	OpAdd                          // store Value with TTL if the key is absent
+	OpSwap                         // store Value if the live value is Old, keeping the time left; no Old is absent
+	OpSwapTTL                      // OpSwap, but with TTL instead of the time left
+	OpDelete                       // remove
+	OpDeleteIf                     // remove if the live value is Old
+	OpExpire                       // give a live key TTL, keeping its value
+	OpIncr                         // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
+	OpIncrInt                      // OpIncr, but a float under the key is an error
+	OpCheck                        // change nothing; it applies if the live value is Old; no Old is absent
+	OpSetKeepTTL                   // store Value, keeping the time left; an absent key takes TTL
 )
 
 // Op is a change of one key, or a condition on it. It is data, so it can be part of a batch,
@@ -40,15 +41,15 @@ type Op struct {
 	Must    bool          // if it does not apply, nothing of its call is done: ErrConflict
 }
 
-// KeepTTL, as the ttl of Handle.CompareAndSwap, keeps the remaining time of the key. No
-// other call accepts it.
+// KeepTTL, as the ttl of Handle.Set, SetAs, Handle.SetMany and Handle.CompareAndSwap, keeps
+// the remaining time of the key; an absent key gets no expiry. Other calls refuse it.
 const KeepTTL time.Duration = -1
 
 // readsValue reports whether what op does, or its result, depends on more of the
 // live value than that there is one.
 func (op *Op) readsValue() bool {
 	switch op.Kind {
-	case OpSet, OpAdd, OpDelete:
+	case OpSet, OpSetKeepTTL, OpAdd, OpDelete:
 		return op.NeedOld
 	case OpCheck:
 		return op.NeedOld || !op.Old.IsZero()
@@ -56,9 +57,17 @@ func (op *Op) readsValue() bool {
 	return true
 }
 
+// setOp returns the operation that stores a value with a ttl, which can be KeepTTL.
+func setOp(key string, value Value, ttl time.Duration) Op {
+	if ttl == KeepTTL {
+		return Op{Kind: OpSetKeepTTL, Key: key, Value: value}
+	}
+	return Op{Kind: OpSet, Key: key, Value: value, TTL: ttl}
+}
+
 // Result is the result of an Op.
 type Result struct {
-	Applied bool  // whether its condition held; always true for OpSet, OpIncr and OpIncrInt
+	Applied bool  // whether its condition held; always true for OpSet, OpSetKeepTTL, OpIncr and OpIncrInt
 	Old     Value // where Op.NeedOld: the live value before, if there was one
 	New     Value // the value that the op stored, if it stored one
 }
@@ -98,6 +107,8 @@ func (op *Op) next(old Value) (r Result, o Outcome, err error) {
 	switch op.Kind {
 	case OpSet:
 		r.Applied, r.New, o = true, op.Value, OutcomePut
+	case OpSetKeepTTL:
+		r.Applied, r.New, o = true, op.Value, OutcomePutKeepTTL
 	case OpAdd:
 		if absent {
 			r.Applied, r.New, o = true, op.Value, OutcomePut

@@ -44,8 +44,8 @@ var (
 
 func init() { // not in the declarations, because the help of a store lists its calls
 	calls = []call{
-		{"set", []param{pKey, pValue, pTTL}, "None",
-			"Stores a value and replaces an existing one, including its expiry; ttl is in seconds, 0 for no expiry.", callSet},
+		{"set", []param{pKey, pValue, pTTL, {name: "keep_ttl", fallback: "False"}}, "None",
+			"Stores a value and replaces an existing one, including its expiry; ttl is in seconds, 0 for no expiry. keep_ttl=True keeps the time left instead.", callSet},
 		{"get", []param{pKey, pDefault}, "value",
 			"Returns a copy of the value, or default itself if the key is absent.", callGet},
 		{"delete", []param{pKey}, "None",

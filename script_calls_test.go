@@ -22,7 +22,7 @@ import (
 // take them from the code, which could lose one of them unnoticed.
 var contractCalls = []contractCall{
 	{"open", []contractParam{{"name", "", `":memory:y"`}}},
-	{"set", []contractParam{{"key", "", `"key"`}, {"value", "", "1"}, {"ttl", "0", "60"}}},
+	{"set", []contractParam{{"key", "", `"key"`}, {"value", "", "1"}, {"ttl", "0", "60"}, {"keep_ttl", "False", "False"}}},
 	{"get", []contractParam{{"key", "", `"key"`}, {"default", "None", "5"}}},
 	{"delete", []contractParam{{"key", "", `"key"`}}},
 	{"exists", []contractParam{{"key", "", `"key"`}}},

@@ -87,7 +87,7 @@ pool = [
     lambda: (lambda: 1), lambda: (lambda v: v), lambda: (lambda k, v: False), lambda: (lambda *a: list(a)), lambda: raises, lambda: nests, lambda: clears, lambda: closes, lambda: grows, lambda: things, lambda: rings,
     lambda: sets_other, lambda: starts, lambda: raises(),
 ]
-keywords = ["key", "value", "ttl", "default", "pattern", "limit", "after", "before", "reverse", "fn", "keys", "dict", "old", "new", "prefix", "delta", "ex", "nonsense"]
+keywords = ["key", "value", "ttl", "default", "pattern", "limit", "after", "before", "reverse", "keep_ttl", "fn", "keys", "dict", "old", "new", "prefix", "delta", "ex", "nonsense"]
 def attempt(call, picks, named, view):
     args = [pool[i]() for i in picks]
     kwargs = {}
@@ -107,7 +107,7 @@ def attempt(call, picks, named, view):
 // fits are the entries of the pool that fit a parameter.
 var fits = map[string][]int{
 	"key": {0, 1}, "value": {3, 4, 7}, "old": {3, 4, 7}, "new": {3, 4, 7}, "default": {7}, "ttl": {7, 8}, "delta": {7}, "prefix": {0, 1},
-	"fn": {5, 6}, "pattern": {0, 2}, "limit": {7}, "after": {0}, "before": {1}, "reverse": {10}, "keys": {4}, "dict": {3},
+	"fn": {5, 6}, "pattern": {0, 2}, "limit": {7}, "after": {0}, "before": {1}, "reverse": {10}, "keep_ttl": {10}, "keys": {4}, "dict": {3},
 }
 
 func TestRandomArgumentsNeitherKillNorHangNorDamageAStore(t *testing.T) {

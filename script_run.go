@@ -12,6 +12,12 @@ import (
 func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	r := reader{a: a}
 	key, ttl := r.key(), r.ttl(2)
+	if len(a) > 3 && r.flag(3, "keep_ttl") {
+		if ttl != 0 {
+			r.fail(kverr.Errorf(ErrInvalid, "ttl and keep_ttl exclude each other; leave one of them out"))
+		}
+		ttl = KeepTTL
+	}
 	if r.err != nil {
 		return nil, r.err
 	}

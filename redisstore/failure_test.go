@@ -59,7 +59,7 @@ func TestTheScriptsDoWhatNextSays(t *testing.T) {
 		ops := make([]extlibs.Op, n)
 		next := model.Clone()
 		for j := range ops {
-			op := extlibs.Op{Kind: extlibs.OpKind(1 + r.IntN(9)), Key: string(rune('a' + r.IntN(4))), Value: pick(), NeedOld: r.IntN(2) == 0}
+			op := extlibs.Op{Kind: extlibs.OpKind(1 + r.IntN(int(extlibs.OpSetKeepTTL))), Key: string(rune('a' + r.IntN(4))), Value: pick(), NeedOld: r.IntN(2) == 0}
 			if op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt {
 				op.Value = number()
 				if op.Kind == extlibs.OpIncrInt {
@@ -277,6 +277,7 @@ func TestACutOfEachCallLeavesAllOfItOrNothing(t *testing.T) {
 		{"Len", func(ctx context.Context, st extlibs.Store) error { _, err := st.Len(ctx); return err }, ""},
 		{"set", func(ctx context.Context, st extlibs.Store) error { _, err := st.Apply(ctx, set("a", 7)); return err }, "map[a:7 c:text]"},
 		{"set with a ttl", op(extlibs.OpSet, func(o *extlibs.Op) { o.TTL, o.NeedOld = time.Hour, false }), "map[a:7 c:text]"},
+		{"set that keeps the ttl", op(extlibs.OpSetKeepTTL, func(o *extlibs.Op) { o.NeedOld = false }), "map[a:7 c:text]"},
 		{"incr", op(extlibs.OpIncr, func(o *extlibs.Op) { o.NeedOld = false }), "map[a:8 c:text]"},
 		{"incr, old", op(extlibs.OpIncr, nil), "map[a:8 c:text]"},
 		{"add", op(extlibs.OpAdd, func(o *extlibs.Op) { o.Key = "b" }), "map[a:1 b:7 c:text]"},

@@ -90,7 +90,7 @@ end
 return table.concat(r)`)
 
 // scriptApply carries out a batch. ARGV: limit of keys (0: none), then for each operation
-// a word with its kind (a digit, or the character after the digits) and, unless all of it
+// a word with its kind (a digit, or a character after the digits) and, unless all of it
 // is 0, its flags (+ if the old value is wanted, ! if it must be applied, ? for both, - for
 // neither) and its ttl; its key; where it has them, its payload and the old one. On the
 // server each word costs about as much as an operation. It returns three things for each: 1
@@ -103,7 +103,7 @@ var scriptApply = newScript("apply", 3, mayWrite+`
 local V,I,D=KEYS[1],KEYS[2],KEYS[3]
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
-local words={3,3,4,4,2,3,2,3,3,3} -- that an operation takes, by its kind
+local words={3,3,4,4,2,3,2,3,3,3,3} -- that an operation takes, by its kind
 local plan,order,reply,damaged,fetched={},{},{},false,{}
 local ops,at={},2 -- each with its kind, place, ttl, and whether the old value is wanted and it must be applied
 while ARGV[at] do
@@ -215,6 +215,7 @@ for i=1,#ops,5 do
     if cur~=nil then applied=1 s.p=nil s.d=nil s.changed=true end
   elseif kind==7 then
     if cur~=nil then applied=1 s.changed=true s.d=ttl>0 and now+ttl or nil end
+  elseif kind==11 then put(true)
   elseif kind==10 then if (cur or '')==old then applied=1 end
   elseif kind==8 or kind==9 then
     if cur==nil then put(false)

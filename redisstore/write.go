@@ -195,7 +195,7 @@ func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Resu
 	args[0] = strconv.Itoa(s.limits.keys)
 	for i := range ops {
 		op := &ops[i]
-		if op.Kind < extlibs.OpSet || op.Kind > extlibs.OpCheck {
+		if op.Kind < extlibs.OpSet || op.Kind > extlibs.OpSetKeepTTL {
 			return nil, fmt.Errorf("%w: unknown operation %d", extlibs.ErrInvalid, op.Kind)
 		}
 		p := payload(op.Value)

@@ -58,6 +58,7 @@ func conditionsHold(s *suite) {
 		holds  bool
 	}{
 		{"set", missing, op(extlibs.OpSet, 1, 0), true},
+		{"set that keeps the ttl", 1, op(extlibs.OpSetKeepTTL, 2, 0), true},
 		{"add to an absent key", missing, op(extlibs.OpAdd, 1, 0), true},
 		{"add to a live key", 1, op(extlibs.OpAdd, 2, 0), false},
 		{"swap of the value", 1, swapOp(extlibs.OpSwap, 1, 2), true},

@@ -110,6 +110,7 @@ func operationsAfterExpiry(s *suite) {
 		after   any
 	}{
 		{"set", op(extlibs.OpSet, 1, 0), true, 1},
+		{"set that keeps the ttl", op(extlibs.OpSetKeepTTL, 1, 0), true, 1},
 		{"add", op(extlibs.OpAdd, 1, 0), true, 1},
 		{"swap for the expired value", swapOp(extlibs.OpSwap, "old", 1), false, missing},
 		{"swap for nothing", swapOp(extlibs.OpSwap, missing, 1), true, 1},

@@ -81,8 +81,8 @@ func (m *Model) apply(op extlibs.Op) (extlibs.Result, error) {
 	var applied, keepsEnd bool
 	value := op.Value // none: the operation stores none
 	switch op.Kind {
-	case extlibs.OpSet:
-		applied = true
+	case extlibs.OpSet, extlibs.OpSetKeepTTL:
+		applied, keepsEnd = true, op.Kind == extlibs.OpSetKeepTTL
 	case extlibs.OpAdd:
 		applied = !exists
 	case extlibs.OpSwap, extlibs.OpSwapTTL:

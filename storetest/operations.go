@@ -56,7 +56,7 @@ func encodeOrMissing(v any) extlibs.Value {
 }
 
 func eachOperation(s *suite) {
-	set, add, swap, swapTTL := extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL
+	set, keep, add, swap, swapTTL := extlibs.OpSet, extlibs.OpSetKeepTTL, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL
 	del, delIf, expire, incr, incrInt := extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr, extlibs.OpIncrInt
 	runOperations(s, []operation{
 		{"set stores a value", missing, 0, op(set, 1, 0), true, missing, 1, 1, 0, nil},
@@ -66,6 +66,13 @@ func eachOperation(s *suite) {
 		{"set without a ttl makes a key permanent", 1, 9, op(set, 2, 0), true, 1, 2, 2, 0, nil},
 		{"set of the same value still replaces the ttl", 1, 9, op(set, 1, 0), true, 1, 1, 1, 0, nil},
 		{"set may store None", missing, 0, op(set, nil, 0), true, missing, nil, nil, 0, nil},
+
+		{"set that keeps the ttl keeps the time left", 1, 9, op(keep, 2, 0), true, 1, 2, 2, 9, nil},
+		{"set that keeps the ttl ignores its ttl where there is a time left", 1, 9, op(keep, 2, 5), true, 1, 2, 2, 9, nil},
+		{"set that keeps the ttl of a permanent key keeps it permanent", 1, 0, op(keep, 2, 5), true, 1, 2, 2, 0, nil},
+		{"set that keeps the ttl of an absent key takes its ttl", missing, 0, op(keep, 2, 5), true, missing, 2, 2, 5, nil},
+		{"set that keeps the ttl of an absent key is permanent without one", missing, 0, op(keep, 2, 0), true, missing, 2, 2, 0, nil},
+		{"set that keeps the ttl of the same value", nil, 9, op(keep, nil, 0), true, nil, nil, nil, 9, nil},
 
 		{"add stores into an absent key", missing, 0, op(add, 1, 5), true, missing, 1, 1, 5, nil},
 		{"add leaves a live key alone and returns its value", 1, 9, op(add, 2, 5), false, 1, missing, 1, 9, nil},

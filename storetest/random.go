@@ -20,11 +20,11 @@ var randomTests = []test{
 // holds in m. Times to live are multiples of unit.
 func RandomOp(r *rand.Rand, m *Model, unit time.Duration) extlibs.Op {
 	kinds := []extlibs.OpKind{extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL,
-		extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr, extlibs.OpIncrInt, extlibs.OpCheck}
+		extlibs.OpDelete, extlibs.OpDeleteIf, extlibs.OpExpire, extlibs.OpIncr, extlibs.OpIncrInt, extlibs.OpCheck, extlibs.OpSetKeepTTL}
 	value := func(numbers int) extlibs.Value { return encode(randomValues[r.IntN(numbers)]) }
 	op := extlibs.Op{Kind: kinds[r.IntN(len(kinds))], Key: fmt.Sprint("key", r.IntN(8)), NeedOld: r.IntN(2) == 0}
 	switch op.Kind {
-	case extlibs.OpSet, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL:
+	case extlibs.OpSet, extlibs.OpSetKeepTTL, extlibs.OpAdd, extlibs.OpSwap, extlibs.OpSwapTTL:
 		op.Value = value(len(randomValues))
 	case extlibs.OpIncr, extlibs.OpIncrInt:
 		op.Value = value(randomNumbers)

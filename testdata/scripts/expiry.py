@@ -48,3 +48,28 @@ advance(61)
 print("an old expiry is forgotten:", store.get("n"))
 store.set("long", 1, ttl=3155760000)
 print("100 years:", store.ttl("long"))
+# keep_ttl keeps the remaining time
+store.clear()
+store.set("kept", 1, ttl=60)
+advance(10)
+store.set("kept", 2, keep_ttl=True)
+print("keep_ttl:", store.get("kept"), store.ttl("kept"))
+store.set("kept", [3], 0, True)
+store.set("kept", {"a": 4}, ttl=None, keep_ttl=True)
+print("positional:", store.get("kept"), store.ttl("kept"))
+store.set("kept", 5, keep_ttl=False)
+store.set("kept", 6, keep_ttl=True)
+store.set("absent", 7, keep_ttl=True)
+print("permanent and absent:", store.ttl("kept"), store.ttl("absent"), store.get("absent"))
+store.set("kept", 8, ttl=5)
+advance(5)
+store.sub("ke").set("pt", 9, keep_ttl=True)
+print("expired:", store.get("kept"), store.ttl("kept"))
+def both(ttl, keep):
+    try:
+        store.set("kept", 10, ttl=ttl, keep_ttl=keep)
+    except ValueError as e:
+        return "ValueError " + str(e)
+    except TypeError as e:
+        return "TypeError " + str(e)
+print(both(60, True), both(5, "yes"), both(-1, True), store.get("kept"))

@@ -137,6 +137,9 @@ func randomOp(t testing.TB, r *rand.Rand, keys []string) extlibs.Op {
 	case extlibs.OpExpire:
 		op.Kind = 0
 	case extlibs.OpSet, extlibs.OpAdd:
+		if op.Kind == extlibs.OpSet && r.IntN(3) == 0 {
+			op.Kind = extlibs.OpSetKeepTTL
+		}
 		op.Value = value(false)
 	case extlibs.OpIncr, extlibs.OpIncrInt:
 		op.Value = value(true)
