@@ -159,6 +159,33 @@ func ExampleHandle_Store() {
 	// 75 <nil>
 }
 
+// A transfer: no caller sees, or acts on, one half of it.
+func ExampleHandle_UpdateMany() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	h, ctx := r.Default(), context.Background()
+	if err := h.SetMany(ctx, map[string]any{"ann": 100, "bob": 20}, 0); err != nil {
+		log.Fatal(err)
+	}
+	transfer := func(amount int64) error {
+		_, err := h.UpdateMany(ctx, []string{"ann", "bob"}, func(values map[string]any) (map[string]any, error) {
+			ann, bob := values["ann"].(int64), values["bob"].(int64)
+			if ann < amount {
+				return nil, fmt.Errorf("ann has only %d", ann)
+			}
+			return map[string]any{"ann": ann - amount, "bob": bob + amount}, nil
+		})
+		return err
+	}
+	fmt.Println(transfer(70))
+	fmt.Println(transfer(70))
+	fmt.Println(h.GetMany(ctx, []string{"ann", "bob"}))
+	// Output:
+	// <nil>
+	// ann has only 30
+	// map[ann:30 bob:90] <nil>
+}
+
 // Pages of a large store, each after the last key of the one before.
 func ExampleHandle_Keys() {
 	r := extlibs.NewRegistry()

@@ -108,6 +108,13 @@ func (t *turn) keep(longest time.Duration) bool {
 	return !t.lost
 }
 
+// hold gives t, the first, a longer time.
+func (t *turn) hold(d time.Duration) {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.until = time.Now().Add(d)
+}
+
 // leave gives up the place; nil has none.
 func (t *turn) leave() {
 	if t == nil {

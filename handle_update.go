@@ -2,7 +2,6 @@ package extlibs
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
@@ -62,44 +61,16 @@ func (h *Handle) decoded(ctx context.Context, call, key string, value Value, err
 	return v, inCall(call, err)
 }
 
-// How often update runs its function, and from when on it makes way for others.
-const (
-	updateAttempts = 200
-	updateEager    = 4
-	updateBackoff  = 100 * time.Microsecond
-)
-
-// update replaces the value of a key by what fn makes of it. fn runs outside
-// the store and runs again if the key has changed meanwhile. fn gets the zero
-// Value for an absent key; an error of fn ends the update and is returned as it is.
-// After some runs, or where others of this process have had as many, updates of a key
-// take turns (see turns).
+// update replaces the value of a key by what fn makes of it. fn runs outside the store and
+// runs again if the key has changed meanwhile. fn gets the zero Value for an absent key; an
+// error of fn ends the update and is returned unchanged.
 func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Value, error)) (Value, error) {
-	var t *turn
-	defer func() { t.leave() }()
-	// An update in a function that another call runs does not queue: it might wait for
-	// the update that runs it.
-	queues := ctx.Value(callbackKey{}) == nil && ctx.Value(computingKey{}) == nil
-	longest, lost, losses := time.Duration(0), 0, 0 // of the runs; how many in a row were in vain; turns that took too long
+	runs := h.newAttempts(ctx, key)
+	defer runs.end()
 	for range updateAttempts {
-		if queues && t == nil {
-			if t = h.updates.join(h.prefix+key, lost >= updateEager, losses); t != nil {
-				if err := unlocked(ctx, func() error { return t.wait(ctx) }); err != nil {
-					return Value{}, h.inStore(key, err)
-				}
-				lost = 0
-			}
+		if err := runs.begin(ctx); err != nil {
+			return Value{}, h.inStore(key, err)
 		}
-		if t != nil && !t.keep(longest) {
-			losses++
-			t, queues = nil, losses < turnLosses
-		}
-		if lost >= updateEager {
-			if err := backOff(ctx, lost); err != nil {
-				return Value{}, h.inStore(key, err)
-			}
-		}
-		began := time.Now()
 		e, err := h.load(ctx, key, NeedValue)
 		if err != nil && err != ErrNotFound {
 			return Value{}, err
@@ -115,24 +86,9 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 		if r.Applied {
 			return value, nil
 		}
-		longest = max(longest, time.Since(began))
-		lost++
+		runs.inVain()
 	}
 	return Value{}, h.inStore(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
-}
-
-// backOff waits a random time that grows with attempt, up to a limit.
-func backOff(ctx context.Context, attempt int) error {
-	return unlocked(ctx, func() error {
-		t := time.NewTimer(rand.N(time.Duration(min(attempt, updateAttempts/4)) * updateBackoff))
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
 }
 
 // getOrSet returns the value of a key, or stores and returns what fn makes. Of

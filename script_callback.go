@@ -66,6 +66,7 @@ func calledWithNone(ctx context.Context, err error) error {
 const (
 	takesNothing = "no argument; write it as lambda: value"
 	takesEntry   = "two arguments, the key and the value; write it as lambda key, value: None"
+	takesValues  = "one argument, a dict of the values; write it as lambda values: {...}"
 	takesOld     = "one argument, the value; write it as lambda old: new"
 )
 

@@ -67,6 +67,8 @@ prefix is taken literally, so text from outside belongs there: keys(prefix="user
 			"Stores the value only if the key is absent; returns whether it did.", callAdd},
 		{"update", []param{pKey, pFn, pDefault}, "value",
 			"Atomically replaces the value with fn(value), which must not be None, and returns it; fn runs again if the key changed meanwhile.", callUpdate},
+		{"update_many", []param{pKeys, pFn}, "dict",
+			"Atomically replaces the values of several keys with fn(values), a dict of those of keys that exist, and returns it; a key that fn leaves out is removed; fn runs again if one of keys changed meanwhile.", callUpdateMany},
 		{"get_or_set", []param{pKey, pFn, pTTL}, "value",
 			"Returns the value, or stores and returns fn() if the key is absent; of callers at the same time one runs fn, the others wait for it.", callGetOrSet},
 		{"pop", []param{pKey, pDefault}, "value",

@@ -33,6 +33,7 @@ var contractCalls = []contractCall{
 	{"incr", []contractParam{{"key", "", `"key"`}, {"delta", "1", "2"}, {"ttl", "0", "60"}}},
 	{"add", []contractParam{{"key", "", `"key"`}, {"value", "", "1"}, {"ttl", "0", "60"}}},
 	{"update", []contractParam{{"key", "", `"key"`}, {"fn", "", "lambda v: v"}, {"default", "None", "5"}}},
+	{"update_many", []contractParam{{"keys", "", `["key"]`}, {"fn", "", "lambda values: values"}}},
 	{"get_or_set", []contractParam{{"key", "", `"key"`}, {"fn", "", "lambda: 1"}, {"ttl", "0", "60"}}},
 	{"pop", []contractParam{{"key", "", `"key"`}, {"default", "None", "5"}}},
 	{"expire", []contractParam{{"key", "", `"key"`}, {"ttl", "", "60"}}},
@@ -170,6 +171,7 @@ func TestGoroutinesOfOneInterpreterCountExactly(t *testing.T) {
 def work(n):
     store.incr("incr")
     store.update("update", lambda v: v + [n], default=[])
+    store.update_many(["update", "many"], lambda values: {"update": values["update"], "many": values.get("many", 0) + 1})
     store.add("claim:" + str(n), 1)
     store.get_or_set("made", lambda: n)
     return store.get("made")
@@ -192,6 +194,9 @@ def work(n):
 		n, err := h.Incr(ctx, "incr", 0, 0)
 		if n != goroutines*rounds || len(list.([]any)) != goroutines*rounds || err != nil {
 			t.Errorf("counted %d (%v), listed %d, want %d", n, err, len(list.([]any)), goroutines*rounds)
+		}
+		if n, err := h.Get(ctx, "many"); n != int64(goroutines*rounds) || err != nil {
+			t.Errorf("update_many counted %v (%v), want %d", n, err, goroutines*rounds)
 		}
 		if n, err := h.Count(ctx, "claim:*"); n != rounds || err != nil {
 			t.Errorf("%d claims (%v), want %d", n, err, rounds)
@@ -385,6 +390,8 @@ func TestFunctionsOfCallsAreNestedToALimit(t *testing.T) {
 def deeper(n):
     if n == 0:
         return "bottom"
+    if n % 4 == 0:
+        return store.update_many(["many" + str(n)], lambda values: {"many" + str(n): deeper(n - 1)})["many" + str(n)]
     if n % 2 == 0:
         return store.update("update" + str(n), lambda old: deeper(n - 1))
     return store.get_or_set("made" + str(n), lambda: deeper(n - 1))

@@ -85,7 +85,7 @@ pool = [
     lambda: Thing, lambda: Thing(), lambda: Thing().method, lambda: Raises(), lambda: {Raises(): 1}, lambda: [Thing()], lambda: kv, lambda: store, lambda: store.get, lambda: kv.default,
     lambda: type, lambda: len, lambda: ring, lambda: dictring, lambda: tower, lambda: tree, lambda: ring * 3,
     lambda: (lambda: 1), lambda: (lambda v: v), lambda: (lambda k, v: False), lambda: (lambda *a: list(a)), lambda: raises, lambda: nests, lambda: clears, lambda: closes, lambda: grows, lambda: things, lambda: rings,
-    lambda: sets_other, lambda: starts, lambda: raises(),
+    lambda: sets_other, lambda: starts, lambda: raises(), lambda: (lambda v: v), lambda: (lambda v: {"a": 2}), lambda: (lambda v: {}),
 ]
 keywords = ["key", "value", "ttl", "default", "pattern", "limit", "after", "before", "reverse", "keep_ttl", "fn", "keys", "dict", "old", "new", "prefix", "delta", "ex", "nonsense"]
 def attempt(call, picks, named, view):

@@ -29,6 +29,7 @@ func TestAValueThatTakesTooMuchMemoryDecodedIsNotStored(t *testing.T) {
 		for _, call := range []string{
 			`store.set("k", large)`, `store.set("k", large, 60)`, `store.add("new", large)`, `store.update("k", lambda old: large)`,
 			`store.update("new", lambda old: large)`, `store.get_or_set("new", lambda: large)`, `store.set_many({"k": 2, "new": large})`,
+			`store.update_many(["k", "new"], lambda values: {"k": 1, "new": large})`,
 			`store.compare_and_set("k", 1, large)`, `store.sub("n").set("ew", large)`, `store.sub("n").set_many({"ew": large})`,
 		} {
 			clause, message := caught(t, p, call)
@@ -47,6 +48,12 @@ func TestAValueThatTakesTooMuchMemoryDecodedIsNotStored(t *testing.T) {
 			},
 			"GetOrSet": func() error {
 				_, err := h.GetOrSet(ctx, "new", func() (any, error) { return large, nil }, 0)
+				return err
+			},
+			"UpdateMany": func() error {
+				_, err := h.UpdateMany(ctx, []string{"k", "new"}, func(map[string]any) (map[string]any, error) {
+					return map[string]any{"k": 1, "new": large}, nil
+				})
 				return err
 			},
 			"SetMany":        func() error { return h.SetMany(ctx, map[string]any{"k": 2, "new": large}, 0) },
@@ -94,7 +101,7 @@ func TestAValueOfAnotherHostThatTakesTooMuchMemoryIsAnErrorWhereverItIsRead(t *t
 	eval(t, p, "import scriptling.runtime.kv as kv\nstore = kv.open(name)")
 	for _, call := range []string{
 		`store.get("k")`, `store.items()`, `store.get_many(["k"])`, `store.each(lambda k, v: True)`, `store.update("k", lambda old: 1)`,
-		`store.get_or_set("k", lambda: 1)`, `store.pop("k")`,
+		`store.get_or_set("k", lambda: 1)`, `store.pop("k")`, `store.update_many(["k"], lambda values: {})`,
 	} {
 		var clause, message string
 		took := allocated(func() { clause, message = caught(t, p, call) })

@@ -82,6 +82,15 @@ var calls = []struct {
 	{"DeleteMany", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) {
 		return h.DeleteMany(ctx, []string{s.key, s.other, s.key})
 	}},
+	{"UpdateMany", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) {
+		return h.UpdateMany(ctx, []string{s.key, s.other, "absent"}, func(values map[string]any) (map[string]any, error) {
+			next := map[string]any{s.key: []any{len(values), values[s.key]}}
+			if _, ok := values[s.other]; ok && s.other != s.key {
+				next[s.other] = s.next
+			}
+			return next, nil
+		})
+	}},
 	{"CompareAndSwap", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) {
 		return h.CompareAndSwap(ctx, s.key, s.value, s.next, s.ttl)
 	}},

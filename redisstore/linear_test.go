@@ -42,3 +42,34 @@ func TestHistoriesWithCutsAreLinearizable(t *testing.T) {
 	}
 	t.Logf("%d outcomes were unknown, %d calls were not done", unknown, refused)
 }
+
+// The same for batches on several keys, of which many have conditions, and LoadMany.
+func TestHistoriesOfBatchesWithCutsAreLinearizable(t *testing.T) {
+	s := startServer(t)
+	p := startProxy(t, s.addr)
+	h := openHandle(t, "redis://"+p.Addr().String()+"/0/"+newName(), extlibs.SweepInterval(time.Hour))
+	unknown, refused := 0, 0
+	for round := range kvtest.Sized(8, 40, 400) {
+		history, notDone := linear.BatchHistory(t, linear.Config{
+			Store: h.Store(), Clients: 4, Calls: 12, Keys: []string{fmt.Sprint(round, "-0"), fmt.Sprint(round, "-1"), fmt.Sprint(round, "-2")},
+			Rand: func(client uint64) *rand.Rand { return kvtest.Rand(t, uint64(round), client) },
+			Before: func(client, call int, r *rand.Rand) {
+				if client == 0 && call%5 == 2 {
+					p.cutNext([]string{"before", "after"}[r.IntN(2)])
+				}
+			},
+		})
+		p.cutNext("")
+		refused += notDone
+		for _, op := range history {
+			if op.Output.(linear.BatchOutcome).Unknown {
+				unknown++
+			}
+		}
+		linear.CheckBatches(t, history)
+	}
+	if unknown == 0 {
+		t.Error("no outcome was unknown: this shows nothing")
+	}
+	t.Logf("%d outcomes were unknown, %d calls were not done", unknown, refused)
+}

@@ -112,7 +112,12 @@ func History(t testing.TB, c Config) (history []porcupine.Operation, notDone int
 // Check fails the test unless some order of the calls explains a history.
 func Check(t testing.TB, history []porcupine.Operation) {
 	t.Helper()
-	if result := porcupine.CheckOperationsTimeout(Model, history, 20*time.Second); result != porcupine.Ok {
+	check(t, Model, history)
+}
+
+func check(t testing.TB, model porcupine.Model, history []porcupine.Operation) {
+	t.Helper()
+	if result := porcupine.CheckOperationsTimeout(model, history, 20*time.Second); result != porcupine.Ok {
 		for _, op := range history {
 			t.Logf("client %d, %d to %d: %+v -> %+v", op.ClientId, op.Call, op.Return, op.Input, op.Output)
 		}
@@ -132,7 +137,7 @@ func randomOp(t testing.TB, r *rand.Rand, keys []string) extlibs.Op {
 		}
 		return e
 	}
-	op := extlibs.Op{Kind: extlibs.OpKind(r.IntN(int(extlibs.OpIncrInt) + 1)), Key: keys[r.IntN(len(keys))], NeedOld: true}
+	op := extlibs.Op{Kind: extlibs.OpKind(r.IntN(int(extlibs.OpCheck) + 1)), Key: keys[r.IntN(len(keys))], NeedOld: true}
 	switch op.Kind {
 	case extlibs.OpExpire:
 		op.Kind = 0
@@ -145,7 +150,7 @@ func randomOp(t testing.TB, r *rand.Rand, keys []string) extlibs.Op {
 		op.Value = value(true)
 	case extlibs.OpSwap, extlibs.OpSwapTTL:
 		op.Value, op.Old = value(false), value(false)
-	case extlibs.OpDeleteIf:
+	case extlibs.OpDeleteIf, extlibs.OpCheck:
 		op.Old = value(false)
 	}
 	return op
