@@ -295,7 +295,7 @@ func ExampleHandle_Items() {
 	h.SetMany(ctx, map[string]any{"user:1": "ann", "user:2": "bob", "x": nil}, 0)
 	items, err := h.Items(ctx, extlibs.ListOptions{Pattern: "user:*"})
 	fmt.Println(items, err)
-	// Output: [{user:1 ann} {user:2 bob}] <nil>
+	// Output: [{user:1 ann 0s} {user:2 bob 0s}] <nil>
 }
 
 func ExampleHandle_CompareAndDelete() {
