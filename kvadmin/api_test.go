@@ -69,6 +69,8 @@ func (s *site) fill(h *extlibs.Handle, values map[string]any) {
 	}
 }
 
+func query(field, value string) string { return url.Values{field: {value}}.Encode() }
+
 // do sends a request and returns the status and the body.
 func (s *site) do(method, path, body string) (int, http.Header, string) {
 	s.Helper()

@@ -52,7 +52,7 @@ type topBody struct {
 
 // topPage shows the biggest keys and prefixes.
 func (q *request) topPage(s selection, sum summary) error {
-	b := topBody{Prefix: s.prefix, Scanned: plural(sum.Scanned, "key"), Bytes: size(sum.Bytes), URL: q.urlOf("top"),
+	b := topBody{Prefix: field(s.prefix), Scanned: plural(sum.Scanned, "key"), Bytes: size(sum.Bytes), URL: q.urlOf("top"),
 		Seconds: time.Duration(sum.Seconds * float64(time.Second)).Round(time.Millisecond).String()}
 	bar := func(n int64, list []sized) int { return int(100 * n / max(list[0].Bytes, 1)) }
 	for _, k := range sum.Keys {

@@ -101,7 +101,7 @@ func (q *request) browse() error {
 		return err
 	}
 	b := browsePage{
-		storeCard: q.card(openStore{q.id, q.store}), Prefix: s.prefix, Pattern: s.pattern,
+		storeCard: q.card(openStore{q.id, q.store}), Prefix: field(s.prefix), Pattern: field(s.pattern),
 		CountURL:  q.urlOf("count", "prefix", s.prefix, "pattern", s.pattern),
 		ExportURL: q.urlOf("export", "prefix", s.prefix, "pattern", s.pattern),
 		KeysURL:   q.urlOf(""), SetURL: q.urlOf("set"), Hidden: q.opts.Hide != nil,
@@ -121,10 +121,13 @@ func (q *request) browse() error {
 	return q.show(http.StatusOK, "store", q.newPage(b.Name, "browse", b))
 }
 
-// trail returns the parts of a prefix, each with the URL of its folder.
+// trail returns the first parts of a prefix, each with the URL of its folder, and the rest.
 func (q *request) trail(prefix string) (parts []link) {
 	for at := 0; at < len(prefix); {
 		end := len(prefix)
+		if len(parts) == maxParts {
+			return append(parts, link{Text: brief(prefix[at:], 60)})
+		}
 		if i := strings.IndexAny(prefix[at:], separators); i >= 0 {
 			end = at + i + 1
 		}

@@ -23,6 +23,14 @@ func printable(s string) string {
 	return s
 }
 
+// field returns a text for a field of a form, "" if the field could not show it.
+func field(s string) string {
+	if printable(s) != s {
+		return ""
+	}
+	return s
+}
+
 // cut shortens a text to n characters and reports whether it was longer.
 func cut(s string, n int) (string, bool) {
 	if len(s) <= n {
