@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/scriptling-kv/extlibs"
+	files "github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/spf13/cobra"
 )
 
@@ -54,7 +55,38 @@ func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("the folder of %q: %w", path, err)
 	}
-	return h.BackupFile(cmd.Context(), path)
+	total := int64(-1)
+	if s, err := h.Stats(cmd.Context()); err == nil {
+		total = s.Bytes
+	}
+	err := showGrowth(cmd, filepath.Dir(path), files.TempBackup, total, "copy", func() error { return h.BackupFile(cmd.Context(), path) })
+	if err != nil {
+		return err
+	}
+	return reportCopy(cmd, h, path)
+}
+
+// copied is what backup and restore print for programs.
+type copied struct {
+	File  string `json:"file"`
+	Keys  int64  `json:"keys"`
+	Bytes int64  `json:"bytes"`
+}
+
+// reportCopy says what a copy has, to programs only: backup and restore are silent.
+func reportCopy(cmd *cobra.Command, h *extlibs.Handle, path string) error {
+	if !wantsJSON(cmd) {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	keys, err := h.Count(cmd.Context(), "*")
+	if err != nil {
+		return err
+	}
+	return printJSON(cmd, copied{path, int64(keys), info.Size()})
 }
 
 func restoreCommand() *cobra.Command {
@@ -89,10 +121,15 @@ func compactCommand() *cobra.Command {
 				return err
 			}
 			err := withStore(cmd, args[0], rewrites, func(h *extlibs.Handle) error {
-				if err := h.Compact(cmd.Context()); err != nil {
+				s, err := h.Stats(cmd.Context())
+				if err != nil {
 					return err
 				}
-				s, err := h.Stats(cmd.Context())
+				err = showGrowth(cmd, filepath.Dir(args[0]), files.TempCompact, s.Bytes, "compact", func() error { return h.Compact(cmd.Context()) })
+				if err != nil {
+					return err
+				}
+				s, err = h.Stats(cmd.Context())
 				keys = s.Keys
 				return err
 			})

@@ -102,21 +102,19 @@ func noFile(name string) error {
 
 // selection are the flags that choose keys.
 type selection struct {
-	pattern, prefix, after string
-	limit                  int
+	pattern, prefix, after, before string
+	limit                          int
+	reverse                        bool
 }
 
 func (s *selection) flags(cmd *cobra.Command, paged bool) {
 	cmd.Flags().StringVar(&s.pattern, "pattern", "", `keys that match, as in "user:*"; *, ?, [abc], {a,b}`)
-	cmd.Flags().StringVar(&s.prefix, "prefix", "", "keys that begin so; nothing in it is special")
+	cmd.Flags().StringVar(&s.prefix, "prefix", "", "keys that begin with this text, which is taken literally")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if s.pattern != "" && s.prefix != "" {
-			return usageError("--pattern and --prefix exclude each other")
-		}
 		if s.limit < 0 {
 			return usageError("--limit is %d; use 0 (all) or more", s.limit)
 		}
-		for flag, text := range map[string]string{"pattern": s.pattern, "prefix": s.prefix, "after": s.after} {
+		for flag, text := range map[string]string{"pattern": s.pattern, "prefix": s.prefix, "after": s.after, "before": s.before} {
 			if !utf8.ValidString(text) {
 				return usageError("--%s is not valid UTF-8, as every key is", flag)
 			}
@@ -125,17 +123,36 @@ func (s *selection) flags(cmd *cobra.Command, paged bool) {
 	}
 	if paged {
 		cmd.Flags().IntVar(&s.limit, "limit", 0, "at most that many; 0: all")
-		cmd.Flags().StringVar(&s.after, "after", "", "only keys behind this one")
+		cmd.Flags().StringVar(&s.after, "after", "", "only keys after this one")
+		cmd.Flags().StringVar(&s.before, "before", "", "only keys before this one")
+		cmd.Flags().BoolVar(&s.reverse, "reverse", false, "the last key first")
 	}
 }
 
 // options is the selection as the library takes it.
 func (s *selection) options() extlibs.ListOptions {
-	o := extlibs.ListOptions{Pattern: s.pattern, Limit: s.limit, After: s.after}
-	if s.prefix != "" {
-		o.Pattern = escape(s.prefix) + "*"
+	return extlibs.ListOptions{Pattern: s.pattern, Prefix: s.prefix, Limit: s.limit, After: s.after, Before: s.before, Reverse: s.reverse}
+}
+
+// nextPage makes o the options of the page after a key.
+func nextPage(o *extlibs.ListOptions, last string) {
+	if o.Reverse {
+		o.Before = last
+	} else {
+		o.After = last
 	}
-	return o
+}
+
+// countKeys returns the number of keys that a pattern and a prefix select.
+func countKeys(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions) (n int, err error) {
+	switch {
+	case o.Prefix == "":
+		return h.Count(cmd.Context(), o.Pattern)
+	case o.Pattern == "":
+		return h.Count(cmd.Context(), escape(o.Prefix)+"*")
+	}
+	err = eachKey(cmd, h, extlibs.ListOptions{Pattern: o.Pattern, Prefix: o.Prefix}, func(string) error { n++; return nil })
+	return n, err
 }
 
 // escape takes from a text what patterns give a meaning to.

@@ -3,6 +3,9 @@ package main
 import (
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -34,6 +37,57 @@ func (m meter) add(n int) {
 	if m.bar != nil {
 		m.bar.Add(n)
 	}
+}
+
+// growthPoll is the time between two looks at a file that grows.
+const growthPoll = 200 * time.Millisecond
+
+// showGrowth runs fn, which writes a temporary file of a kind into dir, and shows the size
+// of that file as part of total.
+func showGrowth(cmd *cobra.Command, dir, kind string, total int64, what string, fn func() error) (err error) {
+	bar := bytesMeter(cmd, total, what)
+	if bar.bar == nil {
+		return fn()
+	}
+	before := tempSizes(dir, kind)
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	tick := time.NewTicker(growthPoll)
+	defer tick.Stop()
+	defer func() { bar.end(err) }()
+	for shown := int64(0); ; {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			for name, size := range tempSizes(dir, kind) {
+				if _, old := before[name]; !old && size > shown {
+					bar.add(int(size - shown))
+					shown = size
+				}
+			}
+		}
+	}
+}
+
+// tempSizes returns the temporary files of a kind in dir, with their sizes.
+func tempSizes(dir, kind string) map[string]int64 {
+	sizes := map[string]int64{}
+	names, _ := filepath.Glob(filepath.Join(escapeGlob(dir), ".kv-"+kind+"-*")) // it is only shown
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			sizes[name] = info.Size()
+		}
+	}
+	return sizes
+}
+
+// escapeGlob escapes what filepath.Glob gives a meaning to.
+func escapeGlob(path string) string {
+	if filepath.Separator == '\\' {
+		return path
+	}
+	return strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`).Replace(path)
 }
 
 // end leaves the line of the bar, which is full only if all went well.

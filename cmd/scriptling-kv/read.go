@@ -33,23 +33,37 @@ func wantsJSON(cmd *cobra.Command) bool {
 
 func keysCommand() *cobra.Command {
 	var s selection
+	var null bool
 	cmd := &cobra.Command{
 		Use:   "keys STORE",
 		Short: "List keys, sorted, a line each",
+		Long: `Lists keys, sorted, one per line. A key that a line cannot hold or that a terminal would act upon is quoted; get, set, del,
+ttl and expire accept it in this form. With -0 each key is written unchanged, with a zero byte after it.`,
 		Example: `  scriptling-kv keys app.db
   scriptling-kv keys app.db --prefix user: --limit 100
   scriptling-kv keys app.db --pattern 'session:{a,b}*' --json
-  scriptling-kv keys app.db --live   # while a program has it open`,
+  scriptling-kv keys app.db --live   # while a program has it open
+  scriptling-kv keys app.db --prefix tmp: -0 | xargs -0 -r scriptling-kv del app.db --`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if null && wantsJSON(cmd) {
+				return usageError("-0 and --json exclude each other")
+			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
 				out := bufio.NewWriter(cmd.OutOrStdout())
-				err := eachKey(cmd, h, s.options(), func(key string) error { return printKey(out, wantsJSON(cmd), key) })
+				err := eachKey(cmd, h, s.options(), func(key string) error {
+					if null {
+						_, err := out.WriteString(key + "\x00")
+						return err
+					}
+					return printKey(out, wantsJSON(cmd), key)
+				})
 				return errors.Join(err, out.Flush())
 			})
 		},
 	}
 	s.flags(cmd, true)
+	cmd.Flags().BoolVarP(&null, "null", "0", false, "end each key with a zero byte, and quote none, for xargs -0")
 	return cmd
 }
 
@@ -79,7 +93,7 @@ func eachKey(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, fn fu
 		if left > 0 {
 			left -= len(keys)
 		}
-		o.After = keys[len(keys)-1]
+		nextPage(&o, keys[len(keys)-1])
 	}
 }
 
@@ -105,15 +119,19 @@ func getCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "get STORE KEY",
 		Short: "Print the value of a key",
-		Long:  "Prints the value of a key, as a script would write it. Exit status 3 if the key is not there.",
+		Long:  "Prints the value of a key, as a script would write it. Exit status 3 if the key does not exist.\n" + keyForm,
 		Example: `  scriptling-kv get app.db user:1
   scriptling-kv get app.db user:1 --json | jq .name`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := parseKey(cmd, args[1])
+			if err != nil {
+				return err
+			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
-				v, err := h.Get(cmd.Context(), args[1])
+				v, err := h.Get(cmd.Context(), key)
 				if err != nil {
-					return noKey(args[1], err)
+					return noKey(key, err)
 				}
 				return printValue(cmd, v)
 			})
@@ -146,14 +164,18 @@ func ttlCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "ttl STORE KEY",
 		Short:   "Print how long a key has left",
-		Long:    "Prints the time that a key has left, such as 59m59.5s (with --json: in seconds), or none. Exit status 3 if the key is not there.",
+		Long:    "Prints the time that a key has left, such as 59m59.5s (with --json: in seconds), or none. Exit status 3 if the key\ndoes not exist.\n" + keyForm,
 		Example: `  scriptling-kv ttl app.db session:abc`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := parseKey(cmd, args[1])
+			if err != nil {
+				return err
+			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
-				left, err := h.TTL(cmd.Context(), args[1])
+				left, err := h.TTL(cmd.Context(), key)
 				if err != nil {
-					return noKey(args[1], err)
+					return noKey(key, err)
 				}
 				switch {
 				case wantsJSON(cmd) && left == 0:
@@ -181,7 +203,7 @@ func countCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
-				n, err := h.Count(cmd.Context(), s.options().Pattern)
+				n, err := countKeys(cmd, h, s.options())
 				if err != nil {
 					return err
 				}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
+	files "github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/spf13/cobra"
@@ -106,12 +107,31 @@ or cannot be read.`,
 // look reads all of a file.
 func look(cmd *cobra.Command, path string) (r boltfile.Report, err error) {
 	err = withDamaged(path, func(d *boltfile.Damaged) error {
-		if r, err = d.Check(cmd.Context(), nil); err != nil {
+		if r, err = checked(cmd, d, "check", nil); err != nil {
 			return fmt.Errorf("%q: %w", path, err)
 		}
 		return nil
 	})
 	return r, err
+}
+
+// checked is Damaged.Check with a meter.
+func checked(cmd *cobra.Command, d *boltfile.Damaged, what string, visit func(boltfile.Record) error) (r boltfile.Report, err error) {
+	total := boltfile.CheckPasses * d.Size()
+	if visit != nil {
+		total += d.Size()
+	}
+	bar := bytesMeter(cmd, total, what)
+	defer func() { bar.end(err) }()
+	const shown = 1 << 20
+	read := int64(0)
+	d.Progress = func(n int64) {
+		if read += n; read >= shown {
+			bar.add(int(read))
+			read = 0
+		}
+	}
+	return d.Check(cmd.Context(), visit)
 }
 
 // logTrouble is why the log that a whole file needs is of no use.
@@ -226,7 +246,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 	now := time.Now().UnixNano()
 	var line []byte
 	var saved, expired, unreadable int64
-	r, err := d.Check(cmd.Context(), func(rec boltfile.Record) error {
+	r, err := checked(cmd, d, "salvage", func(rec boltfile.Record) error {
 		e := jsonl.Entry{Key: string(rec.Key)}
 		if rec.Deadline != 0 {
 			if rec.Deadline <= now {
@@ -251,6 +271,14 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 	if err = errors.Join(err, out.Flush()); err != nil {
 		return false, err
 	}
+	lost, known := r.Lost()
+	if len(r.Damage) == 0 && !r.Log {
+		lost, known = 0, true
+	}
+	complete = unreadable == 0 && known && lost == 0 && !r.Stale && !r.Log
+	if wantsJSON(cmd) {
+		return complete, tellPrograms(cmd.ErrOrStderr(), salvaged{saved, expired, unreadable, lostOf(lost, known), complete, len(r.Damage) == 0, r.Log})
+	}
 	fmt.Fprint(cmd.ErrOrStderr(), plural(saved, "record", "records"), " saved")
 	if expired > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), ", %d had expired", expired)
@@ -258,33 +286,69 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 	if unreadable > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), ", %d hold what no store takes", unreadable)
 	}
-	if len(r.Damage) == 0 && r.Log {
+	switch {
+	case len(r.Damage) > 0:
+		fmt.Fprintf(cmd.ErrOrStderr(), "; readable: %s\n", savable(&r))
+	case r.Log:
 		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole, but lacks what is in its log: where you have that, compact brings it into the file")
-		return false, nil
-	}
-	if len(r.Damage) == 0 {
+	default:
 		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole")
-		return unreadable == 0, nil
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "; readable: %s\n", savable(&r))
-	lost, known := r.Lost()
-	return unreadable == 0 && known && lost == 0 && !r.Stale && !r.Log, nil
+	return complete, nil
+}
+
+// salvaged is what a salvage tells programs, on standard error: the records are on
+// standard output.
+type salvaged struct {
+	Saved      int64  `json:"saved"`
+	Expired    int64  `json:"expired"`
+	Unreadable int64  `json:"unreadable"`
+	Lost       *int64 `json:"lost"` // null: unknown
+	Complete   bool   `json:"complete"`
+	Whole      bool   `json:"whole"` // the file, without its log
+	Log        bool   `json:"log"`   // the file lacks what is in its log
+}
+
+func lostOf(lost int64, known bool) *int64 {
+	if !known {
+		return nil
+	}
+	return &lost
+}
+
+func tellPrograms(w io.Writer, v any) error {
+	b, err := jsonl.Marshal(v)
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s\n", b)
+	}
+	return err
 }
 
 func repairCommand() *cobra.Command {
-	return &cobra.Command{
+	var drop bool
+	cmd := &cobra.Command{
 		Use:   "repair FILE NEWFILE",
-		Short: "Go back to the commit before the damage, in a new file",
+		Short: "Go back to the commit before the damage, or drop what is damaged, in a new file",
 		Long: `Makes NEWFILE, which must not exist, of the commit before the last one if that is whole, and says what is
-given up. FILE is not touched. Where that commit is not whole, export --salvage saves what can be read.`,
+given up. FILE is not touched.
+
+With --drop-damaged, NEWFILE has every record of the last commit whose checksum holds, and the command names
+the keys between which it dropped something. Exit status 5 if records are lost, or may be.`,
 		Example: `  scriptling-kv check app.db
-  scriptling-kv repair app.db repaired.db`,
+  scriptling-kv repair app.db repaired.db
+  scriptling-kv repair app.db repaired.db --drop-damaged`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := files.CheckStoreName(args[1]); err != nil || isURL(args[1]) {
+				return usageError("NEWFILE %q cannot be a store's file", userinfo.ReplaceAllString(args[1], "://***@"))
+			}
 			return withDamaged(args[0], func(d *boltfile.Damaged) error {
-				r, err := d.Check(cmd.Context(), nil)
+				r, err := checked(cmd, d, "check", nil)
 				if err != nil {
 					return fmt.Errorf("%q: %w", args[0], err)
+				}
+				if drop && len(r.Damage) > 0 {
+					return dropDamaged(cmd, d, &r, args[0], args[1])
 				}
 				if len(r.Damage) == 0 {
 					text := fmt.Sprintf("%q is whole: there is nothing to repair", args[0])
@@ -294,7 +358,7 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 					return errors.New(text)
 				}
 				if !r.Back.Whole {
-					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is not whole either (%s); save what can be read with export --salvage", args[0], r.Back.Why)}
+					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is not whole either (%s); keep what can be read with --drop-damaged", args[0], r.Back.Why)}
 				}
 				if err := isFreeForStore(args[1]); err != nil {
 					return err
@@ -306,6 +370,8 @@ given up. FILE is not touched. Where that commit is not whole, export --salvage 
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&drop, "drop-damaged", false, "keep every record that can be read, and drop the rest")
+	return cmd
 }
 
 // repaired is what repair prints for programs.

@@ -86,7 +86,7 @@ A file that -o names is there once it is complete: an export that is interrupted
 const decodeBytes = 512 << 20
 
 func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.Writer) (err error) {
-	total, err := h.Count(cmd.Context(), o.Pattern)
+	total, err := countKeys(cmd, h, o)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func eachEntry(ctx context.Context, h *extlibs.Handle, o extlibs.ListOptions, fn
 		if left > 0 {
 			left -= len(keys)
 		}
-		o.After = keys[len(keys)-1]
+		nextPage(&o, keys[len(keys)-1])
 	}
 }
 

@@ -25,7 +25,8 @@ func setCommand() *cobra.Command {
 		Short: "Store a value",
 		Long: `Stores a value, written as in a script: 42, 1.5, "text", [1, 2], {"user": "bob"}, None.
 With --text it is a text as it stands, with --json it is JSON. VALUE - is read from standard input.
-The key takes the new ttl, or none.`,
+The key takes the new ttl, or none.
+` + keyForm,
 		Example: `  scriptling-kv set app.db limit 100
   scriptling-kv set app.db greeting --text 'Hello there'
   scriptling-kv set app.db balance -- -5
@@ -63,8 +64,12 @@ The key takes the new ttl, or none.`,
 			if err != nil {
 				return err
 			}
+			key, err := parseKey(cmd, args[1])
+			if err != nil {
+				return err
+			}
 			return withStore(cmd, args[0], creates, func(h *extlibs.Handle) error {
-				return h.Set(cmd.Context(), args[1], value, d)
+				return h.Set(cmd.Context(), key, value, d)
 			})
 		},
 	}
@@ -96,12 +101,16 @@ func delCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "del STORE KEY...",
 		Short:   "Remove keys",
-		Long:    "Removes keys atomically and prints how many existed.",
+		Long:    "Removes keys atomically and prints how many existed.\n" + keyForm,
 		Example: `  scriptling-kv del app.db session:abc session:def`,
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			keys, err := parseKeys(cmd, args[1:])
+			if err != nil {
+				return err
+			}
 			return withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
-				n, err := h.DeleteMany(cmd.Context(), args[1:])
+				n, err := h.DeleteMany(cmd.Context(), keys)
 				if err != nil {
 					return err
 				}
@@ -116,7 +125,7 @@ func expireCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "expire STORE KEY TTL",
 		Short: "Give a key a new time to live",
-		Long:  "Gives a key a new time to live; 0 makes it permanent. Exit status 3 if the key is not there.",
+		Long:  "Gives a key a new time to live; 0 makes it permanent. Exit status 3 if the key does not exist.\n" + keyForm,
 		Example: `  scriptling-kv expire app.db session:abc 24h
   scriptling-kv expire app.db session:abc 0`,
 		Args: cobra.ExactArgs(3),
@@ -125,12 +134,16 @@ func expireCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			key, err := parseKey(cmd, args[1])
+			if err != nil {
+				return err
+			}
 			return withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
-				there, err := h.Expire(cmd.Context(), args[1], ttl)
+				there, err := h.Expire(cmd.Context(), key, ttl)
 				if err == nil && !there {
 					err = extlibs.ErrNotFound
 				}
-				return noKey(args[1], err)
+				return noKey(key, err)
 			})
 		},
 	}

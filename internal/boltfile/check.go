@@ -19,6 +19,14 @@ import (
 // Damaged is a file that is read without bbolt, and without believing any of it: it opens
 // whatever Open refuses, and changes nothing. One goroutine uses it at a time.
 type Damaged struct {
+	// Progress, if not nil, is called with the number of bytes that Check has read since the
+	// last call. Check reads a file several times: see CheckPasses.
+	Progress func(bytes int64)
+
+	// Gap, if not nil, is called for each fault among the records of the last commit, between
+	// the visits of the records before and after it.
+	Gap func(error)
+
 	file   *os.File
 	size   int64
 	metas  bbpage.Metas
@@ -53,6 +61,21 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 	}
 	d.readMetas()
 	return d, nil
+}
+
+// Size returns the size of the file.
+func (d *Damaged) Size() int64 { return d.size }
+
+// CheckPasses is how often Check reads each page of a file without damage, and once
+// more if it is given a visit.
+const CheckPasses = 4
+
+// tick notes that a page is read, and returns the error of ctx.
+func (d *Damaged) tick(ctx context.Context) error {
+	if d.Progress != nil {
+		d.Progress(d.metas.PageSize)
+	}
+	return ctx.Err()
 }
 
 // Close closes the file and releases its lock.
@@ -212,14 +235,15 @@ func (d *Damaged) check(ctx context.Context, r *Report, visit func(Record) error
 	if visit == nil || !d.last.Valid {
 		return nil
 	}
-	again := d.salvage(ctx, d.last, nil)
+	again := d.salvage(ctx, d.last, d.Gap)
+	again.only = bucketData
 	again.visit = visit
 	return again.commit()
 }
 
 // walk returns a walk through a commit, whose first fault ends it.
 func (d *Damaged) walk(ctx context.Context, meta bbpage.Meta) *bbpage.Walk {
-	return &bbpage.Walk{Source: d.pages, PageSize: uint64(d.metas.PageSize), Pages: meta.Pages, Set: bbpage.NewSet(), Tick: ctx.Err}
+	return &bbpage.Walk{Source: d.pages, PageSize: uint64(d.metas.PageSize), Pages: meta.Pages, Set: bbpage.NewSet(), Tick: func() error { return d.tick(ctx) }}
 }
 
 // verify does what opening a small file does.

@@ -15,6 +15,8 @@ type salvage struct {
 	meta   bbpage.Meta
 	ctx    context.Context
 	report func(error)        // called for each fault; can be nil
+	only   []byte             // the one bucket whose faults are reported; nil: all
+	bucket []byte             // that is being walked
 	visit  func(Record) error // can be nil
 	stop   error              // of visit
 
@@ -30,8 +32,13 @@ func (d *Damaged) salvage(ctx context.Context, meta bbpage.Meta, report func(err
 		PageSize: uint64(d.metas.PageSize),
 		Pages:    uint64(d.size / d.metas.PageSize),
 		Set:      bbpage.NewSet(),
-		Tick:     s.end,
-		Fault:    s.fault,
+		Tick: func() error {
+			if err := d.tick(ctx); err != nil {
+				return err
+			}
+			return s.stop
+		},
+		Fault: s.fault,
 	}
 	return s
 }
@@ -48,7 +55,7 @@ func (s *salvage) fault(err error) error {
 	if end := s.end(); end != nil {
 		return end
 	}
-	if s.report != nil {
+	if s.report != nil && (s.only == nil || s.bucket == nil || bytes.Equal(s.bucket, s.only)) {
 		s.report(err)
 	}
 	return nil
@@ -81,6 +88,7 @@ func (s *salvage) commit() error {
 		name  []byte
 		visit bbpage.Visit
 	}{{bucketMeta, s.number}, {bucketData, s.record}, {bucketExpiry, s.deadline}} {
+		s.bucket = b.name
 		switch value := buckets[string(b.name)]; {
 		case err != nil:
 		case value == nil:

@@ -2,7 +2,6 @@
 // them, without that process's help.
 //
 //	livecopy.go   the copy, and the test whether it is of one moment
-//	folder.go     the folder of a copy, and the removal of those that killed processes left
 //	reflink_*.go  copies that share blocks with the file, on file systems that have them
 //
 // A copy is of one moment if no commit happened while it was made. bbolt never overwrites
@@ -25,6 +24,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/tempfolder"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
 
@@ -35,7 +35,8 @@ type Copy struct {
 	Bytes  int64     // of file and log
 	Tries  int
 
-	folder *folder
+	folder *tempfolder.Folder
+	shares bool // files in it can share blocks with the store's file
 }
 
 // maxTries limits how often Make copies a file that changes.
@@ -54,11 +55,11 @@ func Make(ctx context.Context, path string, progress func(n int), verify func(pa
 	if err != nil {
 		return nil, err
 	}
-	dir, err := newFolder(path)
+	dir, shares, err := newFolder(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &Copy{Path: filepath.Join(dir.path, filepath.Base(path)), folder: dir}
+	c := &Copy{Path: filepath.Join(dir.Path, filepath.Base(path)), folder: dir, shares: shares}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Remove())
@@ -102,7 +103,7 @@ const maxTorn = 10
 // Remove removes the temporary files. An open copy can still be read on systems that
 // remove names of open files; elsewhere the error says that they remain, and Remove works
 // after the copy was closed.
-func (c *Copy) Remove() error { return c.folder.remove() }
+func (c *Copy) Remove() error { return c.folder.Remove() }
 
 // try makes one copy, over the previous one, and reports whether it is of one moment.
 func (c *Copy) try(ctx context.Context, path string, progress func(int)) (whole bool, err error) {
@@ -224,7 +225,7 @@ func (c *Copy) copyFile(ctx context.Context, from *os.File, path string, progres
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
-	if c.folder.shares {
+	if c.shares {
 		if err := reflink(to, from); err == nil {
 			info, err := to.Stat()
 			if err != nil {
@@ -263,4 +264,34 @@ func (c *Copy) copyFile(ctx context.Context, from *os.File, path string, progres
 			return size, to.Truncate(size)
 		}
 	}
+}
+
+// newFolder makes a folder for the copy of a file: beside the file where copies can share
+// its blocks, else in the system's folder for temporary files.
+func newFolder(path string) (f *tempfolder.Folder, shares bool, err error) {
+	if f, err := tempfolder.Make(filepath.Dir(path)); err == nil { // without permission the other place has to do
+		if canReflink(path, f.Path) {
+			return f, true, nil
+		}
+		if err := f.Remove(); err != nil {
+			return nil, false, err
+		}
+	}
+	f, err = tempfolder.Make(os.TempDir())
+	return f, false, err
+}
+
+// canReflink reports whether a file in dir can share blocks with the file at path.
+func canReflink(path, dir string) bool {
+	from, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer from.Close()
+	to, err := os.OpenFile(filepath.Join(dir, "probe"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
+	err = reflink(to, from)
+	return errors.Join(err, to.Close(), os.Remove(to.Name())) == nil
 }

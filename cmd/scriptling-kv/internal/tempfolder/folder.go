@@ -1,4 +1,6 @@
-package livecopy
+// Package tempfolder makes temporary folders that do not outlive their processes: a process
+// removes the folders of those that were killed.
+package tempfolder
 
 import (
 	"crypto/rand"
@@ -14,11 +16,10 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
-// folder is a temporary folder that belongs to this process: its lock says so.
-type folder struct {
-	path   string
-	lock   *os.File
-	shares bool // files in it can share blocks with the store's file
+// Folder is a temporary folder that belongs to this process: its lock says so.
+type Folder struct {
+	Path string
+	lock *os.File
 }
 
 const (
@@ -26,25 +27,12 @@ const (
 	numberBytes = 8
 )
 
-// newFolder makes a folder for the copy of a file: beside the file where copies can share
-// its blocks, else in the system's folder for temporary files. It first removes the
-// folders that killed processes left there.
-func newFolder(path string) (*folder, error) {
-	if f, err := makeFolder(filepath.Dir(path)); err == nil { // without permission the other place has to do
-		if f.shares = canReflink(path, f.path); f.shares {
-			return f, nil
-		}
-		if err := f.remove(); err != nil {
-			return nil, err
-		}
-	}
-	return makeFolder(os.TempDir())
-}
-
-func makeFolder(parent string) (f *folder, err error) {
+// Make makes a temporary folder in another one. It first removes the folders there that
+// killed processes left.
+func Make(parent string) (f *Folder, err error) {
 	removeLeftovers(parent)
 	for range 3 { // another process can look whether the new folder is left over
-		if f, err = makeFolderIn(parent); err != errTaken {
+		if f, err = makeIn(parent); err != errTaken {
 			break
 		}
 	}
@@ -53,17 +41,17 @@ func makeFolder(parent string) (f *folder, err error) {
 
 var errTaken = errors.New("another process takes it for a left-over")
 
-func makeFolderIn(parent string) (*folder, error) {
+func makeIn(parent string) (*Folder, error) {
 	number := make([]byte, numberBytes)
 	rand.Read(number) // never fails
-	f := &folder{path: filepath.Join(parent, folderName(number))}
-	if err := os.Mkdir(f.path, 0o700); err != nil {
+	f := &Folder{Path: filepath.Join(parent, folderName(number))}
+	if err := os.Mkdir(f.Path, 0o700); err != nil {
 		return nil, err
 	}
 	if !access.CanLock {
 		return f, nil
 	}
-	lock, err := os.Open(f.path)
+	lock, err := os.Open(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errTaken
 	}
@@ -76,13 +64,14 @@ func makeFolderIn(parent string) (*folder, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the folder of the copy: %w", err), f.remove())
+		return nil, errors.Join(fmt.Errorf("the folder of the copy: %w", err), f.Remove())
 	}
 	return f, nil
 }
 
-func (f *folder) remove() error {
-	err := os.RemoveAll(f.path)
+// Remove removes the folder and its files. It can be called again after an error.
+func (f *Folder) Remove() error {
+	err := os.RemoveAll(f.Path)
 	if err == nil && f.lock != nil {
 		f.lock.Close()
 		f.lock = nil
@@ -134,19 +123,4 @@ func removeLeftover(path string) {
 	if locked, err := access.TryLock(f); err == nil && locked {
 		os.RemoveAll(path) // best effort: it can be another user's
 	}
-}
-
-// canReflink reports whether a file in dir can share blocks with the file at path.
-func canReflink(path, dir string) bool {
-	from, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer from.Close()
-	to, err := os.OpenFile(filepath.Join(dir, "probe"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return false
-	}
-	err = reflink(to, from)
-	return errors.Join(err, to.Close(), os.Remove(to.Name())) == nil
 }
