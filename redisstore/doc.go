@@ -46,6 +46,7 @@
 //
 //	url.go, settings.go      settings from a URL and from a host's Options
 //	driver.go, store.go      opening, running scripts, closing
+//	stores.go                the stores on a server
 //	read.go, write.go        the calls of a Store
 //	scripts.go, scripts_batch.go, scripts_store.go
 //	                         the scripts that run on the server

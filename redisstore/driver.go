@@ -8,8 +8,11 @@ import (
 	"github.com/scriptling-kv/extlibs/redisstore/internal/wire"
 )
 
+// schemes are the schemes of the driver's URLs.
+var schemes = []string{"redis", "rediss", "valkey", "valkeys", "redis+unix"}
+
 func init() {
-	for _, scheme := range []string{"redis", "rediss", "valkey", "valkeys", "redis+unix"} {
+	for _, scheme := range schemes {
 		extlibs.RegisterDriver(scheme, open)
 	}
 }
