@@ -30,6 +30,11 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 	case isInMemory(name):
 		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
 	case isURL(name):
+		if a != creates {
+			if err := existsOn(cmd.Context(), name); err != nil {
+				return err
+			}
+		}
 	case a == creates && !exists(name):
 		if err := isFreeForStore(name); err != nil { // its log would need another name
 			return err

@@ -18,11 +18,11 @@ import (
 )
 
 func readCommands() []*cobra.Command {
-	commands := []*cobra.Command{keysCommand(), getCommand(), ttlCommand(), countCommand(), statCommand()}
+	commands := []*cobra.Command{keysCommand(), getCommand(), ttlCommand(), countCommand(), statCommand(), topCommand()}
 	for _, cmd := range commands {
 		addLiveFlag(cmd)
 	}
-	return commands
+	return append(commands, storesCommand())
 }
 
 // wantsJSON is the flag of all commands.
@@ -97,22 +97,27 @@ func eachKey(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, fn fu
 	}
 }
 
-// printKey writes a key as it is, or quoted where a line could not hold it or a
-// terminal would act upon it.
+// printKey writes a key in a line, or as JSON.
 func printKey(w io.Writer, asJSON bool, key string) error {
-	text := key
-	if quoted := literal.Format(key); asJSON || quoted != `"`+key+`"` || strings.HasPrefix(key, `"`) {
-		text = quoted
-		if asJSON {
-			b, err := jsonl.AppendValue(nil, key)
-			if err != nil {
-				return err
-			}
-			text = string(b)
+	text := shownKey(key)
+	if asJSON {
+		b, err := jsonl.AppendValue(nil, key)
+		if err != nil {
+			return err
 		}
+		text = string(b)
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err
+}
+
+// shownKey is a key unchanged, or quoted where a line could not hold it or a terminal
+// would act upon it. parseKey reads both.
+func shownKey(key string) string {
+	if quoted := literal.Format(key); quoted != `"`+key+`"` || strings.HasPrefix(key, `"`) {
+		return quoted
+	}
+	return key
 }
 
 func getCommand() *cobra.Command {

@@ -116,7 +116,7 @@ func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.W
 	return errors.Join(err, out.Flush())
 }
 
-// eachEntry calls fn for the entries that o selects, a batch at a time.
+// eachEntry calls fn for the entries that o selects, a page at a time.
 func eachEntry(ctx context.Context, h *extlibs.Handle, o extlibs.ListOptions, fn func([]extlibs.Entry) error) error {
 	left := o.Limit
 	for {

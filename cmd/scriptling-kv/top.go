@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/sizes"
+	"github.com/spf13/cobra"
+)
+
+// summary is what top prints for programs.
+type summary struct {
+	Keys     []sizes.Sized `json:"keys"`
+	Prefixes []sizes.Sized `json:"prefixes"`
+	Scanned  int64         `json:"scanned"`
+	Bytes    int64         `json:"bytes"`
+}
+
+// maxTop limits how many keys and prefixes top finds.
+const maxTop = 1000
+
+func topCommand() *cobra.Command {
+	var s selection
+	n := 20
+	cmd := &cobra.Command{
+		Use:   "top STORE",
+		Short: "Find the biggest keys and prefixes",
+		Long: `Reads all keys and prints the biggest ones, and the biggest prefixes: the parts of keys up to each : and /. A prefix
+whose keys all have one longer prefix is left out. Sizes are the bytes of keys and encoded values. It needs
+little memory, whatever the size of the store.`,
+		Example: `  scriptling-kv top app.db
+  scriptling-kv top app.db -n 5 --prefix user:
+  scriptling-kv top app.db --live --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if n < 1 || n > maxTop {
+				return usageError("-n is %d; use 1 to %d", n, maxTop)
+			}
+			var sum summary
+			err := withStore(cmd, args[0], reads, func(h *extlibs.Handle) (err error) {
+				sum, err = biggest(cmd, h, s.options(), n)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printResult(cmd, sum, sum.text())
+		},
+	}
+	s.flags(cmd, false)
+	cmd.Flags().IntVarP(&n, "number", "n", n, "how many keys, and how many prefixes")
+	return cmd
+}
+
+// biggest finds the biggest keys and prefixes of a store.
+func biggest(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, n int) (sum summary, err error) {
+	total, err := h.Count(cmd.Context(), "*")
+	if err != nil {
+		return sum, err
+	}
+	bar := keysMeter(cmd, total, "top")
+	defer func() { bar.end(err) }()
+	top := sizes.NewTop(n)
+	err = eachEntry(cmd.Context(), h, o, func(entries []extlibs.Entry) error {
+		for i := range entries {
+			top.Add(entries[i].Key, "", entries[i].Value.Len())
+		}
+		bar.add(len(entries))
+		return nil
+	})
+	if err != nil {
+		return sum, err
+	}
+	sum = summary{Scanned: top.Keys, Bytes: top.Bytes}
+	sum.Keys, sum.Prefixes = top.Biggest()
+	return sum, nil
+}
+
+func (s *summary) text() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "bytes\tkey")
+	for _, k := range s.Keys {
+		fmt.Fprintf(w, "%d\t%s\n", k.Bytes, shownKey(k.Key))
+	}
+	fmt.Fprintln(w, "\nbytes\tkeys\tprefix")
+	for _, p := range s.Prefixes {
+		fmt.Fprintf(w, "%d\t%d\t%s\n", p.Bytes, p.Keys, shownKey(p.Prefix))
+	}
+	w.Flush() // into memory
+	fmt.Fprintf(&b, "\n%s, %d bytes", plural(s.Scanned, "key", "keys"), s.Bytes)
+	return b.String()
+}
