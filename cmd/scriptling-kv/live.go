@@ -36,9 +36,6 @@ const momentFormat = "2006-01-02 15:04:05.000 -07:00"
 // withLive runs fn on a verified copy of a file that a program can have open. The copy has
 // lost its names by then, where the system permits that, so nothing can leave it behind.
 func withLive(cmd *cobra.Command, name string, opts []extlibs.Option, fn func(*extlibs.Handle) error) (err error) {
-	if isURL(name) {
-		return usageError("--live copies a file; leave it out for a store on a server")
-	}
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return noFile(name)

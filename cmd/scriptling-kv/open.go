@@ -29,6 +29,8 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 		return cmd.Context().Err()
 	case isInMemory(name):
 		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
+	case isURL(name) && wantsLive(cmd):
+		return usageError("--live copies a file; leave it out for a store on a server")
 	case isURL(name):
 		if a != creates {
 			if err := existsOn(cmd.Context(), name); err != nil {
