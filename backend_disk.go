@@ -309,6 +309,11 @@ func (s *diskStore) Close() error {
 	return s.disk.Close()
 }
 
+// Watch implements Watcher.
+func (s *diskStore) Watch(_ context.Context, changed func(key string, live bool)) (stop func(), err error) {
+	return s.disk.Watch(changed), nil
+}
+
 // Stats implements StatsReporter.
 func (s *diskStore) Stats(context.Context) (Stats, error) {
 	bytes, buffered := s.disk.Size()

@@ -32,6 +32,7 @@ type memory struct {
 	littered atomic.Bool                 // either is true
 	tidied   string                      // how far the sweep has tidied up; its own
 	state    atomic.Pointer[memoryState] // nil: closed, or failed
+	watched  watch
 	failure  atomic.Pointer[memoryFailure]
 
 	replacing sync.Mutex   // held while another state, or none, takes the place of one
@@ -190,6 +191,7 @@ func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
+		m.watched.applied(&op, result)
 		return result, nil
 	}
 }
@@ -254,7 +256,7 @@ func (m *memory) reclaim(ctx context.Context, st *memoryState) (some bool) {
 	if ctx.Err() != nil || !st.Wasted(now) {
 		return false
 	}
-	m.expired.Add(int64(st.Sweep(now)))
+	m.expired.Add(int64(m.removeExpired(st, now)))
 	st.Tidy("", true)
 	return true
 }
@@ -311,6 +313,11 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 		if err != nil {
 			return nil, err
 		}
+		if m.watched.active() {
+			for i, r := range results {
+				m.watched.applied(&ops[i], r)
+			}
+		}
 		return results, nil
 	}
 }
@@ -362,7 +369,11 @@ func (m *memory) Len(context.Context) (n int, err error) {
 }
 
 func (m *memory) Clear(context.Context) error {
-	return m.replace(func(st *memoryState) *memoryState { return m.newState(st.epoch + 1) })
+	err := m.replace(func(st *memoryState) *memoryState { return m.newState(st.epoch + 1) })
+	if err == nil {
+		m.watched.tellAll()
+	}
+	return err
 }
 
 func (m *memory) Close() error {
@@ -399,6 +410,24 @@ func (m *memory) Stats(context.Context) (Stats, error) {
 	return s, nil
 }
 
+// Watch implements Watcher.
+func (m *memory) Watch(ctx context.Context, changed func(key string, live bool)) (stop func(), err error) {
+	return m.watched.Watch(ctx, changed)
+}
+
+// removeExpired removes some expired keys, and tells the watch.
+func (m *memory) removeExpired(st *memoryState, now int64) int {
+	if !m.watched.active() {
+		return st.Sweep(now)
+	}
+	var gone []string
+	n := st.SweepKeys(now, func(key string) { gone = append(gone, key) })
+	for _, key := range gone {
+		m.watched.tell(key, false)
+	}
+	return n
+}
+
 // sweepStep removes some expired keys, or tidies up some of what they leave.
 func (m *memory) sweepStep() time.Duration {
 	st := m.state.Load()
@@ -406,7 +435,7 @@ func (m *memory) sweepStep() time.Duration {
 		return -1
 	}
 	now := m.now()
-	n := st.Sweep(now)
+	n := m.removeExpired(st, now)
 	m.expired.Add(int64(n))
 	// Keys that come and expire without end must not keep it from tidying up.
 	var more bool

@@ -42,6 +42,7 @@ func (m *memory) fail(st *memoryState, p any) error {
 	if m.state.CompareAndSwap(st, nil) {
 		m.failure.Store(&memoryFailure{err, st.epoch})
 		m.counted += st.Retire()
+		m.watched.tellAll()
 	}
 	return err
 }

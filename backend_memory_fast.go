@@ -46,10 +46,15 @@ func (m *memory) setRaw(key string, e codec.Encoded, ttl time.Duration) bool {
 		return false
 	}
 	if !s.Replace(r) { // which cannot panic
-		return m.put(st, &s, key, r)
+		stored := m.put(st, &s, key, r)
+		if stored {
+			m.watched.tell(key, true)
+		}
+		return stored
 	}
 	m.count(&s)
 	s.Unlock()
+	m.watched.tell(key, true)
 	return true
 }
 

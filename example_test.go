@@ -406,3 +406,63 @@ func ExampleRegistry_OpenWith() {
 	// kv.set: value is larger than 10 bytes; split it over several keys (at value)
 	// kv.open: the store is open with other options (MaxValueBytes); close it first, or give StoreOptions to the registry before anybody opens it
 }
+
+// A request waits for the result of a job, and takes no CPU meanwhile.
+func ExampleHandle_Wait() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	store := r.Default()
+	go store.Set(context.Background(), "result:7", "done", time.Minute)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	fmt.Println(store.Wait(ctx, "result:7"))
+	// Output: done <nil>
+}
+
+// A host follows a setting that scripts change.
+func ExampleHandle_WaitChange() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	store, ctx := r.Default(), context.Background()
+	go store.Set(ctx, "level", "debug", 0)
+
+	var level any // an absent key is nil
+	level, err := store.WaitChange(ctx, "level", level)
+	fmt.Println(level, err)
+	// Output: debug <nil>
+}
+
+func ExampleHandle_Watch() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	store, ctx := r.Default(), context.Background()
+
+	// The watch begins here: no change after the call is missed.
+	changes := store.Watch(ctx, extlibs.WatchOptions{Prefix: "config:"})
+	fmt.Println(store.Count(ctx, "config:*"))
+	store.Set(ctx, "config:level", "debug", 0)
+	store.Delete(ctx, "config:level")
+	store.Set(ctx, "config:size", 10, 0)
+
+	n := 0
+	for c, err := range changes {
+		switch {
+		case err != nil:
+			log.Fatal(err)
+		case c.Lost:
+			fmt.Println("any key can have changed: read them again")
+		case c.Deleted:
+			fmt.Println(c.Key, "is gone")
+		default:
+			fmt.Println(c.Key, "is", c.Value)
+		}
+		if n++; n == 2 {
+			break
+		}
+	}
+	// Output:
+	// 0 <nil>
+	// config:level is gone
+	// config:size is 10
+}

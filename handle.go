@@ -39,6 +39,7 @@ type openStore struct {
 	opts     options
 	updates  turns
 	making   singleflight // the values that get_or_set is computing
+	watching watching     // the callers that wait for changes
 	script   onceObject   // the store as scripts see it
 	counters counters
 	lifecycle

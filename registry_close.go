@@ -116,5 +116,6 @@ func (r *Registry) closeStore(h *Handle) {
 		r.mu.Unlock()
 		close(h.gone)
 	}()
+	h.watching.hub.Close()
 	h.closeErr = h.backend.Close()
 }

@@ -162,7 +162,10 @@ func (r *reader) text(i int, name, fallback string) string {
 
 // ttl reads seconds. A ttl that is shorter than a millisecond becomes one, and never no
 // expiry.
-func (r *reader) ttl(i int) time.Duration {
+func (r *reader) ttl(i int) time.Duration { return r.seconds(i, "ttl", "no expiry") }
+
+// seconds reads a time; zero says what 0 means.
+func (r *reader) seconds(i int, name, zero string) time.Duration {
 	var seconds float64
 	switch o := r.a.at(i).(type) {
 	case nil, *object.Null:
@@ -175,17 +178,26 @@ func (r *reader) ttl(i int) time.Duration {
 	case *object.Float:
 		seconds = o.FloatValue()
 	default:
-		r.fail(kverr.Errorf(ErrType, "ttl must be a number of seconds, not %s", typeName(o)))
+		r.fail(kverr.Errorf(ErrType, "%s must be a number of seconds, not %s", name, typeName(o)))
 		return 0
 	}
 	if !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
-		r.fail(kverr.Errorf(ErrInvalid, "ttl is %v; use seconds from 0 (no expiry) up to 100 years", seconds))
+		r.fail(kverr.Errorf(ErrInvalid, "%s is %v; use seconds from 0 (%s) up to 100 years", name, seconds, zero))
 		return 0
 	}
 	if seconds == 0 {
 		return 0
 	}
 	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), MinTTL), MaxTTL)
+}
+
+// until reads a time in seconds that a call waits, and returns when it has passed: the
+// zero time for None, or if the argument was not given.
+func (r *reader) until(i int, name string) time.Time {
+	if isNone(r.a.at(i)) {
+		return time.Time{}
+	}
+	return time.Now().Add(r.seconds(i, name, "not to wait"))
 }
 
 // newTTL is ttl for calls that keep the time left if no ttl is given.

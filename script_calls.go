@@ -24,6 +24,7 @@ var (
 	pPrefix  = param{name: "prefix", fallback: `""`}
 	pFn      = param{name: "fn"}
 	pKeys    = param{name: "keys"}
+	pTimeout = param{name: "timeout", fallback: "None"}
 )
 
 // pListing are the parameters of calls that list keys.
@@ -95,6 +96,12 @@ pattern matches the whole key: count("user:") counts one key, count(prefix="user
 prefix is taken literally, so text from outside belongs there: delete_matching(prefix="user:" + name + ":"). In a pattern, the name * would delete everyone.`, callDeleteMatching},
 		{"each", append([]param{pFn}, pListing...), "int",
 			"Calls fn(key, value) for the keys that match, in order, until it returns False; returns the number of calls. The other arguments are those of keys.", callEach},
+		{"wait", []param{pKey, pTimeout, pDefault}, "value",
+			"Returns the value as soon as the key exists; default after timeout seconds, None: until the script's deadline.", callWait},
+		{"wait_change", []param{pKey, {name: "old"}, pTimeout}, "value",
+			"Returns the value as soon as it is not equal to old, types included; an absent key is None. Returns old after timeout seconds.", callWaitChange},
+		{"watch", []param{pFn, pPattern, pTimeout, pPrefix}, "int",
+			"Calls fn(key, value) for keys that change, value None for a removed key, until fn returns False or timeout seconds have passed; fn(None, None) means that any key can have changed. Returns the number of calls.", callWatch},
 		{"sub", []param{{name: "prefix"}}, "store",
 			"Returns a store of the keys that start with prefix, which its calls neither take nor return; close does nothing on it.", callSub},
 	}

@@ -46,6 +46,9 @@ var contractCalls = []contractCall{
 	{"compare_and_delete", []contractParam{{"key", "", `"key"`}, {"old", "", "1"}}},
 	{"delete_matching", []contractParam{{"pattern", `"*"`, `"k*"`}, {"prefix", `""`, `"k"`}}},
 	{"each", []contractParam{{"fn", "", "lambda k, v: None"}, {"pattern", `"*"`, `"k*"`}, {"limit", "0", "1"}, {"after", `""`, `"a"`}, {"before", `""`, `"z"`}, {"prefix", `""`, `"k"`}, {"reverse", "False", "True"}}},
+	{"wait", []contractParam{{"key", "", `"key"`}, {"timeout", "None", "0"}, {"default", "None", "5"}}},
+	{"wait_change", []contractParam{{"key", "", `"key"`}, {"old", "", `"other"`}, {"timeout", "None", "0"}}},
+	{"watch", []contractParam{{"fn", "", "lambda k, v: False"}, {"pattern", `"*"`, `"k*"`}, {"timeout", "None", "0"}, {"prefix", `""`, `"k"`}}},
 	{"sub", []contractParam{{"prefix", "", `"k"`}}},
 }
 

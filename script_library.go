@@ -100,6 +100,7 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 	builtins, methods := make([]object.Builtin, len(calls)), make(map[string]object.Object, len(calls))
 	for i := range calls {
 		c := &calls[i]
+		asksForStore := c.name == "sub" || waits[c.name]
 		methods[c.name] = &builtins[i]
 		builtins[i] = object.Builtin{HelpText: callHelp[i], Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
 			var b *argBuffer
@@ -111,8 +112,8 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 			if err != nil {
 				return toScript(c.name, err)
 			}
-			if c.name == "sub" {
-				ctx = context.WithValue(ctx, subOfKey{}, subOf{name, store})
+			if asksForStore {
+				ctx = context.WithValue(ctx, storeKey{}, scriptStore{name, store})
 			}
 			for {
 				h := store()
@@ -146,10 +147,12 @@ func (h *Handle) scriptObject() *object.Builtin {
 	})
 }
 
-// subOfKey is where the context of the call sub holds the store that it is made on.
-type subOfKey struct{}
+// storeKey is where the context of a call that asks for it holds the store that it is made
+// on.
+type storeKey struct{}
 
-type subOf struct {
+// scriptStore is a store as a script sees it: another Handle after a later Init.
+type scriptStore struct {
 	name  string
 	store func() *Handle
 }
@@ -161,7 +164,7 @@ func subObject(ctx context.Context, h *Handle, prefix string) (*object.Builtin, 
 	if sub.prefixErr != nil {
 		return nil, sub.prefixErr
 	}
-	of := ctx.Value(subOfKey{}).(subOf)
+	of := ctx.Value(storeKey{}).(scriptStore)
 	var view atomic.Pointer[Handle]
 	view.Store(sub)
 	return newStoreObject(of.name, func() *Handle {

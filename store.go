@@ -17,8 +17,9 @@ import (
 // that fails changes nothing, unless its error is ErrCommitUnknown. An expired key is
 // absent for every method from its deadline on.
 //
-// Optional capabilities of a backend are StatsReporter, Backuper, Compacter and
-// FileHolder. A Handle detects them; without one, its calls return errors.ErrUnsupported.
+// Optional capabilities of a backend are StatsReporter, Backuper, Compacter, FileHolder and
+// Watcher. A Handle detects them; without one, its calls return errors.ErrUnsupported.
+// Without a Watcher, the calls that wait poll.
 // Package storetest tests a Store.
 type Store interface {
 	// Load returns the entry of a live key, else an error that is ErrNotFound.
@@ -97,6 +98,26 @@ type (
 	// Compacter is a backend that can free the space of deleted entries. See Handle.Compact.
 	Compacter interface {
 		Compact(ctx context.Context) error
+	}
+
+	// Watcher is a backend that reports changes of its keys. A Handle uses it while callers
+	// wait, with one Watch at a time.
+	Watcher interface {
+		// Watch calls changed for each key that a call or a sweep changes, after Load
+		// returns its new state, until stop is called. live reports whether the key
+		// exists then. An empty key means that any key can have changed: after Clear, and
+		// whenever changes can have been missed. Several changes of a key can be one
+		// call; a call without a change is no error.
+		//
+		// Watch returns as soon as it misses no change any more, or when ctx ends. A
+		// watch survives what interrupts it, such as a lost connection. An error that is
+		// errors.ErrUnsupported means that this store cannot be watched; the Handle then
+		// polls, as it does for a while after any other error.
+		//
+		// changed does not block and does not use the store. Its calls can be concurrent.
+		// stop can be called after Close. changed is not called after stop has returned,
+		// but for calls that are under way.
+		Watch(ctx context.Context, changed func(key string, live bool)) (stop func(), err error)
 	}
 
 	// FileHolder is a backend that stores its data in a file. A Registry uses it to recognize

@@ -110,6 +110,7 @@ func (w fileWriter) commit(p *Plan) error {
 	if err != nil {
 		return boltfile.DiskError(err)
 	}
+	s.watch.shown(p)
 	s.planner.writes++
 	s.commits.Add(1)
 	s.checkpoints.foundSpace()

@@ -129,7 +129,11 @@ func (l planning) append(p *Plan) error {
 	}
 	p.end, p.depends = end, end
 	s.planner.writes++
-	s.visible.append(p, s.opts.Interval > 0)
+	visible := s.opts.Interval > 0
+	s.visible.append(p, visible)
+	if visible {
+		s.watch.shown(p)
+	}
 	if !p.puts {
 		s.checkpoints.foundSpace() // there can be some now
 	}
@@ -152,7 +156,11 @@ func (s *Store) sync(ctx context.Context, log *wal.Log, to wal.LSN) error {
 }
 
 // publish makes the records before an LSN visible to reads. wal calls it after each sync.
-func (s *Store) publish(to wal.LSN) { s.visible.publish(to) }
+func (s *Store) publish(to wal.LSN) {
+	for _, p := range s.visible.publish(to) {
+		s.watch.shown(p)
+	}
+}
 
 // checkpoint writes the visible changes to the file. last says that the file needs no log
 // afterwards. What could not be written stays in the memtable and in the log, for the

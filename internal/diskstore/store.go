@@ -51,6 +51,7 @@
 //	recovery.go      opening a store that was not closed
 //	replay.go        replay of its log
 //	expiry.go        removing expired keys
+//	watch.go         reporting changes that reads see
 //	clock.go         which deadlines a file can hold
 package diskstore
 
@@ -74,6 +75,7 @@ type Store struct {
 	logFile     atomic.Pointer[logFile] // nil: nothing was written yet, or no log can be created
 	commits     atomic.Int64
 	sweep       sweep
+	watch       watch
 }
 
 // Options are the properties of a Store.

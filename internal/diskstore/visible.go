@@ -105,8 +105,8 @@ func (v *visible) show(p *Plan) {
 	v.lsn = p.end
 }
 
-// publish makes the appended changes before an LSN visible.
-func (v *visible) publish(to wal.LSN) {
+// publish makes the appended changes before an LSN visible, and returns their plans.
+func (v *visible) publish(to wal.LSN) (shown []*Plan) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	a := &v.appended
@@ -121,11 +121,11 @@ func (v *visible) publish(to wal.LSN) {
 			a.clears--
 		}
 	}
-	shown := a.plans[:n]
+	shown = a.plans[:n]
 	a.plans = slices.Clone(a.plans[n:])
 	if len(a.plans) == 0 {
 		clear(a.states)
-		return
+		return shown
 	}
 	// The states that later calls give to the same keys stay.
 	later := map[string]struct{}{}
@@ -141,6 +141,7 @@ func (v *visible) publish(to wal.LSN) {
 			}
 		}
 	}
+	return shown
 }
 
 // reaches reports whether the records before an LSN are visible.

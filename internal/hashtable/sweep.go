@@ -1,12 +1,18 @@
 package hashtable
 
+import "strings"
+
 // compactLeaves is how many leaves of the names are looked through while others
 // can't add keys.
 const compactLeaves = 8
 
 // Sweep removes some of the keys that have expired by now while others can't
 // write; reads go on. It returns how many, 0 if there are no more.
-func (t *Table) Sweep(now int64) int {
+func (t *Table) Sweep(now int64) int { return t.SweepKeys(now, nil) }
+
+// SweepKeys is Sweep, and calls gone, unless that is nil, with a copy of each key that it
+// removes. gone must not use the table.
+func (t *Table) SweepKeys(now int64, gone func(key string)) int {
 	t.lockAll()
 	defer t.unlockAll()
 	t.mu.Lock()
@@ -31,6 +37,9 @@ func (t *Table) Sweep(now int64) int {
 				t.shard(hash).remove(at)
 				t.names.die(at.record.Key())
 				removed++
+				if gone != nil {
+					gone(strings.Clone(at.record.Key()))
+				}
 			}
 		}
 		hashes = hashes[n:]

@@ -37,7 +37,7 @@ type Hub struct {
 
 // prefixGroup has the watchers of one prefix.
 type prefixGroup struct {
-	watchers int              // also those that are in no list, because they were woken
+	watchers int              // woken watchers included, which are in no list
 	all      list             // told about every change
 	queues   map[string]*list // by pattern: one of each is woken by a change
 }
@@ -113,6 +113,13 @@ func (h *Hub) Close() {
 			w.end()
 		}
 	}
+}
+
+// Closed reports whether the Hub is closed.
+func (h *Hub) Closed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
 }
 
 // lists visits all lists of watchers.

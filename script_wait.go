@@ -1,0 +1,110 @@
+package extlibs
+
+import (
+	"context"
+	"errors"
+
+	"github.com/paularlott/scriptling/object"
+)
+
+// waits are the calls that can wait for changes. When the default store is replaced they
+// go on with the new one, until the time that the call began with: see following.
+var waits = map[string]bool{"wait": true, "wait_change": true, "watch": true}
+
+// following runs a call that waits, again if its store was closed because the host has
+// replaced the default store.
+func following(ctx context.Context, h *Handle, run func(h *Handle) error) error {
+	of := ctx.Value(storeKey{}).(scriptStore)
+	for {
+		err := run(h)
+		next := of.store()
+		if next == h || !errors.Is(err, ErrClosed) {
+			return err
+		}
+		h = next
+	}
+}
+
+func callWait(ctx context.Context, h *Handle, a arguments) (result object.Object, err error) {
+	r := reader{a: a}
+	key, until := r.key(), r.until(1, "timeout")
+	if r.err != nil {
+		return nil, r.err
+	}
+	err = following(ctx, h, func(h *Handle) error {
+		value, found, err := h.waitValue(ctx, key, until)
+		switch {
+		case err != nil:
+		case found:
+			result, err = h.object(ctx, key, value)
+		default:
+			result = fallback(a.at(2))
+		}
+		return err
+	})
+	return result, err
+}
+
+func callWaitChange(ctx context.Context, h *Handle, a arguments) (result object.Object, err error) {
+	r := reader{a: a}
+	key, until := r.key(), r.until(2, "timeout")
+	old := r.value(ctx, h, 1)
+	if r.err != nil {
+		return nil, r.err
+	}
+	err = following(ctx, h, func(h *Handle) error {
+		value, changed, err := h.waitChange(ctx, key, old, until)
+		switch {
+		case err != nil:
+		case !changed:
+			result = a.at(1)
+		case value.IsZero():
+			result = none
+		default:
+			result, err = h.object(ctx, key, value)
+		}
+		return err
+	})
+	return result, err
+}
+
+func callWatch(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	r := reader{a: a}
+	fn, s, until := r.callable(0), r.matching(1, 3), r.until(2, "timeout")
+	if r.err != nil {
+		return nil, r.err
+	}
+	n, moved := int64(0), false
+	err := following(ctx, h, func(h *Handle) error {
+		w, err := h.watchKeys(ctx, s, until)
+		if err != nil {
+			return err
+		}
+		defer w.close()
+		w.lost, moved = moved, true // in another store everything is different
+		for {
+			c, ok, err := w.next(ctx)
+			if err != nil || !ok {
+				return err
+			}
+			key, value := object.Object(none), object.Object(none)
+			if !c.lost {
+				key = object.NewString(c.Key)
+			}
+			if c.found {
+				if value, err = h.object(ctx, c.Key, c.Value); err != nil {
+					return err
+				}
+			}
+			n++
+			result, err := callBack(ctx, fn, takesEntry, key, value)
+			if err != nil {
+				return err
+			}
+			if more, isBool := result.(*object.Boolean); isBool && !more.BoolValue() {
+				return nil
+			}
+		}
+	})
+	return object.NewInteger(n), err
+}
