@@ -1,6 +1,9 @@
 package bbpage
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
 // Set knows which pages of a file are in use, and which of them are leaves that have
 // not been verified yet. Its size depends on the pages that were found, not on those
@@ -93,5 +96,15 @@ func (s *Set) setRead(id uint64) {
 	c, word, bit := s.chunk(id)
 	if c.unread[word].And(^bit)&bit != 0 {
 		s.unread.Add(-1)
+	}
+}
+
+// Forget marks all leaves as verified, after a commit that freed all of them: their numbers
+// are given to other pages now, branches among them.
+func (s *Set) Forget() {
+	for _, c := range s.chunks {
+		for i := range c.unread {
+			s.unread.Add(-int64(bits.OnesCount64(c.unread[i].Swap(0))))
+		}
 	}
 }

@@ -329,6 +329,73 @@ func TestWhatCannotBeOpenedIsRefusedAndLeftUnchanged(t *testing.T) {
 	}
 }
 
+// The leaves that no read came to are free after a clear, and become branches.
+func TestAFileThatWasNotReadIsClearedAndWrittenAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kv.db")
+	loc, err := (*access.List)(nil).Locate(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{VerifyBytes: -1, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+	f, err := Open(t.Context(), loc, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { f.Close() }()
+	fill := func(text string) {
+		t.Helper()
+		for i := range 60 {
+			err := f.Update(func(tx *Tx) error {
+				for j := range 100 {
+					if err := tx.SetState(fmt.Sprintf("k%07d", (100*i+j)*7919%1_000_000), State{Exists: true, Value: text, Deadline: 1 << 60}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fill("before")
+	for _, again := range []bool{true, false} {
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if f, err = Open(t.Context(), loc, opts); err != nil {
+			t.Fatal(err)
+		}
+		unread := f.pages.set.Unread()
+		err := f.Update(func(tx *Tx) error {
+			if err := tx.Clear(); err != nil || !again {
+				return err
+			}
+			return os.ErrInvalid
+		})
+		if again {
+			if !errors.Is(err, os.ErrInvalid) || unread == 0 || f.pages.set.Unread() != unread {
+				t.Errorf("a clear that was given up: %v; %d leaves are to be verified, there were %d", err, f.pages.set.Unread(), unread)
+			}
+			continue
+		}
+		if err != nil || f.pages.set.Unread() != 0 {
+			t.Errorf("clear: %v; %d leaves are to be verified", err, f.pages.set.Unread())
+		}
+		fill("after")
+		if err := f.View(func(tx *Tx) error {
+			n := 0
+			err := tx.Scan("", func(_, _ []byte) (bool, error) { n++; return true, nil })
+			if n != 6000 || tx.Count != 6000 {
+				t.Errorf("%d keys, the file counts %d", n, tx.Count)
+			}
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAnEmptyFileBecomesAStoreThatOneCanHave(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kv.db")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

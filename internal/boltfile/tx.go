@@ -244,6 +244,7 @@ func (t *Tx) Clear() error {
 		if err := t.snap.verifyTrees(t.snap.dataTree(), t.snap.expiryTree()); err != nil {
 			return err
 		}
+		tx.OnCommit(t.snap.set.Forget)
 	}
 	for _, name := range [][]byte{bucketData, bucketExpiry} {
 		if err := tx.DeleteBucket(name); err != nil {
