@@ -3,7 +3,7 @@ package extlibs_test
 import (
 	"bytes"
 	"os"
-	"sort"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -37,30 +37,75 @@ func TestHelpShowsEachCallAsTheContractHasIt(t *testing.T) {
 	}
 }
 
+// contractStubs are names that the contract promises to answer with what to write.
+var contractStubs = strings.Fields(`setex setnx hset hget lpush rpop mget mset decr rename values setdefault lock transaction
+	pipeline flush flushdb scan persist touch has put remove size len`)
+
+// All other attributes of a store raise an error that says what to write. The stores share
+// them.
 func TestAStoreHasTheCallsOfTheContractAndNoOthers(t *testing.T) {
 	r := backends[0].registry(t)
 	p := interpreter(r, &bytes.Buffer{})
-	eval(t, p, "import scriptling.runtime.kv as kv\nd = kv.default\nm = kv.open(\":memory:x\")")
-	var want []string
+	eval(t, p, badValues+`
+import scriptling.runtime.kv as kv
+d = kv.default
+m = kv.open(":memory:x")
+v = m.sub("view:")
+`)
+	want := map[string]bool{}
 	for _, c := range contractCalls {
-		if c.name != "open" {
-			want = append(want, c.name)
-		}
+		want[c.name] = c.name != "open"
 	}
-	sort.Strings(want)
-	for _, name := range []string{"d", "m"} {
+	shared := map[string]object.Object{}
+	for _, name := range []string{"d", "m", "v"} {
 		store, err := p.GetVarAsObject(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for call := range store.(*object.Builtin).Attributes {
-			got = append(got, call)
+		attributes := store.(*object.Builtin).Attributes
+		for call := range want {
+			if want[call] && attributes[call] == nil {
+				t.Errorf("%s lacks %s", name, call)
+			}
 		}
-		sort.Strings(got)
-		if strings.Join(got, " ") != strings.Join(want, " ") {
-			t.Errorf("%s has the calls\n%s\nwant\n%s", name, got, want)
+		for _, stub := range contractStubs {
+			if attributes[stub] == nil || want[stub] {
+				t.Errorf("%s has no stub %s", name, stub)
+			}
 		}
+		for stub, attribute := range attributes {
+			if want[stub] {
+				continue
+			}
+			if shared[stub] == nil {
+				shared[stub] = attribute
+			}
+			if attribute != shared[stub] {
+				t.Errorf("%s has a separate %s", name, stub)
+			}
+			for _, tt := range [][3]string{
+				{name + "." + stub + "()", "TypeError", "kv." + stub + ": write "},
+				{name + "." + stub + "('k', 1, [2], ttl=3)", "TypeError", "kv." + stub + ": write "},
+				{"kv." + stub + "('k', field=1)", "TypeError", "kv." + stub + ": "},
+				{name + "." + stub + "('k', raises())", "KeyError", "mine"},
+			} {
+				if clause, message := caught(t, p, tt[0]); clause != tt[1] || !strings.HasPrefix(message, tt[2]) {
+					t.Errorf("%s raises %s %q", tt[0], clause, message)
+				}
+			}
+			help := helpOf(t, "kv.default."+stub)
+			if !strings.HasPrefix(help[0], "not a call of a store: write ") {
+				t.Errorf("help of %s is %q", stub, help)
+			}
+			for _, call := range regexp.MustCompile(`(^|[ :.])([a-z_]+)\(`).FindAllStringSubmatch(help[0], -1) {
+				if !want[call[2]] && call[2] != "pop_first" {
+					t.Errorf("%s says to write %s, which is no call", stub, call[2])
+				}
+			}
+		}
+	}
+	if len(shared) < 40 {
+		t.Errorf("%d stubs", len(shared))
 	}
 }
 

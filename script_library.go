@@ -64,21 +64,20 @@ var dictMethods = map[string]string{
 // misplacedCalls are functions of the module, which win over a dict's methods,
 // in the place of calls that belong on a store.
 func misplacedCalls() map[string]*object.Builtin {
+	functions := make(map[string]*object.Builtin, len(calls)+len(dictMethods)+len(stubs)+1)
+	for _, s := range stubs {
+		functions[s.name] = raises(s.name, "on a store, such as kv.default, write "+s.write, "not a call: on a store write "+s.write)
+	}
 	instead := maps.Clone(dictMethods)
 	for i := range calls {
 		instead[calls[i].name] = calls[i].name
 	}
-	functions := make(map[string]*object.Builtin, len(instead)+1)
 	for name, call := range instead {
 		what := "it"
 		if call != name {
 			what = call
 		}
-		err := kverr.Errorf(ErrType, "call %s on a store, such as kv.default.%s()", what, call)
-		functions[name] = &object.Builtin{
-			HelpText: name + " belongs to stores: see help(kv.default." + call + ")",
-			Fn:       func(context.Context, object.Kwargs, ...object.Object) object.Object { return toScript(name, err) },
-		}
+		functions[name] = raises(name, "call "+what+" on a store, such as kv.default."+call+"()", name+" belongs to stores: see help(kv.default."+call+")")
 	}
 	return functions
 }
@@ -94,10 +93,11 @@ func (r *Registry) openFromScript(ctx context.Context, name string, a *access.Li
 }
 
 // newStoreObject makes the object that scripts see as a store, by the name that they
-// gave it. Each of its calls asks store for the handle, so that kv.default follows a
+// gave it. Each of its calls asks of.store for the handle, so that kv.default follows a
 // later Init.
 func newStoreObject(name string, store func() *Handle) *object.Builtin {
-	builtins, methods := make([]object.Builtin, len(calls)), make(map[string]object.Object, len(calls))
+	of := &scriptStore{name, store} // shared by the calls, each of which would take a copy
+	builtins, methods := make([]object.Builtin, len(calls)), storeAttributes()
 	for i := range calls {
 		c := &calls[i]
 		asksForStore := c.name == "sub" || waits[c.name]
@@ -113,18 +113,18 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 				return toScript(c.name, err)
 			}
 			if asksForStore {
-				ctx = context.WithValue(ctx, storeKey{}, scriptStore{name, store})
+				ctx = context.WithValue(ctx, storeKey{}, of)
 			}
 			for {
-				h := store()
+				h := of.store()
 				result, err := c.run(ctx, h, bound)
 				switch {
 				case err == nil:
 					return result
-				case errors.Is(err, ErrClosed) && store() != h:
+				case errors.Is(err, ErrClosed) && of.store() != h:
 					continue // the default store was replaced on the way
 				}
-				return storeToScript(c.name, name, err)
+				return storeToScript(c.name, of.name, err)
 			}
 		}}
 	}
@@ -164,7 +164,7 @@ func subObject(ctx context.Context, h *Handle, prefix string) (*object.Builtin, 
 	if sub.prefixErr != nil {
 		return nil, sub.prefixErr
 	}
-	of := ctx.Value(storeKey{}).(scriptStore)
+	of := ctx.Value(storeKey{}).(*scriptStore)
 	var view atomic.Pointer[Handle]
 	view.Store(sub)
 	return newStoreObject(of.name, func() *Handle {

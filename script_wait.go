@@ -14,7 +14,7 @@ var waits = map[string]bool{"wait": true, "wait_change": true, "watch": true}
 // following runs a call that waits, again if its store was closed because the host has
 // replaced the default store.
 func following(ctx context.Context, h *Handle, run func(h *Handle) error) error {
-	of := ctx.Value(storeKey{}).(scriptStore)
+	of := ctx.Value(storeKey{}).(*scriptStore)
 	for {
 		err := run(h)
 		next := of.store()
