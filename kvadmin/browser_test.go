@@ -175,7 +175,7 @@ func search(b tab, s *site) {
 	b.open(s.url + "default")
 	b.do(chromedp.KeyEvent("/"))
 	b.until(`document.activeElement.name === "pattern"`)
-	b.do(chromedp.KeyEvent("user:101?:cart"))
+	b.do(chromedp.SetValue(`[name=pattern]`, "user:101?:cart"))
 	b.follow(`.search button`)
 	b.shows("user:1010:cart", "user:1019:cart")
 	if rows := b.list(`[...document.querySelectorAll(".keys tbody th")].map(e => e.innerText)`); len(rows) != 10 {

@@ -18,7 +18,10 @@
 //	keys.go, top.go       lists, counts, the biggest keys and prefixes
 //	value.go              one value
 //	stream.go             exports and backups
-//	change.go             changes of keys
+//	change*.go            changes of keys, by programs and by forms
+//	watch*.go             live changes
+//	page*.go, tree.go,    what pages show; pages/ has their templates, style and script
+//	chart.go, text.go
 package kvadmin
 
 import (

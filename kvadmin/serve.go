@@ -32,6 +32,7 @@ type handler struct {
 	scans    chan struct{} // holds the running scan
 	origin   *http.CrossOriginProtection
 	history  *history
+	watches  watches
 }
 
 // request is a request on its way to an endpoint.
@@ -270,7 +271,11 @@ func (q *request) refuse(err error) {
 		q.refusePage(f)
 		return
 	}
-	q.answerStatus(f.status, map[string]any{"version": version, "error": map[string]string{"code": f.code, "message": f.text}})
+	q.answerStatus(f.status, errorBody(f))
+}
+
+func errorBody(f *failure) any {
+	return map[string]any{"version": version, "error": map[string]string{"code": f.code, "message": f.text}}
 }
 
 // beginScan waits until no other scan runs. The result ends the scan.
