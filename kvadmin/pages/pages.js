@@ -96,6 +96,7 @@ function followChanges() {
 	const state = document.getElementById("state"), rows = table.tBodies[0];
 	const withValues = table.tHead.rows[0].cells.length === 5, most = 200;
 	const source = new EventSource(table.dataset.watch);
+	addEventListener("pagehide", () => source.close());
 	const cell = (tag, text, name) => {
 		const c = document.createElement(tag), b = document.createElement("bdi");
 		b.textContent = text;
