@@ -466,3 +466,25 @@ func ExampleHandle_Watch() {
 	// config:level is gone
 	// config:size is 10
 }
+
+func ExampleHandle_Export() {
+	registry := extlibs.NewRegistry()
+	defer registry.Close()
+	ctx := context.Background()
+	if err := registry.Default().Set(ctx, "user:1", extlibs.Tuple{"Ann", 1.0}, 0); err != nil {
+		log.Fatal(err)
+	}
+	var export bytes.Buffer
+	if _, err := registry.Default().Export(ctx, &export); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(export.String())
+	other, err := registry.Open(ctx, ":memory:other")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(other.Import(ctx, &export))
+	// Output:
+	// {"key":"user:1","value":{"$tuple":["Ann",1.0]}}
+	// 1 <nil>
+}

@@ -89,6 +89,15 @@ func (q *request) log(action string, attrs ...any) {
 	q.opts.Logger.Info("kvadmin: "+action, append([]any{"store", q.name, "user", userOf(q.r), "from", q.r.RemoteAddr}, attrs...)...)
 }
 
+// parseJSON returns the value of JSON as an export has it.
+func parseJSON(text []byte) (any, error) {
+	raw, err := jsonl.ParseValue(text)
+	if err != nil {
+		return nil, err
+	}
+	return extlibs.RawValue(raw).Decode()
+}
+
 // logged is a key for the log.
 func logged(key string) string {
 	const most = 128
@@ -113,7 +122,7 @@ func (q *request) set() error {
 	if in.Value == nil {
 		return fail(http.StatusBadRequest, "invalid", "the body has no value")
 	}
-	v, err := jsonl.ParseValue(in.Value)
+	v, err := parseJSON(in.Value)
 	if err != nil {
 		return fail(http.StatusBadRequest, "invalid", "the value is not one of an export: %v", err)
 	}

@@ -60,7 +60,7 @@ func formTTL(form url.Values) (time.Duration, error) {
 func formValue(form url.Values) (any, error) {
 	text := form.Get("value")
 	if form.Get("as") == "json" {
-		v, err := jsonl.ParseValue([]byte(text))
+		v, err := parseJSON([]byte(text))
 		if err != nil {
 			return nil, fail(http.StatusBadRequest, "invalid", "the value is not JSON of an export: %v", err)
 		}

@@ -129,7 +129,7 @@ func (q *request) views(b *keyBody, e extlibs.Entry, v any) {
 			}
 		}
 	}
-	text, err := jsonl.AppendValue(nil, v)
+	text, err := jsonl.AppendValue(nil, e.Value.Raw())
 	if err == nil {
 		var lines bytes.Buffer
 		if e.Value.Len() <= prettyBytes && json.Indent(&lines, text, "", "  ") == nil {

@@ -66,11 +66,7 @@ func (q *request) export() error {
 			if !e.selected {
 				continue
 			}
-			v, err := e.Value.DecodeWithin(q.ctx, decodeBytes)
-			if err == nil {
-				line, err = jsonl.Append(line[:0], jsonl.Entry{Key: e.Key, Value: v, TTL: e.TTL})
-			}
-			if err != nil {
+			if line, err = jsonl.Append(line[:0], jsonl.Entry{Key: e.Key, Value: e.Value.Raw(), TTL: e.TTL}); err != nil {
 				return err
 			}
 			if _, err := out.Write(line); err != nil {

@@ -82,11 +82,7 @@ func (q *request) get() error {
 	n := e.Value.Len()
 	answer := keyValue{Version: version, keyInfo: keyInfo{e.Key, seconds(e.TTL), typeOf(e.Value), &n}, Hidden: !q.opts.Values}
 	if q.opts.Values {
-		v, err := e.Value.DecodeWithin(q.ctx, decodeBytes)
-		if err == nil {
-			answer.Value, err = jsonl.AppendValue(nil, v)
-		}
-		if err != nil {
+		if answer.Value, err = jsonl.AppendValue(nil, e.Value.Raw()); err != nil {
 			return err
 		}
 	}

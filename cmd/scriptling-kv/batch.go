@@ -3,26 +3,28 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
+)
+
+// The size of what is read or written at once.
+const (
+	batchKeys  = 1000
+	batchBytes = 1 << 20
 )
 
 // writer stores entries in batches.
 type writer struct {
 	h      *extlibs.Handle
 	ops    []extlibs.Op
-	lines  []int // of the input, one for each of ops; 0: it has none
 	bytes  int
 	stored int
 }
 
-// set stores an entry. line is its line in the input, 0 if it has none.
-// The time that a key has left can be one that stores do not take.
-func (w *writer) set(ctx context.Context, e extlibs.Entry, line int) error {
+// set stores an entry. The time that a key has left can be one that stores do not take.
+func (w *writer) set(ctx context.Context, e extlibs.Entry) error {
 	w.ops = append(w.ops, extlibs.Op{Kind: extlibs.OpSet, Key: e.Key, Value: e.Value, TTL: jsonl.Storable(e.TTL)})
-	w.lines = append(w.lines, line)
 	w.bytes += len(e.Key) + len(e.Value.Raw())
 	if len(w.ops) < batchKeys && w.bytes < batchBytes {
 		return nil
@@ -34,35 +36,28 @@ func (w *writer) flush(ctx context.Context) error {
 	if len(w.ops) == 0 {
 		return nil
 	}
-	err := w.apply(ctx, w.ops, w.lines)
+	err := w.apply(ctx, w.ops)
 	if isRefusal(err) && len(w.ops) > 1 {
 		err = w.flushSingly(ctx)
 	}
-	w.ops, w.lines, w.bytes = w.ops[:0], w.lines[:0], 0
+	w.ops, w.bytes = w.ops[:0], 0
 	return err
 }
 
-// apply stores entries, all of them or none. Its error names their lines.
-func (w *writer) apply(ctx context.Context, ops []extlibs.Op, lines []int) error {
+// apply stores entries, all of them or none.
+func (w *writer) apply(ctx context.Context, ops []extlibs.Op) error {
 	_, err := w.h.Store().ApplyMany(ctx, ops)
-	first, last := lines[0], lines[len(lines)-1]
-	switch {
-	case err == nil:
+	if err == nil {
 		w.stored += len(ops)
-		return nil
-	case first == 0:
-		return err
-	case first == last:
-		return fmt.Errorf("line %d: %w", first, err)
 	}
-	return fmt.Errorf("lines %d to %d: %w", first, last, err)
+	return err
 }
 
-// flushSingly stores the entries of a refused batch one by one, up to the one that
-// the store refuses, and names its line.
+// flushSingly stores the entries of a refused batch one by one, up to the one that the
+// store refuses.
 func (w *writer) flushSingly(ctx context.Context) error {
 	for i := range w.ops {
-		if err := w.apply(ctx, w.ops[i:i+1], w.lines[i:i+1]); err != nil {
+		if err := w.apply(ctx, w.ops[i:i+1]); err != nil {
 			return err
 		}
 	}
@@ -80,11 +75,39 @@ func isRefusal(err error) bool {
 	return false
 }
 
-// flushed stores what is left, also where err has ended the work, unless that is the
-// end of ctx.
-func (w *writer) flushed(ctx context.Context, err error) (int, error) {
-	if ctx.Err() == nil {
-		err = errors.Join(err, w.flush(ctx))
+// eachEntry calls fn for the entries that o selects, a page at a time.
+func eachEntry(ctx context.Context, h *extlibs.Handle, o extlibs.ListOptions, fn func([]extlibs.Entry) error) error {
+	left := o.Limit
+	for {
+		o.Limit = batchKeys
+		if left > 0 {
+			o.Limit = min(left, batchKeys)
+		}
+		keys, err := h.Keys(ctx, o)
+		if err != nil {
+			return err
+		}
+		for rest := keys; len(rest) > 0; {
+			n := min(len(rest), batchKeys)
+			entries, err := h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
+			if errors.Is(err, extlibs.ErrTooLarge) && n > 1 {
+				n = 1
+				entries, err = h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
+			}
+			if err != nil {
+				return err
+			}
+			if err := fn(entries); err != nil {
+				return err
+			}
+			rest = rest[n:]
+		}
+		if len(keys) < o.Limit || left > 0 && left == len(keys) {
+			return nil
+		}
+		if left > 0 {
+			left -= len(keys)
+		}
+		nextPage(&o, keys[len(keys)-1])
 	}
-	return w.stored, err
 }

@@ -122,7 +122,7 @@ func (k *dropping) record(ctx context.Context, rec boltfile.Record) error {
 	} else {
 		k.passed(key)
 	}
-	return k.w.set(ctx, extlibs.Entry{Key: key, Value: v, TTL: ttl}, 0)
+	return k.w.set(ctx, extlibs.Entry{Key: key, Value: v, TTL: ttl})
 }
 
 // gap notes a damaged part after the last key.

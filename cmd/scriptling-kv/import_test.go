@@ -141,7 +141,7 @@ func TestARefusedEntryTakesNoOtherWithItAndNamesItsLine(t *testing.T) {
 		fmt.Fprintf(&lines, "{\"key\":\"%04d%s\",\"value\":%d}\n", i, suffix, i)
 	}
 	_, stderr, status := c.try(lines.String(), "import", "picky://file/a.db")
-	if status != exitUsage || !strings.HasPrefix(stderr, "1699 entries imported\nscriptling-kv: line 1700: ") {
+	if status != exitFailed || !strings.HasPrefix(stderr, "1699 entries imported\nscriptling-kv: line 1700: ") {
 		t.Errorf("exit status %d, %q", status, stderr)
 	}
 	c.prints("1699\n", "count", "a.db")

@@ -62,7 +62,7 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 			return err
 		}
 		for _, e := range missing {
-			if err := w.set(ctx, e, 0); err != nil {
+			if err := w.set(ctx, e); err != nil {
 				return err
 			}
 		}

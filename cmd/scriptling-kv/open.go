@@ -23,6 +23,10 @@ const (
 )
 
 // withStore runs fn on the store that a path or URL names.
+// decodeBytes is how much memory a value takes at most: more than a store with default
+// limits takes, which earlier versions did not check.
+const decodeBytes = 512 << 20
+
 func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handle) error) (err error) {
 	switch {
 	case cmd.Context().Err() != nil:

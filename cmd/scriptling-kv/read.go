@@ -101,11 +101,7 @@ func eachKey(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, fn fu
 func printKey(w io.Writer, asJSON bool, key string) error {
 	text := shownKey(key)
 	if asJSON {
-		b, err := jsonl.AppendValue(nil, key)
-		if err != nil {
-			return err
-		}
-		text = string(b)
+		text = string(jsonl.AppendString(nil, key))
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err
@@ -147,7 +143,11 @@ func getCommand() *cobra.Command {
 func printValue(cmd *cobra.Command, v any) error {
 	text := literal.Format(v)
 	if wantsJSON(cmd) {
-		b, err := jsonl.AppendValue(nil, v)
+		e, err := extlibs.Encode(v)
+		if err != nil {
+			return err
+		}
+		b, err := jsonl.AppendValue(nil, e.Raw())
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"time"
-	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
 	files "github.com/scriptling-kv/extlibs/internal/access"
@@ -255,12 +254,8 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 			}
 			e.TTL = min(time.Duration(rec.Deadline-now), extlibs.MaxTTL)
 		}
-		v, err := extlibs.RawValue(string(rec.Value)).DecodeWithin(cmd.Context(), decodeBytes)
-		if err == nil {
-			e.Value = v
-			line, err = jsonl.Append(line[:0], e)
-		}
-		if err != nil || !utf8.ValidString(e.Key) {
+		e.Value = string(rec.Value)
+		if line, err = jsonl.Append(line[:0], e); err != nil {
 			unreadable++
 			return nil
 		}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,19 +8,12 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
-	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/spf13/cobra"
 )
 
 func transferCommands() []*cobra.Command {
 	return []*cobra.Command{exportCommand(), importCommand(), moveCommand()}
 }
-
-// The size of what is read or written at once.
-const (
-	batchKeys  = 1000
-	batchBytes = 1 << 20
-)
 
 func exportCommand() *cobra.Command {
 	var s selection
@@ -35,8 +26,8 @@ func exportCommand() *cobra.Command {
 
   {"key":"session:abc","value":{"user":"bob"},"ttl":3599.5}
 
-What JSON lacks is an object with one name: $float, $bytes, $text, $tuple, $set, $dict. Pages of 1,000
-keys are each of one moment. import reads it again.
+What JSON lacks is an object with one name: $float, $bytes, $text, $tuple, $set, $dict. Each page of
+keys is of one moment. import reads it again.
 
 With --salvage it reads a damaged file that nothing else opens, and writes every record whose checksum
 holds, in no order; it says on standard error how many are lost, as far as one can know. Exit status 5 if
@@ -81,10 +72,6 @@ A file that -o names is there once it is complete: an export that is interrupted
 	return cmd
 }
 
-// decodeBytes is how much memory a value that is exported takes at most: more than a
-// store with default limits takes, which earlier versions did not look at.
-const decodeBytes = 512 << 20
-
 func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.Writer) (err error) {
 	total, err := countKeys(cmd, h, o)
 	if err != nil {
@@ -95,62 +82,8 @@ func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.W
 	}
 	bar := keysMeter(cmd, total, "export")
 	defer func() { bar.end(err) }()
-	out := bufio.NewWriterSize(w, batchBytes)
-	var line []byte
-	err = eachEntry(cmd.Context(), h, o, func(entries []extlibs.Entry) error {
-		for _, e := range entries {
-			v, err := e.Value.DecodeWithin(cmd.Context(), decodeBytes)
-			if err != nil {
-				return fmt.Errorf("key %.128q: %w", e.Key, err)
-			}
-			if line, err = jsonl.Append(line[:0], jsonl.Entry{Key: e.Key, Value: v, TTL: e.TTL}); err != nil {
-				return fmt.Errorf("key %.128q: %w", e.Key, err)
-			}
-			if _, err := out.Write(line); err != nil {
-				return err
-			}
-		}
-		bar.add(len(entries))
-		return nil
-	})
-	return errors.Join(err, out.Flush())
-}
-
-// eachEntry calls fn for the entries that o selects, a page at a time.
-func eachEntry(ctx context.Context, h *extlibs.Handle, o extlibs.ListOptions, fn func([]extlibs.Entry) error) error {
-	left := o.Limit
-	for {
-		o.Limit = batchKeys
-		if left > 0 {
-			o.Limit = min(left, batchKeys)
-		}
-		keys, err := h.Keys(ctx, o)
-		if err != nil {
-			return err
-		}
-		for rest := keys; len(rest) > 0; {
-			n := min(len(rest), batchKeys)
-			entries, err := h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
-			if errors.Is(err, extlibs.ErrTooLarge) && n > 1 {
-				n = 1
-				entries, err = h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
-			}
-			if err != nil {
-				return err
-			}
-			if err := fn(entries); err != nil {
-				return err
-			}
-			rest = rest[n:]
-		}
-		if len(keys) < o.Limit || left > 0 && left == len(keys) {
-			return nil
-		}
-		if left > 0 {
-			left -= len(keys)
-		}
-		nextPage(&o, keys[len(keys)-1])
-	}
+	_, err = h.Export(cmd.Context(), w, extlibs.ExportOnly(o), extlibs.ExportProgress(bar.add))
+	return err
 }
 
 func importCommand() *cobra.Command {
@@ -193,39 +126,16 @@ error names the line, and importing the corrected file again does no harm.`,
 func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64) (stored int, err error) {
 	bar := bytesMeter(cmd, size, "import")
 	defer func() { bar.end(err) }()
-	limit, err := maxValueBytes(cmd)
-	if err != nil {
-		return 0, err
+	stored, err = h.Import(cmd.Context(), metered{&interruptible{ctx: cmd.Context(), r: in}, bar})
+	if err == nil {
+		return stored, nil
 	}
-	lines := jsonl.NewReader(metered{&interruptible{ctx: cmd.Context(), r: in}, bar}, limit)
-	w := writer{h: h}
-	for {
-		e, err := lines.Next()
-		if err == io.EOF {
-			return w.flushed(cmd.Context(), nil)
-		}
-		if err != nil {
-			return w.flushed(cmd.Context(), err)
-		}
-		v, err := encoded(e, limit)
-		if err != nil {
-			return w.flushed(cmd.Context(), fmt.Errorf("line %d: %w", lines.Line(), err))
-		}
-		if err := w.set(cmd.Context(), extlibs.Entry{Key: e.Key, Value: v, TTL: e.TTL}, lines.Line()); err != nil {
-			return w.stored, err
-		}
+	err = errors.Unwrap(err) // without the name of the call, which is that of the command
+	switch {
+	case errors.Is(err, extlibs.ErrTooLarge):
+		err = fmt.Errorf("%w; raise --%s if the store's host raises MaxValueBytes", err, maxValueFlag)
+	case errors.Is(err, extlibs.ErrInvalid): // the input is wrong, not the command line
+		err = &exitError{exitFailed, err}
 	}
-}
-
-// encoded is the value of an entry, if a store takes both. A store that refuses one
-// entry takes none of its batch, and does not know the line.
-func encoded(e jsonl.Entry, limit int) (extlibs.Value, error) {
-	if n := len(e.Key); n == 0 || n > extlibs.MaxKeyBytes {
-		return extlibs.Value{}, fmt.Errorf("the key has %d bytes; use 1 to %d", n, extlibs.MaxKeyBytes)
-	}
-	v, err := extlibs.Encode(e.Value)
-	if n := len(v.Raw()); err == nil && n > limit {
-		err = fmt.Errorf("the value has %d bytes, more than %d; raise --%s if the store's host raises MaxValueBytes", n, limit, maxValueFlag)
-	}
-	return v, err
+	return stored, err
 }

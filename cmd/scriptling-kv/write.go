@@ -53,7 +53,10 @@ The key takes the new ttl, or none.
 			case text && !utf8.ValidString(source):
 				return usageError(`VALUE is not valid UTF-8; for a text of other bytes leave out --text and write "\xNN" for each of them`)
 			case wantsJSON(cmd):
-				value, err = jsonl.ParseValue([]byte(source))
+				var raw string
+				if raw, err = jsonl.ParseValue([]byte(source)); err == nil {
+					value, err = extlibs.RawValue(raw).DecodeWithin(cmd.Context(), decodeBytes)
+				}
 			case !text:
 				value, err = literal.Parse(source)
 			}

@@ -1,10 +1,13 @@
-package jsonl
+package jsonl_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/scriptling-kv/extlibs/internal/jsonl"
 )
 
 // Every character, in every place where JSON that is printed has text, is printable, and
@@ -17,11 +20,11 @@ func TestNothingThatIsPrintedAsJSONIsObeyedByATerminal(t *testing.T) {
 		}
 	}
 	text := all.String()
-	entry, err := Append(nil, Entry{Key: text, Value: map[string]any{text: []any{text}}})
+	entry, err := jsonl.Append(nil, jsonl.Entry{Key: text, Value: encoded(t, map[string]any{text: []any{text}})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := Marshal(map[string]string{text: text})
+	object, err := jsonl.Marshal(map[string]string{text: text})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,8 +37,11 @@ func TestNothingThatIsPrintedAsJSONIsObeyedByATerminal(t *testing.T) {
 	if err := json.Unmarshal(object, &back); err != nil || back[text] != text {
 		t.Errorf("it is read as another text (%v)", err)
 	}
-	read, err := parse(entry)
-	if err != nil || read.Key != text || read.Value.(map[string]any)[text].([]any)[0] != text {
+	read, err := jsonl.NewReader(bytes.NewReader(entry), len(entry)).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := decoded(read.Value); err != nil || read.Key != text || v.(map[string]any)[text].([]any)[0] != text {
 		t.Errorf("an entry is read as another one (%v)", err)
 	}
 }

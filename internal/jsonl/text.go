@@ -8,8 +8,12 @@ import (
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
+)
 
-	"github.com/scriptling-kv/extlibs"
+// The shortest and the longest time to live that stores accept.
+const (
+	MinTTL = 1 * time.Millisecond
+	MaxTTL = 100 * 365.25 * 24 * time.Hour
 )
 
 var (
@@ -59,14 +63,14 @@ func escapedUnit(text []byte, i int) (rune, bool) {
 }
 
 // ParseSeconds returns the time to live that a number of seconds stands for, as
-// scripts have it: 0 is no expiry, and anything above it at least extlibs.MinTTL.
+// scripts have it: 0 is no expiry, and anything above it at least MinTTL.
 func ParseSeconds(text string) (time.Duration, bool) {
 	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || strings.ContainsAny(text, "xX") || !(seconds >= 0 && seconds <= extlibs.MaxTTL.Seconds()) {
+	if err != nil || strings.ContainsAny(text, "xX") || !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
 		return 0, false
 	}
 	if seconds == 0 && !isZero(text) { // too small for a float
-		return extlibs.MinTTL, true
+		return MinTTL, true
 	}
 	return Storable(time.Duration(math.Ceil(seconds * float64(time.Second)))), true
 }
@@ -78,11 +82,11 @@ func isZero(text string) bool {
 }
 
 // Storable returns the time to live that a store takes for the time that a key has
-// left, which can be shorter than extlibs.MinTTL and, where clocks differ, longer
-// than extlibs.MaxTTL. 0 is no expiry.
+// left, which can be shorter than MinTTL and, where clocks differ, longer
+// than MaxTTL. 0 is no expiry.
 func Storable(left time.Duration) time.Duration {
 	if left == 0 {
 		return 0
 	}
-	return min(max(left, extlibs.MinTTL), extlibs.MaxTTL)
+	return min(max(left, MinTTL), MaxTTL)
 }
