@@ -75,7 +75,7 @@ func (q *request) watched(e extlibs.Entry, gone bool) (watched, error) {
 	}
 	v, err := e.Value.DecodeWithin(q.ctx, decodeBytes)
 	if err == nil {
-		c.Value, err = jsonl.AppendValue(nil, v)
+		c.Value, err = jsonl.AppendValue(nil, e.Value.Raw())
 	}
 	if err == nil && n <= previewBytes {
 		c.Text = preview(v)
