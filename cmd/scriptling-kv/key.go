@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/literal"
 	"github.com/spf13/cobra"
@@ -24,13 +25,22 @@ func parseKey(cmd *cobra.Command, arg string) (string, error) {
 	}
 	v, err := literal.Parse(arg)
 	if wantsJSON(cmd) {
-		v, err = jsonl.ParseValue([]byte(arg))
+		v, err = parseJSON(cmd, arg)
 	}
 	key, ok := v.(string)
 	if err != nil || !ok {
 		return "", usageError(`the key %.128q begins with a quotation mark, but is no quoted text; quote it as keys prints it, as in '"\"x"' for the key "x`, arg)
 	}
 	return key, nil
+}
+
+// parseJSON returns the value of a JSON text, as an export has it.
+func parseJSON(cmd *cobra.Command, text string) (any, error) {
+	raw, err := jsonl.ParseValue([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return extlibs.RawValue(raw).DecodeWithin(cmd.Context(), decodeBytes)
 }
 
 // parseKeys is parseKey for several keys.

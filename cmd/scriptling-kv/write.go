@@ -53,10 +53,7 @@ The key takes the new ttl, or none.
 			case text && !utf8.ValidString(source):
 				return usageError(`VALUE is not valid UTF-8; for a text of other bytes leave out --text and write "\xNN" for each of them`)
 			case wantsJSON(cmd):
-				var raw string
-				if raw, err = jsonl.ParseValue([]byte(source)); err == nil {
-					value, err = extlibs.RawValue(raw).DecodeWithin(cmd.Context(), decodeBytes)
-				}
+				value, err = parseJSON(cmd, source)
 			case !text:
 				value, err = literal.Parse(source)
 			}
