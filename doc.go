@@ -22,7 +22,7 @@
 // The package-level functions, such as [InitKVStore], operate on a default
 // [Registry]; [NewRegistry] makes others. [Registry.Default] and [Registry.Open]
 // return a [Handle], through which Go code uses a store with values of type any.
-// [Get], [SetAs] and [Update] take and return structs. [Handle.Sub] returns a view
+// [Get], [SetAs], [Add], [GetOrSet], [Update], [GetMany] and [All] take and return structs. [Handle.Sub] returns a view
 // of the keys under a prefix, [Handle.All] an iterator. An [Option] sets a limit or
 // another property of a registry.
 //

@@ -58,3 +58,27 @@ func ExampleHandle_Set_keepTTL() {
 	fmt.Println(left.Round(time.Minute), err)
 	// Output: 1h0m0s <nil>
 }
+
+// Structs of several keys; errors name the key and the field that does not fit.
+func ExampleAll() {
+	type user struct {
+		Name string `cbor:"name"`
+		Age  int    `cbor:"age"`
+	}
+	h, ctx := extlibs.NewRegistry().Default(), context.Background()
+	for key, u := range map[string]user{"user:1": {"ann", 41}, "user:2": {"bob", 17}} {
+		if _, err := extlibs.Add(ctx, h, key, u, 0); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := h.Set(ctx, "user:0", map[string]any{"name": "eve", "age": "unknown"}, 0); err != nil {
+		log.Fatal(err)
+	}
+	for item, err := range extlibs.All[user](ctx, h, extlibs.ListOptions{Prefix: "user:", Reverse: true}) {
+		fmt.Println(item.Key, item.Value.Name, err)
+	}
+	// Output:
+	// user:2 bob <nil>
+	// user:1 ann <nil>
+	//   kv.all: store "default", key "user:0": the value does not fit into extlibs_test.user: field Age: it has a str where the type has int
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -118,17 +119,11 @@ func decodeTyped[T any](ctx context.Context, h *Handle, v Value) (out T, err err
 		return out, err
 	}
 	if err := decodeInto(ctx, v, reflect.ValueOf(&out).Elem()); err != nil {
-		if own, ok := errors.AsType[*mismatchError](err); ok {
-			return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T: %w", out, own)
+		err = unfit(ctx, v, reflect.TypeFor[T]())
+		if _, mismatch := errors.AsType[*mismatchError](err); !mismatch {
+			return *new(T), err
 		}
-		var mismatch *cbor.UnmarshalTypeError
-		if errors.As(err, &mismatch) { // its text names types and fields, no value
-			return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T: it has a %s where the type has %s", out, mismatch.CBORType, mismatch.GoType)
-		}
-		if _, bad := decodeGo(ctx, v); bad != nil {
-			return *new(T), bad
-		}
-		return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T", out)
+		return *new(T), kverr.Errorf(ErrType, "the value does not fit into %T: %w", out, err)
 	}
 	return out, nil
 }
@@ -141,6 +136,9 @@ func encodeTyped(ctx context.Context, h *Handle, value any) (Value, error) {
 	}
 	raw, typedErr := typedEncoding.Marshal(value)
 	if typedErr != nil {
+		if path, t := unstorable(ctx, reflect.ValueOf(value)); path != "" {
+			return Value{}, kverr.Errorf(ErrType, "cannot store a %T: field %s is a %s", value, strings.TrimPrefix(path, "."), t)
+		}
 		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: %w", value, typedErr)
 	}
 	if len(raw) > h.opts.maxValueBytes {
@@ -157,6 +155,9 @@ func encodeTyped(ctx context.Context, h *Handle, value any) (Value, error) {
 		return Value{}, err
 	}
 	if markErr != nil { // such as an int beyond 64 bits
+		if path, _ := unstorable(ctx, reflect.ValueOf(value)); path != "" {
+			return Value{}, kverr.Errorf(ErrType, "cannot store a %T: field %s holds what scripts cannot read", value, strings.TrimPrefix(path, "."))
+		}
 		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: it holds what scripts cannot read", value)
 	}
 	return v, nil

@@ -46,7 +46,11 @@ type mismatchError struct {
 }
 
 func (e *mismatchError) Error() string {
-	return fmt.Sprintf("it has a %s where the type has %s", scriptType(e.value), e.t)
+	name, article := scriptType(e.value), "a"
+	if name == "int" {
+		article = "an"
+	}
+	return fmt.Sprintf("it has %s %s where the type has %s", article, name, e.t)
 }
 
 // scriptType names the type that a script sees of a decoded value.
@@ -179,7 +183,16 @@ func elementsOfValue(v any) (elems []any, remake func([]any) any, ok bool) {
 // assignStruct lets package cbor decode the places of the members instead of the members
 // themselves, into a struct with the same fields.
 func assignStruct(ctx context.Context, v any, dst reflect.Value) error {
-	var values []any
+	s, values, places, err := placesOf(ctx, v, dst.Type())
+	if err != nil {
+		return err
+	}
+	return s.assign(ctx, values, places, dst)
+}
+
+// placesOf returns the members of a decoded value, and a shadow of t whose fields have the
+// places of those that belong to them.
+func placesOf(ctx context.Context, v any, t reflect.Type) (s *shadow, values []any, found reflect.Value, err error) {
 	var places any
 	if pairs, ok := pairsOf(v); ok {
 		dict := make(Dict, 0, len(pairs))
@@ -198,20 +211,20 @@ func assignStruct(ctx context.Context, v any, dst reflect.Value) error {
 		}
 		values, places = elems, list
 	} else {
-		return &mismatchError{v, dst.Type()}
+		return nil, nil, found, &mismatchError{v, t}
 	}
 	buf := codec.NewBuffer()
 	defer buf.Release()
 	raw, err := writeGo(ctx, buf, places, math.MaxInt32)
 	if err != nil {
-		return err
+		return nil, nil, found, err
 	}
-	s := shadowOf(dst.Type())
-	found := reflect.New(s.t)
+	s = shadowOf(t)
+	found = reflect.New(s.t)
 	if err := unmarshal(string(raw), found.Interface()); err != nil {
-		return &mismatchError{v, dst.Type()}
+		return nil, nil, found, &mismatchError{v, t}
 	}
-	return s.assign(ctx, values, found.Elem(), dst)
+	return s, values, found.Elem(), nil
 }
 
 // shadow is a struct type that has a *int in the place of each field of another.
