@@ -49,23 +49,20 @@ func (h *history) touch() {
 	}
 	h.running, h.stores = true, map[*extlibs.Handle]*samples{}
 	h.takeLocked(h.seen)
-	go h.run()
+	time.AfterFunc(sampleEvery, h.tick)
 }
 
-// run samples until there has been no request for a while.
-func (h *history) run() {
-	ticks := time.NewTicker(sampleEvery)
-	defer ticks.Stop()
-	for now := range ticks.C {
-		h.mu.Lock()
-		if now.Sub(h.seen) > sampleAfter {
-			h.running, h.stores = false, nil
-			h.mu.Unlock()
-			return
-		}
-		h.takeLocked(now)
-		h.mu.Unlock()
+// tick takes samples, and again later unless there has been no request for a while.
+func (h *history) tick() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if now.Sub(h.seen) > sampleAfter {
+		h.running, h.stores = false, nil
+		return
 	}
+	h.takeLocked(now)
+	time.AfterFunc(sampleEvery, h.tick)
 }
 
 // noBackend is a context that has ended: with it Handle.Stats does not ask the backend, and

@@ -89,6 +89,9 @@ func (q *request) collect(s selection, need extlibs.Need) (found []extlibs.Entry
 				s.resume(e.Key)
 				break
 			}
+			if s.match != nil && time.Now().After(until) {
+				return found, e.Key, nil
+			}
 		}
 	}
 	return found, "", nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -115,6 +116,7 @@ func (q *request) entries(ctx context.Context, s *selection, need extlibs.Need) 
 				return
 			}
 			r.Resume(page.Next)
+			runtime.Gosched() // a scan is in no hurry, the host's goroutines are
 		}
 	}
 }
