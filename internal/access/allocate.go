@@ -9,18 +9,28 @@ func (d *Dir) Allocate(f *os.File, from, to int64) error {
 	if err := d.hook(ActAllocate, d.base); err != nil {
 		return err
 	}
-	return allocate(f, from, to)
+	_, err := allocate(f, from, to)
+	return err
+}
+
+// AllocateLog is Allocate for a log, which is empty. It reports whether it had to write
+// zeros, and did.
+func (d *Dir) AllocateLog(f *os.File, size int64) (written bool, err error) {
+	if err := d.hook(ActAllocateLog, f.Name()); err != nil {
+		return false, err
+	}
+	return allocate(f, 0, size)
 }
 
 // writeZeros is for systems and file systems that cannot allocate otherwise.
-func writeZeros(f *os.File, from, to int64) error {
+func writeZeros(f *os.File, from, to int64) (written bool, err error) {
 	zeros := make([]byte, min(to-from, 1<<20))
 	for from < to {
 		n, err := f.WriteAt(zeros[:min(int64(len(zeros)), to-from)], from)
 		if err != nil {
-			return err
+			return false, err
 		}
 		from += int64(n)
 	}
-	return nil
+	return true, nil
 }

@@ -4,5 +4,6 @@ package access
 
 import "os"
 
-// allocate gives a file blocks for the bytes between from, its end, and to.
-func allocate(f *os.File, from, to int64) error { return writeZeros(f, from, to) }
+// allocate gives a file blocks for the bytes between from, its end, and to. It reports
+// whether it wrote zeros to them.
+func allocate(f *os.File, from, to int64) (written bool, err error) { return writeZeros(f, from, to) }

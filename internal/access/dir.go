@@ -27,7 +27,8 @@ const (
 	ActSyncLog Act = "sync log"
 	ActSyncDir Act = "sync folder"
 
-	ActAllocate Act = "allocate" // blocks of the file, which grows
+	ActAllocate    Act = "allocate" // blocks of the file, which grows
+	ActAllocateLog Act = "allocate log"
 
 	ActCommit     Act = "commit"      // by the engine, which has written nothing yet
 	ActSyncHeader Act = "sync header" // the end of a commit: it is made, and may not last

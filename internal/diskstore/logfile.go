@@ -117,6 +117,7 @@ func (s *Store) logOptions(f *logFile) wal.Options {
 		Interval: s.opts.Interval,
 		Durable:  s.publish,
 		Flush:    f.flush,
+		Allocate: func(size int64) (bool, error) { return f.db.Dir().AllocateLog(f.File, size) },
 		Synced: func(err error) {
 			if err == nil {
 				s.commits.Add(1)

@@ -19,6 +19,7 @@ type disk struct {
 	pending   []pendingWrite // since the last sync
 	syncs     atomic.Int64
 	slow      time.Duration
+	onSync    func() // before the sync
 	failSync  error
 	failWrite error
 }
@@ -66,8 +67,14 @@ func (d *disk) Truncate(n int64) error {
 	return nil
 }
 
+// allocate is Options.Allocate.
+func (d *disk) allocate(size int64) (bool, error) { return false, d.Truncate(size) }
+
 func (d *disk) Sync() error {
 	d.syncs.Add(1)
+	if d.onSync != nil {
+		d.onSync()
+	}
 	if d.slow > 0 {
 		time.Sleep(d.slow)
 	}

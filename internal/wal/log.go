@@ -1,10 +1,11 @@
 // Package wal is the write-ahead log of a database file: records in the log survive a
 // crash, and a checkpoint writes them to the file later. The log is a ring in a separate
-// file. Create fills it with zeros, so that a sync has only data to write and no metadata
-// of the file system.
+// file. Before a part of it is used for the first time, it is filled with zeros, so that
+// later syncs have only data to write and no metadata of the file system.
 //
 //	record.go       the format; batches of operations
 //	log.go          creating a log, appending, releasing
+//	fill.go         zeros before the first use
 //	groupcommit.go  syncs that concurrent callers share
 //	replay.go       reading a log after a crash
 //	resume.go       continuing a log after a crash
@@ -64,6 +65,10 @@ type Options struct {
 
 	// Synced, if not nil, is called with the result of each sync.
 	Synced func(error)
+
+	// Allocate, if not nil, makes a new file long enough, with blocks that read as zeros. It
+	// reports whether it wrote them. Without it, Create writes them.
+	Allocate func(size int64) (written bool, err error)
 }
 
 // Log accepts records. Its methods are safe for concurrent use.
@@ -75,8 +80,9 @@ type Log struct {
 	size  int64 // size of the ring
 
 	mu      sync.Mutex
-	head    LSN // the ring is free before it
-	tail    LSN // of the next record
+	filled  int64 // bytes of the ring that were written, if only with zeros
+	head    LSN   // the ring is free before it
+	tail    LSN   // of the next record
 	durable LSN
 	latched latched
 	group   group
@@ -92,15 +98,13 @@ type latched struct {
 // ErrNoRoom is the error of an Append that has to wait for a Release.
 var ErrNoRoom = errors.New("the log has no room for the record")
 
-// zeros fills new logs.
-var zeros = make([]byte, 1<<20)
-
 // Create creates a log in an empty file, with size bytes or MaxBytes if that is less,
-// and makes it durable. The caller syncs the folder.
+// and makes it durable. All of it has blocks on the disk, and little is written. The caller
+// syncs the folder.
 func Create(f File, size int64, opts Options) (*Log, error) {
 	l := &Log{file: f, opts: opts, size: ringSize(min(size, MaxBytes))}
 	l.bytes = headerBytes + l.size + endBytes
-	if err := fill(f, headerBytes, l.bytes); err != nil {
+	if err := l.allocate(); err != nil {
 		return nil, err
 	}
 	id, header := newHeader(l.size)
@@ -113,17 +117,6 @@ func Create(f File, size int64, opts Options) (*Log, error) {
 
 // ringSize returns the size of the ring in a file of n bytes.
 func ringSize(n int64) int64 { return max(n-headerBytes, headerBytes) / headerBytes * headerBytes }
-
-func fill(f File, from, to int64) error {
-	for from < to {
-		n, err := f.WriteAt(zeros[:min(int64(len(zeros)), to-from)], from)
-		if err != nil {
-			return err
-		}
-		from += int64(n)
-	}
-	return nil
-}
 
 // ID returns the log's id.
 func (l *Log) ID() ID { return l.id }
@@ -172,7 +165,11 @@ func (l *Log) Append(b *Batch, reserve int64) (LSN, error) {
 	if _, ok := parseHead(l.id, rec); !ok { // replay would stop before it
 		return 0, l.latch(kverr.Errorf(kverr.Unavailable, "no record can be at position %d of the log", l.tail))
 	}
-	if err := l.write(rec, l.tail); err != nil {
+	err := l.prepare(int64(l.tail)%l.size + int64(len(rec)))
+	if err == nil {
+		err = l.write(rec, l.tail)
+	}
+	if err != nil {
 		if errors.Is(err, kverr.Full) { // replay ignores an incomplete record
 			return 0, err
 		}
