@@ -103,6 +103,7 @@ func allRows() []row {
 	rows = append(rows, memoryPointRows()...)
 	rows = append(rows, diskPointRows()...)
 	rows = append(rows, scanRows()...)
+	rows = append(rows, logRows()...)
 	rows = append(rows, clearRows()...)
 	rows = append(rows, expiryRows()...)
 	rows = append(rows, spaceRows()...)
