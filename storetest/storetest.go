@@ -36,6 +36,8 @@
 //     leaves a part of it done. After ErrCommitUnknown the call may have taken effect,
 //     or may take effect within the next two seconds.
 //   - After Close, every call except Close fails with ErrClosed.
+//   - A store that is an extlibs.Watcher reports each change after reads see it, and
+//     misses none.
 //
 // The subtests pass only valid keys, values and ttls: a Handle checks them before it
 // calls a store.
@@ -82,6 +84,7 @@ func Run(t *testing.T, c Config) {
 		{"concurrent calls", concurrentTests},
 		{"one moment", momentTests},
 		{"cancelled calls", cancelTests},
+		{"watches", watchTests},
 		{"random calls", randomTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -58,6 +58,9 @@ func TestFaulty(t *testing.T) {
 	if fault == "" {
 		t.Skip("TestTheSuiteFindsEachFault runs this")
 	}
+	if fault != "none" {
+		storetest.Impatient()
+	}
 	runOnToy(t, fault)
 }
 
@@ -94,6 +97,12 @@ func TestTheSuiteFindsEachFault(t *testing.T) {
 		{"apply lets others in", "incr loses nothing"},
 		{"closed store answers", "a closed store answers every call with ErrClosed"},
 		{"closing twice is an error", "closing twice is no error"},
+		{"watch misses removals", "a watch reports each change of a key"},
+		{"watch misses batches", "a watch reports the keys of batches of any size"},
+		{"watch misses a clear", "a watch reports that any key can have changed after a clear"},
+		{"watch misses expiry", "a watch reports expired keys"},
+		{"watch reports too early", "a change is reported after reads see it, and the last one is not missed"},
+		{"watch goes on after stop", "a watch reports nothing after stop, and another one can begin"},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
 			t.Parallel()

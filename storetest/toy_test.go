@@ -20,7 +20,9 @@ type toy struct {
 	epoch  uint64
 	closed bool
 	fault  string
-	at     time.Time // of the call that has the lock
+	watch  func(key string, live bool) // nil: nobody watches
+	told   []func()                    // reports for when the lock is free
+	at     time.Time                   // of the call that has the lock
 }
 
 type toyEntry struct {
@@ -47,7 +49,77 @@ func (s *toy) lock() (unlock func(), err error) {
 		return nil, extlibs.ErrClosed
 	}
 	s.at = s.time() // one time for all that the call looks at
-	return s.mu.Unlock, nil
+	return s.unlock, nil
+}
+
+// unlock also reports what the call changed: afterwards, when others can read it.
+func (s *toy) unlock() {
+	told := s.told
+	s.told = nil
+	if s.fault == "watch reports too early" {
+		told = nil
+	}
+	s.mu.Unlock()
+	for _, tell := range told {
+		tell()
+	}
+}
+
+// tell has the change of a key reported once the lock is free.
+func (s *toy) tell(key string, live bool) {
+	watch := s.watch
+	switch {
+	case watch == nil, s.fault == "watch misses removals" && !live && key != "", s.fault == "watch misses a clear" && key == "":
+		return
+	case s.fault == "watch reports too early":
+		s.mu.Unlock()
+		watch(key, live)
+		time.Sleep(time.Microsecond)
+		s.mu.Lock()
+		return
+	}
+	s.told = append(s.told, func() { watch(key, live) })
+}
+
+// Watch implements extlibs.Watcher. It looks for expired keys now and then.
+func (s *toy) Watch(_ context.Context, changed func(key string, live bool)) (stop func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = changed
+	ended := make(chan struct{})
+	if s.fault != "watch misses expiry" {
+		go s.sweep(ended)
+	}
+	return sync.OnceFunc(func() {
+		close(ended)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.fault != "watch goes on after stop" {
+			s.watch = nil
+		}
+	}), nil
+}
+
+func (s *toy) sweep(ended chan struct{}) {
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		select {
+		case <-ended:
+			tick.Stop()
+			return
+		case <-tick.C:
+		}
+		unlock, err := s.lock()
+		if err != nil {
+			return
+		}
+		for key := range s.keys {
+			if _, live := s.find(key); !live {
+				delete(s.keys, key)
+				s.tell(key, false)
+			}
+		}
+		unlock()
+	}
 }
 
 func (s *toy) find(key string) (extlibs.Entry, bool) {
@@ -148,6 +220,9 @@ func (s *toy) store(op extlibs.Op, old extlibs.Value) (extlibs.Result, error) {
 	if s.fault == "loses the old value" {
 		r.Old = extlibs.Value{}
 	}
+	if outcome != extlibs.OutcomeKeep {
+		s.tell(op.Key, outcome != extlibs.OutcomeRemove)
+	}
 	switch outcome {
 	case extlibs.OutcomeRemove:
 		delete(s.keys, op.Key)
@@ -180,6 +255,9 @@ func (s *toy) ApplyMany(_ context.Context, ops []extlibs.Op) ([]extlibs.Result, 
 	defer unlock()
 	before := maps.Clone(s.keys)
 	results := make([]extlibs.Result, len(ops))
+	if s.fault == "watch misses batches" {
+		defer func() { s.told = nil }()
+	}
 	for i, op := range ops {
 		if s.fault == "batch lets others in" {
 			s.mu.Unlock()
@@ -193,6 +271,7 @@ func (s *toy) ApplyMany(_ context.Context, ops []extlibs.Op) ([]extlibs.Result, 
 			if s.fault != "batch is not undone" {
 				s.keys = before
 			}
+			s.told = nil
 			return nil, err
 		}
 	}
@@ -265,6 +344,7 @@ func (s *toy) Clear(context.Context) error {
 	if s.fault != "clear keeps the epoch" {
 		s.epoch++
 	}
+	s.tell("", false)
 	if s.fault == "clear lets others in" {
 		for key := range maps.Clone(s.keys) {
 			delete(s.keys, key)

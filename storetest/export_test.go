@@ -1,0 +1,6 @@
+package storetest
+
+import "time"
+
+// Impatient makes the tests of watches fail soon.
+func Impatient() { patience = time.Second / 2 }
