@@ -34,6 +34,14 @@
 // a payload of more than 64 KiB, whose deadline is only in {NAME}:d. The server's clock
 // decides which keys have expired.
 //
+// # Channels
+//
+// A script that changes a key publishes it to the sharded channel {NAME}:v, or {NAME}:i if
+// it removed the key, in the same moment; an empty message means that any key can have
+// changed. In a database N other than 0 the names end with :N. While calls wait for changes
+// of a store, one more connection listens to its channels. A user of the server needs the
+// channel pattern &{NAME}:*.
+//
 // # Guarantees
 //
 // Every call of the Store is one script or one command on the server, so it is
@@ -52,6 +60,7 @@
 //	                         the scripts that run on the server
 //	payload.go, seen.go      the format of values, and guesses how to read them
 //	sweep.go                 the sweeper
+//	watch.go                 reporting changes, for calls that wait
 //	server.go, route.go      the client of a server: nodes, redirects, limits
 //	sentinel.go              finding the primary
 //	failure.go               errors

@@ -215,11 +215,7 @@ func (s *server) node(ctx context.Context, address string, large bool) (*wire.Co
 func (s *server) dial(n *node, address string) {
 	defer close(n.ready)
 	id := &s.identity
-	c, err := wire.Dial(context.Background(), wire.Config{
-		Address: address, TLS: s.tls, Username: id.username, Password: id.password, DB: id.db,
-		Name: id.clientName, Library: libraryName, Release: libraryVersion,
-		Timeout: id.dialTimeout(), Silent: id.silence(), Limit: &s.limit,
-	})
+	c, err := wire.Dial(context.Background(), s.dialling(address))
 	if err != nil {
 		n.err = &unreachable{err}
 		return
@@ -237,6 +233,16 @@ func (s *server) dial(n *node, address string) {
 		cancel()
 	}
 	n.conn = c
+}
+
+// dialling returns how to connect to a node.
+func (s *server) dialling(address string) wire.Config {
+	id := &s.identity
+	return wire.Config{
+		Address: address, TLS: s.tls, Username: id.username, Password: id.password, DB: id.db,
+		Name: id.clientName, Library: libraryName, Release: libraryVersion,
+		Timeout: id.dialTimeout(), Silent: id.silence(), Limit: &s.limit,
+	}
 }
 
 // clusterNodes returns the addresses in a reply to CLUSTER SLOTS.
@@ -262,9 +268,9 @@ func beside(from, host, port string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// redirection returns where a node of a cluster points.
-func redirection(r *wire.Reply, c *wire.Conn) (to string, ask bool) {
-	words := strings.Fields(r.Text)
+// redirection returns where the error of a node of a cluster points.
+func redirection(text, from string) (to string, ask bool) {
+	words := strings.Fields(text)
 	if len(words) != 3 || words[0] != "MOVED" && words[0] != "ASK" {
 		return "", false
 	}
@@ -272,7 +278,7 @@ func redirection(r *wire.Reply, c *wire.Conn) (to string, ask bool) {
 	if i := strings.LastIndexByte(words[2], ':'); err != nil && i >= 0 { // an IPv6 address without brackets
 		host, port = words[2][:i], words[2][i+1:]
 	}
-	return beside(c.Address(), host, port), words[0] == "ASK"
+	return beside(from, host, port), words[0] == "ASK"
 }
 
 // retry waits between tries of what was not done.

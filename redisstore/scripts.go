@@ -3,7 +3,10 @@ package redisstore
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 )
 
 // script is a script and how many of a store's keys it uses: V, or V and I, or V,
@@ -13,13 +16,59 @@ type script struct {
 	sha     string
 	keys    int
 	numKeys string
+	source  string // of the text, with the lines that publish
+	name    string
+	others  sync.Map // of database numbers to *script; see publishing
 }
 
-// newScript makes a script. Its name begins the text, so that SLOWLOG shows it.
-func newScript(name string, keys int, text string) *script {
+// newScript makes a script. Its name begins the text, so that SLOWLOG shows it. Lines that
+// begin with @ publish changes: LIVE stands for the channel for keys that have a value, and
+// GONE for that of removed keys.
+func newScript(name string, keys int, source string) *script {
+	text := strings.NewReplacer("\n@", "\n", "LIVE", "KEYS[1]", "GONE", "KEYS[2]").Replace(source)
+	return newText(name, keys, source, text)
+}
+
+func newText(name string, keys int, source, text string) *script {
 	text = "-- kv." + name + text
 	sum := sha1.Sum([]byte(text))
-	return &script{text: text, sha: hex.EncodeToString(sum[:]), keys: keys, numKeys: strconv.Itoa(keys)}
+	return &script{text: text, sha: hex.EncodeToString(sum[:]), keys: keys, numKeys: strconv.Itoa(keys), source: source, name: name}
+}
+
+// quietly stands for a database whose changes are not published.
+const quietly = -1
+
+// publishing returns the script for a database. The databases of a server share its
+// channels, so those of other databases than 0 have other names.
+func (s *script) publishing(db int) *script {
+	if db == 0 {
+		return s
+	}
+	if other, ok := s.others.Load(db); ok {
+		return other.(*script)
+	}
+	text := publishes.ReplaceAllString(s.source, "")
+	if db != quietly {
+		suffix := channelSuffix(db)
+		text = strings.NewReplacer("\n@", "\n", "LIVE", "KEYS[1]..'"+suffix+"'", "GONE", "KEYS[2]..'"+suffix+"'").Replace(s.source)
+	}
+	other, _ := s.others.LoadOrStore(db, newText(s.name, s.keys, s.source, text))
+	return other.(*script)
+}
+
+var publishes = regexp.MustCompile("\n@[^\n]*")
+
+// channels returns the names of the channels of a store, LIVE and GONE.
+func (s *store) channels() []string {
+	suffix := channelSuffix(s.server.identity.db)
+	return []string{s.keys[0] + suffix, s.keys[1] + suffix}
+}
+
+func channelSuffix(db int) string {
+	if db == 0 {
+		return ""
+	}
+	return ":" + strconv.Itoa(db)
 }
 
 // The scripts, one for each hot operation and one for all of them. KEYS are {NAME}:v,
@@ -47,6 +96,7 @@ if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then
   local e=redis.pcall('ZADD',KEYS[2],0,ARGV[1])
   if type(e)=='table' and e.err then redis.call('HDEL',KEYS[1],ARGV[1]) return e end
 else redis.call('ZREM',KEYS[3],ARGV[1]) end
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
 
 // scriptSetTTL: key, payload, ttl.
@@ -60,6 +110,7 @@ if redis.call('HSET',KEYS[1],ARGV[1],p)==1 then
   if e then return e end
 end
 redis.call('ZADD',KEYS[3],d,ARGV[1])
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
 
 // scriptIncr: key, an int. It returns the sum, or false where it takes more than
@@ -75,6 +126,7 @@ if n==tonumber(ARGV[2]) then
     return e
   end
 end
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
 if n>=9007199254740992 or n<=-9007199254740992 then return redis.call('HGET',KEYS[1],ARGV[1]) end
 return n`)
 
@@ -98,6 +150,7 @@ if p then
     if string.len(n)>15 or not (string.find(n,'^-?[1-9]%d*$') or n=='0') then return false end
     local sum=string.format('%.0f',n+add)
     redis.call('HSET',KEYS[1],k,string.sub(p,1,e)..sum)
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
     return sum
   end
 end
@@ -108,6 +161,7 @@ if not p then
   if e then return e end
 end
 if d then redis.call('ZADD',KEYS[3],d,k) elseif p then redis.call('ZREM',KEYS[3],k) end
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return add`)
 
 // scriptAdd: key, payload, ttl (0: none). It returns 1 if the key was absent.
@@ -135,6 +189,7 @@ else
   if not d then redis.call('ZREM',KEYS[3],k) end
 end
 if d then redis.call('ZADD',KEYS[3],d,k) end
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
 
 // scriptSwap: key, old payload, new payload, neither of them large. It keeps the time
@@ -155,6 +210,7 @@ if kind==33 then
 end
 if p~=ARGV[2] then return 0 end
 redis.call('HSET',KEYS[1],ARGV[1],head..ARGV[3])
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
 
 // scriptDelete: key. It returns 1 if the key was live.
@@ -162,6 +218,7 @@ var scriptDelete = newScript("delete", 3, `
 local d=redis.call('ZSCORE',KEYS[3],ARGV[1])
 if redis.call('HDEL',KEYS[1],ARGV[1])==0 then return 0 end
 redis.call('ZREM',KEYS[2],ARGV[1])
+@redis.pcall('SPUBLISH',GONE,ARGV[1])
 if not d then return 1 end
 redis.call('ZREM',KEYS[3],ARGV[1])
 local t=redis.call('TIME')
@@ -199,6 +256,7 @@ else
   redis.call('ZREM',KEYS[3],k)
   if p then redis.call('HSET',KEYS[1],k,p) end
 end
+@redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
 
 // scriptTTL: keys. It returns for each the time left, -1 without expiry, -2 if it is not

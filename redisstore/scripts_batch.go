@@ -8,8 +8,18 @@ if redis.acl_check_cmd then
   end
 end`
 
+// publishAll publishes keys[from], keys[from+step] and so on, if anybody listens.
+const publishAll = `
+@local function publish(channel,keys,from,step)
+@  if not keys[from] then return end
+@  if #keys>10000*step then redis.pcall('SPUBLISH',channel,'') return end
+@  local heard=redis.pcall('SPUBLISH',channel,keys[from])
+@  if type(heard)~='number' or heard==0 then return end
+@  for i=from+step,#keys,step do redis.pcall('SPUBLISH',channel,keys[i]) end
+@end`
+
 // scriptSetMany: ttl (0: none), then keys and payloads alternating.
-var scriptSetMany = newScript("set_many", 3, mayWrite+`
+var scriptSetMany = newScript("set_many", 3, mayWrite+publishAll+`
 local ttl,d=tonumber(ARGV[1]),nil
 if ttl>0 then
   local t=redis.call('TIME')
@@ -40,6 +50,7 @@ for i=2,#ARGV,2000 do
     redis.call('ZREM',KEYS[3],unpack(names,1,n))
   end
 end
+@publish(LIVE,ARGV,2,2)
 return 1`)
 
 // scriptLoad: most bytes of payloads, then keys. It returns now, then for each key
@@ -71,7 +82,7 @@ end`
 
 // scriptDeleteMany: keys, all different. It returns a text with a 1 for each that was
 // live, else a 0.
-var scriptDeleteMany = newScript("delete_many", 3, mayWrite+`
+var scriptDeleteMany = newScript("delete_many", 3, mayWrite+publishAll+`
 local r={}
 local mortal=redis.call('ZCARD',KEYS[3])>1
 local t=redis.call('TIME')
@@ -87,6 +98,7 @@ for i=1,#ARGV,4000 do
     r[i+j-1]=there[j] and not (due[j] and tonumber(due[j])<=now) and '1' or '0'
   end
 end
+@publish(GONE,ARGV,1,1)
 return table.concat(r)`)
 
 // scriptApply carries out a batch. ARGV: limit of keys (0: none), then for each operation
@@ -99,7 +111,7 @@ return table.concat(r)`)
 // What becomes of every key is planned first. Ints are added in two parts of nine
 // digits each, because Lua's numbers are floats. The kinds are those of
 // extlibs.OpKind.
-var scriptApply = newScript("apply", 3, mayWrite+`
+var scriptApply = newScript("apply", 3, mayWrite+publishAll+`
 local V,I,D=KEYS[1],KEYS[2],KEYS[3]
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
@@ -274,4 +286,8 @@ flush('HDEL',V,gone)
 flush('ZREM',I,gone)
 flush('ZADD',D,due)
 flush('ZREM',D,undue)
+@local live,removed={},{}
+@for _,k in ipairs(order) do if plan[k].changed then push(plan[k].p and live or removed,k) end end
+@publish(LIVE,live,1,1)
+@publish(GONE,removed,1,1)
 return reply`)

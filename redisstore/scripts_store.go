@@ -69,6 +69,7 @@ local e=(tonumber(redis.call('HGET',KEYS[4],'epoch') or '0') or 0)+1
 redis.call('UNLINK',KEYS[1],KEYS[2],KEYS[3]) -- first, so that a full server goes on with the rest
 keep()
 redis.call('HSET',KEYS[4],'format',ARGV[1],'epoch',string.format('%.0f',math.max(e,now)))
+@redis.pcall('SPUBLISH',LIVE,'')
 return 1`)
 
 // scriptSweep removes expired keys: at most ARGV[1]. It returns how many, and the
@@ -81,6 +82,7 @@ if #due>0 then
   redis.call('HDEL',KEYS[1],unpack(due))
   redis.call('ZREM',KEYS[2],unpack(due))
   redis.call('ZREM',KEYS[3],unpack(due))
+@  for _,k in ipairs(due) do redis.pcall('SPUBLISH',GONE,k) end
 end
 local first=redis.call('ZRANGE',KEYS[3],0,0,'WITHSCORES')
 if not first[2] or first[2]=='inf' then return {#due,-1} end
@@ -89,7 +91,8 @@ return {#due,math.max(0,tonumber(first[2])-now)}`)
 // scriptOpen: the format that this version knows, and the one before. It refuses keys that
 // hold something else, since others rely on that before they write, and a user without the
 // rights that the scripts need. It returns the format of the store, which is given to a new
-// one, and 1 if the index has not as many keys as there are values.
+// one, 1 if the index has not as many keys as there are values, and 1 if scripts can publish
+// to the channels of the store.
 var scriptOpen = newScript("open", 4, keepKeys+`
 for i,want in ipairs({'hash','zset','zset','hash'}) do
   local is=redis.call('TYPE',KEYS[i])
@@ -116,8 +119,10 @@ if not f then
 elseif f==ARGV[2] then
   keep()
 end
+local heard=(not redis.acl_check_cmd or redis.acl_check_cmd('SPUBLISH',KEYS[1],'k') and redis.acl_check_cmd('SPUBLISH',KEYS[2],'k'))
+  and redis.pcall('SPUBLISH',KEYS[4],'')
 local differ=redis.call('HLEN',KEYS[1])~=redis.call('ZCARD',KEYS[2])
-return {f,differ and redis.call('HEXISTS',KEYS[1],'')==1 and 1 or 0}`)
+return {f,differ and redis.call('HEXISTS',KEYS[1],'')==1 and 1 or 0,type(heard)=='number' and 1 or 0}`)
 
 // scriptMigrate: cursor, the format that this version knows. It marks large values of the
 // format before, page by page, and then gives the store the new format. It returns the next

@@ -122,7 +122,7 @@ func (s *server) do(ctx context.Context, r *route, req wire.Request) (wire.Resul
 		}
 		result, err := c.Do(ctx, req)
 		for err == nil && result.Kind == wire.Error && redirects <= maxRedirects {
-			to, ask := redirection(&result.Reply, c)
+			to, ask := redirection(result.Text, c.Address())
 			if to == "" {
 				break
 			}

@@ -359,7 +359,7 @@ func TestStoreOnACluster(t *testing.T) {
 		t.Skip("a cluster needs redis-server or valkey-server on PATH; install one")
 	}
 	storetest.Run(t, storetest.Config{Open: func(t *testing.T) extlibs.Store {
-		return open(t, "redis://"+addr+"/"+newName())
+		return openBare(t, "redis://"+addr+"/"+newName())
 	}})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,8 +29,10 @@ type store struct {
 	limits limits
 	logger *slog.Logger
 
-	closed atomic.Bool
-	calls  calls
+	channelsOf int                   // the database, or quietly
+	watch      atomic.Pointer[watch] // the last one
+	closed     atomic.Bool
+	calls      calls
 
 	seen    seen
 	sweeper sweeper
@@ -54,7 +57,7 @@ func newStore(s *server, t target, c extlibs.OpenConfig) *store {
 	st := &store{
 		server: s, keys: []string{slot + "v", slot + "i", slot + "d", slot + "m"},
 		limits: limits{max(c.MaxKeys, 0), t.identity.callKeys(), max(c.MaxOperationBytes, 1)},
-		logger: c.Logger,
+		logger: c.Logger, channelsOf: s.identity.db,
 	}
 	st.sweeper.init(max(c.SweepInterval, time.Millisecond))
 	st.route.slot = slotOf(t.store)
@@ -67,7 +70,7 @@ func (s *store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(reply.List) != 2 || reply.List[0].Kind != wire.Text {
+	if len(reply.List) != 3 || reply.List[0].Kind != wire.Text {
 		return damaged()
 	}
 	switch format := reply.List[0].Text; format {
@@ -83,6 +86,11 @@ func (s *store) open(ctx context.Context) error {
 		if err := s.reindex(ctx); err != nil {
 			return err
 		}
+	}
+	if reply.List[2].Int != 1 {
+		s.channelsOf = quietly
+		s.logger.Warn("kv: waiting calls read the store now and then, since the user of the server may not use the store's channels; nor do other hosts hear what this one writes; grant them with ACL SETUSER",
+			"server", s.server.name, "channels", "&"+strings.TrimSuffix(s.keys[0], "v")+"*")
 	}
 	s.sweeper.start(s)
 	return nil
@@ -135,6 +143,7 @@ func (s *store) exec(ctx context.Context, a access, sc *script, args ...string) 
 
 // run runs a script, a large one over a separate connection.
 func (s *store) run(ctx context.Context, a access, sc *script, large bool, args []string) (wire.Reply, error) {
+	sc = sc.publishing(s.channelsOf)
 	words := make([]string, 0, 3+sc.keys+len(args))
 	words = append(words, "EVALSHA", sc.sha, sc.numKeys)
 	words = append(words, s.keys[:sc.keys]...)
@@ -180,6 +189,9 @@ func (s *store) send(ctx context.Context, a access, req wire.Request) (wire.Resu
 func (s *store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
+	}
+	if w := s.watch.Load(); w != nil {
+		w.stop()
 	}
 	s.sweeper.stop()
 	s.calls.wait(closeWait)

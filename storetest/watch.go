@@ -179,6 +179,7 @@ func watchExpiry(s *suite) {
 // watchLast has a reader that looks only when something is reported. It begins at any
 // moment, and sees the last value in the end.
 func watchLast(s *suite) {
+	s.watch().stop()
 	for round := range times(50) {
 		key, last := fmt.Sprint("n", round), int64(100)
 		var writer sync.WaitGroup
@@ -189,17 +190,25 @@ func watchLast(s *suite) {
 				}
 			}
 		})
-		r := s.watch()
-		end := time.After(patience)
-		for s.load(key) != encode(last) {
-			select {
-			case <-r.more:
-			case <-end:
-				s.Fatalf("the reader sleeps at %s of %d", show(s.load(key)), last)
-			}
+		func() {
+			defer writer.Wait()
+			s.readLast(key, last)
+		}()
+	}
+}
+
+// readLast reads a key after each report until it holds an int.
+func (s *suite) readLast(key string, last int64) {
+	s.Helper()
+	r := s.watch()
+	defer r.stop()
+	end := time.After(patience)
+	for s.load(key) != encode(last) {
+		select {
+		case <-r.more:
+		case <-end:
+			s.Fatalf("the reader sleeps at %s of %d", show(s.load(key)), last)
 		}
-		writer.Wait()
-		r.stop()
 	}
 }
 

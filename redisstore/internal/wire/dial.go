@@ -32,6 +32,16 @@ func (e *Refused) Error() string { return e.Text }
 
 // Dial connects and shakes hands. It takes no longer than the timeout and ctx.
 func Dial(ctx context.Context, o Config) (*Conn, error) {
+	c, err := dial(ctx, o, (*Conn).handshake)
+	if err != nil {
+		return nil, err
+	}
+	c.start()
+	return c, nil
+}
+
+// dial connects, and begins with shake, which takes no longer than the timeout and ctx.
+func dial(ctx context.Context, o Config, shake func(*Conn, Config) error) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	network := "tcp"
@@ -52,7 +62,7 @@ func Dial(ctx context.Context, o Config) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { n.SetDeadline(time.Unix(1, 0)) })
 	c := newConn(n, o.Silent, o.Limit)
 	c.address = o.Address
-	if err := c.handshake(o); err != nil {
+	if err := shake(c, o); err != nil {
 		stop()
 		n.Close()
 		if ctx.Err() != nil {
@@ -64,7 +74,6 @@ func Dial(ctx context.Context, o Config) (*Conn, error) {
 		n.Close()
 		return nil, ErrSilent
 	}
-	c.start()
 	return c, nil
 }
 

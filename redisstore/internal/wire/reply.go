@@ -10,6 +10,7 @@
 //	reply.go    Reply, and the parser, which trusts no server
 //	conn.go     Conn: requests of concurrent callers, pipelined
 //	dial.go     Dial: connecting, TLS and the handshake
+//	channel.go  Subscribe: a connection that listens to channels
 package wire
 
 import (
