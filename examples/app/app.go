@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
 	"github.com/scriptling-kv/extlibs/examples/internal/scriptweb"
+	"github.com/scriptling-kv/extlibs/kvadmin"
 )
 
 //go:embed app.py
@@ -34,6 +36,7 @@ const (
 
 type config struct {
 	store, backups string
+	password       string // for the pages that show the stores; "" refuses everybody
 	workers        int
 	lease, pause   float64 // seconds
 	logger         *slog.Logger
@@ -85,9 +88,15 @@ func newApp(c config) (*app, error) {
 	mux.Handle("GET /jobs", handlers.Function("list_jobs"))
 	mux.HandleFunc("POST /admin/backup", a.backup)
 	mux.HandleFunc("GET /debug/vars", a.metrics)
+	mux.Handle("/debug/kv/", kvadmin.Handler(a.registry, kvadmin.Options{
+		Allow: kvadmin.Password(a.password), Write: true, Values: true, Hide: hide, Logger: a.logger,
+	}))
 	a.web = &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
 	return a, nil
 }
+
+// hide keeps the tokens of sessions from the pages: with one, an operator could act as its user.
+func hide(_, key string) bool { return strings.HasPrefix(key, "session:") }
 
 // serve answers until ctx ends. The requests under way are finished, then the
 // registry ends the workers and closes the store.

@@ -30,7 +30,7 @@ func start(t *testing.T, dir string) (*app, *client) {
 	t.Helper()
 	a, err := newApp(config{
 		store: filepath.Join(dir, "app.db"), backups: filepath.Join(dir, "backups"),
-		workers: 2, lease: 60, pause: 0.001, logger: slog.New(slog.DiscardHandler),
+		workers: 2, lease: 60, pause: 0.001, logger: slog.New(slog.DiscardHandler), password: "secret",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -184,6 +184,31 @@ func TestABackupIsAStoreAndTheCountersAreShown(t *testing.T) {
 	var vars struct{ KV map[string]struct{ Keys int } }
 	if c.call("GET", "/debug/vars", "", &vars); len(vars.KV) != 1 {
 		t.Errorf("counters: %+v", vars)
+	}
+}
+
+// An operator with the password sees the jobs, and not the sessions.
+func TestThePagesShowTheStoresToOperators(t *testing.T) {
+	_, c := start(t, t.TempDir())
+	c.call("POST", "/jobs", `{"text": "hello"}`, nil)
+	var answer struct{ Keys []struct{ Key string } }
+	if status := c.call("GET", "/debug/kv/default/keys", "", &answer); status != http.StatusUnauthorized || len(answer.Keys) > 0 {
+		t.Errorf("without the password: status %d, %+v", status, answer)
+	}
+	token := c.token
+	c.token = "secret"
+	if status := c.call("GET", "/debug/kv/default/keys", "", &answer); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	seen := false
+	for _, k := range answer.Keys {
+		seen = seen || k.Key == "job:000000000001"
+		if strings.HasPrefix(k.Key, "session:") {
+			t.Errorf("a session is shown")
+		}
+	}
+	if !seen || token == "" {
+		t.Errorf("the job is not shown: %+v", answer)
 	}
 }
 

@@ -6,6 +6,7 @@
 //	T=$(curl -sd '{"user": "ann"}' http://127.0.0.1:8080/login | cut -d'"' -f4)
 //	curl -H "Authorization: Bearer $T" -d '{"text": "hello"}' http://127.0.0.1:8080/jobs
 //	curl -H "Authorization: Bearer $T" http://127.0.0.1:8080/jobs
+//	KV_PASSWORD=... go run ./examples/app                 # then http://127.0.0.1:8080/debug/kv/ shows the stores
 //	curl http://127.0.0.1:8080/debug/vars                 # the store's counters, as kv
 //	curl -X POST http://127.0.0.1:8080/admin/backup
 //
@@ -31,6 +32,7 @@ func main() {
 	flag.StringVar(&c.store, "store", "app.db", "`path` of the store's file")
 	flag.StringVar(&c.backups, "backups", "backups", "`folder` for backups")
 	flag.Parse()
+	c.password = os.Getenv("KV_PASSWORD")
 	c.lease, c.pause, c.workers = leaseSeconds, pauseSeconds, workers
 	c.logger = slog.Default()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
