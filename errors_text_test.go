@@ -61,7 +61,7 @@ func storeCalls(x string) []string {
 	all := []string{
 		"get(X)", "get('k', **{X: 1})", "set(X, 1)", "set('k', X, X)", "set('k', 1, ttl=X)", "set('k', {X: lambda: 1})", "set('k', {(1, X): lambda: 1})", "set('k', [[{X: {X: {X: kv}}}]])",
 		"delete(X)", "exists(X)", "ttl(X)", "expire(X, 5)", "expire('k', X)", "keys(X)", "keys('*', X)", "keys('*', 1, X)", "items(X)", "count(X)", "incr(X)", "incr('text', X)", "incr('text')",
-		"add(X, 1)", "update(X, lambda old: None)", "update('text', X)", "get_or_set(X, lambda: kv)", "get_or_set('absent', X)", "pop(X)", "update_many(X, lambda v: v)", "update_many([X], lambda v: {X: kv})", "update_many(['text'], lambda v: {'text': 1, X: 1})", "update_many(['text'], X)", "get_many(X)", "get_many([X])", "set_many(X)", "set_many({X: kv})",
+		"add(X, 1)", "update(X, lambda old: None)", "update('text', X)", "get_or_set(X, lambda: kv)", "get_or_set('absent', X)", "pop(X)", "pop_first(X)", "pop_first(prefix=X)", "pop_first('*', X, X)", "update_many(X, lambda v: v)", "update_many([X], lambda v: {X: kv})", "update_many(['text'], lambda v: {'text': 1, X: 1})", "update_many(['text'], X)", "get_many(X)", "get_many([X])", "set_many(X)", "set_many({X: kv})",
 		"delete_many(X)", "delete_many([X])", "compare_and_set(X, 1, 2)", "compare_and_set('k', 1, X, X)", "compare_and_delete(X, 1)", "delete_matching(X)", "each(X)", "each(lambda k, v: v.x, X)",
 		"sub(X).get(X)", "sub(X).incr('text')", "nosuch(X)",
 	}

@@ -186,6 +186,35 @@ func ExampleHandle_UpdateMany() {
 	// map[ann:30 bob:90] <nil>
 }
 
+// A queue: workers take the oldest job, and each job once.
+func ExampleHandle_PopFirst() {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	h, ctx := r.Default(), context.Background()
+	for _, job := range []string{"mail", "print"} {
+		n, err := h.Incr(ctx, "jobs", 1, 0)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := h.Set(ctx, fmt.Sprintf("job:%012d", n), job, 0); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for {
+		item, err := h.PopFirst(ctx, extlibs.PopOptions{Prefix: "job:"})
+		if errors.Is(err, extlibs.ErrNotFound) {
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(item.Key, item.Value)
+	}
+	// Output:
+	// job:000000000001 mail
+	// job:000000000002 print
+}
+
 // Pages of a large store, each after the last key of the one before.
 func ExampleHandle_Keys() {
 	r := extlibs.NewRegistry()

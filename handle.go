@@ -40,6 +40,7 @@ type openStore struct {
 	updates  turns
 	making   singleflight // the values that get_or_set is computing
 	watching watching     // the callers that wait for changes
+	popping  exclusive    // held by a pop_first that tries keys of a page
 	script   onceObject   // the store as scripts see it
 	counters counters
 	lifecycle

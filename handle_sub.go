@@ -70,10 +70,7 @@ func (s *subStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 }
 
 func (s *subStore) Scan(ctx context.Context, r Range) (Page, error) {
-	r.Prefix, r.After = s.prefix+r.Prefix, s.prefix+r.After // after the prefix itself
-	if r.Before != "" {
-		r.Before = s.prefix + r.Before
-	}
+	r = rangeUnder(s.prefix, r)
 	if match := r.Match; match != nil {
 		r.Match = func(key string) bool { return match(key[len(s.prefix):]) }
 	}
@@ -83,6 +80,16 @@ func (s *subStore) Scan(ctx context.Context, r Range) (Page, error) {
 	}
 	page.Next = strings.TrimPrefix(page.Next, s.prefix)
 	return page, err
+}
+
+// rangeUnder returns a range of a view as one of the whole store. Its Match still takes keys
+// of the view.
+func rangeUnder(prefix string, r Range) Range {
+	r.Prefix, r.After = prefix+r.Prefix, prefix+r.After // after the prefix itself
+	if r.Before != "" {
+		r.Before = prefix + r.Before
+	}
+	return r
 }
 
 func (s *subStore) Len(ctx context.Context) (n int, err error) {

@@ -17,7 +17,7 @@ import (
 // is not of keys is ErrInvalid, and so is a nil map. UpdateMany returns what fn returned.
 //
 // The change is serializable: it takes effect only if none of keys has changed since fn's
-// values were read, also of those that fn leaves as they are, and those that are absent.
+// values were read, also if fn leaves the key alone or it is absent.
 // Otherwise fn runs again, at most 200 times; then the error is ErrConflict. fn runs without
 // locks and can use the store. Concurrent updates take turns as those of Update do. Existing
 // keys keep their remaining time, new ones get no expiry. If fn returns an error, UpdateMany

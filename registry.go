@@ -96,7 +96,7 @@ func (r *Registry) makeDefaultLocked(h *Handle) (old *Handle) {
 }
 
 func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
-	o := &openStore{name: name, backend: s, whole: waiting{s}, place: onServer, opts: opts, lifecycle: lifecycle{owner: r, key: name, gone: make(chan struct{})}}
+	o := &openStore{name: name, backend: s, whole: waiting{s}, place: onServer, opts: opts, popping: newExclusive(), lifecycle: lifecycle{owner: r, key: name, gone: make(chan struct{})}}
 	h := &Handle{openStore: o}
 	switch s := s.(type) {
 	case *memory:

@@ -74,6 +74,8 @@ prefix is taken literally, so text from outside belongs there: keys(prefix="user
 			"Returns the value, or stores and returns fn() if the key is absent; of callers at the same time one runs fn, the others wait for it.", callGetOrSet},
 		{"pop", []param{pKey, pDefault}, "value",
 			"Removes the key and returns its value, or default if it is absent.", callPop},
+		{"pop_first", []param{pPattern, pPrefix, {name: "reverse", fallback: "False"}, pDefault}, "tuple",
+			"Removes the first key that matches, or the last one with reverse=True, and returns (key, value), or default if none matches; concurrent callers get different keys.", callPopFirst},
 		{"expire", []param{pKey, {name: "ttl"}}, "bool",
 			"Gives a key a new ttl in seconds, 0 for no expiry; returns whether the key exists.", callExpire},
 		{"items", pListing, "list",

@@ -17,9 +17,9 @@ import (
 // that fails changes nothing, unless its error is ErrCommitUnknown. An expired key is
 // absent for every method from its deadline on.
 //
-// Optional capabilities of a backend are StatsReporter, Backuper, Compacter, FileHolder and
-// Watcher. A Handle detects them; without one, its calls return errors.ErrUnsupported.
-// Without a Watcher, the calls that wait poll.
+// Optional capabilities of a backend are StatsReporter, Backuper, Compacter, FileHolder,
+// FirstPopper and Watcher. A Handle detects them; without one, its calls return
+// errors.ErrUnsupported, but PopFirst reads pages, and the calls that wait poll.
 // Package storetest tests a Store.
 type Store interface {
 	// Load returns the entry of a live key, else an error that is ErrNotFound.
@@ -124,5 +124,16 @@ type (
 	// all names of one file.
 	FileHolder interface {
 		HoldsFile(info os.FileInfo) bool // as os.SameFile, for the file that is open now
+	}
+
+	// FirstPopper is a backend that can remove the first key of a range in one atomic call.
+	// Handle.PopFirst otherwise reads a page and deletes one of its keys. The same holds for
+	// done == false without an error, with which a backend declines, having changed nothing:
+	// it does so if the value has more than maxBytes bytes, and can do so if the call would
+	// take long.
+	FirstPopper interface {
+		// PopFirst removes the first live entry of r and returns it with its value and TTL;
+		// if there is none, the error is ErrNotFound. r has neither a Match nor a Limit.
+		PopFirst(ctx context.Context, r Range, maxBytes int) (e Entry, done bool, err error)
 	}
 )

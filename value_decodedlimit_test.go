@@ -101,7 +101,7 @@ func TestAValueOfAnotherHostThatTakesTooMuchMemoryIsAnErrorWhereverItIsRead(t *t
 	eval(t, p, "import scriptling.runtime.kv as kv\nstore = kv.open(name)")
 	for _, call := range []string{
 		`store.get("k")`, `store.items()`, `store.get_many(["k"])`, `store.each(lambda k, v: True)`, `store.update("k", lambda old: 1)`,
-		`store.get_or_set("k", lambda: 1)`, `store.pop("k")`, `store.update_many(["k"], lambda values: {})`,
+		`store.get_or_set("k", lambda: 1)`, `store.pop("k")`, `store.pop_first()`, `store.pop_first("*k")`, `store.pop_first("k")`, `store.update_many(["k"], lambda values: {})`,
 	} {
 		var clause, message string
 		took := allocated(func() { clause, message = caught(t, p, call) })

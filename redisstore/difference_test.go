@@ -70,6 +70,11 @@ var calls = []struct {
 		return h.GetOrSet(ctx, s.key, func() (any, error) { return s.value, nil }, s.ttl)
 	}},
 	{"Pop", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) { return h.Pop(ctx, s.key) }},
+	{"PopFirst", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) {
+		item, err := h.PopFirst(ctx, extlibs.PopOptions{Pattern: s.list.Pattern, Prefix: s.list.Prefix, Reverse: s.list.Reverse})
+		item.TTL = item.TTL.Round(time.Hour)
+		return item, err
+	}},
 	{"Expire", func(ctx context.Context, h *extlibs.Handle, s step) (any, error) {
 		return h.Expire(ctx, s.key, s.ttl)
 	}},

@@ -193,16 +193,22 @@ func entry(key, p string, now int64) (e extlibs.Entry, live bool, err error) {
 	return e, true, err
 }
 
-// Scan implements extlibs.Store.
-func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, err error) {
-	from, to := r.Bounds()
-	lower, upper := "["+from, "+"
+// bounds are the limits of a range of keys as ZRANGEBYLEX wants them.
+func bounds(from, to string) (lower, upper string) {
+	lower, upper = "["+from, "+"
 	if from == "" {
 		lower = "(" // without the entry that keeps the index in existence
 	}
 	if to != "" {
 		upper = "(" + to
 	}
+	return lower, upper
+}
+
+// Scan implements extlibs.Store.
+func (s *store) Scan(ctx context.Context, r extlibs.Range) (page extlibs.Page, err error) {
+	from, to := r.Bounds()
+	lower, upper := bounds(from, to)
 	n := pageKeys
 	if r.Limit > 0 && r.Match == nil {
 		n = min(n, r.Limit)

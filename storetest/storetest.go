@@ -30,6 +30,8 @@
 //     moment.
 //   - Scan returns keys in the order of their bytes, or in the opposite order. Pages make
 //     progress, stay within Limit, and together are complete.
+//   - A store that is an extlibs.FirstPopper removes the first live key of a range
+//     atomically: no other key of the range came before it at that moment.
 //   - Clear removes all keys atomically and changes Page.Epoch.
 //   - Keys are 1 to 32,768 bytes of any UTF-8, NUL included; values are any bytes.
 //   - A cancelled context ends a call with an error or lets it complete. It never
@@ -79,6 +81,7 @@ func Run(t *testing.T, c Config) {
 		{"batches", batchTests},
 		{"conditions", conditionTests},
 		{"scans", scanTests},
+		{"first keys", popTests},
 		{"keys and values", keyTests},
 		{"clearing and closing", lifeTests},
 		{"concurrent calls", concurrentTests},

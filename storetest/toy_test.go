@@ -320,6 +320,37 @@ func (s *toy) Scan(_ context.Context, r extlibs.Range) (extlibs.Page, error) {
 	return page, nil
 }
 
+// PopFirst implements extlibs.FirstPopper.
+func (s *toy) PopFirst(_ context.Context, r extlibs.Range, maxBytes int) (extlibs.Entry, bool, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return extlibs.Entry{}, false, err
+	}
+	defer unlock()
+	from, to := r.Bounds()
+	keys := slices.Sorted(maps.Keys(s.keys))
+	if r.Reverse && s.fault != "pops in ascending order" {
+		slices.Reverse(keys)
+	}
+	for _, key := range keys {
+		e, live := s.find(key)
+		if key < from || to != "" && key >= to || !live && s.fault != "pops expired keys" {
+			continue
+		}
+		if s.fault == "pop lets others in" {
+			s.mu.Unlock()
+			time.Sleep(time.Microsecond)
+			s.mu.Lock()
+		}
+		if e.Value.Len() > maxBytes && s.fault != "pops large values" {
+			return extlibs.Entry{}, false, nil
+		}
+		delete(s.keys, key)
+		return e, true, nil
+	}
+	return extlibs.Entry{}, false, extlibs.ErrNotFound
+}
+
 func (s *toy) Len(context.Context) (int, error) {
 	unlock, err := s.lock()
 	if err != nil {

@@ -65,6 +65,7 @@ func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) erro
 // other write is under way.
 func (w fileWriter) commit(p *Plan) error {
 	s, f := w.s, w.s.logFile.Load()
+	s.planner.frontiers.stored(p.changes) // also if it fails, which costs time only
 	// In the order of the file: in any other order bbolt takes a time that grows faster
 	// than the square of the number of keys.
 	slices.SortFunc(p.changes, func(a, b Change) int { return strings.Compare(a.Key, b.Key) })

@@ -12,6 +12,8 @@ type planner struct {
 	large  chan struct{} // closed at the end of the large write that others wait for; nil: there is none
 	writes uint64        // calls that changed something
 	noRoom time.Time     // when there was no room for a log
+
+	frontiers frontiers
 }
 
 // planning is the right to plan a call and to append its record.

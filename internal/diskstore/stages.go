@@ -129,6 +129,7 @@ func (l planning) append(p *Plan) error {
 	}
 	p.end, p.depends = end, end
 	s.planner.writes++
+	s.planner.frontiers.stored(p.changes)
 	visible := s.opts.Interval > 0
 	s.visible.append(p, visible)
 	if visible {

@@ -271,6 +271,11 @@ func alive(r *Record, now int64) int {
 func (t *Table) commit(changes []change, now int64) Limit {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.commitLocked(changes, now)
+}
+
+// commitLocked is commit for a caller that has t.mu.
+func (t *Table) commitLocked(changes []change, now int64) Limit {
 	grow, more := int64(0), 0
 	for i := range changes {
 		c := &changes[i]

@@ -15,6 +15,7 @@
 //	names.go      keys in their order, packed
 //	deadlines.go  keys in the order of their deadlines, by hash
 //	page.go       pages of keys and records
+//	first.go      removal of the first key of a range
 //	sweep.go      removal of expired records
 //	check.go      the invariants, for tests
 //
@@ -52,6 +53,8 @@ type Table struct {
 	// change, and the shards begin with a line.
 	_      [lineBytes - unsafe.Sizeof(common{})%lineBytes]byte
 	shards [shardCount]shard
+
+	popping sync.Mutex // held by a caller that takes a first key; before all other locks
 
 	mu    sync.RWMutex // after all shards' locks
 	keys  int          // records in the table, expired ones included
