@@ -27,8 +27,7 @@ var script string
 
 const (
 	workers      = 2
-	leaseSeconds = 60  // after which another worker takes the job of one that died
-	pauseSeconds = 0.2 // between two looks at an empty queue
+	leaseSeconds = 60 // after which another worker takes the job of one that died
 
 	headerTimeout   = 10 * time.Second
 	shutdownTimeout = 20 * time.Second
@@ -38,7 +37,7 @@ type config struct {
 	store, backups string
 	password       string // for the pages that show the stores; "" refuses everybody
 	workers        int
-	lease, pause   float64 // seconds
+	lease          float64 // seconds
 	logger         *slog.Logger
 }
 
@@ -76,7 +75,7 @@ func newApp(c config) (*app, error) {
 	handlers := scriptweb.New(a.registry, script, library)
 	p, err := handlers.Interpreter()
 	if err == nil {
-		_, err = scripthost.Call(context.Background(), p, "start", c.workers, c.lease, c.pause)
+		_, err = scripthost.Call(context.Background(), p, "start", c.workers, c.lease)
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.registry.Close())

@@ -3,7 +3,6 @@
 import app
 import scriptling.runtime as runtime
 import scriptling.runtime.kv as kv
-import time
 
 SESSION_SECONDS = 1800
 CALLS_PER_MINUTE = 30
@@ -29,7 +28,9 @@ def add_job(request):
         return refusal
     data = body(request)
     number = kv.default.incr("jobs:last")
-    kv.default.set(f"job:{number:012d}", {"user": user, "data": data, "state": "waiting"})
+    place = f"{number:012d}"
+    kv.default.set_many({"job:" + place: {"user": user, "data": data, "state": "waiting"}, "queue:" + place: True})
+    kv.default.incr("jobs:queued") # wakes the workers
     return runtime.http.json(202, {"job": number})
 
 # GET /jobs: those of the caller, with what came of them.
@@ -73,29 +74,38 @@ def body(request):
 # worker does the jobs, one at a time, until the host ends. Several may run at
 # once, also in the process that follows after a crash: the lease of a worker
 # that died runs out, and another one takes the job.
-def worker(name, lease, pause):
+def worker(name, lease):
     while True:
+        queued = kv.default.get("jobs:queued") # first, so that no job is missed
         worked = False
-        for key in kv.default.keys("job:*"):
-            job = kv.default.get(key)
-            if job == None or job["state"] != "waiting":
-                continue
-            if not kv.default.add("lease:" + key, name, ttl=lease):
-                continue
-            kv.default.update(key, lambda j: do(j))
-            kv.default.expire(key, 86400) # a job that is done is listed for a day
-            kv.default.delete("lease:" + key)
-            worked = True
+        for key in kv.default.keys(prefix="queue:"):
+            if work(name, key.removeprefix("queue:"), lease):
+                worked = True
         if not worked:
-            time.sleep(pause)
+            kv.default.wait_change("jobs:queued", queued, timeout=lease)
 
-# do is the work, here counting the letters of what was sent.
-def do(job):
-    if job["state"] == "waiting":
-        job["state"] = "done"
-        job["result"] = sum([len(str(v)) for v in job["data"].values()])
-    return job
+# work does a job that nobody else does, and returns whether it did. The work is
+# done outside the function of update_many, which can run more than once.
+def work(name, place, lease):
+    job_key, queue_key, lease_key = "job:" + place, "queue:" + place, "lease:" + place
+    if not kv.default.exists(queue_key) or not kv.default.add(lease_key, name, ttl=lease):
+        return False
+    job = kv.default.get(job_key)
+    result = count(job["data"])
 
-def start(workers, lease, pause):
+    def finish(values):
+        if values.get(lease_key) != name or queue_key not in values:
+            return values # the lease ran out: the job is another worker's
+        return {job_key: {"user": job["user"], "data": job["data"], "state": "done", "result": result}}
+
+    kv.default.update_many([job_key, queue_key, lease_key], finish)
+    kv.default.expire(job_key, 86400) # a job that is done is listed for a day
+    return True
+
+# count is the work, here counting the letters of what was sent.
+def count(data):
+    return sum([len(str(v)) for v in data.values()])
+
+def start(workers, lease):
     for i in range(workers):
-        runtime.background("worker " + str(i), "worker", "worker " + str(i), lease, pause)
+        runtime.background("worker " + str(i), "worker", "worker " + str(i), lease)

@@ -30,7 +30,7 @@ func start(t *testing.T, dir string) (*app, *client) {
 	t.Helper()
 	a, err := newApp(config{
 		store: filepath.Join(dir, "app.db"), backups: filepath.Join(dir, "backups"),
-		workers: 2, lease: 60, pause: 0.001, logger: slog.New(slog.DiscardHandler), password: "secret",
+		workers: 2, lease: 60, logger: slog.New(slog.DiscardHandler), password: "secret",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&c.backups, "backups", "backups", "`folder` for backups")
 	flag.Parse()
 	c.password = os.Getenv("KV_PASSWORD")
-	c.lease, c.pause, c.workers = leaseSeconds, pauseSeconds, workers
+	c.lease, c.workers = leaseSeconds, workers
 	c.logger = slog.Default()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
