@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
 )
 
@@ -77,37 +79,40 @@ func isRefusal(err error) bool {
 
 // eachEntry calls fn for the entries that o selects, a page at a time.
 func eachEntry(ctx context.Context, h *extlibs.Handle, o extlibs.ListOptions, fn func([]extlibs.Entry) error) error {
-	left := o.Limit
-	for {
-		o.Limit = batchKeys
-		if left > 0 {
-			o.Limit = min(left, batchKeys)
-		}
-		keys, err := h.Keys(ctx, o)
+	r := extlibs.Range{Prefix: o.Prefix, After: o.After, Before: o.Before, Reverse: o.Reverse, Limit: batchKeys, Need: extlibs.NeedValue | extlibs.NeedTTL}
+	if o.Pattern != "" {
+		p, err := glob.Compile(o.Pattern)
 		if err != nil {
 			return err
 		}
-		for rest := keys; len(rest) > 0; {
-			n := min(len(rest), batchKeys)
-			entries, err := h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
-			if errors.Is(err, extlibs.ErrTooLarge) && n > 1 {
-				n = 1
-				entries, err = h.Store().LoadMany(ctx, rest[:n], extlibs.NeedValue|extlibs.NeedTTL)
-			}
-			if err != nil {
-				return err
-			}
+		if strings.HasPrefix(p.Prefix, r.Prefix) {
+			r.Prefix = p.Prefix
+		}
+		if !p.All() {
+			r.Match = func(key string) bool { return p.Selects(key) && strings.HasPrefix(key, o.Prefix) }
+		}
+	}
+	for left := o.Limit; ; {
+		if left > 0 {
+			r.Limit = min(left, batchKeys)
+		}
+		page, err := h.Store().Scan(ctx, r)
+		if err != nil {
+			return err
+		}
+		entries := page.Entries
+		if left > 0 {
+			entries = entries[:min(left, len(entries))]
+			left -= len(entries)
+		}
+		if len(entries) > 0 {
 			if err := fn(entries); err != nil {
 				return err
 			}
-			rest = rest[n:]
 		}
-		if len(keys) < o.Limit || left > 0 && left == len(keys) {
+		if !page.More || o.Limit > 0 && left == 0 {
 			return nil
 		}
-		if left > 0 {
-			left -= len(keys)
-		}
-		nextPage(&o, keys[len(keys)-1])
+		r.Resume(page.Next)
 	}
 }

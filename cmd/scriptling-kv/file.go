@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/remote"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/tempfolder"
 	files "github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/spf13/cobra"
 )
@@ -24,10 +27,15 @@ not exist. While a program has the store open, use --live, or Handle.BackupFile 
   scriptling-kv backup app.db app-2026-11-23.db --live`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if remote.Is(args[0]) && !wantsLive(cmd) {
+				return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+					return download(cmd, h, args[1])
+				})
+			}
 			if err := hasNoFile(args[0]); err != nil {
 				return err
 			}
-			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+			return withStore(cmd, args[0], copies, func(h *extlibs.Handle) error {
 				return copyTo(cmd, h, args[1])
 			})
 		},
@@ -66,6 +74,54 @@ func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	return reportCopy(cmd, h, path)
 }
 
+// download makes a file of a store of a running host, which sends it. The file gets its
+// name when it is complete, verified and synced.
+func download(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) {
+	if isURL(path) {
+		return usageError("a copy is a file; move copies to a server")
+	}
+	if err := isFreeForStore(path); err != nil {
+		return err
+	}
+	dir, err := tempfolder.Make(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("the folder of %q: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, dir.Remove()) }()
+	made := filepath.Join(dir.Path, filepath.Base(path))
+	if err := downloadTo(cmd, h, made); err != nil {
+		return err
+	}
+	if err := wholeFile(cmd, made); err != nil {
+		return fmt.Errorf("what the host has sent is no whole store: %w", shownAs(err, made, path))
+	}
+	info, err := os.Stat(made)
+	if err != nil {
+		return err
+	}
+	if err := publish(cmd.Context(), made, path, info); err != nil || !wantsJSON(cmd) {
+		return err
+	}
+	return withStore(cmd, path, reads, func(h *extlibs.Handle) error { return reportCopy(cmd, h, path) })
+}
+
+func downloadTo(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	total := int64(-1)
+	if s, err := h.Stats(cmd.Context()); err == nil {
+		total = s.Bytes
+	}
+	bar := bytesMeter(cmd, total, "download")
+	defer func() {
+		err = errors.Join(err, f.Close())
+		bar.end(err)
+	}()
+	return h.Backup(cmd.Context(), meteredWriter{f, bar})
+}
+
 // copied is what backup and restore print for programs.
 type copied struct {
 	File  string `json:"file"`
@@ -101,7 +157,7 @@ beside it, STORE-log, if there is one. Delete neither.`,
 			if err := hasNoFile(args[0]); err != nil {
 				return err
 			}
-			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+			return withStore(cmd, args[0], copies, func(h *extlibs.Handle) error {
 				return copyTo(cmd, h, args[1])
 			})
 		},

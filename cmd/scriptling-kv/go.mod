@@ -7,6 +7,7 @@ require (
 	github.com/paularlott/scriptling v0.20.1
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/scriptling-kv/extlibs v0.1.0
+	github.com/scriptling-kv/extlibs/kvadmin v0.1.0
 	github.com/scriptling-kv/extlibs/redisstore v0.1.0
 	github.com/spf13/cobra v1.10.2
 	go.etcd.io/bbolt v1.5.0

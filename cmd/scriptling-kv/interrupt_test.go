@@ -168,6 +168,36 @@ func (c *cli) process(args ...string) (cmd *exec.Cmd, stdin io.WriteCloser, stde
 	return cmd, stdin, bufio.NewReader(pipe)
 }
 
+// running is a command with its standard output.
+type running struct {
+	*exec.Cmd
+	stdout *bufio.Reader
+}
+
+// processWithOutput is process for a command whose output the test reads.
+func (c *cli) processWithOutput(args ...string) (cmd running, stderr *bufio.Reader) {
+	c.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		c.Fatal(err)
+	}
+	started := exec.Command(self, args...)
+	started.Env = append(os.Environ(), asCommand+"=1")
+	out, err := started.StdoutPipe()
+	if err != nil {
+		c.Fatal(err)
+	}
+	errs, err := started.StderrPipe()
+	if err == nil {
+		err = started.Start()
+	}
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { started.Process.Kill() })
+	return running{started, bufio.NewReader(out)}, bufio.NewReader(errs)
+}
+
 func TestASignalEndsAnImportInOrder(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no signals to send")

@@ -35,7 +35,7 @@ const momentFormat = "2006-01-02 15:04:05.000 -07:00"
 
 // withLive runs fn on a verified copy of a file that a program can have open. The copy has
 // lost its names by then, where the system permits that, so nothing can leave it behind.
-func withLive(cmd *cobra.Command, name string, opts []extlibs.Option, fn func(*extlibs.Handle) error) (err error) {
+func withLive(cmd *cobra.Command, name string, opts []extlibs.Option, fn func(*extlibs.Registry, *extlibs.Handle) error) (err error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return noFile(name)
@@ -64,7 +64,7 @@ func withLive(cmd *cobra.Command, name string, opts []extlibs.Option, fn func(*e
 		defer func() { err = errors.Join(err, r.Close(), c.Remove()) }()
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s as of %s\n", kverr.Printable(name), c.Moment.Format(momentFormat))
-	return shownAs(fn(h), c.Path, name)
+	return shownAs(fn(r, h), c.Path, name)
 }
 
 // wholeFile reads all of a copied file.
@@ -101,7 +101,10 @@ func shownAs(err error, copied, name string) error {
 
 func (s *shown) Error() string {
 	text := strings.ReplaceAll(s.error.Error(), s.copied, s.name)
-	return strings.ReplaceAll(text, filepath.Dir(s.copied)+string(filepath.Separator), "")
+	if dir := filepath.Dir(s.copied); filepath.IsAbs(dir) {
+		text = strings.ReplaceAll(text, dir+string(filepath.Separator), "")
+	}
+	return text
 }
 
 func (s *shown) Unwrap() error { return s.error }

@@ -133,6 +133,7 @@ in order; a second Ctrl-C ends it at once.`,
 	root.AddCommand(transferCommands()...)
 	root.AddCommand(fileCommands()...)
 	root.AddCommand(rescueCommands()...)
+	root.AddCommand(watchCommand(), webCommand())
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
 	}

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/pagedfile"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/remote"
 	"github.com/spf13/cobra"
 )
 
@@ -17,52 +20,35 @@ type access int
 
 const (
 	reads    access = iota // the store has to be there, and others may read it too
+	copies                 // as reads, but the whole file is of one moment
 	changes                // the store has to be there
 	creates                // the store is made if it is not there
 	rewrites               // the store has to be there, and its file has to have all of it afterwards
 )
 
-// withStore runs fn on the store that a path or URL names.
 // decodeBytes is how much memory a value takes at most: more than a store with default
 // limits takes, which earlier versions did not check.
 const decodeBytes = 512 << 20
 
-func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handle) error) (err error) {
-	switch {
-	case cmd.Context().Err() != nil:
-		return cmd.Context().Err()
-	case isInMemory(name):
-		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
-	case isURL(name) && wantsLive(cmd):
-		return usageError("--live copies a file; leave it out for a store on a server")
-	case isURL(name):
-		if a != creates {
-			if err := existsOn(cmd.Context(), name); err != nil {
-				return err
-			}
-		}
-	case a == creates && !exists(name):
-		if err := isFreeForStore(name); err != nil { // its log would need another name
-			return err
-		}
-	case a != creates:
-		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return noFile(name)
-		}
-		if a == reads && err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-			return fmt.Errorf("%q is an empty file, which becomes a store when set, import or move writes to it", name)
-		}
+// withStore runs fn on the store that a path or URL names.
+func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handle) error) error {
+	return withRegistry(cmd, name, a, func(_ *extlibs.Registry, h *extlibs.Handle) error { return fn(h) })
+}
+
+// withRegistry is withStore with the registry that has the store open.
+func withRegistry(cmd *cobra.Command, name string, a access, fn func(*extlibs.Registry, *extlibs.Handle) error) (err error) {
+	if err := canOpen(cmd, name, a); err != nil {
+		return err
 	}
 	limit, err := maxValueBytes(cmd)
 	if err != nil {
 		return err
 	}
 	opts := []extlibs.Option{extlibs.MaxValueBytes(limit), extlibs.MaxOperationBytes(max(limit, extlibs.DefaultMaxOperationBytes))}
-	if a == reads {
+	if a.onlyReads() {
 		opts = append(opts, extlibs.ReadOnly(), extlibs.MaxOperationBytes(decodeBytes))
 	}
-	if a == reads && wantsLive(cmd) {
+	if a.onlyReads() && wantsLive(cmd) {
 		return withLive(cmd, name, opts, fn)
 	}
 	r := extlibs.NewRegistry(opts...)
@@ -74,19 +60,62 @@ func withStore(cmd *cobra.Command, name string, a access, fn func(*extlibs.Handl
 		}
 		err = errors.Join(err, closeErr)
 	}()
-	h, err := r.Open(cmd.Context(), name)
+	opened := name
 	switch {
-	case errors.Is(err, extlibs.ErrInUse):
+	case remote.Is(name):
+		opened = remote.Text(name)
+	case !isURL(name) && a == reads: // the lock of the file is free between pages
+		path, err := filepath.Abs(name)
+		if err != nil {
+			return err
+		}
+		opened = pagedfile.URL(path, opts...)
+	}
+	h, err := r.Open(cmd.Context(), opened)
+	if err == nil {
+		err = fn(r, h)
+	}
+	if shown, _, paged := strings.Cut(opened, "?"); paged && !isURL(name) {
+		err = shownAs(err, shown, name)
+	}
+	if errors.Is(err, extlibs.ErrInUse) && !isURL(name) {
 		instead := "or use the address at which it mounts kvadmin"
 		if cmd.Flags().Lookup(liveFlag) != nil {
 			instead = "or read a copy with --live"
 		}
 		return fmt.Errorf("%w; a program has the store open: end it first, %s", err, instead)
-	case err != nil:
-		return err
 	}
-	return fn(h)
+	return err
 }
+
+// canOpen returns an error for what cannot be opened so, which may be a store that does
+// not exist.
+func canOpen(cmd *cobra.Command, name string, a access) error {
+	switch {
+	case cmd.Context().Err() != nil:
+		return cmd.Context().Err()
+	case isInMemory(name):
+		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
+	case isURL(name) && wantsLive(cmd):
+		return usageError("--live copies a file; leave it out for a store on a server")
+	case isURL(name) && a != creates:
+		return existsOn(cmd.Context(), name)
+	case isURL(name):
+	case a == creates && !exists(name):
+		return isFreeForStore(name) // its log would need another name
+	case a != creates:
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return noFile(name)
+		}
+		if a.onlyReads() && err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+			return fmt.Errorf("%q is an empty file, which becomes a store when set, import or move writes to it", name)
+		}
+	}
+	return nil
+}
+
+func (a access) onlyReads() bool { return a == reads || a == copies }
 
 // maxValueFlag is the flag for stores whose host has raised MaxValueBytes.
 const maxValueFlag = "max-value-bytes"

@@ -112,3 +112,15 @@ func (m metered) Read(p []byte) (int, error) {
 	m.m.add(n)
 	return n, err
 }
+
+// meteredWriter is a writer that a meter counts.
+type meteredWriter struct {
+	w io.Writer
+	m meter
+}
+
+func (m meteredWriter) Write(p []byte) (int, error) {
+	n, err := m.w.Write(p)
+	m.m.add(n)
+	return n, err
+}

@@ -239,12 +239,15 @@ func statCommand() *cobra.Command {
 					Keys  int64  `json:"keys"`
 					Bytes *int64 `json:"bytes"` // null: unknown
 				}{Store: h.Name(), Keys: s.Keys}
-				if wantsLive(cmd) { // and not its copy
+				if !isURL(args[0]) {
 					if stat.Store, err = filepath.Abs(args[0]); err != nil {
 						return err
 					}
 				}
 				bytes := "unknown"
+				if isURL(args[0]) && s.Bytes >= 0 {
+					stat.Bytes, bytes = &s.Bytes, strconv.FormatInt(s.Bytes, 10)
+				}
 				if !isURL(args[0]) {
 					info, err := os.Stat(args[0])
 					if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/remote"
 	"github.com/scriptling-kv/extlibs/redisstore"
 	"github.com/spf13/cobra"
 )
@@ -21,8 +22,10 @@ func storesCommand() *cobra.Command {
 		Use:   "stores URL",
 		Short: "List the stores on a server, and how many keys they have",
 		Long: `Lists the stores in a database of a server, one per line: the number of keys, and the name, which follows the number
-of the database in the URL of the store. It visits all keys of the database, step by step.`,
+of the database in the URL of the store. It visits all keys of the database, step by step. Of a running host,
+it lists the open stores; give the URL at which the host mounts kvadmin. A number of -1 is unknown.`,
 		Example: `  scriptling-kv stores redis://localhost:6379/0
+  scriptling-kv stores http://localhost:8080/debug/kv/
   scriptling-kv stores redis://localhost:6379/0 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,8 +53,16 @@ func storesOn(cmd *cobra.Command, name string) ([]listed, error) {
 	if !isURL(name) {
 		return nil, usageError("only a server has several stores; give its URL")
 	}
+	if remote.Is(name) {
+		found, err := remote.Stores(cmd.Context(), name)
+		stores := make([]listed, len(found))
+		for i, s := range found {
+			stores[i] = listed{Name: s.ID, Keys: s.Keys}
+		}
+		return stores, err
+	}
 	if !isRedis(name) {
-		return nil, usageError("the stores of %.20q cannot be listed; give the URL of a Redis or Valkey server", schemeOf(name)+"://")
+		return nil, usageError("the stores of %.20q cannot be listed; give the URL of a Redis or Valkey server, or of a running host's kvadmin", schemeOf(name)+"://")
 	}
 	found, err := redisstore.Stores(cmd.Context(), name)
 	if err != nil {
@@ -59,7 +70,7 @@ func storesOn(cmd *cobra.Command, name string) ([]listed, error) {
 	}
 	stores := make([]listed, len(found))
 	for i, s := range found {
-		stores[i] = listed(s)
+		stores[i] = listed{s.Name, s.Keys}
 	}
 	return stores, nil
 }

@@ -6,17 +6,10 @@ import (
 	"text/tabwriter"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/remote"
 	"github.com/scriptling-kv/extlibs/internal/sizes"
 	"github.com/spf13/cobra"
 )
-
-// summary is what top prints for programs.
-type summary struct {
-	Keys     []sizes.Sized `json:"keys"`
-	Prefixes []sizes.Sized `json:"prefixes"`
-	Scanned  int64         `json:"scanned"`
-	Bytes    int64         `json:"bytes"`
-}
 
 // maxTop limits how many keys and prefixes top finds.
 const maxTop = 1000
@@ -38,15 +31,11 @@ little memory, whatever the size of the store.`,
 			if n < 1 || n > maxTop {
 				return usageError("-n is %d; use 1 to %d", n, maxTop)
 			}
-			var sum summary
-			err := withStore(cmd, args[0], reads, func(h *extlibs.Handle) (err error) {
-				sum, err = biggest(cmd, h, s.options(), n)
-				return err
-			})
+			sum, err := topOf(cmd, args[0], &s, n)
 			if err != nil {
 				return err
 			}
-			return printResult(cmd, sum, sum.text())
+			return printResult(cmd, sum, topText(&sum))
 		},
 	}
 	s.flags(cmd, false)
@@ -54,8 +43,23 @@ little memory, whatever the size of the store.`,
 	return cmd
 }
 
+// topOf finds the biggest keys and prefixes. A host does it itself: values do not travel.
+func topOf(cmd *cobra.Command, name string, s *selection, n int) (sum remote.Summary, err error) {
+	if remote.Is(name) && !wantsLive(cmd) {
+		if err := cmd.Context().Err(); err != nil {
+			return sum, err
+		}
+		return remote.Top(cmd.Context(), name, s.pattern, s.prefix, n)
+	}
+	err = withStore(cmd, name, reads, func(h *extlibs.Handle) (err error) {
+		sum, err = biggest(cmd, h, s.options(), n)
+		return err
+	})
+	return sum, err
+}
+
 // biggest finds the biggest keys and prefixes of a store.
-func biggest(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, n int) (sum summary, err error) {
+func biggest(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, n int) (sum remote.Summary, err error) {
 	total, err := h.Count(cmd.Context(), "*")
 	if err != nil {
 		return sum, err
@@ -73,12 +77,13 @@ func biggest(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, n int
 	if err != nil {
 		return sum, err
 	}
-	sum = summary{Scanned: top.Keys, Bytes: top.Bytes}
+	sum = remote.Summary{Scanned: top.Keys, Bytes: top.Bytes}
 	sum.Keys, sum.Prefixes = top.Biggest()
 	return sum, nil
 }
 
-func (s *summary) text() string {
+// topText is a summary for people.
+func topText(s *remote.Summary) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "bytes\tkey")
