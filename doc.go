@@ -22,9 +22,9 @@
 // The package-level functions, such as [InitKVStore], operate on a default
 // [Registry]; [NewRegistry] makes others. [Registry.Default] and [Registry.Open]
 // return a [Handle], through which Go code uses a store with values of type any.
-// [Get], [SetAs], [Add], [GetOrSet], [Update], [GetMany] and [All] take and return structs. [Handle.Sub] returns a view
-// of the keys under a prefix, [Handle.All] an iterator. An [Option] sets a limit or
-// another property of a registry.
+// [Get], [SetAs], [Add], [GetOrSet], [Update], [GetMany] and [All] take and return
+// structs. [Handle.Sub] returns a view of the keys under a prefix, [Handle.All] an
+// iterator. An [Option] sets a limit or another property of a registry.
 //
 // [Handle.Store] returns the [Store] below a Handle. Store is the small interface
 // that backends implement: the in-memory store, the bbolt file, and those that

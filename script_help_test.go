@@ -52,6 +52,10 @@ d = kv.default
 m = kv.open(":memory:x")
 v = m.sub("view:")
 `)
+	phrasebook, err := os.ReadFile("docs/phrasebook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := map[string]bool{}
 	for _, c := range contractCalls {
 		want[c.name] = c.name != "open"
@@ -94,11 +98,14 @@ v = m.sub("view:")
 				}
 			}
 			help := helpOf(t, "kv.default."+stub)
+			if row := "\n| `" + stub + "` | " + strings.TrimPrefix(help[0], "not a call of a store: write ") + " |\n"; !strings.Contains(string(phrasebook), row) {
+				t.Errorf("docs/phrasebook.md lacks the row %s", row)
+			}
 			if !strings.HasPrefix(help[0], "not a call of a store: write ") {
 				t.Errorf("help of %s is %q", stub, help)
 			}
 			for _, call := range regexp.MustCompile(`(^|[ :.])([a-z_]+)\(`).FindAllStringSubmatch(help[0], -1) {
-				if !want[call[2]] && call[2] != "pop_first" {
+				if !want[call[2]] {
 					t.Errorf("%s says to write %s, which is no call", stub, call[2])
 				}
 			}
