@@ -15,7 +15,7 @@ import (
 )
 
 // TestPictures writes pictures of the pages into the folder KV_PICTURES, for people to look
-// at, in both themes and at the width of a phone.
+// at, in both themes and at the width of a phone. KV_PICTURE names the only page to take.
 func TestPictures(t *testing.T) {
 	folder := os.Getenv("KV_PICTURES")
 	if folder == "" {
@@ -28,13 +28,16 @@ func TestPictures(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(s.url)); err != nil {
 		t.Fatal(err)
 	}
-	for range 20 { // of the charts
+	for range 60 { // of the charts
 		time.Sleep(time.Second)
 	}
 	for _, page := range []struct{ name, path string }{
 		{"stores", ""}, {"store", "default"}, {"folder", "default?prefix=user:"}, {"search", "default?pattern=*%5B13%5D:cart"}, {"dict", "default/key?key=user:1007:profile"},
 		{"bytes", "default/key?key=blob:photo"}, {"odd", "default?prefix=odd:"}, {"top", "default/top"}, {"count", "default/count?prefix=session:"}, {"watch", "default/watch"}, {"missing", "default/key?key=nosuch"},
 	} {
+		if only := os.Getenv("KV_PICTURE"); only != "" && only != page.name {
+			continue
+		}
 		for theme, width := range map[string]int64{"light": 1200, "dark": 1200, "phone": 390} {
 			scheme := map[bool]string{true: "dark", false: "light"}[theme == "dark"]
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})

@@ -117,7 +117,9 @@ function followChanges() {
 		key.firstChild.append(a);
 		row.append(key);
 		if (withValues) row.append(cell("td", c.gone ? "" : short(c.text || "", 120), "preview"));
-		row.append(cell("td", c.gone ? "deleted" : c.type, "type"), cell("td", c.gone || c.ttl === null ? "" : left(c.ttl), "num"));
+		const type = cell("td", c.gone ? "deleted" : c.type, "type");
+		type.firstChild.className = "type-" + (c.gone ? "gone" : c.type);
+		row.append(type, cell("td", c.gone || c.ttl === null ? "" : left(c.ttl), "num"));
 		rows.prepend(row);
 		while (rows.rows.length > most) rows.lastElementChild.remove();
 		state.textContent = "Changes appear here as they happen, the latest first.";
