@@ -19,4 +19,5 @@
 //	         before a write, for check and for salvage
 //	free.go  the list of free pages
 //	tree.go  Mapped and Tree: reads of a file that is mapped into memory
+//	build.go Builder: writing a new file
 package bbpage

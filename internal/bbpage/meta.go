@@ -156,14 +156,32 @@ func BothMetas(file io.ReaderAt, tx uint64) ([]byte, error) {
 	if _, err := file.ReadAt(raw, at+pageHeaderBytes); err != nil {
 		return nil, readError(err)
 	}
-	b := make([]byte, 2*metas.PageSize)
+	return metaPages(raw, metas.PageSize, tx), nil
+}
+
+// metaPages returns the first two pages of a file for the commits tx and tx-1, with the
+// same content.
+func metaPages(raw []byte, pageSize int64, tx uint64) []byte {
+	b := make([]byte, 2*pageSize)
 	for _, tx := range []uint64{tx, tx - 1} {
-		p := b[int64(tx%2)*metas.PageSize:]
+		p := b[int64(tx%2)*pageSize:]
 		order.PutUint64(p, tx%2)
 		order.PutUint16(p[8:], pageMeta)
 		putMeta(p[pageHeaderBytes:], raw, tx)
 	}
-	return b, nil
+	return b
+}
+
+// encode returns a meta page, for putMeta.
+func (m *Meta) encode() []byte {
+	b := make([]byte, metaBytes)
+	order.PutUint32(b, metaMagic)
+	order.PutUint32(b[4:], metaVersion)
+	order.PutUint32(b[8:], uint32(m.PageSize))
+	order.PutUint64(b[16:], m.Root)
+	order.PutUint64(b[32:], m.Freelist)
+	order.PutUint64(b[40:], m.Pages)
+	return b
 }
 
 // putMeta writes a meta page for another transaction.

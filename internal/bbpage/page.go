@@ -65,14 +65,6 @@ func (p page) value(i int) []byte {
 func (p page) elementFlags(i int) uint32 { return order.Uint32(p[pageHeaderBytes+i*elementBytes:]) }
 func (p page) child(i int) uint64        { return order.Uint64(p[pageHeaderBytes+i*elementBytes+8:]) }
 
-// branchPages returns how many pages a branch has, 0 if it has one or is a leaf.
-func branchPages(p page) int64 {
-	if n := p.overflow(); n > 0 && p.flags() == pageBranch {
-		return int64(n) + 1
-	}
-	return 0
-}
-
 // entry returns an entry of a leaf that can be damaged, and the offset of its end. ok
 // reports whether the entry is within the page.
 func (p page) entry(i int) (key, value []byte, end uint64, ok bool) {

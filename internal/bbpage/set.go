@@ -19,7 +19,9 @@ type Set struct {
 	// A page keeps a damaged entry when bbolt copies the page. So once one was found,
 	// the leaves around a missing key are verified again.
 	damaged atomic.Bool
-	branch  atomic.Int64 // pages of the largest branch on the path of a write
+
+	// Pages of the largest nodes that a write came to.
+	branch, leaf atomic.Int64
 }
 
 const chunkPages = 512
@@ -35,12 +37,30 @@ func NewSet() *Set { return &Set{chunks: map[uint64]*chunk{}} }
 // Unread returns how many leaves have not been verified yet.
 func (s *Set) Unread() int64 { return s.unread.Load() }
 
-// BranchPages returns how many pages the largest branch has that a write came to, 0 if
-// none had overflow pages.
-func (s *Set) BranchPages() int64 { return s.branch.Load() }
+// LargestNodes returns how many pages the largest branch has that a write came to, and the
+// largest leaf that its entries share.
+func (s *Set) LargestNodes() (branch, leaf int64) {
+	return max(s.branch.Load(), 1), max(s.leaf.Load(), 1)
+}
 
-// sawBranch notes how many pages a branch has.
-func (s *Set) sawBranch(pages int64) { s.branch.Store(max(s.branch.Load(), pages)) }
+// SawNodes notes nodes of that many pages.
+func (s *Set) SawNodes(branch, leaf int64) {
+	s.branch.Store(max(s.branch.Load(), branch))
+	s.leaf.Store(max(s.leaf.Load(), leaf))
+}
+
+// ForgetNodes is for a file without nodes.
+func (s *Set) ForgetNodes() { s.branch.Store(0); s.leaf.Store(0) }
+
+// sawNode notes a node.
+func (s *Set) sawNode(p page) {
+	switch n := int64(p.overflow()) + 1; {
+	case p.flags() == pageBranch:
+		s.SawNodes(n, 0)
+	case p.count() > 1: // one that is alone is removed without being written again
+		s.SawNodes(0, n)
+	}
+}
 
 func (s *Set) chunk(id uint64) (c *chunk, word int, bit uint64) {
 	return s.chunks[id/chunkPages], int(id % chunkPages / 64), 1 << (id % 64)

@@ -151,9 +151,18 @@ func (t *Tree) Verify(w *Walk) error {
 	if t.root.ID == 0 {
 		return nil // Buckets verified it
 	}
-	err := w.tree(t.root.ID, 0, nil)
-	t.set.sawBranch(w.branch)
-	return err
+	return w.tree(t.root.ID, 0, nil)
+}
+
+// Depth returns how many levels of pages the tree has: 0 if it is inline.
+func (t *Tree) Depth() (n int) {
+	for id := t.root.ID; id != 0 && n < maxTreeDepth; n++ {
+		p, err := t.page(id)
+		if id = 0; err == nil && p.flags() == pageBranch && p.count() > 0 {
+			id = p.child(0)
+		}
+	}
+	return n
 }
 
 // enter returns a page of the tree, which has to hold the keys of a span. A page that
@@ -485,7 +494,7 @@ func (t *Tree) again(id uint64, keys span, kind uint16, seen map[uint64]struct{}
 		}
 		if err == nil {
 			seen[id] = struct{}{}
-			t.set.sawBranch(branchPages(p))
+			t.set.sawNode(p)
 		}
 	}
 	if err == nil && kind != 0 && p.flags() != kind {

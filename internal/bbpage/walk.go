@@ -31,8 +31,7 @@ type Walk struct {
 	Lost      int // parts of trees that could not be read
 	flags     uint32
 	visit     Visit
-	leafDepth int   // of the tree; -1: not known yet
-	branch    int64 // pages of the largest branch
+	leafDepth int // of the tree; -1: not known yet
 }
 
 // Visit is called for an entry of a leaf, and the page that it is in. Key and value are
@@ -228,7 +227,6 @@ func (w *Walk) node(id uint64, keys span, depth int) error {
 		_, err := w.entries(p, id)
 		return err
 	}
-	w.branch = max(w.branch, branchPages(p))
 	for i := range p.count() {
 		if err := w.node(p.child(i), p.below(i, keys), depth+1); err != nil {
 			return err

@@ -26,10 +26,8 @@ import (
 
 // Limits of the reserve, in pages, and of the steps in which a file grows, in bytes.
 const (
-	leastReserve  = 5   // removing one key of a small tree
-	mostReserve   = 64  // of a deep tree with long keys
+	mostReserve   = 64  // beyond what one change takes
 	reserveShare  = 8   // the part of a small file that is its reserve
-	branchLevels  = 6   // with keys so long that a branch takes several pages
 	freelistShare = 128 // the list of free pages has 8 bytes for each page, and two versions
 	leastStep     = 32 << 10
 	mostStep      = 16 << 20
@@ -43,35 +41,67 @@ type space struct {
 	solid    atomic.Bool  // size is what is allocated, and not only the length of the file, which can have holes
 	used     atomic.Int64 // bytes of pages that are not free
 	high     atomic.Int64 // bytes up to the last page that was ever used
-	branch   atomic.Int64 // pages of the largest branch that was seen, if more than one
-	mapped   int64        // bytes that bbolt has mapped; for who writes
+	shape    atomic.Pointer[shape]
+	mapped   int64 // bytes that bbolt has mapped; for who writes
+	first    int64 // size of the file when it was opened, or rewritten
 }
 
-// reserve returns the reserve of a file of size bytes, in bytes.
-func (r *space) reserve(size int64) int64 {
+// step is by how much a file grows: by as much as it has grown since it was opened, so
+// that one that gets only a little stays small.
+func (r *space) step(size int64) int64 {
+	return max(min(size-r.first, max(mostStep, size/8)), leastStep)
+}
+
+// shape says what the change of one key writes, in pages, of the nodes that are seen in a
+// file.
+type shape struct {
+	data, expiry int   // depths of the trees, 0 if they are inline
+	branch, leaf int64 // pages of the largest nodes
+}
+
+// with returns the shape that a file can have once it has taken puts.
+func (h shape) with(need Need) shape {
+	page := int64(os.Getpagesize())
+	h.branch = max(h.branch, nodeEntries*int64(need.Key)/page+1)
+	h.leaf = max(h.leaf, nodeEntries*need.Entry/page+1)
+	return h.limited()
+}
+
+// limited does not count leaves with large values: Defragment ends them.
+func (h shape) limited() shape {
+	h.leaf = min(h.leaf, max(bbpage.SharedPages, h.branch))
+	return h
+}
+
+// nodeEntries is how many entries bbolt keeps in a node that is larger than a page.
+const nodeEntries = 4
+
+// pages returns how many pages the change of a key writes at most: of each tree one node of
+// each level, and the other halves of a leaf and a branch that it splits; then the page
+// that names the buckets, and the list of free pages, twice.
+func (h shape) pages() int64 {
+	n := int64(3)
+	for _, depth := range []int{h.data, h.expiry} {
+		n++
+		if depth > 0 {
+			n += h.leaf + int64(depth)*h.branch
+		}
+	}
+	return n
+}
+
+// reserve returns the reserve of a file of size bytes that takes puts, in bytes.
+func (r *space) reserve(size int64, need Need) int64 {
 	pages := size / r.pageSize
-	return (min(max(pages/reserveShare, leastReserve), mostReserve) + pages/freelistShare + branchLevels*r.branch.Load()) * r.pageSize
+	return (max(min(pages/reserveShare, mostReserve), r.shape.Load().with(need).pages()) + pages/freelistShare) * r.pageSize
 }
 
 // fits reports whether the file can take puts and keep its reserve.
 func (r *space) fits(need Need) bool {
 	size := r.size.Load()
-	return r.solid.Load() && size-r.used.Load() >= need.Net+r.reserve(size) && size-r.high.Load() >= need.Run
+	usable := size - r.pageSize // bbolt never uses the last page
+	return r.solid.Load() && usable-r.used.Load() >= need.Net+r.reserve(size, need) && (need.Run == 0 || usable-r.high.Load() >= need.Run)
 }
-
-// sawBranch notes how many pages a branch has: removing a key writes one of each level.
-func (r *space) sawBranch(pages int64) {
-	for old := r.branch.Load(); pages > 1 && pages > old && !r.branch.CompareAndSwap(old, pages); {
-		old = r.branch.Load()
-	}
-}
-
-// branchPages is how many pages a branch takes for keys of a length: it has at least
-// two, and up to four before it is split.
-func branchPages(key int) int64 { return int64(3*key/os.Getpagesize()) + 1 }
-
-// ExpectKey makes the reserve large enough for branch pages with keys of a length.
-func (f *File) ExpectKey(length int) { f.space.Load().sawBranch(branchPages(length)) }
 
 // Fits reports whether the file can take puts and keep its reserve.
 func (f *File) Fits(need Need) bool { return f.space.Load().fits(need) }
@@ -90,9 +120,20 @@ func (f *File) measure(db *bolt.DB) error {
 			return err
 		}
 		r := f.space.Load()
+		buckets, err := m.Buckets(meta.Root)
+		if err != nil {
+			return err
+		}
+		data, expiry := m.Tree(buckets[string(bucketData)], nil), m.Tree(buckets[string(bucketExpiry)], nil)
+		h := shape{data: data.Depth(), expiry: expiry.Depth()}
+		if h.data+h.expiry == 0 {
+			f.pages.sets.forgetNodes()
+		}
+		h.branch, h.leaf = f.pages.sets.largestNodes()
+		h = h.limited()
+		r.shape.Store(&h)
 		r.used.Store(size - int64(free)*m.PageSize())
 		r.high.Store(size)
-		r.sawBranch(f.pages.set.BranchPages())
 		return nil
 	})
 }
@@ -108,6 +149,8 @@ func newSpace(db *bolt.DB, f *os.File, opts Options) *space {
 	if runtime.GOOS == "windows" { // there the file is as long as its mapping
 		size = r.mapped
 	}
+	r.shape.Store(&shape{branch: 1, leaf: 1}) // until it is measured
+	r.first = size
 	r.size.Store(size)
 	r.used.Store(size) // until it is measured
 	r.high.Store(size)
@@ -126,11 +169,13 @@ func (f *File) Extend(need Need) error {
 	size, used := r.size.Load(), r.used.Load()
 	least := size
 	for range 4 { // the reserve has a reserve itself
-		least = max(used+need.Net+r.reserve(least), r.high.Load()+need.Run)
+		least = r.pageSize + used + need.Net + r.reserve(least, need)
+		if need.Run > 0 {
+			least = max(least, r.pageSize+r.high.Load()+need.Run)
+		}
 		least = (least + r.pageSize - 1) / r.pageSize * r.pageSize
 	}
-	step := max(min(max(size, leastStep), mostStep), size/8)
-	return f.allocate(r, least, max(size+step, least))
+	return f.allocate(r, least, max(size+r.step(size), least))
 }
 
 // grow is Extend for a transaction that needs more pages than there are: by steps
@@ -138,8 +183,7 @@ func (f *File) Extend(need Need) error {
 func (f *File) grow(tries int) error {
 	r := f.space.Load()
 	size := r.size.Load()
-	step := max(min(max(size, leastStep), mostStep), size/8) << min(tries, 20)
-	return f.allocate(r, size+r.pageSize, size+step)
+	return f.allocate(r, size+r.pageSize, size+r.step(size)<<min(tries, 20))
 }
 
 // allocate makes the file as long as wanted, or at least as long as least. Where it

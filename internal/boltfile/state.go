@@ -46,10 +46,17 @@ func (s State) Check(key string) error {
 type Need struct {
 	Net int64 // bytes by which they grow the file at most, once they are committed
 	Run int64 // bytes that must be adjacent: pages that were never used are
+
+	// Of the largest of them, in bytes; Sub does not take them back:
+	Key   int
+	Entry int64
 }
 
 // Add adds the need of other puts.
-func (n *Need) Add(other Need) { n.Net, n.Run = n.Net+other.Net, n.Run+other.Run }
+func (n *Need) Add(other Need) {
+	n.Net, n.Run = n.Net+other.Net, n.Run+other.Run
+	n.Key, n.Entry = max(n.Key, other.Key), max(n.Entry, other.Entry)
+}
 
 // Sub subtracts the need of other puts.
 func (n *Need) Sub(other Need) { n.Net, n.Run = n.Net-other.Net, n.Run-other.Run }
@@ -62,7 +69,12 @@ func (s State) Need(key string) (n Need) {
 		return n
 	}
 	bytes, page := int64(len(key)+len(s.Value))+EntryOverhead, int64(os.Getpagesize())
+	n.Key, n.Entry = len(key), bytes
 	n.Net = min(3*bytes, bytes+2*page)
+	if s.Deadline != 0 { // and the entry of the index
+		index := int64(len(key)) + EntryOverhead
+		n.Net += min(3*index, index+2*page)
+	}
 	if bytes > page {
 		n.Run = 3*bytes + 2*page
 	}

@@ -17,8 +17,9 @@ const (
 
 // checkpointer has one caller at a time write to the file, and starts checkpoints.
 type checkpointer struct {
-	right  chan struct{} // holds a value while someone has the right to write to the file
-	fullAt atomic.Int64  // when a checkpoint found the file full, in nanoseconds since 1970; 0: the last one did not
+	right   chan struct{} // holds a value while someone has the right to write to the file
+	fullAt  atomic.Int64  // when a checkpoint found the file full, in nanoseconds since 1970; 0: the last one did not
+	changed atomic.Int64  // about how many bytes were changed since the file was rewritten
 	background
 }
 
@@ -64,6 +65,18 @@ func (c *checkpointer) fullJustNow() bool {
 
 // foundSpace ends the time in which the file counts as full.
 func (c *checkpointer) foundSpace() { c.fullAt.Store(0) }
+
+// noteChange notes a change of the store.
+func (c *checkpointer) noteChange(p *Plan) {
+	c.changed.Add(p.buffered())
+	if !p.puts { // then there can be space
+		c.changed.Store(anyChange)
+		c.foundSpace()
+	}
+}
+
+// anyChange is more than any file must have changed.
+const anyChange = 1 << 60
 
 // failed logs a failed checkpoint, of a full file only the first one, and marks the file
 // as full for writers that wait for space in the log. It returns err.

@@ -2,6 +2,7 @@ package diskstore
 
 import (
 	"errors"
+	"math"
 
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -19,15 +20,24 @@ const (
 // The checkpoint LSN does not advance meanwhile: after a crash replay repeats all of them.
 // So the log must be durable up to the end of the memtable.
 //
+// If not even one key can be written, the file is rewritten: the pages are half empty that
+// many puts have split, and free pages are not adjacent. A rewritten file has as many
+// adjacent pages as its reserve, which are enough for one key: see boltfile.File.Fits.
+//
 // The entries that the file has are marked, and the next try continues from there. A file
 // in this state must not be copied without its log or the memtable.
 func (w fileWriter) squeeze(t *memtable) error {
 	if t.cleared && !t.emptied {
-		if err := w.empty(t); err != nil {
+		err := w.empty(t)
+		if isFull(err) && w.defragment(false) {
+			err = w.empty(t)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	tombstones, puts := t.unwritten()
+	rewritten := false
 	for len(tombstones)+len(puts) > 0 {
 		left := len(tombstones) + len(puts)
 		var err, err2 error
@@ -37,11 +47,36 @@ func (w fileWriter) squeeze(t *memtable) error {
 		if puts, err2 = w.squeezeKeys(t, puts); err2 != nil && !isFull(err2) {
 			return err2
 		}
-		if len(tombstones)+len(puts) == left {
+		switch {
+		case len(tombstones)+len(puts) < left:
+			rewritten = false
+		case rewritten || !w.defragment(false):
 			return errors.Join(err, err2)
+		default:
+			rewritten = true
 		}
 	}
 	return nil
+}
+
+// defragment rewrites the file because a transaction found no adjacent free pages, and
+// reports whether the caller can try again. If the file cannot be rewritten, as on a full
+// disk, the transaction's error is the one to return. For puts it is rewritten only if
+// enough has changed since it last was.
+func (w fileWriter) defragment(puts bool) bool {
+	changed := int64(math.MaxInt64)
+	if puts {
+		changed = w.s.checkpoints.changed.Load()
+	}
+	done, err := w.s.file.Defragment(changed)
+	if err != nil {
+		w.s.opts.Logger.Warn("kv: the free pages of a full file could not be joined", "path", w.s.file.Path(), "error", err)
+	}
+	if done {
+		w.s.commits.Add(1)
+	}
+	w.s.checkpoints.changed.Store(0)
+	return done
 }
 
 func isFull(err error) bool { return errors.Is(boltfile.DiskError(err), kverr.Full) }

@@ -54,11 +54,20 @@ func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) erro
 	}
 	// If the pages that it needs are not adjacent, its transaction fails.
 	if need := (boltfile.Need{Net: p.need.Net}); p.puts && !s.file.Fits(need) {
-		if err := s.file.Extend(need); err != nil {
+		err := s.file.Extend(need)
+		if err != nil {
+		}
+		if errors.Is(err, kverr.Full) && w.defragment(true) {
+			err = s.file.Extend(need)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return w.commit(p)
+	if err = w.commit(p); errors.Is(err, kverr.Full) && w.defragment(p.puts) {
+		err = w.commit(p)
+	}
+	return err
 }
 
 // commit commits a plan to the file, and makes sure that the next open will find it. No
@@ -115,6 +124,7 @@ func (w fileWriter) commit(p *Plan) error {
 	s.planner.writes++
 	s.commits.Add(1)
 	s.checkpoints.foundSpace()
+	s.checkpoints.noteChange(p)
 	if ref != nil {
 		f.log.Skip(ref.Pos)
 		// The meta page before names an LSN before the gap, and no record after the gap

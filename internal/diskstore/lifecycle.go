@@ -46,6 +46,7 @@ func Open(ctx context.Context, loc access.Location, opts Options) (*Store, error
 	s.visible.tables.mutable = &memtable{}
 	s.visible.appended.states = map[string]boltfile.State{}
 	s.checkpoints.right = make(chan struct{}, 1)
+	s.checkpoints.changed.Store(anyChange)
 	s.checkpoints.run = s.checkpointInBackground
 	s.life.ended = make(chan struct{})
 	w, err := s.lockFile(ctx)

@@ -37,7 +37,6 @@ type changeSet struct {
 	puts    bool          // a key gets a value
 	growth  int64         // of the number of live keys
 	need    boltfile.Need // of the puts
-	longest int           // bytes of the longest key of a put
 	end     wal.LSN       // of the record
 }
 
@@ -114,7 +113,6 @@ func (p *Plan) Make(changes []Change) {
 		if c.Next.Exists {
 			p.puts = true
 			p.need.Add(c.Next.Need(c.Key))
-			p.longest = max(p.longest, len(c.Key))
 		}
 		if c.Next.Live(p.Now) {
 			p.growth++

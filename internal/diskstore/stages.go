@@ -135,9 +135,7 @@ func (l planning) append(p *Plan) error {
 	if visible {
 		s.watch.shown(p)
 	}
-	if !p.puts {
-		s.checkpoints.foundSpace() // there can be some now
-	}
+	s.checkpoints.noteChange(p)
 	if (used+record.Len() > size/2 || held+more > most/2) && !s.checkpoints.full() {
 		s.checkpoints.start()
 	}
@@ -256,10 +254,7 @@ func (s *Store) whyNot(err error) error {
 
 // fits reports whether the file can take the changes that it does not have, and those of
 // a plan.
-func (s *Store) fits(p *Plan) bool {
-	s.file.ExpectKey(p.longest)
-	return s.file.Fits(s.visible.need(p.need))
-}
+func (s *Store) fits(p *Plan) bool { return s.file.Fits(s.visible.need(p.need)) }
 
 // extend makes the file longer, so that it can take the changes that it does not have, and
 // those of a plan.

@@ -1,0 +1,223 @@
+package boltfile
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+
+	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
+	bolt "go.etcd.io/bbolt"
+)
+
+// Compact rewrites the file page by page, without free pages and with full ones, and gives
+// the new file the old one's name. It leaves a file alone that would not become smaller.
+// The new file is locked before it has that name, and whoever waited for the old
+// one's lock finds that its name is gone (see settle). No Update may run.
+func (f *File) Compact() error {
+	info, err := f.file.Load().Stat()
+	if err != nil {
+		return DiskError(err)
+	}
+	_, err = f.rewrite(info.Size(), true)
+	return err
+}
+
+// Limits of a file that Defragment rewrites.
+const (
+	smallFile      = 4 << 20 // bytes; rewriting it takes milliseconds
+	scatteredShare = 64      // the part of a larger one that must be free
+	changedShare   = 8       // the part that must have changed
+)
+
+// Defragment is Compact for a caller that found no adjacent free pages, in a file that
+// can lack what its log has. It reports whether the file was rewritten. So that this does
+// not happen again and again, enough must have changed, in bytes, and of a large file
+// enough pages must be free. A file that has a second name is not rewritten: this name
+// would lead to less than the store has. No Update may run.
+func (f *File) Defragment(changed int64) (done bool, err error) {
+	r := f.space.Load()
+	high := r.high.Load()
+	if f.alone || changed < high/changedShare || high > smallFile && high-r.used.Load() < high/scatteredShare {
+		return false, nil
+	}
+	if info, err := f.file.Load().Stat(); err != nil || access.Links(info) != 1 {
+		return false, err
+	}
+	return f.rewrite(high, false)
+}
+
+// rewrite makes a file of less than limit bytes, if there can be one, and puts it in the
+// place of this one. whole says that the file lacks nothing; else the new one gets the
+// space that this one has, so that it has not less.
+func (f *File) rewrite(limit int64, whole bool) (done bool, err error) {
+	if f.alone {
+		return false, errAlone("no compacted file can take its place")
+	}
+	tmp, name, err := f.temp(access.TempCompact)
+	if err != nil {
+		return false, err
+	}
+	space, fill := int64(0), roomyLeaf
+	if !whole {
+		space, fill = f.space.Load().size.Load(), fullLeaf
+	}
+	next, pages, err := f.copyTo(tmp, limit, space, fill)
+	if err != nil {
+		tmp.Close()
+		f.dir.Remove(name)
+		if err == errNoGain {
+			err = nil
+		}
+		return false, err
+	}
+	was := f.file.Load()
+	old, err := f.become(tmp, name, next, pages)
+	if old != nil && !whole {
+		f.space.Load().solid.Store(true)
+	}
+	if old != nil { // closing it takes a time that grows with the file, and waits for copies of it
+		if err == nil && whole { // the change of names is durable
+			f.keepOldWhole(old, was)
+		}
+		f.closing.Go(func() {
+			if err := guard(old.Close); err != nil {
+				f.opts.Logger.Warn("kv: the file that compaction replaced could not be closed", "path", f.dir.Path(), "error", err)
+			}
+		})
+		err = errors.Join(err, f.use(f.measure))
+	}
+	return old != nil, err
+}
+
+// errNoGain is why there is no new file: it would not be smaller.
+var errNoGain = errors.New("nothing to gain")
+
+// become puts a new file in the place of this one.
+func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState) (old *bolt.DB, err error) {
+	f.engine.Lock()
+	defer f.engine.Unlock()
+	defer func() {
+		if f.db != next { // also after a panic
+			guard(next.Close)
+		}
+	}()
+	info, err := tmp.Stat()
+	if err == nil {
+		err = f.writable() // what has taken the file's name is not ours to replace
+	}
+	named := false
+	if err == nil {
+		f.other.Store(&info) // who finds the new file by the name finds it open
+		named, err = f.dir.Publish(tmp, name, access.Replace)
+	}
+	if !named {
+		f.other.Store(nil)
+		f.dir.Remove(name)
+		return nil, DiskError(err)
+	}
+	old = f.db
+	f.db, f.pages, f.info = next, pages, info
+	f.identity.Store(&info)
+	f.other.Store(nil)
+	f.file.Store(tmp)
+	f.space.Store(newSpace(next, tmp, f.opts))
+	if err != nil {
+		// A power cut could bring the old file back, without what is written now.
+		f.refuse(kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error))
+	}
+	return old, err
+}
+
+// copyTo fills a new file with less than limit bytes, allocates blocks for it up to some
+// length, and returns it open and locked.
+func (f *File) copyTo(tmp *os.File, limit, space int64, fill int) (next *bolt.DB, pages *pageState, err error) {
+	err = f.use(func(db *bolt.DB) error {
+		low := f.pages.last.Load()
+		return f.view(db, func(tx *bolt.Tx) error {
+			s, err := f.pages.snapshot(db, tx, low)
+			if err == nil {
+				err = s.verifyTrees(s.metaTree(), s.dataTree(), s.expiryTree())
+			}
+			if err == nil {
+				err = s.build(tmp, limit, fill)
+			}
+			return err
+		})
+	})
+	if info, err2 := tmp.Stat(); err == nil && space > 0 {
+		if err = err2; err == nil && info.Size() < space {
+			err = f.dir.Allocate(tmp, info.Size(), space)
+		}
+	}
+	if err == nil {
+		err = f.dir.SyncFile(tmp)
+	}
+	if err == nil {
+		next, err = startEngine(tmp, false, f.opts)
+	}
+	if err == nil {
+		err = guard(func() error {
+			return next.View(func(tx *bolt.Tx) error {
+				meta, err := metaOf(next, tx)
+				if err != nil {
+					return err
+				}
+				v, err := verifyTx(next, tx, meta, nil)
+				pages = newPageState(tmp, v, f.opts.MaxValue)
+				pages.sets.cleared.SawNodes(f.pages.sets.largestNodes())
+				return err
+			})
+		})
+	}
+	switch {
+	case err == nil:
+		return next, pages, nil
+	case next != nil:
+		guard(next.Close)
+	}
+	return nil, nil, DiskError(err)
+}
+
+// Percent of a leaf that are filled.
+const (
+	roomyLeaf = 90
+	fullLeaf  = 100
+)
+
+// build writes the entries of the snapshot to an empty file. It returns errNoGain if that
+// takes limit bytes or more.
+func (s *snapshot) build(file *os.File, limit int64, fill int) error {
+	b := bbpage.NewBuilder(file, int(s.PageSize()), fill)
+	tx := max(s.tx, 2)
+	twin := binary.BigEndian.AppendUint64(nil, tx-1)
+	copyTree := func(name []byte, from bbpage.Tree) error {
+		return b.Bucket(name, func(add func(key, value []byte) error) error {
+			return from.Scan(nil, func(key, value []byte) (bool, error) {
+				if s.log == nil && &name[0] == &bucketMeta[0] && string(key) == string(metaTwin) {
+					value = twin // both meta pages lead to this commit
+				}
+				if int64(b.Pages())*s.PageSize() >= limit {
+					return false, errNoGain
+				}
+				return true, add(key, value)
+			})
+		})
+	}
+	err := copyTree(bucketData, s.dataTree())
+	if err == nil {
+		err = copyTree(bucketExpiry, s.expiryTree())
+	}
+	if err == nil {
+		err = copyTree(bucketMeta, s.metaTree())
+	}
+	if err != nil {
+		return err
+	}
+	meta, err := b.Finish(tx)
+	if err == nil && meta.Size() >= limit {
+		err = errNoGain
+	}
+	return err
+}
