@@ -176,6 +176,7 @@ func compactCommand() *cobra.Command {
 			if err := hasNoFile(args[0]); err != nil {
 				return err
 			}
+			before := fileBytes(args[0])
 			err := withStore(cmd, args[0], rewrites, func(h *extlibs.Handle) error {
 				s, err := h.Stats(cmd.Context())
 				if err != nil {
@@ -197,7 +198,24 @@ func compactCommand() *cobra.Command {
 				return err
 			}
 			return printResult(cmd, map[string]int64{"keys": keys, "bytes": info.Size()},
-				fmt.Sprintf("%s, %d bytes", plural(keys, "key", "keys"), info.Size()))
+				fmt.Sprintf("%s, %d bytes%s", plural(keys, "key", "keys"), info.Size(), gain(before, info.Size())))
 		},
 	}
+}
+
+// fileBytes returns the size of a file, 0 if that is unknown.
+func fileBytes(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// gain says what a compaction has done.
+func gain(before, after int64) string {
+	if after < before {
+		return fmt.Sprintf(" (%d before)", before)
+	}
+	return " (there was nothing to gain)"
 }

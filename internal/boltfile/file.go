@@ -12,7 +12,8 @@
 //	state.go       State: what is stored under a key, and the space that it needs
 //	space.go       the reserve of a file, and how it grows
 //	identity.go    owner and permissions, and which files belong together
-//	copy.go        backup and compaction; copysource.go: what is copied
+//	copy.go        backup; copysource.go: what is copied
+//	compact.go     rewriting the file
 //	format.go      the schema: buckets, records, the index of deadlines
 //	verify.go      verification of a file that nothing writes; package bbpage verifies pages
 //	snapshot.go    the file as a transaction sees it

@@ -18,6 +18,11 @@ import (
 // than the reserve, and everything else (removals, clear, the log position) can
 // use all pages.
 //
+// The pages of a node must be adjacent, and so must those of the list of free pages. bbolt
+// takes any free pages that are enough, so nothing keeps free pages adjacent. Where none
+// are found, the file is rewritten with full pages: then the reserve is adjacent, and is
+// enough for the change of one key: see Defragment. That takes room for a second file.
+//
 // The reserve has to exist on the disk too, so the file grows here and not in
 // bbolt: its blocks are allocated before bbolt can use them, and bbolt's
 // own limit is the allocated size. On a file system that never overwrites blocks in

@@ -14,8 +14,8 @@ import (
 func (s *session) fill(w *writer, keys int) {
 	for i := range 100_000 {
 		c := change{Sets: map[string]string{}}
-		for j := range 24 {
-			c.Sets[fmt.Sprintf("%s/%03d", w.name, (i*24+j*7)%keys)] = w.value()
+		for j := range w.batch {
+			c.Sets[w.keyOf((i*24+j*7)%keys)] = w.value()
 		}
 		err := s.do(w.name, c)
 		if errors.Is(err, extlibs.ErrFull) {
@@ -51,6 +51,30 @@ func init() {
 			}
 			for range 4 {
 				s.must("set", s.do(w.name, w.set()))
+			}
+		}
+		s.close()
+	}
+	// A file is full of long keys, whose pages are not adjacent when it needs some, so that
+	// it is rewritten.
+	programs["full long keys"] = func(dir string, args ...string) {
+		s := start(dir, extlibs.MaxFileBytes(400<<10))
+		s.look("w0")
+		w := newWriter("w0")
+		w.keys, w.long, w.batch = 100, 1500, 3
+		for round := range 2 {
+			s.fill(w, w.keys)
+			for range 10 {
+				s.must("delete", s.do(w.name, w.delete()))
+				if err := s.do(w.name, w.set()); err != nil && !errors.Is(err, extlibs.ErrFull) {
+					s.must("set", err)
+				}
+			}
+			if round > 0 {
+				s.must("clear", s.do(w.name, change{Clear: true}))
+			}
+			for range 4 {
+				s.must("delete", s.do(w.name, w.delete()))
 			}
 		}
 		s.close()

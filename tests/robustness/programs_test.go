@@ -153,13 +153,21 @@ type writer struct {
 	random *rand.Rand
 	n      int
 	keys   int
+	long   int // bytes that keys have more, times up to 11
+	batch  int // keys of a call of fill
 }
 
 func newWriter(name string) *writer {
-	return &writer{name: name, random: kvtest.ProcessRand(name), keys: 24}
+	return &writer{name: name, random: kvtest.ProcessRand(name), keys: 24, batch: 24}
 }
 
-func (w *writer) key() string { return fmt.Sprintf("%s/%03d", w.name, w.random.IntN(w.keys)) }
+func (w *writer) key() string { return w.keyOf(w.random.IntN(w.keys)) }
+
+// keyOf returns the key of a number, which has up to some thousand bytes more if the writer
+// has long keys.
+func (w *writer) keyOf(n int) string {
+	return fmt.Sprintf("%s/%03d", w.name, n) + strings.Repeat("k", w.long*(n*7%12))
+}
 
 // value is one that is nowhere else, mostly short, sometimes of several pages.
 func (w *writer) value() string {

@@ -131,6 +131,11 @@ var workloads = map[string]workload{
 	"a large log":                 {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
 	"a full file":                 {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
 	"a full file of small values": {uncut: 1, processes: always(created, run("full small")), again: again("read", "1")},
+	"a full file of long keys":    {uncut: 1, processes: always(created, run("full long keys")), again: again("read", "1")},
+	"killed in a full file of long keys": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("full long keys"), 600), killed(random, run("full long keys"), 300), run("read", "1")}
+	}},
+	"a full file of long keys, without a log": {uncut: 1, processes: always(created, withoutLog(run("full long keys"))), again: again("read", "1")},
 	"killed in a full file of small values": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("full small"), 600), killed(random, run("full small"), 300), run("read", "1")}
 	}},
