@@ -166,7 +166,7 @@ func (f *File) copyTo(tmp *os.File, limit, space int64, fill int) (next *bolt.DB
 				}
 				v, err := verifyTx(next, tx, meta, nil)
 				pages = newPageState(tmp, v, f.opts.MaxValue)
-				pages.sets.cleared.SawNodes(f.pages.sets.largestNodes())
+				pages.set.SawNodes(f.pages.set.LargestNodes())
 				return err
 			})
 		})

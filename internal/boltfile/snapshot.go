@@ -15,7 +15,7 @@ import (
 type pageState struct {
 	file *os.File
 	meta bbpage.Meta // that the file was opened with
-	sets pageSets
+	set  *bbpage.Set
 
 	maxValue int64                         // see Options.MaxValue
 	check    func(key, value []byte) error // verifies a record
@@ -27,48 +27,15 @@ type pageState struct {
 }
 
 func newPageState(file *os.File, f found, maxValue int64) *pageState {
-	g := &pageState{file: file, meta: f.meta, sets: newPageSets(f), maxValue: maxValue}
+	g := &pageState{file: file, meta: f.meta, set: f.set, maxValue: maxValue}
 	g.check = g.checkRecord
 	g.last.Store(f.meta.Tx)
 	g.next.Store(f.meta.Tx)
 	g.bytes.Store(f.meta.Size())
+	if g.set == nil || g.set.Unread() == 0 {
+		g.set = bbpage.NewSet()
+	}
 	return g
-}
-
-// pageSets say which leaves have not been verified: some of those that the file was opened
-// with, but none that was written after a clear, although it can have the page of one.
-type pageSets struct {
-	opened, cleared *bbpage.Set
-	epoch           uint64 // of the commit that the file was opened with
-}
-
-func newPageSets(f found) pageSets {
-	p := pageSets{opened: f.set, cleared: bbpage.NewSet(), epoch: f.epoch}
-	if p.opened == nil || p.opened.Unread() == 0 {
-		p.opened = p.cleared
-	}
-	return p
-}
-
-// of returns the set for a commit.
-func (p *pageSets) of(r *roots) *bbpage.Set {
-	if r.epoch == p.epoch {
-		return p.opened
-	}
-	return p.cleared
-}
-
-// largestNodes returns the pages of the largest nodes that writes came to.
-func (p *pageSets) largestNodes() (branch, leaf int64) {
-	branch, leaf = p.opened.LargestNodes()
-	branch2, leaf2 := p.cleared.LargestNodes()
-	return max(branch, branch2), max(leaf, leaf2)
-}
-
-// forgetNodes is for a file that has become empty.
-func (p *pageSets) forgetNodes() {
-	p.opened.ForgetNodes()
-	p.cleared.ForgetNodes()
 }
 
 // roots says where the trees of a commit begin, and holds its numbers.
@@ -108,7 +75,7 @@ func (g *pageState) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, er
 		if r == nil || r.tx != last {
 			return snapshot{}, bbpage.ErrOverwritten
 		}
-		s := snapshot{pageState: g, roots: r, Mapped: bbpage.Map(mapping(db, int64(r.pages)*int64(pageSize)), pageSize, g.sets.of(r))}
+		s := snapshot{pageState: g, roots: r, Mapped: bbpage.Map(mapping(db, int64(r.pages)*int64(pageSize)), pageSize, g.set)}
 		if !s.metaNames(r) {
 			return s, bbpage.ErrOverwritten
 		}
@@ -124,14 +91,13 @@ func (g *pageState) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, er
 		}
 		g.bytes.Store(size)
 	}
-	mem := mapping(db, size)
-	s := snapshot{pageState: g, Mapped: bbpage.Map(mem, pageSize, noneUnread)} // of the meta tree
+	s := snapshot{pageState: g, Mapped: bbpage.Map(mapping(db, size), pageSize, g.set)}
 	if r := g.roots.Load(); r != nil && r.tx == id {
 		if s.Pages() != r.pages || !s.metaNames(r) {
 			return s, bbpage.ErrOverwritten
 		}
 		if !tx.Writable() {
-			s.roots, s.Mapped = r, bbpage.Map(mem, pageSize, g.sets.of(r))
+			s.roots = r
 			return s, nil
 		}
 		g.base.Store(r)
@@ -145,16 +111,13 @@ func (g *pageState) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, er
 		return s, err
 	}
 	r.tx, r.root, r.pages = id, root, s.Pages()
-	s.roots, s.Mapped = r, bbpage.Map(mem, pageSize, g.sets.of(r))
+	s.roots = r
 	g.roots.Store(r)
 	if tx.Writable() {
 		g.base.Store(r)
 	}
 	return s, nil
 }
-
-// noneUnread is the set of trees whose leaves opening always verifies.
-var noneUnread = bbpage.NewSet()
 
 // metaNames reports whether a meta page of the snapshot is the one that r is from. Once
 // a later commit can be writing its own in that place, it says nothing.

@@ -132,9 +132,9 @@ func (f *File) measure(db *bolt.DB) error {
 		data, expiry := m.Tree(buckets[string(bucketData)], nil), m.Tree(buckets[string(bucketExpiry)], nil)
 		h := shape{data: data.Depth(), expiry: expiry.Depth()}
 		if h.data+h.expiry == 0 {
-			f.pages.sets.forgetNodes()
+			f.pages.set.ForgetNodes()
 		}
-		h.branch, h.leaf = f.pages.sets.largestNodes()
+		h.branch, h.leaf = f.pages.set.LargestNodes()
 		h = h.limited()
 		r.shape.Store(&h)
 		r.used.Store(size - int64(free)*m.PageSize())

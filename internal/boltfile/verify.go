@@ -23,11 +23,10 @@ const DefaultVerifyBytes = 4 << 20
 
 // found is what the verification of a file found.
 type found struct {
-	meta  bbpage.Meta
-	epoch uint64      // clears so far
-	new   bool        // bbolt made the file, and no store has used it yet
-	torn  bool        // one meta page is damaged, and can have been the newer one
-	set   *bbpage.Set // nil: all leaves have been verified
+	meta bbpage.Meta
+	new  bool        // bbolt made the file, and no store has used it yet
+	torn bool        // one meta page is damaged, and can have been the newer one
+	set  *bbpage.Set // nil: all leaves have been verified
 }
 
 // verifyFile verifies a file that nothing writes. The leaves of one that is larger than
@@ -121,11 +120,10 @@ func verify(w *bbpage.Walk, meta bbpage.Meta) (found, error) {
 		f.new = true
 		return f, nil
 	}
-	count, epoch, err := verifyNumbers(w, meta, buckets)
+	count, err := verifyNumbers(w, meta, buckets)
 	if err != nil {
 		return f, err
 	}
-	f.epoch = epoch
 	if err := verifyRecords(w, meta, buckets, count); err != nil || w.Lazy {
 		return f, err
 	}
@@ -133,11 +131,10 @@ func verify(w *bbpage.Walk, meta bbpage.Meta) (found, error) {
 	return f, w.Unreachable()
 }
 
-// verifyNumbers verifies the bucket meta, and returns how many keys it says the file has,
-// and how often it was cleared.
-func verifyNumbers(w *bbpage.Walk, meta bbpage.Meta, buckets map[string][]byte) (count, epoch uint64, err error) {
+// verifyNumbers verifies the bucket meta, and returns how many keys it says the file has.
+func verifyNumbers(w *bbpage.Walk, meta bbpage.Meta, buckets map[string][]byte) (count uint64, err error) {
 	if buckets[string(bucketMeta)] == nil {
-		return 0, 0, errOtherFormat
+		return 0, errOtherFormat
 	}
 	numbers := map[string][]byte{}
 	lazy := w.Lazy
@@ -154,21 +151,18 @@ func verifyNumbers(w *bbpage.Walk, meta bbpage.Meta, buckets map[string][]byte) 
 		err = checkFormat(numbers[string(metaFormat)])
 	}
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	if buckets[string(bucketData)] == nil || buckets[string(bucketExpiry)] == nil || len(buckets) != 3 {
-		return 0, 0, errNoBucket
+		return 0, errNoBucket
 	}
 	if n := numbers[string(metaCount)]; len(n) == 8 {
 		count = binary.BigEndian.Uint64(n)
 	}
-	if n := numbers[string(metaEpoch)]; len(n) == 8 {
-		epoch = binary.BigEndian.Uint64(n)
-	}
 	if count > uint64(meta.Size())/bbpage.LeastEntryBytes {
-		return 0, 0, kverr.Errorf(kverr.Corrupt, "the file is damaged: it claims to hold %d keys; restore it from a backup", count)
+		return 0, kverr.Errorf(kverr.Corrupt, "the file is damaged: it claims to hold %d keys; restore it from a backup", count)
 	}
-	return count, epoch, nil
+	return count, nil
 }
 
 // verifyRecords verifies the records and the index of their deadlines. Both have the same
