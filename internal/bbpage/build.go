@@ -33,10 +33,11 @@ const (
 	minChildren = 2       // of a branch, which bbolt relies on
 )
 
-// SharedPages is how many pages a leaf with overflow pages has at most that entries share:
-// then a write of one of them copies the others. Entries share more only if their keys are
-// so long that a branch with as many of them has more pages.
-const SharedPages = 8
+// SharedPages is how many pages a leaf with overflow pages has at most that entries with short
+// keys share, because that saves at least this part of them. A write of one of them copies
+// the others. Of a long key, sharing also saves its copy in the branch, so the limit is
+// higher by as many times as the key has pages.
+const SharedPages = 32
 
 // NewBuilder returns a Builder of a file that is empty. Leaves are filled to some percent:
 // each later write splits a leaf that is full.
@@ -187,13 +188,12 @@ func (t *tree) shares(l *level, e *entry) bool {
 	if size <= t.b.pageSize {
 		return size <= t.b.pageSize*t.b.fill/100
 	}
-	pages, longest := t.b.pages(size), t.b.pages(pageHeaderBytes+largePageEntries*(elementBytes+len(e.key)))
-	if len(l.entries) >= largePageEntries || pages > max(SharedPages, longest) {
+	if len(l.entries) >= largePageEntries {
 		return false
 	}
 	// A leaf for itself would take a place in a branch, too.
 	alone := t.b.pages(l.size) + t.b.pages(pageHeaderBytes+e.size())
-	saved := (alone-pages)*t.b.pageSize + elementBytes + len(e.key)
+	saved := (alone-t.b.pages(size))*t.b.pageSize + elementBytes + len(e.key)
 	return saved*SharedPages >= size
 }
 

@@ -74,7 +74,8 @@ func (h shape) with(need Need) shape {
 
 // limited does not count leaves with large values: Defragment ends them.
 func (h shape) limited() shape {
-	h.leaf = min(h.leaf, max(bbpage.SharedPages, h.branch))
+	key := h.branch/nodeEntries + 1
+	h.leaf = min(h.leaf, bbpage.SharedPages*(1+key))
 	return h
 }
 
@@ -86,10 +87,13 @@ const nodeEntries = 4
 // that names the buckets, and the list of free pages, twice.
 func (h shape) pages() int64 {
 	n := int64(3)
-	for _, depth := range []int{h.data, h.expiry} {
+	for _, tree := range []struct {
+		depth int
+		leaf  int64
+	}{{h.data, h.leaf}, {h.expiry, min(h.leaf, h.branch)}} { // whose entries are keys
 		n++
-		if depth > 0 {
-			n += h.leaf + int64(depth)*h.branch
+		if tree.depth > 0 {
+			n += tree.leaf + int64(tree.depth)*h.branch
 		}
 	}
 	return n
