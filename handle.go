@@ -23,8 +23,9 @@ import (
 // A Handle is safe for concurrent use. All handles of one store share it.
 type Handle struct {
 	*openStore
-	store     Store    // all of the store, or the part that the view shows
-	fast      fastPath // of the store; nil if it has none, and of a view
+	store     Store     // all of the store, or the part that the view shows
+	fast      fastPath  // of the store; nil if it has none, and of a view
+	observer  *observer // nil if nobody is told of calls
 	view      bool
 	prefix    string // of a view
 	prefixErr error  // why no key can be in the view
@@ -43,6 +44,7 @@ type openStore struct {
 	popping  exclusive    // held by a pop_first that tries keys of a page
 	script   onceObject   // the store as scripts see it
 	counters counters
+	told     *observer // as Handle.observer
 	lifecycle
 }
 
@@ -109,6 +111,9 @@ func (h *Handle) close(ctx context.Context) error {
 // Get returns a copy of the value of a key, in the Go types that Encode lists. An absent
 // key is ErrNotFound.
 func (h *Handle) Get(ctx context.Context, key string) (any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "get", func(h *Handle) (any, error) { return h.Get(ctx, key) })
+	}
 	raw, r, err := h.read(ctx, key, NeedValue)
 	if err != nil {
 		return nil, h.inCall("get", key, err)
@@ -125,6 +130,9 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 // otherwise it is from MinTTL to MaxTTL. A value of another type is ErrType; one that is larger than MaxValueBytes or
 // nested more than MaxDepth levels is ErrTooLarge.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
+	if h.observer != nil {
+		return observedErr(ctx, h, "set", func(h *Handle) error { return h.Set(ctx, key, value, ttl) })
+	}
 	e, err := encodedGo(ctx, value, h.opts.maxValueBytes)
 	if err == nil {
 		err = h.set(ctx, key, e, ttl)
@@ -135,6 +143,9 @@ func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Durati
 
 // Add stores a value if the key is absent, as Set does, and reports whether it stored it.
 func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Duration) (bool, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "add", func(h *Handle) (bool, error) { return h.Add(ctx, key, value, ttl) })
+	}
 	v, err := h.encode(ctx, value)
 	if err != nil {
 		return false, inCall("add", err)
@@ -144,16 +155,27 @@ func (h *Handle) Add(ctx context.Context, key string, value any, ttl time.Durati
 }
 
 // Clear removes all keys atomically. On a view it removes them page by page.
-func (h *Handle) Clear(ctx context.Context) error { return inCall("clear", h.clear(ctx)) }
+func (h *Handle) Clear(ctx context.Context) error {
+	if h.observer != nil {
+		return observedErr(ctx, h, "clear", func(h *Handle) error { return h.Clear(ctx) })
+	}
+	return inCall("clear", h.clear(ctx))
+}
 
 // Delete removes a key and reports whether it existed.
 func (h *Handle) Delete(ctx context.Context, key string) (bool, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "delete", func(h *Handle) (bool, error) { return h.Delete(ctx, key) })
+	}
 	r, err := h.apply(ctx, Op{Kind: OpDelete, Key: key})
 	return r.Applied, inCall("delete", err)
 }
 
 // Pop removes a key and returns its value. An absent key is ErrNotFound.
 func (h *Handle) Pop(ctx context.Context, key string) (any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "pop", func(h *Handle) (any, error) { return h.Pop(ctx, key) })
+	}
 	old, err := h.pop(ctx, key)
 	if err != nil {
 		return nil, h.inCall("pop", key, err)
@@ -186,6 +208,9 @@ func (h *Handle) pop(ctx context.Context, key string) (Value, error) {
 
 // Exists reports whether a key is live.
 func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "exists", func(h *Handle) (bool, error) { return h.Exists(ctx, key) })
+	}
 	_, _, err := h.read(ctx, key, 0)
 	if err == ErrNotFound {
 		return false, nil
@@ -196,12 +221,18 @@ func (h *Handle) Exists(ctx context.Context, key string) (bool, error) {
 // TTL returns the remaining time of a key, 0 for a key without expiry. An absent key is
 // ErrNotFound.
 func (h *Handle) TTL(ctx context.Context, key string) (time.Duration, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "ttl", func(h *Handle) (time.Duration, error) { return h.TTL(ctx, key) })
+	}
 	e, err := h.load(ctx, key, NeedTTL)
 	return e.TTL, h.inCall("ttl", key, err)
 }
 
 // Expire gives a live key a new ttl, 0 for none, and reports whether the key existed.
 func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "expire", func(h *Handle) (bool, error) { return h.Expire(ctx, key, ttl) })
+	}
 	r, err := h.apply(ctx, Op{Kind: OpExpire, Key: key, TTL: ttl})
 	return r.Applied, inCall("expire", err)
 }
@@ -210,6 +241,9 @@ func (h *Handle) Expire(ctx context.Context, key string, ttl time.Duration) (boo
 // 0 and takes ttl; an existing key keeps its remaining time. A value that is not an int
 // is ErrType, a sum outside int64 is ErrOverflow; both leave the value unchanged.
 func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Duration) (int64, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "incr", func(h *Handle) (int64, error) { return h.Incr(ctx, key, delta, ttl) })
+	}
 	r, err := h.apply(ctx, Op{Kind: OpIncrInt, Key: key, Value: encodeInt(delta), TTL: ttl})
 	if err != nil {
 		return 0, inCall("incr", err)
@@ -220,6 +254,9 @@ func (h *Handle) Incr(ctx context.Context, key string, delta int64, ttl time.Dur
 
 // IncrFloat is Incr for floats. An int under the key becomes a float.
 func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl time.Duration) (float64, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "incr", func(h *Handle) (float64, error) { return h.IncrFloat(ctx, key, delta, ttl) })
+	}
 	r, err := h.apply(ctx, Op{Kind: OpIncr, Key: key, Value: encodeFloat(delta), TTL: ttl})
 	if err != nil {
 		return 0, inCall("incr", err)

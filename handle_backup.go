@@ -15,6 +15,9 @@ import (
 // whole copy before it writes to w: a damaged store is ErrCorrupt. For a view, and a
 // store that is not in a file, the error is errors.ErrUnsupported.
 func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
+	if h.observer != nil {
+		return observedErr(ctx, h, "backup", func(h *Handle) error { return h.Backup(ctx, w) })
+	}
 	b, ok := h.backend.(Backuper)
 	if !ok || h.view {
 		return inCall("backup", h.inStore("", h.noFile()))
@@ -29,6 +32,9 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 // synced, so no failure leaves an incomplete file there. It replaces an existing file,
 // unless a store has that file open, which is ErrInUse.
 func (h *Handle) BackupFile(ctx context.Context, path string) error {
+	if h.observer != nil {
+		return observedErr(ctx, h, "backup", func(h *Handle) error { return h.BackupFile(ctx, path) })
+	}
 	b, ok := h.backend.(interface {
 		backupFile(context.Context, access.Location) error
 	})
@@ -50,6 +56,9 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 // stays, other hard links keep the old file. For a view, and a store that is not in a
 // file, the error is errors.ErrUnsupported.
 func (h *Handle) Compact(ctx context.Context) error {
+	if h.observer != nil {
+		return observedErr(ctx, h, "compact", func(h *Handle) error { return h.Compact(ctx) })
+	}
 	c, ok := h.backend.(Compacter)
 	if !ok || h.view {
 		return inCall("compact", h.inStore("", h.noFile()))

@@ -45,6 +45,9 @@ const exportBuffer = 64 << 10
 // an incomplete export. It does not close w. If a value is damaged, the error is
 // ErrCorrupt and names the key.
 func (h *Handle) Export(ctx context.Context, w io.Writer, opts ...ExportOption) (entries int, err error) {
+	if h.observer != nil {
+		return observed(ctx, h, "export", func(h *Handle) (int, error) { return h.Export(ctx, w, opts...) })
+	}
 	var o exportOptions
 	for _, set := range opts {
 		set(&o)

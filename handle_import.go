@@ -26,6 +26,9 @@ const (
 // export again does no harm. Such errors are ErrInvalid, ErrTooLarge or ErrFull. Import
 // checks ctx between lines: a read from r that does not return keeps it waiting.
 func (h *Handle) Import(ctx context.Context, r io.Reader) (stored int, err error) {
+	if h.observer != nil {
+		return observed(ctx, h, "import", func(h *Handle) (int, error) { return h.Import(ctx, r) })
+	}
 	began := time.Now()
 	i := importer{h: h, lines: jsonl.NewReader(r, h.opts.maxValueBytes)}
 	if err := i.run(ctx); err != nil {

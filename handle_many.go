@@ -11,6 +11,9 @@ import (
 // GetMany returns the values of the live keys among keys, all as of one moment. More than
 // MaxOperationBytes is ErrTooLarge, also for SetMany and DeleteMany.
 func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "get_many", func(h *Handle) (map[string]any, error) { return h.GetMany(ctx, keys) })
+	}
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	once, err := held.distinct(len(keys), slices.Values(keys))
 	if err != nil {
@@ -36,6 +39,9 @@ func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, er
 // key, atomically: if it returns an error other than
 // ErrCommitUnknown, it stored none of them. On disk it is one durable write.
 func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
+	if h.observer != nil {
+		return observedErr(ctx, h, "set_many", func(h *Handle) error { return h.SetMany(ctx, values, ttl) })
+	}
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	ops := make([]Op, 0, held.most(len(values), budgetOpBytes))
 	for key, value := range values {
@@ -55,6 +61,9 @@ func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Du
 
 // DeleteMany removes keys atomically and returns how many of them existed.
 func (h *Handle) DeleteMany(ctx context.Context, keys []string) (int, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "delete_many", func(h *Handle) (int, error) { return h.DeleteMany(ctx, keys) })
+	}
 	n, err := h.deleteMany(ctx, keys)
 	return n, inCall("delete_many", err)
 }

@@ -77,6 +77,9 @@ type Item struct {
 // with Reverse. More than
 // MaxOperationBytes of keys is ErrTooLarge: page with Limit and After, or use All.
 func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "keys", func(h *Handle) ([]string, error) { return h.Keys(ctx, o) })
+	}
 	s, err := o.compile()
 	if err != nil {
 		return nil, inCall("keys", err)
@@ -95,6 +98,9 @@ func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 // Items returns the live keys that o selects with their values, in the order of Keys. Its
 // limit is that of Keys.
 func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "items", func(h *Handle) ([]Item, error) { return h.Items(ctx, o) })
+	}
 	s, err := o.compile()
 	if err != nil {
 		return nil, inCall("items", err)
@@ -117,6 +123,9 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 // Count returns the number of live keys that pattern selects, page by page. "" and "*"
 // select all keys: a store knows their number without a scan, a view counts them.
 func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "count", func(h *Handle) (int, error) { return h.Count(ctx, pattern) })
+	}
 	s, err := ListOptions{Pattern: pattern}.compile()
 	if err != nil {
 		return 0, inCall("count", err)
@@ -131,6 +140,9 @@ func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 // whole iteration is returned exactly once. If an error occurs, it is the last element,
 // with no Item.
 func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] {
+	if h.observer != nil {
+		return observedSeq(ctx, h, "all", func(h *Handle) iter.Seq2[Item, error] { return h.All(ctx, o) })
+	}
 	return func(yield func(Item, error) bool) {
 		s, err := o.compile()
 		if err != nil {
@@ -157,6 +169,9 @@ func (h *Handle) All(ctx context.Context, o ListOptions) iter.Seq2[Item, error] 
 // many it removed, even if it fails. Keys that are set meanwhile can remain. "*" selects
 // all keys; an empty pattern is ErrType and removes nothing.
 func (h *Handle) DeleteMatching(ctx context.Context, pattern string) (int, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "delete_matching", func(h *Handle) (int, error) { return h.DeleteMatching(ctx, pattern) })
+	}
 	s, err := removal(pattern, "")
 	if err != nil {
 		return 0, inCall("delete_matching", err)

@@ -19,22 +19,39 @@ func (h *Handle) Store() Store { return checked{h} }
 type checked struct{ h *Handle }
 
 func (c checked) Load(ctx context.Context, key string, need Need) (Entry, error) {
+	if c.h.observer != nil {
+		return observed(ctx, c.h, "load", func(h *Handle) (Entry, error) { return checked{h}.Load(ctx, key, need) })
+	}
 	return c.h.load(ctx, key, need)
 }
 
 func (c checked) LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error) {
+	if c.h.observer != nil {
+		return observed(ctx, c.h, "load_many", func(h *Handle) ([]Entry, error) { return checked{h}.LoadMany(ctx, keys, need) })
+	}
 	return c.h.loadMany(ctx, keys, need)
 }
 
-func (c checked) Apply(ctx context.Context, op Op) (Result, error) { return c.h.apply(ctx, op) }
+func (c checked) Apply(ctx context.Context, op Op) (Result, error) {
+	if c.h.observer != nil {
+		return observed(ctx, c.h, "apply", func(h *Handle) (Result, error) { return h.apply(ctx, op) })
+	}
+	return c.h.apply(ctx, op)
+}
 
 func (c checked) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
+	if c.h.observer != nil {
+		return observed(ctx, c.h, "apply_many", func(h *Handle) ([]Result, error) { return checked{h}.ApplyMany(ctx, ops) })
+	}
 	return c.h.applyMany(ctx, ops)
 }
 
 // Scan calls r.Match once the page has been read: a caller's code never runs
 // inside a backend.
 func (c checked) Scan(ctx context.Context, r Range) (Page, error) {
+	if c.h.observer != nil {
+		return observed(ctx, c.h, "scan", func(h *Handle) (Page, error) { return checked{h}.Scan(ctx, r) })
+	}
 	match := r.Match
 	if match == nil {
 		return c.h.page(ctx, r)

@@ -18,6 +18,9 @@ import (
 // returns: map[string]any, []any, Tuple, Set and so on. Members that T does not name are
 // ignored. A value that does not fit is ErrType, an absent key ErrNotFound.
 func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "get", func(h *Handle) (T, error) { return Get[T](ctx, h, key) })
+	}
 	var v T
 	e, err := h.load(ctx, key, NeedValue)
 	if err != nil {
@@ -34,6 +37,9 @@ func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 // Scripts see a struct as a dict, a time.Time as a str (RFC 3339), and a pointer as its
 // target. value must not contain itself. For ttl see Handle.Set.
 func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.Duration) error {
+	if h.observer != nil {
+		return observedErr(ctx, h, "set", func(h *Handle) error { return SetAs[T](ctx, h, key, value, ttl) })
+	}
 	v, err := encodeTyped(ctx, h, value)
 	if err == nil {
 		_, err = h.apply(ctx, setOp(key, v, ttl))
@@ -48,6 +54,9 @@ func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.
 // left it unchanged, wherever it is now. Changed elements are matched by position if the
 // number of elements is the same, otherwise by what they still have in common.
 func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok bool) (T, error)) (T, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "update", func(h *Handle) (T, error) { return Update[T](ctx, h, key, fn) })
+	}
 	var next T
 	var fnErr error
 	_, err := h.update(ctx, key, func(old Value) (Value, error) {

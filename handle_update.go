@@ -16,6 +16,9 @@ import (
 // remaining time. If fn returns an error, Update changes nothing and returns that error
 // unchanged.
 func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok bool) (any, error)) (any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "update", func(h *Handle) (any, error) { return h.Update(ctx, key, fn) })
+	}
 	var fnErr error
 	value, err := h.update(ctx, key, func(old Value) (Value, error) {
 		var v any
@@ -39,6 +42,9 @@ func (h *Handle) Update(ctx context.Context, key string, fn func(old any, ok boo
 // stored. If fn returns an error, GetOrSet stores nothing and returns that error
 // unchanged.
 func (h *Handle) GetOrSet(ctx context.Context, key string, fn func() (any, error), ttl time.Duration) (any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "get_or_set", func(h *Handle) (any, error) { return h.GetOrSet(ctx, key, fn, ttl) })
+	}
 	var fnErr error
 	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
 		var v any
@@ -119,6 +125,9 @@ func (r Result) kept(added Value) Value {
 // does not. ttl replaces the remaining time: 0 makes the key permanent, KeepTTL keeps the
 // time. An absent key equals nothing; use Add for it.
 func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "compare_and_set", func(h *Handle) (bool, error) { return h.CompareAndSwap(ctx, key, old, value, ttl) })
+	}
 	was, err := h.encode(ctx, old)
 	if err != nil {
 		return false, inCall("compare_and_set", err)
@@ -134,6 +143,9 @@ func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any,
 // CompareAndDelete removes a key if its live value equals old, and reports whether it
 // did. It compares as CompareAndSwap does.
 func (h *Handle) CompareAndDelete(ctx context.Context, key string, old any) (bool, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "compare_and_delete", func(h *Handle) (bool, error) { return h.CompareAndDelete(ctx, key, old) })
+	}
 	was, err := h.encode(ctx, old)
 	if err != nil {
 		return false, inCall("compare_and_delete", err)

@@ -26,6 +26,9 @@ import (
 // On a server, all keys of a store are in one slot, and MaxCallKeys limits their number.
 // More than MaxOperationBytes is ErrTooLarge.
 func (h *Handle) UpdateMany(ctx context.Context, keys []string, fn func(values map[string]any) (map[string]any, error)) (map[string]any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "update_many", func(h *Handle) (map[string]any, error) { return h.UpdateMany(ctx, keys, fn) })
+	}
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	once, err := held.distinct(len(keys), slices.Values(keys))
 	if err != nil {

@@ -15,6 +15,9 @@ import (
 // of ctx, and ErrClosed if the store is closed. While a server cannot be reached Wait
 // goes on, for up to 10 s.
 func (h *Handle) Wait(ctx context.Context, key string) (any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "wait", func(h *Handle) (any, error) { return h.Wait(ctx, key) })
+	}
 	value, _, err := h.waitValue(ctx, key, time.Time{})
 	if err != nil {
 		return nil, inCall("wait", err)
@@ -28,6 +31,9 @@ func (h *Handle) Wait(ctx context.Context, key string) (any, error) {
 // an absent key. A change between an earlier read of old and the call is not missed.
 // Otherwise it is as Wait.
 func (h *Handle) WaitChange(ctx context.Context, key string, old any) (any, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "wait_change", func(h *Handle) (any, error) { return h.WaitChange(ctx, key, old) })
+	}
 	was, err := h.encode(ctx, old)
 	if err != nil {
 		return nil, inCall("wait_change", err)

@@ -44,6 +44,9 @@ type Change struct {
 // second in the end, and reports those whose values differ; they must be within
 // MaxOperationBytes.
 func (h *Handle) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Change, error] {
+	if h.observer != nil {
+		return observedSeq(ctx, h, "watch", func(h *Handle) iter.Seq2[Change, error] { return h.Watch(ctx, o) })
+	}
 	w, err := h.startWatch(ctx, o)
 	return func(yield func(Change, error) bool) {
 		if err == nil {

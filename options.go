@@ -48,6 +48,7 @@ type options struct {
 	rules           storeRules
 	clock           func() time.Time
 	logger          *slog.Logger
+	observers       []func(Call)
 	diskHook        access.Hook // nil but in tests
 }
 

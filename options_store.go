@@ -17,7 +17,8 @@ import (
 //	MaxFileBytes, LockTimeout
 //	MaxMemoryBytes                          stores in memory
 //	MaxKeys, MaxValueBytes,                 all stores
-//	MaxOperationBytes, SweepInterval
+//	MaxOperationBytes, SweepInterval,
+//	SlowCalls
 //
 // Given to a registry, it applies to those of its stores that have it.
 type StoreOption struct {
@@ -46,6 +47,7 @@ type storeOptions struct {
 	logBytes          int64
 	lockTimeout       time.Duration
 	sweepInterval     time.Duration
+	slowCalls         time.Duration
 }
 
 // storeKinds is a set of kinds of stores.

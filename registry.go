@@ -105,6 +105,8 @@ func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 		o.place = inFile
 	}
 	h.store = o.whole
+	o.told = newObserver(&o.opts)
+	h.observer = o.told
 	return h
 }
 

@@ -117,7 +117,11 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 			}
 			for {
 				h := of.store()
-				result, err := c.run(ctx, h, bound)
+				run := c.run
+				if h.observer != nil {
+					run = c.observed
+				}
+				result, err := run(ctx, h, bound)
 				switch {
 				case err == nil:
 					return result
@@ -135,6 +139,14 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 			return toScript("store", kverr.Errorf(ErrType, "a store cannot be called; use its methods, such as get(key)"))
 		},
 	}
+}
+
+// observed is run for a store whose calls are observed. sub makes no call.
+func (c *call) observed(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
+	if c.name == "sub" {
+		return c.run(ctx, h, a)
+	}
+	return observed(ctx, h, c.name, func(h *Handle) (object.Object, error) { return c.run(ctx, h, a) })
 }
 
 func (r *Registry) scriptDefault() *object.Builtin {
