@@ -29,6 +29,9 @@ type PopOptions struct {
 // value carry a lease (examples/scripts/lease_queue.py). A value that could not be decoded
 // within MaxOperationBytes stays, and is ErrTooLarge.
 func (h *Handle) PopFirst(ctx context.Context, o PopOptions) (Item, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "pop_first", func(h *Handle) (Item, error) { return h.PopFirst(ctx, o) })
+	}
 	s, err := ListOptions{Pattern: o.Pattern, Prefix: o.Prefix, Reverse: o.Reverse}.compile()
 	if err != nil {
 		return Item{}, inCall("pop_first", err)

@@ -18,6 +18,9 @@ type ItemOf[T any] struct {
 // as Get returns them. A value that does not fit is ErrType, which names its key and the
 // field; it is the last element.
 func All[T any](ctx context.Context, h *Handle, o ListOptions) iter.Seq2[ItemOf[T], error] {
+	if h.observer != nil {
+		return observedSeq(ctx, h, "all", func(h *Handle) iter.Seq2[ItemOf[T], error] { return All[T](ctx, h, o) })
+	}
 	return func(yield func(ItemOf[T], error) bool) {
 		s, err := o.compile()
 		if err != nil {
@@ -44,6 +47,9 @@ func All[T any](ctx context.Context, h *Handle, o ListOptions) iter.Seq2[ItemOf[
 // as Get returns them. If one of them does not fit, the error is ErrType and names its key
 // and the field. The limit is that of Handle.GetMany.
 func GetMany[T any](ctx context.Context, h *Handle, keys []string) (map[string]T, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "get_many", func(h *Handle) (map[string]T, error) { return GetMany[T](ctx, h, keys) })
+	}
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	once, err := held.distinct(len(keys), slices.Values(keys))
 	if err != nil {
@@ -67,6 +73,9 @@ func GetMany[T any](ctx context.Context, h *Handle, keys []string) (map[string]T
 
 // Add stores a value as SetAs does if the key is absent, and reports whether it stored it.
 func Add[T any](ctx context.Context, h *Handle, key string, value T, ttl time.Duration) (bool, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "add", func(h *Handle) (bool, error) { return Add(ctx, h, key, value, ttl) })
+	}
 	v, err := encodeTyped(ctx, h, value)
 	if err != nil {
 		return false, inCall("add", err)
@@ -80,6 +89,9 @@ func Add[T any](ctx context.Context, h *Handle, key string, value T, ttl time.Du
 // of them get the one value that was stored. If fn returns an error, GetOrSet stores nothing
 // and returns that error unchanged. A value that does not fit is ErrType.
 func GetOrSet[T any](ctx context.Context, h *Handle, key string, fn func() (T, error), ttl time.Duration) (T, error) {
+	if h.observer != nil {
+		return observed(ctx, h, "get_or_set", func(h *Handle) (T, error) { return GetOrSet(ctx, h, key, fn, ttl) })
+	}
 	var fnErr error
 	value, err := h.getOrSet(ctx, key, ttl, func() (Value, error) {
 		var v T
