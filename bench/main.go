@@ -101,6 +101,7 @@ type row struct {
 func allRows() []row {
 	var rows []row
 	rows = append(rows, memoryPointRows()...)
+	rows = append(rows, atomicRows()...)
 	rows = append(rows, diskPointRows()...)
 	rows = append(rows, scanRows()...)
 	rows = append(rows, logRows()...)
