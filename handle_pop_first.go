@@ -3,7 +3,9 @@ package extlibs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -14,11 +16,17 @@ type PopOptions struct {
 	Pattern string // glob, as in "job:*"; "" is "*"
 	Prefix  string // only keys that start with it, taken literally
 	Reverse bool   // take the greatest key instead of the least
+
+	// Wait is how long PopFirst waits for a key if there is none: 0 not at all, less than 0
+	// until ctx ends.
+	Wait time.Duration
 }
 
 // PopFirst atomically removes the first of the keys that o selects, in the order of their
 // bytes, and returns it with its value and the time that it had left. If no key is selected,
-// the error is ErrNotFound. Concurrent callers get different keys.
+// PopFirst waits for one as o.Wait says; then the error is ErrNotFound. Concurrent callers
+// get different keys. A new key wakes one waiting caller of each process, the one that has
+// waited longest; it takes no CPU to wait.
 //
 // For a prefix, or a pattern such as "job:*" that is one, no key came before the returned one
 // when it was removed, and the cost does not depend on the number of keys. Other patterns
@@ -36,7 +44,14 @@ func (h *Handle) PopFirst(ctx context.Context, o PopOptions) (Item, error) {
 	if err != nil {
 		return Item{}, inCall("pop_first", err)
 	}
-	e, err := h.popFirst(ctx, s)
+	until := noWait
+	switch {
+	case o.Wait < 0:
+		until = time.Time{}
+	case o.Wait > 0:
+		until = time.Now().Add(o.Wait)
+	}
+	e, err := h.waitFirst(ctx, s, until)
 	if err == ErrNotFound {
 		return Item{}, inCall("pop_first", h.inStore("", errNoKey))
 	}
@@ -51,6 +66,54 @@ func (h *Handle) PopFirst(ctx context.Context, o PopOptions) (Item, error) {
 }
 
 var errNoKey = kverr.Errorf(ErrNotFound, "no key matches")
+
+// noWait is a time that has passed.
+var noWait = time.Unix(0, 1)
+
+// waitFirst is popFirst, and waits for a key until a time; the zero time never comes. A
+// caller that was woken for a key and does not get one passes the wake on.
+func (h *Handle) waitFirst(ctx context.Context, s selection, until time.Time) (Entry, error) {
+	e, err := h.popFirst(ctx, s)
+	if err != ErrNotFound || passed(until) {
+		return e, err
+	}
+	alike := fmt.Sprintf("%t %s", s.exact, s.pattern) // callers that wait for the same keys
+	w, err := h.newWaiter(ctx, h.watching.hub.Queue(h.prefix+s.Prefix, alike), "", until)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer w.close()
+	for woken := false; ; {
+		last := passed(until)
+		e, err := h.popFirst(ctx, s)
+		if err == nil {
+			if woken {
+				w.w.Took()
+			}
+			return e, nil
+		}
+		absent := err == ErrNotFound
+		if absent {
+			err = nil
+		}
+		pause, err := w.retry(err)
+		switch {
+		case err != nil:
+			return Entry{}, err
+		case last:
+			return Entry{}, ErrNotFound
+		case woken && absent: // another caller was faster
+			woken = false
+			w.w.Requeue()
+			continue // a key can have come before that
+		}
+		signalled, err := w.wait(ctx, pause)
+		if err != nil {
+			return Entry{}, err
+		}
+		woken = woken || signalled
+	}
+}
 
 // popFirst removes the first key that s selects, or returns ErrNotFound itself. The value of
 // the entry can be decoded.

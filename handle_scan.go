@@ -24,7 +24,8 @@ type ListOptions struct {
 // selection is the keys that a call selects.
 type selection struct {
 	Range
-	exact bool // Prefix is the only key
+	exact   bool   // Prefix is the only key
+	pattern string // as it was given
 }
 
 // firstKey is the least key; no key is less.
@@ -41,7 +42,7 @@ func (o ListOptions) selects() (s selection, err error) {
 		return s, err
 	}
 	s.Range = Range{Prefix: p.Prefix, After: o.After, Before: o.Before, Reverse: o.Reverse, Match: p.Match, Limit: o.Limit}
-	s.exact = p.Exact
+	s.exact, s.pattern = p.Exact, o.Pattern
 	switch {
 	case strings.HasPrefix(p.Prefix, o.Prefix):
 	case strings.HasPrefix(o.Prefix, p.Prefix) && !p.Exact:

@@ -172,8 +172,8 @@ func (w *waiter) close() {
 func passed(until time.Time) bool { return !until.IsZero() && !time.Now().Before(until) }
 
 // wait waits for a change, for a time that is not 0, or until w.until, without the
-// interpreter's lock.
-func (w *waiter) wait(ctx context.Context, limit time.Duration) error {
+// interpreter's lock. It reports whether it was signalled.
+func (w *waiter) wait(ctx context.Context, limit time.Duration) (signalled bool, err error) {
 	if w.polls && (limit == 0 || w.pause < limit) {
 		limit = w.pause
 		w.pause = min(2*w.pause, pollLast)
@@ -184,7 +184,7 @@ func (w *waiter) wait(ctx context.Context, limit time.Duration) error {
 		}
 	}
 	closed := false
-	err := unlocked(ctx, func() error {
+	err = unlocked(ctx, func() error {
 		var timeout <-chan time.Time
 		if limit > 0 {
 			timer := time.NewTimer(limit)
@@ -192,8 +192,8 @@ func (w *waiter) wait(ctx context.Context, limit time.Duration) error {
 			timeout = timer.C
 		}
 		select {
-		case _, open := <-w.w.C():
-			closed = !open
+		case _, signalled = <-w.w.C():
+			closed = !signalled
 		case <-timeout:
 		case <-ctx.Done():
 			return ctx.Err()
@@ -204,9 +204,9 @@ func (w *waiter) wait(ctx context.Context, limit time.Duration) error {
 		err = ErrClosed
 	}
 	if err != nil {
-		return w.h.inStore(w.key, err)
+		return false, w.h.inStore(w.key, err)
 	}
-	return nil
+	return signalled, nil
 }
 
 // retry returns nil if a read can be tried again after a pause, which it sets: err is nil, or

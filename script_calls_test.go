@@ -36,7 +36,7 @@ var contractCalls = []contractCall{
 	{"update_many", []contractParam{{"keys", "", `["key"]`}, {"fn", "", "lambda values: values"}}},
 	{"get_or_set", []contractParam{{"key", "", `"key"`}, {"fn", "", "lambda: 1"}, {"ttl", "0", "60"}}},
 	{"pop", []contractParam{{"key", "", `"key"`}, {"default", "None", "5"}}},
-	{"pop_first", []contractParam{{"pattern", `"*"`, `"k*"`}, {"prefix", `""`, `"k"`}, {"reverse", "False", "True"}, {"default", "None", "5"}}},
+	{"pop_first", []contractParam{{"pattern", `"*"`, `"k*"`}, {"wait", "0", "0"}, {"prefix", `""`, `"k"`}, {"reverse", "False", "True"}, {"default", "None", "5"}}},
 	{"expire", []contractParam{{"key", "", `"key"`}, {"ttl", "", "60"}}},
 	{"items", []contractParam{{"pattern", `"*"`, `"k*"`}, {"limit", "0", "1"}, {"after", `""`, `"a"`}, {"before", `""`, `"z"`}, {"prefix", `""`, `"k"`}, {"reverse", "False", "True"}}},
 	{"count", []contractParam{{"pattern", `"*"`, `"k*"`}, {"prefix", `""`, `"k"`}}},

@@ -107,7 +107,7 @@ def attempt(call, picks, named, view):
 // fits are the entries of the pool that fit a parameter.
 var fits = map[string][]int{
 	"key": {0, 1}, "value": {3, 4, 7}, "old": {3, 4, 7}, "new": {3, 4, 7}, "default": {7}, "ttl": {7, 8}, "delta": {7}, "prefix": {0, 1},
-	"fn": {5, 6}, "pattern": {0, 2}, "limit": {7}, "after": {0}, "before": {1}, "reverse": {10}, "keep_ttl": {10}, "keys": {4}, "dict": {3}, "timeout": {11, 16},
+	"fn": {5, 6}, "pattern": {0, 2}, "limit": {7}, "after": {0}, "before": {1}, "reverse": {10}, "keep_ttl": {10}, "keys": {4}, "dict": {3}, "timeout": {11, 16}, "wait": {11, 16},
 }
 
 func TestRandomArgumentsNeitherKillNorHangNorDamageAStore(t *testing.T) {
@@ -161,7 +161,7 @@ func TestRandomArgumentsNeitherKillNorHangNorDamageAStore(t *testing.T) {
 						named = append(named, []any{rng.IntN(16), pick()})
 					}
 					deadline := time.Minute
-					if strings.HasPrefix(c.name, "wa") { // those that wait
+					if strings.HasPrefix(c.name, "wa") || c.name == "pop_first" { // calls that wait
 						deadline = 20 * time.Millisecond
 					}
 					limited, cancel := context.WithTimeout(ctx, deadline)

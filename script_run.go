@@ -116,26 +116,6 @@ func callPop(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	return h.objectCounted(ctx, key, old)
 }
 
-func callPopFirst(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
-	r := reader{a: a}
-	s := r.selection(ListOptions{Pattern: r.text(0, "pattern", "*"), Prefix: r.text(1, "prefix", ""), Reverse: r.flag(2, "reverse")})
-	if r.err != nil {
-		return nil, r.err
-	}
-	e, err := h.popFirst(ctx, s)
-	if err == ErrNotFound {
-		return fallback(a.at(3)), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	value, err := h.objectCounted(ctx, e.Key, e.Value)
-	if err != nil {
-		return nil, err
-	}
-	return &object.Tuple{Elements: []object.Object{object.NewString(e.Key), value}}, nil
-}
-
 func callExists(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	key, err := keyArg(a.at(0))
 	if err != nil {

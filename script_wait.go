@@ -9,7 +9,7 @@ import (
 
 // waits are the calls that can wait for changes. When the default store is replaced they
 // go on with the new one, until the time that the call began with: see following.
-var waits = map[string]bool{"wait": true, "wait_change": true, "watch": true}
+var waits = map[string]bool{"wait": true, "wait_change": true, "watch": true, "pop_first": true}
 
 // following runs a call that waits, again if its store was closed because the host has
 // replaced the default store.
@@ -63,6 +63,32 @@ func callWaitChange(ctx context.Context, h *Handle, a arguments) (result object.
 		default:
 			result, err = h.object(ctx, key, value)
 		}
+		return err
+	})
+	return result, err
+}
+
+func callPopFirst(ctx context.Context, h *Handle, a arguments) (result object.Object, err error) {
+	r := reader{a: a}
+	s := r.selection(ListOptions{Pattern: r.text(0, "pattern", "*"), Prefix: r.text(2, "prefix", ""), Reverse: r.flag(3, "reverse")})
+	until := noWait
+	if a.at(1) != nil {
+		until = r.until(1, "wait")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	err = following(ctx, h, func(h *Handle) error {
+		e, err := h.waitFirst(ctx, s, until)
+		if err == ErrNotFound {
+			result = fallback(a.at(4))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		value, err := h.objectCounted(ctx, e.Key, e.Value)
+		result = &object.Tuple{Elements: []object.Object{object.NewString(e.Key), value}}
 		return err
 	})
 	return result, err

@@ -31,7 +31,9 @@ for i=1,200 do
     return false
   end
   local d=redis.call('ZSCORE',D,k)
-  if d and tonumber(d)<=now then remove(k,d)
+  if d and tonumber(d)<=now then
+    remove(k,d)
+@    redis.pcall('SPUBLISH',GONE,k)
   elseif redis.call('HSTRLEN',V,k)>tonumber(ARGV[3]) then return 1
   else
     local p=redis.call('HGET',V,k)
@@ -40,6 +42,7 @@ for i=1,200 do
     if not (b>=64 or b==33 or b==34 or b==35 or b==38 or b==45 or (b>=48 and b<=57)) then return redis.error_reply('KVDATA') end
     if b==38 then p=withDeadline(D,k,p) end
     remove(k,d)
+@    redis.pcall('SPUBLISH',GONE,k)
     return {string.format('%.0f',now),k,p}
   end
 end
