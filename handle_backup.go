@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -22,9 +23,11 @@ func (h *Handle) Backup(ctx context.Context, w io.Writer) error {
 	if !ok || h.view {
 		return inCall("backup", h.inStore("", h.noFile()))
 	}
+	began := time.Now()
 	if err := b.Backup(ctx, w); err != nil {
 		return inCall("backup", h.inStore("", err))
 	}
+	h.opts.logger.Info("kv: backed up a store", "store", h.name, "duration", time.Since(began))
 	return nil
 }
 
@@ -41,6 +44,7 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 	if !ok || h.view {
 		return inCall("backup", h.inStore("", h.noFile()))
 	}
+	began := time.Now()
 	loc, err := (*access.List)(nil).Locate(path)
 	if err == nil {
 		err = b.backupFile(ctx, loc)
@@ -48,6 +52,7 @@ func (h *Handle) BackupFile(ctx context.Context, path string) error {
 	if err != nil {
 		return inCall("backup", h.inStore("", err))
 	}
+	h.opts.logger.Info("kv: backed up a store", "store", h.name, "path", loc.Path, "duration", time.Since(began))
 	return nil
 }
 
@@ -63,9 +68,11 @@ func (h *Handle) Compact(ctx context.Context) error {
 	if !ok || h.view {
 		return inCall("compact", h.inStore("", h.noFile()))
 	}
+	began := time.Now()
 	if err := c.Compact(ctx); err != nil {
 		return inCall("compact", h.inStore("", err))
 	}
+	h.opts.logger.Info("kv: compacted a store", "store", h.name, "duration", time.Since(began))
 	return nil
 }
 

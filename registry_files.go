@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -152,10 +153,12 @@ func (h *Handle) holds(info os.FileInfo) bool {
 
 // openDiskHandle opens a file that is not open in this registry.
 func (r *Registry) openDiskHandle(ctx context.Context, o *opening, loc access.Location, opts options) (*Handle, error) {
+	began := time.Now()
 	s, err := openDisk(ctx, loc, opts, func(info os.FileInfo) error { return r.claim(o, info) })
 	if err != nil {
 		return nil, err
 	}
+	opts.logger.Info("kv: opened a store", "store", loc.Path, "duration", time.Since(began))
 	return r.newHandle(loc.Path, s, opts), nil
 }
 

@@ -49,30 +49,43 @@ type app struct {
 	web      *http.Server
 }
 
-// library is what the scripts get from this host besides the store.
-var library = object.NewLibrary("app", map[string]*object.Builtin{
-	"token": {
-		HelpText: "token() -> str\nReturns a text that nobody can guess.",
-		Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
-			return object.NewString(rand.Text())
+// library returns what the scripts get from this host besides the store.
+func (c *config) library() *object.Library {
+	return object.NewLibrary("app", map[string]*object.Builtin{
+		"token": {
+			HelpText: "token() -> str\nReturns a text that nobody can guess.",
+			Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
+				return object.NewString(rand.Text())
+			},
 		},
-	},
-}, nil, "Helpers of the host.")
+	}, map[string]object.Object{"sessions": object.NewString(c.sessions())}, "Helpers of the host.")
+}
+
+// sessions is the path of the store of the sessions. Its folder is the only one in which
+// scripts can open files.
+func (c *config) sessions() string {
+	return filepath.Join(filepath.Dir(c.store), "sessions", "sessions.db")
+}
 
 // newApp opens the store and starts the workers.
 func newApp(c config) (*app, error) {
 	a := &app{config: c, registry: extlibs.NewRegistry(
 		extlibs.MaxFileBytes(1<<30),
 		extlibs.MaxTasks(100),
+		extlibs.StoreOptions(c.sessions(), extlibs.Durability(extlibs.Interval(time.Second))), // a power cut costs a login
+		extlibs.StoreOptions(":memory:*", extlibs.MaxMemoryBytes(16<<20)),                     // the counters of calls
 		extlibs.Logger(c.logger),
 	)}
-	if err := os.MkdirAll(c.backups, 0o700); err != nil {
-		return nil, err
+	for _, dir := range []string{c.backups, filepath.Dir(c.sessions())} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.registry.Init(c.store); err != nil {
 		return nil, err
 	}
-	handlers := scriptweb.New(a.registry, script, library)
+	handlers := scriptweb.New(a.registry, script, c.library())
+	handlers.Allow(filepath.Dir(c.sessions()))
 	p, err := handlers.Interpreter()
 	if err == nil {
 		_, err = scripthost.Call(context.Background(), p, "start", c.workers, c.lease)

@@ -1,6 +1,7 @@
 // Command app is a small but complete host: an HTTP service whose handlers are
 // script functions, with sessions, a rate limiter, a job queue with workers,
-// metrics, backups and an orderly end. All of its state is in one store.
+// metrics, backups and an orderly end. Its jobs are in a durable store, its sessions in one
+// in the fast mode, and the counters of its rate limiter in memory, all by StoreOptions.
 //
 //	go run ./examples/app [-addr 127.0.0.1:8080] [-store app.db] [-backups backups]
 //	T=$(curl -sd '{"user": "ann"}' http://127.0.0.1:8080/login | cut -d'"' -f4)

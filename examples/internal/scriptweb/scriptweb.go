@@ -35,14 +35,18 @@ type Handlers struct {
 	registry  *extlibs.Registry
 	script    string
 	libraries []*object.Library
+	allowed   []string
 	idle      sync.Pool
 }
 
 // New returns the handlers of a script, which has the stores of a registry, but
-// may open no files, and may import libraries.
+// may open no files unless Allow says so, and may import libraries.
 func New(registry *extlibs.Registry, script string, libraries ...*object.Library) *Handlers {
-	return &Handlers{registry: registry, script: script, libraries: libraries}
+	return &Handlers{registry: registry, script: script, libraries: libraries, allowed: []string{}}
 }
+
+// Allow lets the script open files in folders. It is called before the handlers are used.
+func (h *Handlers) Allow(folders ...string) { h.allowed = append(h.allowed, folders...) }
 
 // Interpreter returns an interpreter that has loaded the script, and that nobody
 // else uses.
@@ -54,7 +58,7 @@ func (h *Handlers) Interpreter() (*scriptling.Scriptling, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.registry.RegisterRuntimeLibraryAll(p, []string{})
+	h.registry.RegisterRuntimeLibraryAll(p, h.allowed)
 	for _, library := range h.libraries {
 		p.RegisterLibrary(library)
 	}
