@@ -28,7 +28,7 @@ type Top struct {
 
 // NewTop returns a Top that finds the n biggest.
 func NewTop(n int) *Top {
-	return &Top{keys: biggest{n: n}, prefixes: prefixes{largest: biggest{n: n}}}
+	return &Top{keys: biggest{n: n, list: []Sized{}}, prefixes: prefixes{largest: biggest{n: n, list: []Sized{}}}}
 }
 
 // Add adds a key with the type and the size of its encoded value. Keys come in ascending
