@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,10 @@ func withRegistry(cmd *cobra.Command, name string, a access, fn func(*extlibs.Re
 	opts := []extlibs.Option{extlibs.MaxValueBytes(limit), extlibs.MaxOperationBytes(max(limit, extlibs.DefaultMaxOperationBytes))}
 	if a.onlyReads() {
 		opts = append(opts, extlibs.ReadOnly(), extlibs.MaxOperationBytes(decodeBytes))
+	}
+	if isURL(name) { // warnings about the settings of a server are for its hosts
+		errorsOnly := slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError})
+		opts = append(opts, extlibs.Logger(slog.New(errorsOnly)))
 	}
 	if a.onlyReads() && wantsLive(cmd) {
 		return withLive(cmd, name, opts, fn)
