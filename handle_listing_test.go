@@ -2,6 +2,8 @@ package extlibs_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -204,6 +206,60 @@ def remove(view, pattern, prefix):
 			for _, item := range every {
 				all = slices.DeleteFunc(all, func(e listed) bool { return e.key == view+item.Key })
 			}
+		}
+	})
+}
+
+// Prefixes and limits that are longer than every key select what they say, without being
+// taken to the backend.
+func TestListingsWithLimitsLongerThanKeys(t *testing.T) {
+	forEachBackend(t, func(t *testing.T, b backend) {
+		h := b.open(t)
+		longest := strings.Repeat("k", extlibs.MaxKeyBytes)
+		keys := []string{"a", longest[1:], longest, "l"}
+		for _, key := range keys {
+			if err := h.Set(ctx, key, 1, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, limit := range []string{longest, longest + "\x00", longest + "k", longest + strings.Repeat("k", 1<<20), longest[1:] + "\xff", strings.Repeat("\xff", 1<<20)} {
+			for _, reverse := range []bool{false, true} {
+				for name, o := range map[string]extlibs.ListOptions{
+					"after": {After: limit, Reverse: reverse}, "before": {Before: limit, Reverse: reverse}, "prefix": {Prefix: limit, Reverse: reverse},
+				} {
+					var want []string
+					for _, key := range keys {
+						if strings.HasPrefix(key, o.Prefix) && key > o.After && (o.Before == "" || key < o.Before) {
+							want = append(want, key)
+						}
+					}
+					if reverse {
+						slices.Reverse(want)
+					}
+					if got, err := h.Keys(ctx, o); !slices.Equal(got, want) || err != nil {
+						t.Errorf("%s of %d bytes, reverse %v: %d keys, want %d, %v", name, len(limit), reverse, len(got), len(want), err)
+					}
+				}
+			}
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for name, o := range map[string]extlibs.ListOptions{
+			"two prefixes": {Pattern: "a*", Prefix: "b"}, "a long prefix": {Prefix: longest + "k"}, "reverse": {Reverse: true}, "a key and a prefix": {Pattern: "a", Prefix: "b"},
+		} {
+			if keys, err := h.Keys(ctx, o); !errors.Is(err, extlibs.ErrClosed) {
+				t.Errorf("%s of a closed store: %q, %v", name, keys, err)
+			}
+		}
+		cancelled, cancel := context.WithCancel(ctx)
+		cancel()
+		open := b.open(t)
+		if err := open.Set(ctx, "a", 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := open.Keys(cancelled, extlibs.ListOptions{Reverse: true, Prefix: "a"}); !errors.Is(err, context.Canceled) {
+			t.Errorf("with a cancelled context: %q, %v", keys, err)
 		}
 	})
 }

@@ -41,9 +41,19 @@ func (o ListOptions) selects() (s selection, err error) {
 	if err != nil {
 		return s, err
 	}
+	// Limits that are longer than keys say the same as shorter ones. A backend need not
+	// copy or send them.
+	if len(o.After) > MaxKeyBytes {
+		o.After = o.After[:MaxKeyBytes]
+	}
+	if len(o.Before) > MaxKeyBytes {
+		o.Before = o.Before[:MaxKeyBytes] + "\x00"
+	}
 	s.Range = Range{Prefix: p.Prefix, After: o.After, Before: o.Before, Reverse: o.Reverse, Match: p.Match, Limit: o.Limit}
 	s.exact, s.pattern = p.Exact, o.Pattern
 	switch {
+	case len(o.Prefix) > MaxKeyBytes:
+		s.Prefix, s.Before, s.exact = "", firstKey, false
 	case strings.HasPrefix(p.Prefix, o.Prefix):
 	case strings.HasPrefix(o.Prefix, p.Prefix) && !p.Exact:
 		s.Prefix = o.Prefix
