@@ -1,0 +1,116 @@
+package kvprom
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/scriptling-kv/extlibs"
+)
+
+// maxStores limits the stores that Calls shows by name: scripts choose names, and each
+// takes a histogram for each call.
+const maxStores = 100
+
+// otherStores is the label of the stores beyond maxStores.
+const otherStores = "other"
+
+// Calls are metrics of the calls on the stores of a registry. They are unknown to a
+// registry that does not observe its calls:
+//
+//	calls := kvprom.NewCalls(nil)
+//	registry := extlibs.NewRegistry(extlibs.Observe(calls.Observe))
+//	prometheus.MustRegister(calls)
+//
+// The metrics have the labels store and call, the second one also kind:
+//
+//	scriptling_kv_call_seconds       a histogram of the durations
+//	scriptling_kv_call_errors_total  failed calls, by the kind of the error
+//
+// The first 100 stores have their names as label; the others are together in "other".
+type Calls struct {
+	seconds *prometheus.HistogramVec
+	errors  *prometheus.CounterVec
+
+	mu    sync.RWMutex
+	known map[string]bool
+}
+
+// NewCalls returns the metrics of the calls of a registry, with labels that distinguish it
+// from other registries; nil for none.
+func NewCalls(labels prometheus.Labels) *Calls {
+	return &Calls{
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scriptling_kv_call_seconds", Help: "Durations of calls on stores.", ConstLabels: labels,
+			Buckets: prometheus.ExponentialBuckets(1e-6, 4, 14), // 1 µs to 67 s
+		}, []string{labelStore, "call"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scriptling_kv_call_errors_total", Help: "Failed calls on stores, by the kind of the error.", ConstLabels: labels,
+		}, []string{labelStore, "call", "kind"}),
+		known: map[string]bool{},
+	}
+}
+
+// Observe counts a call. It is the argument of extlibs.Observe, and safe for concurrent
+// use.
+func (c *Calls) Observe(call extlibs.Call) {
+	store := c.label(call.Store)
+	c.seconds.WithLabelValues(store, call.Name).Observe(call.Duration.Seconds())
+	if call.Err != nil {
+		c.errors.WithLabelValues(store, call.Name, kindOf(call.Err)).Inc()
+	}
+}
+
+func (c *Calls) label(store string) string {
+	store = strings.ToValidUTF8(store, "?")
+	c.mu.RLock()
+	known, full := c.known[store], len(c.known) >= maxStores
+	c.mu.RUnlock()
+	if known {
+		return store
+	}
+	if full {
+		return otherStores
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.known) >= maxStores && !c.known[store] {
+		return otherStores
+	}
+	c.known[store] = true
+	return store
+}
+
+// Describe implements prometheus.Collector.
+func (c *Calls) Describe(ch chan<- *prometheus.Desc) {
+	c.seconds.Describe(ch)
+	c.errors.Describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (c *Calls) Collect(ch chan<- prometheus.Metric) {
+	c.seconds.Collect(ch)
+	c.errors.Collect(ch)
+}
+
+var kinds = []struct {
+	err  error
+	name string
+}{
+	{extlibs.ErrCommitUnknown, "commit_unknown"}, {extlibs.ErrUnavailable, "unavailable"}, {extlibs.ErrClosed, "closed"},
+	{extlibs.ErrFull, "full"}, {extlibs.ErrTooLarge, "too_large"}, {extlibs.ErrCorrupt, "corrupt"}, {extlibs.ErrReadOnly, "read_only"},
+	{extlibs.ErrReplaced, "replaced"}, {extlibs.ErrConflict, "conflict"}, {extlibs.ErrType, "type"}, {extlibs.ErrInvalid, "invalid"},
+	{extlibs.ErrOverflow, "overflow"}, {errors.ErrUnsupported, "unsupported"}, {context.Canceled, "canceled"}, {context.DeadlineExceeded, "deadline"},
+}
+
+// kindOf returns the name of the kind of an error.
+func kindOf(err error) string {
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			return k.name
+		}
+	}
+	return "other"
+}
