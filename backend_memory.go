@@ -23,6 +23,7 @@ type memory struct {
 	base    time.Time // deadlines count from here, in monotonic time
 	sweep   sweeper
 	expired atomic.Int64
+	evicted atomic.Int64
 	written atomic.Int64 // bytes, since it was time to collect garbage
 
 	peak     atomic.Int64                // bytes that the store has held since then
@@ -59,10 +60,14 @@ func newMemory(opts options) *memory {
 }
 
 func (m *memory) newState(epoch uint64) *memoryState {
-	return &memoryState{epoch, hashtable.NewTable(hashtable.Config{
+	newTable := hashtable.NewTable
+	if m.opts.evict {
+		newTable = hashtable.NewCache
+	}
+	return &memoryState{epoch, newTable(hashtable.Config{
 		Now:      m.now,
 		MaxKeys:  int64(max(m.opts.maxKeys, 0)),
-		MaxBytes: max(m.opts.maxMemoryBytes, 0),
+		MaxBytes: m.opts.memoryLimit(),
 		Wrote:    m.wrote,
 		Sooner:   func(deadline int64) { m.sweep.expect(time.Duration(deadline - m.now())) },
 	})}
@@ -140,7 +145,11 @@ func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	r, left := m.live(st, key, st.Get(key))
+	get := st.Get
+	if m.opts.evict {
+		get = st.Use
+	}
+	r, left := m.live(st, key, get(key))
 	if r == nil {
 		return Entry{}, ErrNotFound
 	}
@@ -175,7 +184,14 @@ func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
 			return Result{}, err
 		}
 		m.collect(ctx)
-		result, limit, busy, err := m.apply(ctx, st, &op)
+		result, limit, busy, err := m.apply(ctx, st, &op, nil)
+		if limit != hashtable.None && m.opts.evict {
+			err = m.withRoom(ctx, st, func(room *hashtable.Room) (hashtable.Limit, error) {
+				result, limit, busy, err = m.apply(ctx, st, &op, room)
+				return limit, err
+			})
+			limit = hashtable.None
+		}
 		if busy != nil {
 			if err := await(ctx, busy); err != nil {
 				return Result{}, err
@@ -210,10 +226,10 @@ func await(ctx context.Context, busy <-chan struct{}) (err error) {
 
 // apply is Apply where no limit and no large batch is in the way. Where somebody else
 // has the lock of the key, the script's interpreter is free until the call is done.
-func (m *memory) apply(ctx context.Context, st *memoryState, op *Op) (result Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
+func (m *memory) apply(ctx context.Context, st *memoryState, op *Op, room *hashtable.Room) (result Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
 	var s hashtable.Slot
 	if s.TryLock(st.Table, op.Key) {
-		return m.applyLocked(st, &s, op)
+		return m.applyLocked(st, &s, op, room)
 	}
 	object.RunBlocking(ctx, func() {
 		s.Lock(st.Table, op.Key)
@@ -221,12 +237,12 @@ func (m *memory) apply(ctx context.Context, st *memoryState, op *Op) (result Res
 			s.Unlock()
 			return
 		}
-		result, limit, busy, err = m.applyLocked(st, &s, op)
+		result, limit, busy, err = m.applyLocked(st, &s, op, room)
 	})
 	return result, limit, busy, err
 }
 
-func (m *memory) applyLocked(st *memoryState, s *hashtable.Slot, op *Op) (result Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
+func (m *memory) applyLocked(st *memoryState, s *hashtable.Slot, op *Op, room *hashtable.Room) (result Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
 	defer m.guard(st, &err)
 	defer s.Unlock()
 	if busy := s.Busy(); busy != nil {
@@ -244,7 +260,14 @@ func (m *memory) applyLocked(st *memoryState, s *hashtable.Slot, op *Op) (result
 		s.Delete()
 		return result, hashtable.None, nil, nil
 	}
-	return result, s.Put(recordOf(0, op.Key, next.value, next.deadline)), nil, nil
+	r := recordOf(0, op.Key, next.value, next.deadline)
+	if m.opts.evict {
+		if err := m.checkFits(r); err != nil {
+			return result, hashtable.None, nil, err
+		}
+		s.Use()
+	}
+	return result, s.PutIn(r, room), nil, nil
 }
 
 // reclaim removes some of what expired keys still hold, for a write that the limit of
@@ -256,9 +279,9 @@ func (m *memory) reclaim(ctx context.Context, st *memoryState) (some bool) {
 	if ctx.Err() != nil || !st.Wasted(now) {
 		return false
 	}
-	m.expired.Add(int64(m.removeExpired(st, now)))
-	st.Tidy("", true)
-	return true
+	n := m.removeExpired(st, now)
+	m.expired.Add(int64(n))
+	return st.TidyNext() || n > 0
 }
 
 // stateOf is what a record holds; of no record nothing.
@@ -273,7 +296,7 @@ func stateOf(r *hashtable.Record) keyState {
 func (m *memory) full(limit hashtable.Limit) error {
 	switch limit {
 	case hashtable.MaxBytes:
-		return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", m.opts.maxMemoryBytes)
+		return kverr.Errorf(ErrFull, "it would take more than its limit of %d bytes; delete some keys, or let the host raise MaxMemoryBytes", m.opts.memoryLimit())
 	case hashtable.MaxKeys:
 		return m.opts.errKeys()
 	}
@@ -292,7 +315,14 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 		m.collect(ctx)
 		small := isSmallBatch(ops)
 		if small {
-			results, limit, busy, err = m.applyMany(st, ops)
+			results, limit, busy, err = m.applyMany(st, ops, nil)
+			if limit != hashtable.None && m.opts.evict {
+				err = m.withRoom(ctx, st, func(room *hashtable.Room) (hashtable.Limit, error) {
+					results, limit, busy, err = m.applyMany(st, ops, room)
+					return limit, err
+				})
+				limit = hashtable.None
+			}
 		} else {
 			results, limit, err = m.applyLarge(ctx, st, ops)
 		}
@@ -324,7 +354,7 @@ func (m *memory) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 
 // applyMany is ApplyMany for a small batch where no limit and no large batch is in the
 // way.
-func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
+func (m *memory) applyMany(st *memoryState, ops []Op, room *hashtable.Room) (results []Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
 	defer m.guard(st, &err)
 	batch := st.LockAll(len(ops), func(i int) string { return ops[i].Key })
 	defer batch.Unlock()
@@ -356,7 +386,16 @@ func (m *memory) applyMany(st *memoryState, ops []Op) (results []Result, limit h
 			changes = append(changes, hashtable.Change{Key: p.key})
 		}
 	}
-	return results, batch.Commit(changes), nil, nil
+	over := 0
+	if m.opts.evict {
+		if over, err = m.evictOver(changes); err != nil {
+			return nil, hashtable.None, nil, err
+		}
+	}
+	if limit = batch.Commit(changes, room); limit == hashtable.None {
+		m.evicted.Add(int64(over))
+	}
+	return results, limit, nil, nil
 }
 
 func (m *memory) Len(context.Context) (n int, err error) {
@@ -403,7 +442,7 @@ func (m *memory) replace(next func(last *memoryState) *memoryState) error {
 
 // Stats implements StatsReporter.
 func (m *memory) Stats(context.Context) (Stats, error) {
-	s := Stats{Expired: m.expired.Load()}
+	s := Stats{Expired: m.expired.Load(), Evicted: m.evicted.Load()}
 	if st := m.state.Load(); st != nil {
 		s.Bytes = st.Bytes()
 	}
@@ -439,7 +478,7 @@ func (m *memory) sweepStep() time.Duration {
 	m.expired.Add(int64(n))
 	// Keys that come and expire without end must not keep it from tidying up.
 	var more bool
-	if m.tidied, more = st.Tidy(m.tidied, false); more || n > 0 {
+	if m.tidied, more = st.Tidy(m.tidied); more || n > 0 {
 		return 0
 	}
 	if deadline, ok := st.Soonest(); ok {

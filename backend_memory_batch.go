@@ -112,7 +112,7 @@ func (b *largeBatch) asksWhatWas() bool {
 
 // fits reports whether the limit of bytes allows the records of the batch alone.
 func (b *largeBatch) fits() bool {
-	limit, bytes := b.m.opts.maxMemoryBytes, int64(0)
+	limit, bytes := b.m.opts.memoryLimit(), int64(0)
 	for i := range b.begins {
 		ops := b.of(i)
 		op := &b.ops[ops[len(ops)-1]]
@@ -133,7 +133,7 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 	if err != nil {
 		return nil, hashtable.None, err
 	}
-	if !b.fits() {
+	if !m.opts.evict && !b.fits() {
 		return nil, hashtable.MaxBytes, nil
 	}
 	large, err := st.Begin(ctx, b.hashes, b.key, b.blind)
@@ -147,6 +147,16 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 			return large.Tombstone(i)
 		}
 		return recordOf(large.Mark(i), b.key(i), next.value, next.deadline)
+	}
+	filled := fill{m: m}
+	fitted := func(i int, r *hashtable.Record) (*hashtable.Record, error) { // once for each key
+		if !m.opts.evict || r.Tombstone() {
+			return r, nil
+		}
+		if takes, err := filled.takes(r); !takes {
+			return large.Tombstone(i), err
+		}
+		return r, nil
 	}
 	var ready []*hashtable.Record // of a blind batch, made when nothing is locked
 	for i := 0; i < len(b.begins); {
@@ -168,13 +178,13 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 		}
 		i, err = large.Install(i, now, func(k int, live *hashtable.Record) (*hashtable.Record, error) {
 			if b.blind {
-				return ready[k-from], nil
+				return fitted(k, ready[k-from])
 			}
 			next, err := b.plan(k, live, now)
 			if err != nil {
 				return nil, err
 			}
-			return record(k, next), nil
+			return fitted(k, record(k, next))
 		})
 		if err != nil {
 			return nil, hashtable.None, err
@@ -183,9 +193,17 @@ func (m *memory) applyLarge(ctx context.Context, st *memoryState, ops []Op) (res
 	if err := ctx.Err(); err != nil {
 		return nil, hashtable.None, err
 	}
-	if limit := large.Commit(); limit != hashtable.None {
-		return nil, limit, nil
+	limit = large.Commit(nil)
+	if limit != hashtable.None && m.opts.evict {
+		err = m.withRoom(ctx, st, func(room *hashtable.Room) (hashtable.Limit, error) {
+			limit = large.Commit(room)
+			return limit, nil
+		})
 	}
+	if err != nil || limit != hashtable.None {
+		return nil, limit, err
+	}
+	m.evicted.Add(int64(filled.over))
 	if b.blind && b.asksWhatWas() { // others could write until then
 		now = m.now()
 		for i := range b.begins {

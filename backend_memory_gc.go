@@ -15,10 +15,21 @@ import (
 const (
 	gcWritten = 8 // a collection for each such part of the limit that is written
 	gcHeld    = 2 // where the store holds such a part of its limit
+
+	gcCache = 4 << 20 // bytes that are written to a cache at least, which Go's smallest heap has too
 )
 
 // collecting is held by the writer that collects, of any store.
 var collecting sync.Mutex
+
+// gcAfter returns how many bytes are written between two collections. A cache is full most
+// of the time, and a small one would collect all the time.
+func (m *memory) gcAfter() int64 {
+	if after := m.opts.memoryLimit() / gcWritten; !m.opts.evict || after > gcCache {
+		return after
+	}
+	return gcCache
+}
 
 // wrote is told about bytes that were stored. It is called under a lock of the table.
 func (m *memory) wrote(bytes int64) {
@@ -32,11 +43,11 @@ func (m *memory) wrote(bytes int64) {
 		m.littered.Store(true)
 	}
 	m.peak.Store(max(m.peak.Load(), held)) // of two writers the lower one can win: by what one shard wrote
-	if m.written.Add(bytes) < m.opts.maxMemoryBytes/gcWritten {
+	if m.written.Add(bytes) < m.gcAfter() {
 		return
 	}
 	// What it held at its most may be garbage now, since deletes or a clear.
-	if m.peak.Load() >= m.opts.maxMemoryBytes/gcHeld {
+	if m.peak.Load() >= m.opts.memoryLimit()/gcHeld {
 		m.gcDue.Store(true)
 		m.littered.Store(true)
 		m.written.Store(0)

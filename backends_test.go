@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { os.Exit(kvtest.Run(m)) }
 type backend struct {
 	name       string
 	options    []extlibs.Option
+	cache      bool // evicts, but not in a test whose store is small
 	persistent bool // in a file, so that it can be opened again
 	delayed    bool // what a write did is in the file at an uncertain time
 	pending    bool // and not before the store is closed
@@ -32,6 +33,7 @@ var onDisk = backend{name: "bolt", persistent: true}
 var backends = []backend{
 	{name: "memory"},
 	onDisk,
+	{name: "cache", cache: true},
 	{name: "interval", persistent: true, delayed: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(3 * time.Millisecond)), extlibs.LogBytes(1)}},
 	{name: "interval, all pending", persistent: true, delayed: true, pending: true, options: []extlibs.Option{extlibs.Durability(extlibs.Interval(time.Hour))}},
 }
@@ -40,6 +42,9 @@ var backends = []backend{
 func (b backend) storeName(t testing.TB) string {
 	if b.persistent {
 		return filepath.Join(t.TempDir(), "store.db")
+	}
+	if b.cache {
+		return ":cache:store"
 	}
 	return ":memory:store"
 }

@@ -420,6 +420,38 @@ func ExampleStoreOptions() {
 	// true
 }
 
+func ExampleMaxCacheBytes() {
+	registry := extlibs.NewRegistry(
+		extlibs.StoreOptions(":cache:pages", extlibs.MaxCacheBytes(256<<20)),
+		extlibs.StoreOptions(":memory:thumbnails", extlibs.Evict(), extlibs.MaxKeys(10_000)),
+	)
+	err := registry.Init("", extlibs.Evict(), extlibs.MaxCacheBytes(1<<30))
+	fmt.Println(err, registry.Close())
+	// Output: <nil> <nil>
+}
+
+// A cache makes room for new keys. The key that is read all the time stays.
+func ExampleEvict() {
+	registry := extlibs.NewRegistry(extlibs.StoreOptions(":cache:*", extlibs.MaxCacheBytes(100_000)))
+	defer registry.Close()
+	ctx := context.Background()
+	cache, err := registry.Open(ctx, ":cache:pages") // or :memory:pages, with the option Evict
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range 10_000 {
+		if err := cache.Set(ctx, fmt.Sprint("page:", i), "...", 0); err != nil {
+			log.Fatal(err)
+		}
+		if _, err := cache.Get(ctx, "page:0"); err != nil {
+			log.Fatal(err)
+		}
+	}
+	s, err := cache.Stats(ctx)
+	fmt.Println(s.Keys+s.Evicted, s.Bytes <= 100_000, err)
+	// Output: 10000 true <nil>
+}
+
 func ExampleRegistry_OpenWith() {
 	registry := extlibs.NewRegistry()
 	defer registry.Close()

@@ -278,13 +278,13 @@ func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 		return s, inCall("stats", h.inStore("", err))
 	}
 	s.Keys = int64(n)
-	t := Stats{Expired: -1, Bytes: -1, Commits: -1, Buffered: -1}
+	t := Stats{Expired: -1, Evicted: -1, Bytes: -1, Commits: -1, Buffered: -1}
 	if b, ok := h.backend.(StatsReporter); ok {
 		err = unlocked(ctx, func() (err error) { t, err = b.Stats(ctx); return err })
 		if err != nil {
 			return s, inCall("stats", h.inStore("", err))
 		}
 	}
-	s.Expired, s.Bytes, s.Commits, s.Buffered = t.Expired, t.Bytes, t.Commits, t.Buffered
+	s.Expired, s.Evicted, s.Bytes, s.Commits, s.Buffered = t.Expired, t.Evicted, t.Bytes, t.Commits, t.Buffered
 	return s, nil
 }

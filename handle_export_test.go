@@ -140,6 +140,9 @@ func TestAnImportNamesTheLineOfItsErrorAndStoresTheLinesBeforeIt(t *testing.T) {
 				t.Errorf("%s: the store has %v, %v", name, keys, err)
 			}
 		}
+		if b.cache {
+			return // it is never full
+		}
 		full := b.open(t, extlibs.MaxKeys(2))
 		n, err := full.Import(ctx, strings.NewReader("{\"key\":\"a\",\"value\":1}\n{\"key\":\"b\",\"value\":2}\n{\"key\":\"c\",\"value\":3}\n{\"key\":\"d\",\"value\":3}\n"))
 		if n != 2 || !errors.Is(err, extlibs.ErrFull) || !strings.HasPrefix(err.Error(), "kv.import: line 3: ") {

@@ -17,6 +17,7 @@ const (
 	DefaultMaxValueBytes     = 16 << 20        // bytes of one encoded value
 	DefaultMaxOperationBytes = 256 << 20       // bytes of memory that one call on many keys, or one decoded value, takes
 	DefaultMaxMemoryBytes    = 1 << 30         // bytes of one in-memory store
+	DefaultMaxCacheBytes     = 64 << 20        // bytes of one cache
 	DefaultLogBytes          = 8 << 20         // bytes of the write-ahead log of a file
 	DefaultLockTimeout       = 1 * time.Second // wait for the lock of a file that another process has open
 	DefaultSweepInterval     = 250 * time.Millisecond
@@ -58,6 +59,7 @@ func newOptions(opts []Option) options {
 			maxValueBytes:     DefaultMaxValueBytes,
 			maxOperationBytes: DefaultMaxOperationBytes,
 			maxMemoryBytes:    DefaultMaxMemoryBytes,
+			maxCacheBytes:     DefaultMaxCacheBytes,
 			logBytes:          DefaultLogBytes,
 			lockTimeout:       DefaultLockTimeout,
 			sweepInterval:     DefaultSweepInterval,

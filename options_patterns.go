@@ -67,7 +67,7 @@ type storeRules []storeRule
 func newStoreRule(pattern string, opts []StoreOption) storeRule {
 	p, err := glob.Compile(pattern)
 	if err == nil && (pattern == "" || pattern[0] == '{') { // of which kind?
-		err = kverr.Errorf(ErrInvalid, `pattern %q does not say which kind of store it matches; begin it with ":memory:", a scheme, a folder such as "./", or "*" for all stores`, shorten(pattern))
+		err = kverr.Errorf(ErrInvalid, `pattern %q does not say which kind of store it matches; begin it with ":memory:" or ":cache:", a scheme, a folder such as "./", or "*" for all stores`, shorten(pattern))
 	}
 	r := storeRule{pattern: pattern, names: fileStores, opts: opts, err: err}
 	switch {
@@ -75,7 +75,7 @@ func newStoreRule(pattern string, opts []StoreOption) storeRule {
 	case pattern[0] == '*':
 		r.names = allStores
 	case pattern[0] == ':':
-		r.names = memoryStores
+		r.names = memoryStores | cacheStores
 	case strings.Contains(pattern, "://"):
 		r.names = serverStores
 	}
@@ -118,8 +118,12 @@ func (o *options) forStore(kind storeKinds, name string, given []StoreOption, sc
 	return o.give(kind, given)
 }
 
-// give applies options to those of a store of a kind, if such a store has them.
+// give applies options to those of a store of a kind, if such a store has them. A store in
+// memory is a cache once it evicts.
 func (o *storeOptions) give(kind storeKinds, opts []StoreOption) error {
+	if kind == memoryStores && (o.evict || slices.ContainsFunc(opts, func(opt StoreOption) bool { return opt.name == "Evict" })) {
+		kind = cacheStores
+	}
 	for _, opt := range opts {
 		if opt.of&kind == 0 && opt.set != nil {
 			return kverr.Errorf(ErrInvalid, "%s is an option of stores %v, and the store is one %v; leave it out", opt.name, opt.of, kind)

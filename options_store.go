@@ -15,7 +15,9 @@ import (
 //
 //	Durability, ReadOnly, LogBytes,         stores in files
 //	MaxFileBytes, LockTimeout
-//	MaxMemoryBytes                          stores in memory
+//	Evict                                   stores in memory
+//	MaxMemoryBytes                          stores in memory that do not evict
+//	MaxCacheBytes                           caches: stores in memory that evict
 //	MaxKeys, MaxValueBytes,                 all stores
 //	MaxOperationBytes, SweepInterval,
 //	SlowCalls
@@ -44,6 +46,8 @@ type storeOptions struct {
 	maxKeys           int
 	maxFileBytes      int64
 	maxMemoryBytes    int64
+	maxCacheBytes     int64
+	evict             bool // a store in memory is a cache
 	logBytes          int64
 	lockTimeout       time.Duration
 	sweepInterval     time.Duration
@@ -54,18 +58,21 @@ type storeOptions struct {
 type storeKinds uint8
 
 const (
-	memoryStores storeKinds = 1 << iota
+	memoryStores storeKinds = 1 << iota // that do not evict
+	cacheStores
 	fileStores
 	serverStores
 
-	allStores = memoryStores | fileStores | serverStores
+	allStores = memoryStores | cacheStores | fileStores | serverStores
 )
 
 // String names the kinds in an error.
 func (k storeKinds) String() string {
 	switch k {
-	case memoryStores:
+	case memoryStores, memoryStores | cacheStores:
 		return "in memory"
+	case cacheStores:
+		return "with eviction"
 	case fileStores:
 		return "in files"
 	case serverStores:
@@ -202,6 +209,41 @@ func MaxFileBytes(n int64) StoreOption {
 // or less means no limit.
 func MaxMemoryBytes(n int64) StoreOption {
 	return StoreOption{"MaxMemoryBytes", memoryStores, func(o *storeOptions) { o.maxMemoryBytes = n }}
+}
+
+// Evict makes stores in memory caches, as those whose names begin with ":cache:" are: a
+// write that a limit refuses evicts other keys instead of failing. The limits are
+// MaxCacheBytes, which replaces MaxMemoryBytes, and MaxKeys. Expired keys are removed
+// first. Of the others, keys that have not been read or overwritten lately are evicted
+// before others; scans, such as Keys and Items, do not count as reads. A key that
+// a call writes is not evicted to make room for that call.
+//
+// Only a value that is larger than the whole cache is ErrTooLarge. A batch of several keys
+// is stored atomically; of a batch that is larger than the cache, as many keys as do not
+// fit are evicted at once. Stats.Evicted counts evictions.
+func Evict() StoreOption {
+	return StoreOption{"Evict", memoryStores | cacheStores, func(o *storeOptions) { o.evict = true }}
+}
+
+// MaxCacheBytes limits each cache: each store in memory that evicts. It counts bytes as
+// MaxMemoryBytes does; what a cache remembers in order to choose which keys to evict takes
+// about 10 bytes more for each key. n of zero or less sets DefaultMaxCacheBytes: a cache
+// always has a limit.
+func MaxCacheBytes(n int64) StoreOption {
+	return StoreOption{"MaxCacheBytes", cacheStores, func(o *storeOptions) {
+		if n <= 0 {
+			n = DefaultMaxCacheBytes
+		}
+		o.maxCacheBytes = n
+	}}
+}
+
+// memoryLimit is the limit of bytes of a store in memory; 0: none.
+func (o *storeOptions) memoryLimit() int64 {
+	if o.evict {
+		return o.maxCacheBytes
+	}
+	return max(o.maxMemoryBytes, 0)
 }
 
 // LockTimeout limits the wait for a file that another process has open. d of zero or less

@@ -6,18 +6,40 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// memoryPrefix starts the names of in-memory stores.
-const memoryPrefix = ":memory:"
+// These start the names of in-memory stores and, among them, of caches.
+const (
+	memoryPrefix = ":memory:"
+	cachePrefix  = ":cache:"
+)
 
 const maxMemoryName = 1024 // bytes after the prefix
 
 // isMemoryName also takes what can only be meant as such a name: nobody wants a
-// file called ":memory" or "memory:x".
+// file called ":memory" or "cache:x".
 func isMemoryName(name string) bool {
-	return name == "" || strings.HasPrefix(name, memoryPrefix) ||
-		(name[0] == ':' || strings.HasPrefix(name, memoryPrefix[1:])) && !strings.Contains(name, "://")
+	return name == "" || strings.HasPrefix(name, memoryPrefix) || strings.HasPrefix(name, cachePrefix) ||
+		(name[0] == ':' || strings.HasPrefix(name, memoryPrefix[1:]) || strings.HasPrefix(name, cachePrefix[1:])) && !strings.Contains(name, "://")
+}
+
+func isCacheName(name string) bool { return strings.HasPrefix(name, cachePrefix) }
+
+// checkMemoryName returns the error of an invalid name of a store in memory.
+func checkMemoryName(name string) error {
+	prefix, kind := memoryPrefix, "in-memory store"
+	if isCacheName(name) || strings.HasPrefix(name, cachePrefix[:len(cachePrefix)-1]) || strings.HasPrefix(name, cachePrefix[1:]) {
+		prefix, kind = cachePrefix, "cache"
+	}
+	switch rest, ok := strings.CutPrefix(name, prefix); {
+	case !ok || rest == "":
+		return kverr.Errorf(ErrInvalid, `store name %q is not complete; use "%sNAME" or the path of a file`, shorten(name), prefix)
+	case len(rest) > maxMemoryName:
+		return kverr.Errorf(ErrInvalid, "the name of the %s has %d bytes; use 1 to %d", kind, len(rest), maxMemoryName)
+	}
+	return nil
 }
 
 func isURL(name string) bool { return strings.Contains(name, "://") }
@@ -40,7 +62,7 @@ func withNameHint(name string, err error) error {
 			return err
 		}
 	}
-	hint := `a name without a folder or an extension is a file in the current folder too; a store in memory is ":memory:NAME"`
+	hint := `a name without a folder or an extension is a file in the current folder too; a store in memory is ":memory:NAME", a cache ":cache:NAME"`
 	if name == "default" {
 		hint += ", and the host's store is kv.default"
 	}

@@ -48,6 +48,8 @@ func (r *Registry) initDefault(ctx context.Context, path string, o options, give
 			h = r.newHandle("default", newMemory(o), o)
 		case strings.HasPrefix(path, memoryPrefix):
 			return nil, kverr.Errorf(ErrInvalid, `a default store in memory has no name; use ""`)
+		case isCacheName(path):
+			return nil, kverr.Errorf(ErrInvalid, `a default store that is a cache has no name; use "" with the option Evict`)
 		default:
 			h, closeErr, err = r.openStore(ctx, request{name: path, asDefault: true, options: o, given: given})
 		}
@@ -83,8 +85,8 @@ func (r *Registry) promote(h *Handle, isNew bool) (old *Handle, ok bool) {
 }
 
 // Open opens the store of a name, or returns it if it is open. A name is ":memory:NAME",
-// the path of a file, which is created if it does not exist, or the URL of a driver.
-// Every spelling of one file is the same store. ctx limits the opening only. An invalid
+// ":cache:NAME" for a store in memory that evicts keys when it is full (see Evict), the
+// path of a file, which is created if it does not exist, or the URL of a driver. Every spelling of one file is the same store. ctx limits the opening only. An invalid
 // name is ErrInvalid; a file that is open elsewhere is ErrInUse, after LockTimeout; a
 // file that is not a store is ErrFormat or ErrCorrupt; more than MaxStores stores is
 // ErrFull. After Close the error is ErrClosed until the next Init.
@@ -121,11 +123,8 @@ func (r *Registry) open(ctx context.Context, q request) (*Handle, error) {
 	r.ready()
 	q.options = r.options()
 	if name := q.name; isMemoryName(name) {
-		if len(name) <= len(memoryPrefix) || !strings.HasPrefix(name, memoryPrefix) {
-			return nil, kverr.Errorf(ErrInvalid, `store name %q is not complete; use ":memory:NAME" or the path of a file`, shorten(name))
-		}
-		if len(name)-len(memoryPrefix) > maxMemoryName {
-			return nil, kverr.Errorf(ErrInvalid, "the name of the in-memory store has %d bytes; use 1 to %d", len(name)-len(memoryPrefix), maxMemoryName)
+		if err := checkMemoryName(name); err != nil {
+			return nil, err
 		}
 		return r.openMemory(q)
 	}
@@ -148,6 +147,9 @@ func (r *Registry) openStore(ctx context.Context, q request) (h *Handle, closeEr
 func (r *Registry) openMemory(q request) (*Handle, error) {
 	if h, err := r.findMemory(q); h != nil || err != nil {
 		return h, err
+	}
+	if isCacheName(q.name) {
+		q.options.evict = true
 	}
 	if err := q.options.forStore(memoryStores, q.name, q.given, q.script); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ var openCall = call{
 	name:    "open",
 	params:  []param{{name: "name"}},
 	returns: "store",
-	help:    `Opens or reuses the store of that name: ":memory:NAME" in this process, the path of a file, or the URL of a server.`,
+	help:    `Opens or reuses the store of that name: ":memory:NAME" in this process, ":cache:NAME" in this process, which evicts keys when it is full, the path of a file, or the URL of a server.`,
 }
 
 // Parameters that several calls share.

@@ -20,8 +20,8 @@ const RuntimeKVLibraryName = "scriptling.runtime.kv"
 const libraryDoc = `Key-value stores that share state between requests and background tasks.
 
 kv.default is the host's store; kv.open(name) opens or reuses another one:
-":memory:name" in this process, or the path of a file. Every store has the same
-methods; help(kv.default.set) and so on describe them. A store is no dict: write
+":memory:name" in this process, ":cache:name", which evicts keys when it is full, or
+the path of a file. Every store has the same methods; help(kv.default.set) and so on describe them. A store is no dict: write
 s.exists(k) for k in s, s.get(k) for s[k], s.count() for len(s). Values are None, bool,
 int, float, str, bytes, list, tuple, set and dict; what a store returns is a copy.`
 

@@ -15,6 +15,7 @@ type Stats struct {
 	Sets    int64 `json:"sets"`    // keys written
 	Deletes int64 `json:"deletes"` // keys removed by a call
 	Expired int64 `json:"expired"` // expired keys that were removed
+	Evicted int64 `json:"evicted"` // keys that a cache removed to make room
 	Bytes   int64 `json:"bytes"`   // in memory: keys, values and overhead; on disk: the file and its log
 	Commits int64 `json:"commits"` // times that writes were made durable, which many share
 
@@ -27,7 +28,7 @@ func (s *Stats) add(t Stats) {
 		add int64
 	}{
 		{&s.Keys, t.Keys}, {&s.Hits, t.Hits}, {&s.Misses, t.Misses}, {&s.Sets, t.Sets}, {&s.Deletes, t.Deletes},
-		{&s.Expired, t.Expired}, {&s.Bytes, t.Bytes}, {&s.Commits, t.Commits}, {&s.Buffered, t.Buffered},
+		{&s.Expired, t.Expired}, {&s.Evicted, t.Evicted}, {&s.Bytes, t.Bytes}, {&s.Commits, t.Commits}, {&s.Buffered, t.Buffered},
 	} {
 		if *n.sum = max(*n.sum, 0); n.add > 0 {
 			*n.sum += n.add

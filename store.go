@@ -82,7 +82,7 @@ type Page struct {
 }
 
 type (
-	// StatsReporter is a backend that counts Expired, Bytes, Commits and Buffered, with -1
+	// StatsReporter is a backend that counts Expired, Evicted, Bytes, Commits and Buffered, with -1
 	// for a number that it does not know. The Handle counts the rest. Stats returns when ctx
 	// ends.
 	StatsReporter interface {

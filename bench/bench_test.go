@@ -64,6 +64,7 @@ func TestUnits(t *testing.T) {
 		{ratio, 0.55, "0.55x"},
 		{syncs, 0.22, "0.22 fdatasyncs"},
 		{percent, 99.6, "100 %"},
+		{hits, 55.64, "55.6 %"},
 		{count, 1, "1.00"},
 	} {
 		if got := c.u.format(c.v); got != c.want {

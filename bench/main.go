@@ -108,6 +108,7 @@ func allRows() []row {
 	rows = append(rows, clearRows()...)
 	rows = append(rows, expiryRows()...)
 	rows = append(rows, spaceRows()...)
+	rows = append(rows, cacheRows()...)
 	rows = append(rows, durableRows()...)
 	rows = append(rows, besideRows()...)
 	rows = append(rows, openRows()...)

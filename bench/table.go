@@ -17,6 +17,7 @@ const (
 	count
 	syncs // in units of one raw fdatasync
 	percent
+	hits // per cent of lookups
 )
 
 func (u unit) format(v float64) string {
@@ -45,6 +46,8 @@ func (u unit) format(v float64) string {
 		return digits(v) + " fdatasyncs"
 	case percent:
 		return fmt.Sprintf("%.0f %%", v)
+	case hits:
+		return fmt.Sprintf("%.1f %%", v)
 	}
 	return digits(v)
 }

@@ -71,6 +71,7 @@ type stats struct {
 	Sets     *int64 `json:"sets"`
 	Deletes  *int64 `json:"deletes"`
 	Expired  *int64 `json:"expired"`
+	Evicted  *int64 `json:"evicted"`
 	Bytes    *int64 `json:"bytes"`
 	Commits  *int64 `json:"commits"`
 	Buffered *int64 `json:"buffered"`
@@ -90,12 +91,12 @@ func (q *request) info(s openStore) storeInfo {
 	n, err := s.handle.Stats(q.ctx)
 	if err != nil {
 		i.Error = failureOf(err).text
-		n.Keys, n.Expired, n.Bytes, n.Commits, n.Buffered = -1, -1, -1, -1, -1
+		n.Keys, n.Expired, n.Evicted, n.Bytes, n.Commits, n.Buffered = -1, -1, -1, -1, -1, -1
 	}
 	if q.opts.Hide != nil {
 		n.Keys = -1
 	}
-	i.stats = stats{known(n.Keys), known(n.Hits), known(n.Misses), known(n.Sets), known(n.Deletes), known(n.Expired), known(n.Bytes), known(n.Commits), known(n.Buffered)}
+	i.stats = stats{known(n.Keys), known(n.Hits), known(n.Misses), known(n.Sets), known(n.Deletes), known(n.Expired), known(n.Evicted), known(n.Bytes), known(n.Commits), known(n.Buffered)}
 	return i
 }
 

@@ -17,7 +17,8 @@
 //	scriptling_kv_buffered_bytes
 //	scriptling_kv_hits_total, scriptling_kv_misses_total      counters, reset when
 //	scriptling_kv_sets_total, scriptling_kv_deletes_total     a store is reopened
-//	scriptling_kv_expired_total, scriptling_kv_commits_total
+//	scriptling_kv_expired_total, scriptling_kv_evicted_total,
+//	scriptling_kv_commits_total
 //
 // A number that a backend does not know, such as the bytes of a store on a server, is
 // omitted.
@@ -58,6 +59,7 @@ var metrics = []metric{
 	{"scriptling_kv_sets_total", "Keys written.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Sets }, false},
 	{"scriptling_kv_deletes_total", "Keys removed by a call.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Deletes }, false},
 	{"scriptling_kv_expired_total", "Keys removed because their time was over.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Expired }, true},
+	{"scriptling_kv_evicted_total", "Keys that a cache removed to make room.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Evicted }, true},
 	{"scriptling_kv_commits_total", "Times that writes were made durable.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Commits }, true},
 }
 

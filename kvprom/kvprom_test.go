@@ -55,7 +55,7 @@ func TestAScrapeShowsEachOpenStore(t *testing.T) {
 	}
 	shown := gather(t, r)
 	for i, name := range []string{"default", file.Name()} {
-		want := map[string]float64{"keys": 2, "hits_total": 1, "misses_total": 1, "sets_total": 3, "deletes_total": 1, "expired_total": 0}
+		want := map[string]float64{"keys": 2, "hits_total": 1, "misses_total": 1, "sets_total": 3, "deletes_total": 1, "expired_total": 0, "evicted_total": 0}
 		want["keys"] += float64(i)
 		want["sets_total"] += float64(i)
 		for metric, n := range want {

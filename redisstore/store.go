@@ -244,5 +244,5 @@ func (c *calls) wait(d time.Duration) {
 
 // Stats implements extlibs.StatsReporter. What other hosts removed is not in it; -1 is unknown.
 func (s *store) Stats(context.Context) (extlibs.Stats, error) {
-	return extlibs.Stats{Expired: s.sweeper.expired.Load(), Bytes: -1, Commits: -1, Buffered: -1}, nil
+	return extlibs.Stats{Expired: s.sweeper.expired.Load(), Evicted: -1, Bytes: -1, Commits: -1, Buffered: -1}, nil
 }

@@ -80,7 +80,7 @@ func (t *Table) popFirst(v View, name string, maxBytes int) (f First, done bool)
 		case len(f.Record.Value()) > maxBytes:
 			f.Declined, done = true, true
 		default:
-			t.commitLocked([]change{{s.hash, s.at, s.old, nil}}, 0)
+			t.commitLocked([]change{{s.hash, s.at, s.old, nil}}, 0, nil)
 			removed, done = true, true
 		}
 		if done && f.passed >= firstSkip {

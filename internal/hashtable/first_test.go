@@ -159,7 +159,7 @@ func TestPopFirstAndALargeBatch(t *testing.T) {
 		if !blind && f.Busy == nil {
 			t.Errorf("before the commit of a batch that is not blind: %+v", f)
 		}
-		if limit := large.Commit(); limit != None {
+		if limit := large.Commit(nil); limit != None {
 			t.Fatal(limit)
 		}
 		large.End()

@@ -174,7 +174,7 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 						list = append(list, c)
 					}
 					want := m.limit(changes, now, table.names.deadBytes)
-					if got := b.Commit(list); got != want {
+					if got := b.Commit(list, nil); got != want {
 						t.Fatalf("step %d: a batch meets limit %d, want %d", step, got, want)
 					}
 					b.Unlock()
@@ -193,7 +193,11 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 						t.Fatalf("step %d: a sweep says it removed %d, it were %d", step, removed, gone)
 					}
 				case op < 96:
-					tidied, _ = table.Tidy(tidied, r.IntN(2) == 0)
+					if r.IntN(2) == 0 {
+						table.TidyNext()
+					} else {
+						tidied, _ = table.Tidy(tidied)
+					}
 				default:
 					checkPage(t, r, table, &m, now)
 				}
@@ -212,8 +216,7 @@ func TestATableDoesWhatAPlainMapDoes(t *testing.T) {
 			now += 1_000_000
 			for table.Sweep(now) > 0 {
 			}
-			for more := true; more; {
-				tidied, more = table.Tidy(tidied, true)
+			for table.TidyNext() {
 			}
 			live, _ := m.count(now)
 			if err := table.Check(); err != nil || table.Held() != live {
@@ -355,7 +358,7 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 					a, b := "a"+pair, "b"+pair
 					batch := table.LockAll(2, func(i int) string { return []string{a, b}[i] })
 					v := fmt.Sprint(w, i)
-					batch.Commit([]Change{{a, New(0, a, nil, v, deadline)}, {b, New(0, b, nil, v, deadline)}})
+					batch.Commit([]Change{{a, New(0, a, nil, v, deadline)}, {b, New(0, b, nil, v, deadline)}}, nil)
 					batch.Unlock()
 				default:
 					var s Slot
@@ -394,7 +397,8 @@ func TestATableHoldsTogetherUnderConcurrentUse(t *testing.T) {
 		tidied := ""
 		for !done.Load() {
 			if table.Sweep(clock.Load()) == 0 {
-				tidied, _ = table.Tidy(tidied, true)
+				table.TidyNext()
+				tidied, _ = table.Tidy(tidied)
 			}
 		}
 	})

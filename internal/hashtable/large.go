@@ -143,7 +143,7 @@ func (b *Large) install(s *shard, i int, at place, next *Record) {
 	s.store(b.hashes[i], at, next)
 	if old == nil {
 		t.count(s, nameWrites*int64(next.keyLen))
-		t.addName(b.key(i))
+		t.addName(b.key(i), b.hashes[i])
 	}
 	t.keys += next.count() - old.count()
 	if next.tombstone() {
@@ -215,21 +215,21 @@ func (b *Large) set(i int, next *Record) {
 	b.count(i, next, -1)
 }
 
-// Commit makes all of the batch visible at once, or none where a limit is in the way.
-func (b *Large) Commit() Limit {
+// Commit makes all of the batch visible at once, or none where a limit is in the way. room
+// is that of the batch in a cache, or nil.
+func (b *Large) Commit(room *Room) Limit {
 	t := b.t
 	t.lockAll()
 	defer t.unlockAll()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if limit := int(t.config.MaxKeys); limit > 0 {
-		now := t.config.Now()
-		if more := b.more(now); more > 0 && t.live(now)+more > limit {
-			return MaxKeys
-		}
+	now, more := int64(0), 0
+	if t.config.MaxKeys > 0 {
+		now = t.config.Now()
+		more = b.more(now)
 	}
-	if !t.reserve(b.bytes) {
-		return MaxBytes
+	if limit := t.admit(nil, b.bytes, more, now, room); limit != None {
+		return limit
 	}
 	t.pending.Store(nil)
 	close(b.ended)
@@ -392,6 +392,9 @@ func (r *Record) count() int {
 	}
 	return 1
 }
+
+// Tombstone reports whether the record stands for none.
+func (r *Record) Tombstone() bool { return r.tombstone() }
 
 func (r *Record) tombstone() bool { return r.flags&flagTombstone != 0 }
 

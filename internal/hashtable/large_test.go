@@ -141,7 +141,7 @@ func TestALargeBatchIsInvisibleUntilItIsCommitted(t *testing.T) {
 								list = append(list, Change{Key: key})
 							}
 							want := m.limit(small, now, table.names.deadBytes)
-							if got := l.Commit(list); got != want {
+							if got := l.Commit(list, nil); got != want {
 								t.Fatalf("round %d: a small batch meets limit %d, want %d", round, got, want)
 							}
 							l.Unlock()
@@ -151,7 +151,11 @@ func TestALargeBatchIsInvisibleUntilItIsCommitted(t *testing.T) {
 							if table.Sweep(now) != 0 {
 								t.Fatal("a sweep removes what a batch may have to put back")
 							}
-							tidied, _ = table.Tidy(tidied, r.IntN(2) == 0)
+							if r.IntN(2) == 0 {
+								table.TidyNext()
+							} else {
+								tidied, _ = table.Tidy(tidied)
+							}
 						case op < 90:
 							checkPage(t, r, table, &m, now)
 						default:
@@ -167,7 +171,7 @@ func TestALargeBatchIsInvisibleUntilItIsCommitted(t *testing.T) {
 						}
 					}
 					want := m.limit(changes, now, table.names.deadBytes)
-					got := b.Commit()
+					got := b.Commit(nil)
 					if got != want {
 						t.Fatalf("round %d: the batch meets limit %d, want %d", round, got, want)
 					}
@@ -237,7 +241,7 @@ func TestNobodySeesAPartOfALargeBatch(t *testing.T) {
 					i, _ = b.Install(i, 1, next)
 				}
 				if !undo {
-					b.Commit()
+					b.Commit(nil)
 				}
 				b.End()
 			}

@@ -70,8 +70,7 @@ func (m *namesModel) expire(tidy bool) {
 			delete(m.keys, key)
 		}
 	}
-	for from, more := "", tidy; more; {
-		from, more = m.table.Tidy(from, true)
+	for tidy && m.table.TidyNext() {
 	}
 }
 

@@ -167,6 +167,9 @@ func (r *Record) Float() *float64 {
 	return (*float64)(r.at(headBytes))
 }
 
+// Size is what the record counts against the table's limit of bytes.
+func (r *Record) Size() int64 { return r.size() }
+
 // size is what the record counts against the table's limit of bytes.
 func (r *Record) size() int64 {
 	if r == nil {

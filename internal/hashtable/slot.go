@@ -107,7 +107,10 @@ func (s *Slot) Exists() bool { return s.at.record != nil }
 
 // Put stores a record of the key, if the limits allow it. It is the last use of
 // the slot before Unlock, as Delete is.
-func (s *Slot) Put(r *Record) Limit {
+func (s *Slot) Put(r *Record) Limit { return s.PutIn(r, nil) }
+
+// PutIn is Put for a write that has room in a cache, or nil.
+func (s *Slot) PutIn(r *Record, room *Room) Limit {
 	if s.Replace(r) {
 		return None
 	}
@@ -118,7 +121,7 @@ func (s *Slot) Put(r *Record) Limit {
 	if s.t.config.MaxKeys > 0 {
 		now = s.Now()
 	}
-	return s.t.commit([]change{{s.hash, s.at, s.old, r}}, now)
+	return s.t.commit([]change{{s.hash, s.at, s.old, r}}, now, room)
 }
 
 // Replace is Put for the usual case: the key exists and keeps its deadline, so that
@@ -151,7 +154,7 @@ func (s *Slot) Count() bool {
 // Delete removes the record of the key, live or not.
 func (s *Slot) Delete() {
 	if s.old != nil {
-		s.t.commit([]change{{s.hash, s.at, s.old, nil}}, 0)
+		s.t.commit([]change{{s.hash, s.at, s.old, nil}}, 0, nil)
 		s.t.shrink(s.shard)
 	}
 }
@@ -219,8 +222,9 @@ func (b *Batch) Busy(key string) <-chan struct{} {
 }
 
 // Commit makes changes, each of another key that is locked: all of them or, where
-// a limit is in the way, none. No read sees some of them done and others not.
-func (b *Batch) Commit(changes []Change) Limit {
+// a limit is in the way, none. No read sees some of them done and others not. room is that
+// of the batch in a cache, or nil.
+func (b *Batch) Commit(changes []Change, room *Room) Limit {
 	t := b.t
 	var growth [shardCount]int
 	all := make([]change, len(changes))
@@ -239,8 +243,11 @@ func (b *Batch) Commit(changes []Change) Limit {
 	for i := range all {
 		all[i].at = find(i)
 		all[i].old = t.sight(all[i].at.record)
+		if t.evict != nil && all[i].old != nil {
+			all[i].at.use()
+		}
 	}
-	limit := t.commit(all, b.Now())
+	limit := t.commit(all, b.Now(), room)
 	for i, locked := range b.locked {
 		if locked {
 			t.shrink(&t.shards[i])
@@ -267,26 +274,23 @@ func alive(r *Record, now int64) int {
 }
 
 // commit is the one way for keys to come, to go and to change their deadlines.
-// Their shards are locked and have memory for them.
-func (t *Table) commit(changes []change, now int64) Limit {
+// Their shards are locked and have memory for them. room is that of the write, or nil.
+func (t *Table) commit(changes []change, now int64, room *Room) Limit {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.commitLocked(changes, now)
+	return t.commitLocked(changes, now, room)
 }
 
 // commitLocked is commit for a caller that has t.mu.
-func (t *Table) commitLocked(changes []change, now int64) Limit {
+func (t *Table) commitLocked(changes []change, now int64, room *Room) Limit {
 	grow, more := int64(0), 0
 	for i := range changes {
 		c := &changes[i]
 		grow += c.next.size() - c.old.size()
 		more += alive(c.next, now) - alive(c.old, now)
 	}
-	if limit := int(t.config.MaxKeys); limit > 0 && more > 0 && t.mostKeys()+more > limit && t.live(now)+more > limit {
-		return MaxKeys
-	}
-	if !t.reserve(grow) {
-		return MaxBytes
+	if limit := t.admit(changes, grow, more, now, room); limit != None {
+		return limit
 	}
 	if len(changes) > 1 {
 		t.batching.Add(1)
@@ -298,6 +302,34 @@ func (t *Table) commitLocked(changes []change, now int64) Limit {
 	}
 	if t.due.n > 0 && t.due.soonest < soonest && t.config.Sooner != nil {
 		t.config.Sooner(t.due.soonest)
+	}
+	return None
+}
+
+// admit takes what changes need of the limits, first out of their room. Table.mu is locked.
+func (t *Table) admit(changes []change, grow int64, more int, now int64, room *Room) (limit Limit) {
+	needKeys, needBytes := more, grow
+	if t.evict != nil {
+		needKeys += t.evict.held
+	}
+	if room != nil {
+		needKeys -= room.keys
+		needBytes -= room.bytes
+	}
+	switch limit := int(t.config.MaxKeys); {
+	case limit > 0 && more > 0 && t.mostKeys()+needKeys > limit && t.live(now)+needKeys > limit:
+		if room != nil {
+			room.refused(changes, grow, more)
+		}
+		return MaxKeys
+	case !t.reserve(needBytes):
+		if room != nil {
+			room.refused(changes, grow, more)
+		}
+		return MaxBytes
+	case room != nil:
+		room.bytes = 0 // they are those of the table now
+		room.spent()
 	}
 	return None
 }
@@ -345,7 +377,7 @@ func (t *Table) carryOut(c *change) {
 		default:
 			t.keys++
 			t.count(s, nameWrites*int64(c.next.keyLen))
-			t.addName(c.next.Key())
+			t.addName(c.next.Key(), c.hash)
 		}
 	case old != nil:
 		t.count(s, old.size()+nameWrites*int64(old.keyLen)) // garbage now
@@ -358,7 +390,11 @@ func (t *Table) carryOut(c *change) {
 	}
 }
 
-func (t *Table) addName(key string) {
+// addName notes the name of a key that is added.
+func (t *Table) addName(key string, hash uint64) {
+	if t.evict != nil {
+		t.evict.arrived(hash, t.keys)
+	}
 	deadBytes := t.names.deadBytes
 	if t.names.add(key); t.names.deadBytes != deadBytes {
 		t.bytes.Add(t.names.deadBytes - deadBytes)

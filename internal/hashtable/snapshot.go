@@ -27,7 +27,11 @@ func (t *Table) Records(ctx context.Context, keys []string) (records []*Record, 
 	defer b.Unlock()
 	for i, key := range keys {
 		hash := t.hash(key)
-		records[i] = t.sight(t.shard(hash).find(hash, key).record)
+		at := t.shard(hash).find(hash, key)
+		if t.evict != nil && at.record != nil {
+			at.use()
+		}
+		records[i] = t.sight(at.record)
 	}
 	return records, b.Now(), nil
 }
@@ -108,7 +112,10 @@ func (s *snapshot) record(key string) *Record {
 	defer shard.mu.Unlock()
 	r, changed := shard.saved[key]
 	if !changed {
-		r = shard.find(hash, key).record
+		at := shard.find(hash, key)
+		if r = at.record; r != nil && s.t.evict != nil {
+			at.use()
+		}
 	}
 	if r == nil || r.flags&flagMark == 0 {
 		return r

@@ -65,7 +65,7 @@ func TestASnapshotIsOfOneMomentAndHoldsNoLock(t *testing.T) {
 				case 1:
 					table.Sweep(clock.Add(r.Int64N(5)))
 				case 2:
-					table.Tidy("", true)
+					table.TidyNext()
 				default:
 					set(keys[r.IntN(n)])
 				}
@@ -162,7 +162,7 @@ func (s *batchSteps) step() {
 			s.end() // undone
 		}
 	case !s.sure && s.r.IntN(4) > 0:
-		s.sure = s.b.Commit() == None
+		s.sure = s.b.Commit(nil) == None
 	case s.r.IntN(4) == 0:
 		s.end()
 	}
@@ -272,7 +272,7 @@ func TestSnapshotsSeeWholeBatches(t *testing.T) {
 					for i, key := range mine {
 						changes[i] = Change{key, New(0, key, nil, value, 0)}
 					}
-					b.Commit(changes)
+					b.Commit(changes, nil)
 					b.Unlock()
 					continue
 				}
@@ -290,7 +290,7 @@ func TestSnapshotsSeeWholeBatches(t *testing.T) {
 					})
 				}
 				if n%5 != 4 {
-					b.Commit()
+					b.Commit(nil)
 				}
 				b.End()
 			}

@@ -58,8 +58,8 @@ func (t *Table) Soonest() (deadline int64, ok bool) {
 
 // Tidy gives back some of the memory that sweeps have left unused, and reports
 // whether there is more. A part of the names may stay dead; removing them one by one
-// would take longer than all the rest of a sweep. all: none may.
-func (t *Table) Tidy(from string, all bool) (next string, more bool) {
+// would take longer than all the rest of a sweep.
+func (t *Table) Tidy(from string) (next string, more bool) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
@@ -71,13 +71,37 @@ func (t *Table) Tidy(from string, all bool) (next string, more bool) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if from == "" && !t.names.untidy() && !(all && t.names.dead > 0) {
+	if from == "" && !t.names.untidy() {
 		return "", false
 	}
 	deadBytes := t.names.deadBytes
 	next = t.names.compact(from, compactLeaves, t.present)
 	t.bytes.Add(t.names.deadBytes - deadBytes)
 	return next, next != ""
+}
+
+// TidyNext is Tidy for a write that the limit of bytes refuses: no name may stay dead. Each
+// call continues where the last one ended. It reports whether it did anything: it does
+// until no name is dead.
+func (t *Table) TidyNext() bool {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		shrunk := t.shrink(s)
+		s.mu.Unlock()
+		if shrunk {
+			return true
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.names.dead == 0 {
+		return false
+	}
+	deadBytes := t.names.deadBytes
+	t.tidyFrom = t.names.compact(t.tidyFrom, compactLeaves, t.present)
+	t.bytes.Add(t.names.deadBytes - deadBytes)
+	return true
 }
 
 // Wasted reports whether expired records or dead names take memory.

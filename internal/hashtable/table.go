@@ -17,6 +17,8 @@
 //	page.go       pages of keys and records
 //	first.go      removal of the first key of a range
 //	sweep.go      removal of expired records
+//	evict.go      room for writes to a cache: which keys are evicted
+//	use.go        reads of a cache, which note that a key is used
 //	check.go      the invariants, for tests
 //
 // A read of one key takes no lock. A write locks its key's shard, and Table.mu only if a
@@ -62,6 +64,7 @@ type Table struct {
 	due   deadlines
 	bytes atomic.Int64
 
+	tidyFrom   string        // where TidyNext continues
 	tombstones int           // records that stand for none, of a large batch
 	turn       chan struct{} // held by the large batch that is under way
 	marks      uint64        // the last one given; with turn
@@ -77,6 +80,7 @@ type common struct {
 	pending  atomic.Pointer[Large]
 	tellAt   int64         // bytes that a shard tells Config.Wrote of at once
 	undone   atomic.Uint64 // marks of batches that were undone are less
+	evict    *evictor      // nil: the table is no cache
 }
 
 const (
@@ -318,7 +322,7 @@ func (s *shard) store(hash uint64, old place, r *Record) {
 // remove takes out the record at a place.
 func (s *shard) remove(old place) {
 	g := old.group
-	g.tags.Store(g.tags.Load() &^ (0xff << (old.slot * 8)))
+	g.tags.Store(g.tags.Load() &^ (0xff<<(old.slot*8) | usedBit(old.slot)))
 	g.slots[old.slot].Store(nil)
 	s.live--
 }
@@ -371,6 +375,9 @@ func (t *Table) rebuild(s *shard, n int) {
 		}
 		if !tooFull(s.overflow, size) {
 			s.groups.Store(&groups)
+			if t.evict != nil && old != nil {
+				t.keepUsed(s, *old)
+			}
 			return
 		}
 		size *= 2
