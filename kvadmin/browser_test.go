@@ -320,6 +320,7 @@ const faults = `(() => {
 	for (const d of document.querySelectorAll("details")) d.open = true;
 	if (document.documentElement.scrollWidth > innerWidth) found.push("it is " + document.documentElement.scrollWidth + " wide");
 	if (document.querySelectorAll("h1").length !== 1) found.push("it has " + document.querySelectorAll("h1").length + " h1");
+	for (const e of document.querySelectorAll("figcaption b")) e.textContent = "123,456 k";
 	for (const e of document.querySelectorAll("b, h1, h2, dd, button"))
 		if (e.checkVisibility() && e.getBoundingClientRect().right > (e.closest("figure, div, li, main") || e).getBoundingClientRect().right + 1) found.push("cut off: " + e.outerHTML.slice(0, 100));
 	if (!document.title || !document.documentElement.lang) found.push("no title or language");
