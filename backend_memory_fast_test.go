@@ -78,7 +78,7 @@ func TestTheFastPathStoresAndReturnsEveryValue(t *testing.T) {
 		"a value that is long":              {"k", strings.Repeat("v", 5000), 0, ErrTooLarge},
 		"a ttl too short":                   {"k", 1.5, 60, ErrInvalid},
 		"a ttl too long":                    {"k", "v", MaxTTL + 1, ErrInvalid},
-		"a negative ttl":                    {"k", "v", -1, ErrInvalid},
+		"a negative ttl":                    {"k", "v", -2, ErrInvalid},
 		"a key of no text, for a dict":      {"k\xff", map[string]any{"a": true}, 0, ErrInvalid},
 		"an empty key, for a list":          {"", []any{}, 0, ErrInvalid},
 		"a dict that is large":              {"k", map[string]any{"a": strings.Repeat("v", 5000)}, 0, ErrTooLarge},

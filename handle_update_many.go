@@ -12,9 +12,9 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// UpdateMany atomically changes several keys. fn gets the values of those of keys that
-// exist, and returns what the keys shall hold: a key that it leaves out is removed, one that
-// is not of keys is ErrInvalid, and so is a nil map. UpdateMany returns what fn returned.
+// UpdateMany atomically changes several keys. fn gets the values of the keys that exist, and
+// returns what the keys shall hold: a key that it leaves out is removed, a key that is not
+// among keys is ErrInvalid, and so is a nil map. UpdateMany returns what fn returned.
 //
 // The change is serializable: it takes effect only if none of keys has changed since fn's
 // values were read, also if fn leaves the key alone or it is absent.
