@@ -102,6 +102,7 @@ func allRows() []row {
 	var rows []row
 	rows = append(rows, memoryPointRows()...)
 	rows = append(rows, atomicRows()...)
+	rows = append(rows, wakeRows()...)
 	rows = append(rows, diskPointRows()...)
 	rows = append(rows, scanRows()...)
 	rows = append(rows, logRows()...)

@@ -38,6 +38,7 @@ func redisRows() []row {
 	}
 	rows = append(rows, redisServerRows(server)...)
 	rows = append(rows, redisAtomicRows(server)...)
+	rows = append(rows, redisWakeRows(server)...)
 	return append(rows, row{
 		name:  "redis/bulk",
 		title: "set_many of a thousand, a hundred of a million by prefix, and clear of a million on a server",
