@@ -112,6 +112,9 @@ func (s *suite) wakesOf(callers int, goal float64, baseline string, ways ...*wak
 		defer w.begin(callers)()
 	}
 	time.Sleep(joinPause)
+	for _, w := range ways {
+		w.once(0) // connections and subscriptions are made
+	}
 	samples, medians := make([][]float64, len(ways)), make([][]float64, len(ways))
 	base := slices.IndexFunc(ways, func(w *wakes) bool { return w.name == baseline })
 	for round := range s.rounds {
