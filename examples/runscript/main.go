@@ -61,7 +61,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			status = 1
 		}
 	}
-	logger := extlibs.Logger(slog.New(slog.NewTextHandler(stderr, nil)))
+	logger := extlibs.Logger(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if failed(extlibs.InitKVStore(*store, logger)); status != 0 {
 		return status
 	}
