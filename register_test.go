@@ -381,6 +381,9 @@ func TestCloseEndsTheTasksOfEveryKind(t *testing.T) {
 promises = [runtime.background("t", name) for name in ["busy", "sleeps", "spawns"]]
 promises.append(runtime.background("t", "sleeps", shared=True))
 `)
+	if running, limit := r.Tasks(); running < 4 || limit != extlibs.DefaultMaxTasks {
+		t.Errorf("%d tasks run, and the limit is %d", running, limit)
+	}
 	kvtest.Within(t, 30*time.Second, func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)
@@ -389,6 +392,9 @@ promises.append(runtime.background("t", "sleeps", shared=True))
 			t.Error(err)
 		}
 	})
+	if running, _ := r.Tasks(); running != 0 {
+		t.Errorf("%d tasks run after Close", running)
+	}
 	clause, message := caught(t, p, `runtime.background("t", "busy")`)
 	if clause != "RuntimeError" || !strings.HasPrefix(message, "background: the host has closed") {
 		t.Errorf("a task after Close raised %s %q", clause, message)

@@ -173,4 +173,9 @@ func (r *Registry) taskFailed(f runtimelib.Failure) {
 // WaitTasks waits until no background task of the registry's scripts runs. An orderly
 // shutdown stops what starts tasks, calls WaitTasks, then Close. WaitTasks returns the
 // error of ctx if that ends first; the tasks then run until Close.
-func (r *Registry) WaitTasks(ctx context.Context) error { return r.tasks.Wait(ctx) }
+func (r *Registry) WaitTasks(ctx context.Context) error { return r.tasksOf().Wait(ctx) }
+
+// Tasks returns the number of background tasks that run, and MaxTasks, 0 for no limit.
+func (r *Registry) Tasks() (running, limit int) {
+	return r.tasksOf().Running(), max(r.options().maxTasks, 0)
+}

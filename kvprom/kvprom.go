@@ -19,9 +19,14 @@
 //	scriptling_kv_sets_total, scriptling_kv_deletes_total     a store is reopened
 //	scriptling_kv_expired_total, scriptling_kv_evicted_total,
 //	scriptling_kv_commits_total
+//	scriptling_kv_max_keys, scriptling_kv_max_bytes           gauges, the limits
+//
+// and those of a registry, without the label store:
+//
+//	scriptling_kv_tasks, scriptling_kv_max_tasks              gauges, background tasks
 //
 // A number that a backend does not know, such as the bytes of a store on a server, is
-// omitted.
+// omitted, and so is a limit that there is not. [Calls] has metrics of the calls.
 package kvprom
 
 import (
@@ -46,22 +51,43 @@ const timeout = 1 * time.Second
 type metric struct {
 	name, help string
 	kind       prometheus.ValueType
-	of         func(extlibs.Stats) int64
+	of         func(reading) int64
 	backend    bool // the backend counts it, and has to answer
 }
 
-var metrics = []metric{
-	{"scriptling_kv_keys", "Live keys.", prometheus.GaugeValue, func(s extlibs.Stats) int64 { return s.Keys }, true},
-	{"scriptling_kv_bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, func(s extlibs.Stats) int64 { return s.Bytes }, true},
-	{"scriptling_kv_buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, func(s extlibs.Stats) int64 { return s.Buffered }, true},
-	{"scriptling_kv_hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Hits }, false},
-	{"scriptling_kv_misses_total", "Reads of an absent key.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Misses }, false},
-	{"scriptling_kv_sets_total", "Keys written.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Sets }, false},
-	{"scriptling_kv_deletes_total", "Keys removed by a call.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Deletes }, false},
-	{"scriptling_kv_expired_total", "Keys removed because their time was over.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Expired }, true},
-	{"scriptling_kv_evicted_total", "Keys that a cache removed to make room.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Evicted }, true},
-	{"scriptling_kv_commits_total", "Times that writes were made durable.", prometheus.CounterValue, func(s extlibs.Stats) int64 { return s.Commits }, true},
+// reading has the numbers of a store. Less than 0 is unknown.
+type reading struct {
+	extlibs.Stats
+	extlibs.Limits
 }
+
+// limit returns a limit of a store, -1 if there is none.
+func limit(n int64) int64 {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}
+
+var metrics = []metric{
+	{"scriptling_kv_keys", "Live keys.", prometheus.GaugeValue, func(n reading) int64 { return n.Keys }, true},
+	{"scriptling_kv_bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, func(n reading) int64 { return n.Bytes }, true},
+	{"scriptling_kv_buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, func(n reading) int64 { return n.Buffered }, true},
+	{"scriptling_kv_hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, func(n reading) int64 { return n.Hits }, false},
+	{"scriptling_kv_misses_total", "Reads of an absent key.", prometheus.CounterValue, func(n reading) int64 { return n.Misses }, false},
+	{"scriptling_kv_sets_total", "Keys written.", prometheus.CounterValue, func(n reading) int64 { return n.Sets }, false},
+	{"scriptling_kv_deletes_total", "Keys removed by a call.", prometheus.CounterValue, func(n reading) int64 { return n.Deletes }, false},
+	{"scriptling_kv_expired_total", "Keys removed because their time was over.", prometheus.CounterValue, func(n reading) int64 { return n.Expired }, true},
+	{"scriptling_kv_evicted_total", "Keys that a cache removed to make room.", prometheus.CounterValue, func(n reading) int64 { return n.Evicted }, true},
+	{"scriptling_kv_commits_total", "Times that writes were made durable.", prometheus.CounterValue, func(n reading) int64 { return n.Commits }, true},
+	{"scriptling_kv_max_keys", "MaxKeys.", prometheus.GaugeValue, func(n reading) int64 { return limit(int64(n.MaxKeys)) }, false},
+	{"scriptling_kv_max_bytes", "The limit of scriptling_kv_bytes: MaxMemoryBytes, MaxCacheBytes or MaxFileBytes.", prometheus.GaugeValue, func(n reading) int64 { return limit(n.MaxBytes) }, false},
+}
+
+var (
+	tasks    = metric{name: "scriptling_kv_tasks", help: "Background tasks that run.", kind: prometheus.GaugeValue}
+	maxTasks = metric{name: "scriptling_kv_max_tasks", help: "MaxTasks.", kind: prometheus.GaugeValue}
+)
 
 // labelStore is the label that names a store.
 const labelStore = "store"
@@ -118,14 +144,19 @@ func newCollector(list func() []labelled, example prometheus.Labels) collector {
 		panic(`kvprom: label "store" is the name of a store; call the label of a registry something else`)
 	}
 	m := metrics[0]
-	if _, err := prometheus.NewConstMetric(m.desc(example), m.kind, 0, ""); err != nil {
+	if _, err := prometheus.NewConstMetric(m.desc(example, labelStore), m.kind, 0, ""); err != nil {
 		panic(fmt.Sprintf("kvprom: %v", err))
 	}
 	return collector{list}
 }
 
-func (m metric) desc(labels prometheus.Labels) *prometheus.Desc {
-	return prometheus.NewDesc(m.name, m.help, []string{labelStore}, labels)
+func (m metric) desc(labels prometheus.Labels, variable ...string) *prometheus.Desc {
+	return prometheus.NewDesc(m.name, m.help, variable, labels)
+}
+
+// send sends a number of a registry.
+func (m metric) send(ch chan<- prometheus.Metric, labels prometheus.Labels, n int) {
+	ch <- prometheus.MustNewConstMetric(m.desc(labels), m.kind, float64(n))
 }
 
 // numbers has the registries that have a collector without labels.
@@ -179,6 +210,7 @@ func (l labelled) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 		store string
 		m     int
 	}
+	open := false
 	sums := map[label]int64{} // one URL with two passwords is two stores of one name
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -190,8 +222,10 @@ func (l labelled) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
+			open = true
+			of := reading{s, h.Limits()}
 			for i, m := range metrics {
-				n := m.of(s)
+				n := m.of(of)
 				if n >= 0 && (err == nil || !m.backend) { // less than 0 is unknown
 					sums[label{strings.ToValidUTF8(h.Name(), "?"), i}] += n
 				}
@@ -201,7 +235,14 @@ func (l labelled) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 	wg.Wait()
 	descs := make([]*prometheus.Desc, len(metrics))
 	for i, m := range metrics {
-		descs[i] = m.desc(l.labels)
+		descs[i] = m.desc(l.labels, labelStore)
+	}
+	if open {
+		running, limit := l.registry.Tasks()
+		tasks.send(ch, l.labels, running)
+		if limit > 0 {
+			maxTasks.send(ch, l.labels, limit)
+		}
 	}
 	for at, n := range sums {
 		ch <- prometheus.MustNewConstMetric(descs[at.m], metrics[at.m].kind, float64(n), at.store)

@@ -71,7 +71,8 @@ func TestAScrapeShowsEachOpenStore(t *testing.T) {
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if shown := gather(t, r); len(shown) != len(metrics) {
+	// All but the limit of keys, which there is not, and two of the registry.
+	if shown := gather(t, r); len(shown) != len(metrics)-1+2 {
 		t.Errorf("with one store open a scrape shows %v", shown)
 	}
 	if err := r.Close(); err != nil {
@@ -129,4 +130,56 @@ func storeOf(labels []*dto.LabelPair) string {
 		}
 	}
 	return ""
+}
+
+func TestLimitsAndTasksAreShownWhereKnown(t *testing.T) {
+	ctx := context.Background()
+	extlibs.RegisterDriver("limits", func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) {
+		h, err := extlibs.NewRegistry().Open(ctx, ":memory:x")
+		if err != nil {
+			return nil, err
+		}
+		return h.Store(), nil
+	})
+	r := extlibs.NewRegistry(extlibs.MaxKeys(1000), extlibs.MaxTasks(7), extlibs.MaxMemoryBytes(2<<20), extlibs.MaxFileBytes(3<<20))
+	defer r.Close()
+	file := filepath.Join(t.TempDir(), "a.db")
+	cache, err := r.OpenWith(ctx, ":cache:c", extlibs.MaxCacheBytes(1<<20), extlibs.MaxKeys(10))
+	for _, name := range []string{file, "limits://host/x"} {
+		if err == nil {
+			_, err = r.Open(ctx, name)
+		}
+	}
+	for i := range 15 {
+		if err == nil {
+			err = cache.Set(ctx, fmt.Sprint(i), i, 0)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := gather(t, r)
+	for name, want := range map[string]float64{
+		"max_keys :cache:c": 10, "max_bytes :cache:c": 1 << 20, "evicted_total :cache:c": 5,
+		"max_keys default": 1000, "max_bytes default": 2 << 20, "evicted_total default": 0,
+		"max_keys " + file: 1000, "max_bytes " + file: 3 << 20,
+		"max_keys limits://host/x": 1000, "max_bytes limits://host/x": -1, // omitted
+		"max_tasks ": 7, "tasks ": 0,
+	} {
+		got, ok := shown["scriptling_kv_"+name]
+		if ok != (want >= 0) || ok && got != want {
+			t.Errorf("%s is %v (%v), want %v", name, got, ok, want)
+		}
+	}
+	unlimited := extlibs.NewRegistry(extlibs.MaxTasks(0), extlibs.MaxMemoryBytes(0))
+	defer unlimited.Close()
+	shown = gather(t, unlimited)
+	for _, name := range []string{"max_tasks ", "max_keys default", "max_bytes default"} {
+		if n, ok := shown["scriptling_kv_"+name]; ok {
+			t.Errorf("%s is %v where there is no limit", name, n)
+		}
+	}
+	if _, ok := shown["scriptling_kv_tasks "]; !ok {
+		t.Error("the tasks are not shown")
+	}
 }
