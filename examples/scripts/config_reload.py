@@ -8,29 +8,31 @@ def service():
     config, shown = kv.default.sub("config:"), kv.default.sub("in use:")
 
     def changed(key, value):
-        if key == None: # any key can have changed: read them all
-            shown.set_many(dict_of(config))
-        elif key == "stop":
-            return False
-        elif value == None:
+        if key == None or key == "look": # any key can have changed: read them all
+            values = {k: v for k, v in config.items()}
+            for k in shown.keys():
+                if k not in values:
+                    shown.delete(k)
+            shown.set_many(values)
+            return "stop" not in values
+        if value == None:
             shown.delete(key)
         else:
             shown.set(key, value)
+        return key != "stop"
 
-    while not config.exists("stop"):
-        # All of it again now and then: a change in the moment before watch begins is not lost.
-        shown.set_many(dict_of(config))
-        config.watch(changed, timeout=1)
+    config.watch(changed)
 
-def dict_of(store):
-    return {key: value for key, value in store.items()}
-
-kv.default.delete_matching("config:*")
-kv.default.delete_matching("in use:*")
+kv.default.delete_matching(prefix="config:")
+kv.default.delete_matching(prefix="in use:")
 config, shown = kv.default.sub("config:"), kv.default.sub("in use:")
 config.set_many({"level": "info", "workers": 2})
 task = runtime.background("service", "service")
-print("at first:", shown.wait("level", timeout=10), shown.wait("workers", timeout=10))
+# A watch reports the changes after it began. So change a key until the watch reports it;
+# then the service reads all keys, and from then on it misses none.
+while shown.wait("look", timeout=0.05) == None:
+    config.incr("look")
+print("at first:", shown.get("level"), shown.get("workers"))
 config.set("level", "debug")
 print("then:", shown.wait_change("level", "info", timeout=10))
 config.delete("workers")
