@@ -2,6 +2,7 @@ package extlibs
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -267,7 +268,7 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 
 // Stats returns the store's counters. If it fails, because ctx ended the wait for the
 // backend or the store is closed, it still returns the counters that do not come from the
-// backend.
+// backend and, of a store on a server that does not answer, Server.
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	s := h.counters.sum()
 	if b, ok := h.backend.(interface{ sets() int64 }); ok { // those of the fast path
@@ -275,6 +276,14 @@ func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	}
 	n, err := h.whole.Len(ctx)
 	if err != nil {
+		if b, ok := h.backend.(StatsReporter); ok && h.place == onServer && !errors.Is(err, ErrClosed) {
+			unlocked(ctx, func() error {
+				if t, err := b.Stats(ctx); err == nil {
+					s.Server = t.Server
+				}
+				return nil
+			})
+		}
 		return s, inCall("stats", h.inStore("", err))
 	}
 	s.Keys = int64(n)
@@ -286,5 +295,6 @@ func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 		}
 	}
 	s.Expired, s.Evicted, s.Bytes, s.Commits, s.Buffered = t.Expired, t.Evicted, t.Bytes, t.Commits, t.Buffered
+	s.Server = t.Server
 	return s, nil
 }

@@ -3,6 +3,7 @@ package extlibs
 import (
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 )
 
 // Stats counts the operations on a store, or on all stores of a registry, since it was
@@ -20,6 +21,17 @@ type Stats struct {
 	Commits int64 `json:"commits"` // times that writes were made durable, which many share
 
 	Buffered int64 `json:"buffered"` // bytes of memory for what is in the log and not in the file yet
+
+	Server *ServerStats `json:"server,omitempty"` // nil for a store that is not on a server
+}
+
+// ServerStats are the counters of the requests that a store sends to its server.
+type ServerStats struct {
+	RoundTrips    int64         `json:"round_trips"`   // requests that were answered
+	RoundTripTime time.Duration `json:"round_trip_ns"` // sum of the times from a request to its answer
+	Redirects     int64         `json:"redirects"`     // answers that named another node of a cluster
+	Unavailable   int64         `json:"unavailable"`   // requests that failed with ErrUnavailable
+	Unknown       int64         `json:"unknown"`       // requests that failed with ErrCommitUnknown
 }
 
 func (s *Stats) add(t Stats) {
@@ -33,6 +45,17 @@ func (s *Stats) add(t Stats) {
 		if *n.sum = max(*n.sum, 0); n.add > 0 {
 			*n.sum += n.add
 		}
+	}
+	if t.Server != nil {
+		sum := *t.Server
+		if s.Server != nil {
+			sum.RoundTrips += s.Server.RoundTrips
+			sum.RoundTripTime += s.Server.RoundTripTime
+			sum.Redirects += s.Server.Redirects
+			sum.Unavailable += s.Server.Unavailable
+			sum.Unknown += s.Server.Unknown
+		}
+		s.Server = &sum
 	}
 }
 

@@ -20,6 +20,11 @@
 //	scriptling_kv_expired_total, scriptling_kv_evicted_total,
 //	scriptling_kv_commits_total
 //	scriptling_kv_max_keys, scriptling_kv_max_bytes           gauges, the limits
+//	scriptling_kv_server_round_trips_total,                   counters of a store on a
+//	scriptling_kv_server_round_trip_seconds_total,            server, also while it does
+//	scriptling_kv_server_redirects_total,                     not answer
+//	scriptling_kv_server_unavailable_total,
+//	scriptling_kv_server_unknown_total
 //
 // and those of a registry, without the label store:
 //
@@ -51,7 +56,7 @@ const timeout = 1 * time.Second
 type metric struct {
 	name, help string
 	kind       prometheus.ValueType
-	of         func(reading) int64
+	of         func(reading) float64
 	backend    bool // the backend counts it, and has to answer
 }
 
@@ -62,26 +67,41 @@ type reading struct {
 }
 
 // limit returns a limit of a store, -1 if there is none.
-func limit(n int64) int64 {
+func limit(n int64) float64 {
 	if n <= 0 {
 		return -1
 	}
-	return n
+	return float64(n)
+}
+
+// onServer returns a number of a store on a server, which other stores do not have.
+func onServer(of func(s *extlibs.ServerStats) float64) func(reading) float64 {
+	return func(n reading) float64 {
+		if n.Server == nil {
+			return -1
+		}
+		return of(n.Server)
+	}
 }
 
 var metrics = []metric{
-	{"scriptling_kv_keys", "Live keys.", prometheus.GaugeValue, func(n reading) int64 { return n.Keys }, true},
-	{"scriptling_kv_bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, func(n reading) int64 { return n.Bytes }, true},
-	{"scriptling_kv_buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, func(n reading) int64 { return n.Buffered }, true},
-	{"scriptling_kv_hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, func(n reading) int64 { return n.Hits }, false},
-	{"scriptling_kv_misses_total", "Reads of an absent key.", prometheus.CounterValue, func(n reading) int64 { return n.Misses }, false},
-	{"scriptling_kv_sets_total", "Keys written.", prometheus.CounterValue, func(n reading) int64 { return n.Sets }, false},
-	{"scriptling_kv_deletes_total", "Keys removed by a call.", prometheus.CounterValue, func(n reading) int64 { return n.Deletes }, false},
-	{"scriptling_kv_expired_total", "Keys removed because their time was over.", prometheus.CounterValue, func(n reading) int64 { return n.Expired }, true},
-	{"scriptling_kv_evicted_total", "Keys that a cache removed to make room.", prometheus.CounterValue, func(n reading) int64 { return n.Evicted }, true},
-	{"scriptling_kv_commits_total", "Times that writes were made durable.", prometheus.CounterValue, func(n reading) int64 { return n.Commits }, true},
-	{"scriptling_kv_max_keys", "MaxKeys.", prometheus.GaugeValue, func(n reading) int64 { return limit(int64(n.MaxKeys)) }, false},
-	{"scriptling_kv_max_bytes", "The limit of scriptling_kv_bytes: MaxMemoryBytes, MaxCacheBytes or MaxFileBytes.", prometheus.GaugeValue, func(n reading) int64 { return limit(n.MaxBytes) }, false},
+	{"scriptling_kv_keys", "Live keys.", prometheus.GaugeValue, func(n reading) float64 { return float64(n.Keys) }, true},
+	{"scriptling_kv_bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, func(n reading) float64 { return float64(n.Bytes) }, true},
+	{"scriptling_kv_buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, func(n reading) float64 { return float64(n.Buffered) }, true},
+	{"scriptling_kv_hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Hits) }, false},
+	{"scriptling_kv_misses_total", "Reads of an absent key.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Misses) }, false},
+	{"scriptling_kv_sets_total", "Keys written.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Sets) }, false},
+	{"scriptling_kv_deletes_total", "Keys removed by a call.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Deletes) }, false},
+	{"scriptling_kv_expired_total", "Keys removed because their time was over.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Expired) }, true},
+	{"scriptling_kv_evicted_total", "Keys that a cache removed to make room.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Evicted) }, true},
+	{"scriptling_kv_commits_total", "Times that writes were made durable.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Commits) }, true},
+	{"scriptling_kv_max_keys", "MaxKeys.", prometheus.GaugeValue, func(n reading) float64 { return limit(int64(n.MaxKeys)) }, false},
+	{"scriptling_kv_max_bytes", "The limit of scriptling_kv_bytes: MaxMemoryBytes, MaxCacheBytes or MaxFileBytes.", prometheus.GaugeValue, func(n reading) float64 { return limit(n.MaxBytes) }, false},
+	{"scriptling_kv_server_round_trips_total", "Requests that the server answered.", prometheus.CounterValue, onServer(func(s *extlibs.ServerStats) float64 { return float64(s.RoundTrips) }), false},
+	{"scriptling_kv_server_round_trip_seconds_total", "Sum of the times from a request to its answer.", prometheus.CounterValue, onServer(func(s *extlibs.ServerStats) float64 { return s.RoundTripTime.Seconds() }), false},
+	{"scriptling_kv_server_redirects_total", "Answers that named another node of the cluster.", prometheus.CounterValue, onServer(func(s *extlibs.ServerStats) float64 { return float64(s.Redirects) }), false},
+	{"scriptling_kv_server_unavailable_total", "Requests that failed because the server was unavailable.", prometheus.CounterValue, onServer(func(s *extlibs.ServerStats) float64 { return float64(s.Unavailable) }), false},
+	{"scriptling_kv_server_unknown_total", "Writes of which it is unknown whether the server made them.", prometheus.CounterValue, onServer(func(s *extlibs.ServerStats) float64 { return float64(s.Unknown) }), false},
 }
 
 var (
@@ -211,7 +231,7 @@ func (l labelled) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 		m     int
 	}
 	open := false
-	sums := map[label]int64{} // one URL with two passwords is two stores of one name
+	sums := map[label]float64{} // one URL with two passwords is two stores of one name
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, h := range append(l.registry.Stores(), l.registry.Default()) {
@@ -245,6 +265,6 @@ func (l labelled) collect(ctx context.Context, ch chan<- prometheus.Metric) {
 		}
 	}
 	for at, n := range sums {
-		ch <- prometheus.MustNewConstMetric(descs[at.m], metrics[at.m].kind, float64(n), at.store)
+		ch <- prometheus.MustNewConstMetric(descs[at.m], metrics[at.m].kind, n, at.store)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -71,8 +72,8 @@ func TestAScrapeShowsEachOpenStore(t *testing.T) {
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// All but the limit of keys, which there is not, and two of the registry.
-	if shown := gather(t, r); len(shown) != len(metrics)-1+2 {
+	// All but the limit of keys, which there is not, and five of servers, and two of the registry.
+	if shown := gather(t, r); len(shown) != len(metrics)-1-5+2 {
 		t.Errorf("with one store open a scrape shows %v", shown)
 	}
 	if err := r.Close(); err != nil {
@@ -85,6 +86,10 @@ func TestAScrapeShowsEachOpenStore(t *testing.T) {
 
 // silent is a store that counts its keys for ever.
 type silent struct{ extlibs.Store }
+
+func (silent) Stats(context.Context) (extlibs.Stats, error) {
+	return extlibs.Stats{Server: &extlibs.ServerStats{RoundTrips: 4, RoundTripTime: 2500 * time.Millisecond, Redirects: 1, Unavailable: 2, Unknown: 3}}, nil
+}
 
 func (silent) Len(ctx context.Context) (int, error) {
 	<-ctx.Done()
@@ -114,6 +119,14 @@ func TestAStoreThatDoesNotAnswerShowsWhatIsKnown(t *testing.T) {
 	shown := gather(t, r)
 	if n := shown["scriptling_kv_sets_total silent://host/x"]; n != 2 {
 		t.Errorf("sets are %v of %v", n, shown)
+	}
+	for name, want := range map[string]float64{"round_trips": 8, "round_trip_seconds": 5, "redirects": 2, "unavailable": 4, "unknown": 6} {
+		if n := shown["scriptling_kv_server_"+name+"_total silent://host/x"]; n != want {
+			t.Errorf("%s is %v, want %v", name, n, want)
+		}
+		if _, ok := shown["scriptling_kv_server_"+name+"_total default"]; ok {
+			t.Errorf("%s is shown of a store in memory", name)
+		}
 	}
 	if _, ok := shown["scriptling_kv_keys silent://host/x"]; ok {
 		t.Error("keys are shown that nobody counted")

@@ -34,18 +34,7 @@ const (
 
 // failure gives the error of a request its kind. The text is ours or the server's,
 // never that of a URL.
-func (s *server) failure(a access, err error) error {
-	err = s.kind(a, err)
-	switch {
-	case errors.Is(err, extlibs.ErrUnavailable):
-		s.figures.unavailable.Add(1)
-	case errors.Is(err, extlibs.ErrCommitUnknown):
-		s.figures.unknown.Add(1)
-	}
-	return err
-}
-
-func (s *server) kind(a access, err error) error {
+func failure(a access, err error) error {
 	var refused *wire.Refused
 	var notReached *unreachable
 	var lost *wire.Lost

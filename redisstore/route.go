@@ -30,6 +30,8 @@ const (
 type route struct {
 	slot uint16
 	conn atomic.Pointer[wire.Conn] // that it used last, for small requests
+
+	figures figures
 }
 
 // routes knows which node has which slot, from what nodes say.

@@ -19,7 +19,6 @@ type server struct {
 	tls      *tls.Config
 	limit    atomic.Int64 // bytes of one reply
 	requests budget
-	figures  figures
 
 	users  int  // guarded by servers
 	byHost bool // a host's URL led to it; guarded by servers
@@ -91,11 +90,6 @@ func (b *budget) take(n int64) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
-// figures counts what operators ask about.
-type figures struct {
-	redirects, unavailable, unknown atomic.Int64
-}
-
 // maxRedirects limits what one call follows: a slot that moves takes two.
 const maxRedirects = 5
 
@@ -120,14 +114,14 @@ func (s *server) do(ctx context.Context, r *route, req wire.Request) (wire.Resul
 				r.conn.Store(c)
 			}
 		}
-		result, err := c.Do(ctx, req)
+		result, err := r.figures.timed(ctx, c, req)
 		for err == nil && result.Kind == wire.Error && redirects <= maxRedirects {
 			to, ask := redirection(result.Text, c.Address())
 			if to == "" {
 				break
 			}
 			redirects++
-			s.figures.redirects.Add(1)
+			r.figures.redirects.Add(1)
 			if !ask {
 				s.routes.moved(r.slot, to)
 			}
@@ -139,7 +133,7 @@ func (s *server) do(ctx context.Context, r *route, req wire.Request) (wire.Resul
 			}
 			asked := req
 			asked.Asking = ask
-			result, err = c.Do(ctx, asked)
+			result, err = r.figures.timed(ctx, c, asked)
 		}
 		switch {
 		case err != nil || result.Kind != wire.Error:

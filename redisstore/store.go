@@ -179,8 +179,11 @@ func (s *store) send(ctx context.Context, a access, req wire.Request) (wire.Resu
 		return wire.Result{}, fmt.Errorf("not done: %w", err)
 	}
 	r, err := s.server.do(ctx, &s.route, req)
-	if err != nil {
-		err = s.server.failure(a, err)
+	switch {
+	case err != nil:
+		err = s.failure(a, err)
+	case r.Kind == wire.Error:
+		s.route.figures.failed(refusal(r.Text))
 	}
 	return r, err
 }
@@ -244,5 +247,5 @@ func (c *calls) wait(d time.Duration) {
 
 // Stats implements extlibs.StatsReporter. What other hosts removed is not in it; -1 is unknown.
 func (s *store) Stats(context.Context) (extlibs.Stats, error) {
-	return extlibs.Stats{Expired: s.sweeper.expired.Load(), Evicted: -1, Bytes: -1, Commits: -1, Buffered: -1}, nil
+	return extlibs.Stats{Expired: s.sweeper.expired.Load(), Evicted: -1, Bytes: -1, Commits: -1, Buffered: -1, Server: s.route.figures.stats()}, nil
 }

@@ -36,12 +36,12 @@ func Stores(ctx context.Context, rawURL string) ([]StoreInfo, error) {
 	defer s.release()
 	nodes, err := s.primaries(ctx)
 	if err != nil {
-		return nil, s.failure(reads, err)
+		return nil, failure(reads, err)
 	}
 	names := map[string]bool{}
 	for _, address := range nodes {
 		if err := s.scanStores(ctx, address, names); err != nil {
-			return nil, s.failure(reads, err)
+			return nil, failure(reads, err)
 		}
 	}
 	stores := make([]StoreInfo, 0, len(names))

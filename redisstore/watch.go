@@ -149,7 +149,7 @@ func (s *store) usedNode(ctx context.Context) string {
 func (s *store) subscribe(ctx context.Context) (*wire.Subscription, error) {
 	c, err := s.server.connect(ctx, s.route.slot, false)
 	if err != nil {
-		return nil, s.server.failure(reads, err)
+		return nil, s.failure(reads, err)
 	}
 	address := c.Address()
 	if used := s.usedNode(ctx); used != "" {
@@ -162,17 +162,17 @@ func (s *store) subscribe(ctx context.Context) (*wire.Subscription, error) {
 		case err == nil:
 			return sub, nil
 		case !errors.As(err, &refused):
-			return nil, s.server.failure(reads, &unreachable{err})
+			return nil, s.failure(reads, &unreachable{err})
 		}
 		to, ask := redirection(refused.Text, address)
 		if to == "" || ask {
 			if strings.HasPrefix(refused.Text, "NOPERM") || strings.HasPrefix(refused.Text, "ERR unknown command") {
 				return nil, fmt.Errorf("%w: the server says: %.200s", errors.ErrUnsupported, refused.Text)
 			}
-			return nil, s.server.failure(reads, err)
+			return nil, s.failure(reads, err)
 		}
 		s.server.routes.moved(s.route.slot, to)
 		address = to
 	}
-	return nil, s.server.failure(reads, &unreachable{errors.New("it redirects without end")})
+	return nil, s.failure(reads, &unreachable{errors.New("it redirects without end")})
 }
