@@ -3,6 +3,7 @@ package extlibs
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
@@ -60,12 +61,13 @@ func (r *Registry) findURL(q request, u *url.URL) (found, error) {
 
 // dial asks the driver, which gets a copy of the URL.
 func (r *Registry) dial(ctx context.Context, u *url.URL, q request) (*Handle, error) {
-	own := *u
+	own, began := *u, time.Now()
 	s, err := openDriver(ctx, &own, q.options, q.script)
 	if err != nil {
 		return nil, err
 	}
 	h := r.newHandle(shownURL(u), s, q.options)
 	h.key = u.String()
+	q.options.logger.Info("kv: opened a store", "store", h.name, "duration", time.Since(began))
 	return h, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -46,10 +47,12 @@ func (w fileWriter) recoverLog(ctx context.Context, ref *boltfile.LogRef) error 
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	if err := w.replay(ctx, f, ref); err != nil {
 		f.Close()
 		return kverr.Errorf(err, "the file's log %s: %w", f.name, err)
 	}
+	s.opts.Logger.Info("kv: replayed a log", "store", s.file.Path(), "bytes", int64(s.visible.lsn-ref.Pos), "duration", time.Since(began))
 	switch {
 	case s.file.ReadOnly():
 		return nil
