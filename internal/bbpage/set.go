@@ -37,8 +37,8 @@ func NewSet() *Set { return &Set{chunks: map[uint64]*chunk{}} }
 // Unread returns how many leaves have not been verified yet.
 func (s *Set) Unread() int64 { return s.unread.Load() }
 
-// LargestNodes returns how many pages the largest branch has that a write came to, and the
-// largest leaf that its entries share.
+// LargestNodes returns how many pages the largest branch has that a write came to, or that
+// the keys of the leaves can get, and the largest leaf that its entries share.
 func (s *Set) LargestNodes() (branch, leaf int64) {
 	return max(s.branch.Load(), 1), max(s.leaf.Load(), 1)
 }
@@ -60,6 +60,20 @@ func (s *Set) sawNode(p page) {
 	case p.count() > 1: // one that is alone is removed without being written again
 		s.SawNodes(0, n)
 	}
+	longest := 0
+	for i := range p.count() {
+		longest = max(longest, len(p.key(i)))
+	}
+	s.SawKey(longest, uint64(len(p))/(p.overflow()+1))
+}
+
+// NodeEntries is how many entries bbolt keeps in a node that is larger than a page.
+const NodeEntries = 4
+
+// SawKey notes the length of a key in a leaf: when the leaf is split, the key can get into
+// a branch.
+func (s *Set) SawKey(length int, pageSize uint64) {
+	s.SawNodes(NodeEntries*int64(length)/int64(pageSize)+1, 0)
 }
 
 func (s *Set) chunk(id uint64) (c *chunk, word int, bit uint64) {

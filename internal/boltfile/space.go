@@ -67,20 +67,17 @@ type shape struct {
 // with returns the shape that a file can have once it has taken puts.
 func (h shape) with(need Need) shape {
 	page := int64(os.Getpagesize())
-	h.branch = max(h.branch, nodeEntries*int64(need.Key)/page+1)
-	h.leaf = max(h.leaf, nodeEntries*need.Entry/page+1)
+	h.branch = max(h.branch, bbpage.NodeEntries*int64(need.Key)/page+1)
+	h.leaf = max(h.leaf, bbpage.NodeEntries*need.Entry/page+1)
 	return h.limited()
 }
 
 // limited does not count leaves with large values: Defragment ends them.
 func (h shape) limited() shape {
-	key := h.branch/nodeEntries + 1
+	key := h.branch/bbpage.NodeEntries + 1
 	h.leaf = min(h.leaf, bbpage.SharedPages*(1+key))
 	return h
 }
-
-// nodeEntries is how many entries bbolt keeps in a node that is larger than a page.
-const nodeEntries = 4
 
 // pages returns how many pages the change of a key writes at most: of each tree one node of
 // each level, and the other halves of a leaf and a branch that it splits; then the page

@@ -147,6 +147,7 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 			}
 		}
 	}
+	t.snap.set.SawKey(len(key), uint64(t.snap.PageSize()))
 	if !existed {
 		t.Count++
 	}
