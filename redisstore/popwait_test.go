@@ -13,8 +13,8 @@ import (
 )
 
 // Workers of two hosts wait for the jobs of one server, which both hosts and a third add. Each
-// job is taken once, and soon: the workers would poll for a lost wake after a second or not
-// at all, and the last jobs come one at a time when all workers wait.
+// job is taken once, and no wake is lost: the last jobs come one at a time, when all workers
+// wait, and nothing but the wake lets one of them look.
 func TestWorkersOfSeveralHostsTakeEachJobOnce(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
@@ -22,6 +22,7 @@ func TestWorkersOfSeveralHostsTakeEachJobOnce(t *testing.T) {
 	a, b := hosts(t, url)
 	other := openHandle(t, url)
 	const workers, jobs, single = 8, 100, 40 // workers of each host
+	const pause = 5 * time.Millisecond
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	taken := make(chan string, jobs)
@@ -86,6 +87,7 @@ func TestWorkersOfSeveralHostsTakeEachJobOnce(t *testing.T) {
 	}
 	take(next)
 	for next < jobs {
+		time.Sleep(pause) // the worker that took the last one looks again, and waits
 		add(1)
 		take(1)
 	}
