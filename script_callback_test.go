@@ -260,52 +260,61 @@ func TestAChainOfTasksEndsAtTheDeadlineOfTheScriptThatBeganIt(t *testing.T) {
 
 // Whatever a generation leaves behind would be in the memory of the last one.
 func TestAChainOfTasksKeepsNothingOfItsAncestors(t *testing.T) {
-	const short, long = 200, 1700
 	for kind := range chains {
 		if kind == "two at once" {
 			continue // a crowd, of which a varying part is on its way
 		}
 		t.Run(kind, func(t *testing.T) {
-			r := newRegistry(extlibs.MaxTasks(1024), extlibs.Logger(slog.New(slog.DiscardHandler)))
-			defer r.Close()
-			type hostKey struct{}
-			host := context.WithValue(ctx, hostKey{}, "of the host")
-			stop, cancel := context.WithCancel(host)
-			defer cancel()
-			var early atomic.Int64
-			var late int64
-			var lost atomic.Int64
-			ended := make(chan struct{})
-			var once atomic.Bool
-			run := chainInterpreter(r, func(ctx context.Context, n int64) {
-				if ctx.Value(hostKey{}) != "of the host" {
-					lost.Add(1)
-				}
-				switch {
-				case n == short && early.Load() == 0:
-					early.CompareAndSwap(0, liveHeap())
-				case n == long && once.CompareAndSwap(false, true):
-					late = liveHeap()
-					close(ended)
-				}
-			})(kind)
-			if err := run(stop); err != nil {
-				t.Fatal(err)
+			least := leftByGenerations(t, kind)
+			for n := 1; n < 3 && least > 2<<10; n++ { // what the tests before left behind changes, too
+				least = min(least, leftByGenerations(t, kind))
 			}
-			kvtest.Within(t, 60*time.Second, func() {
-				<-ended
-				if err := r.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			if each := (late - early.Load()) / (long - short); each > 2<<10 {
-				t.Errorf("each generation leaves %d bytes behind", each)
-			}
-			if lost.Load() > 0 {
-				t.Errorf("%d generations had lost the host's value", lost.Load())
+			if least > 2<<10 {
+				t.Errorf("each generation leaves %d bytes behind", least)
 			}
 		})
 	}
+}
+
+// leftByGenerations returns how many bytes more are in use for each generation of a chain.
+func leftByGenerations(t *testing.T, kind string) int64 {
+	const short, long = 200, 1700
+	r := newRegistry(extlibs.MaxTasks(1024), extlibs.Logger(slog.New(slog.DiscardHandler)))
+	defer r.Close()
+	type hostKey struct{}
+	host := context.WithValue(ctx, hostKey{}, "of the host")
+	stop, cancel := context.WithCancel(host)
+	defer cancel()
+	var early atomic.Int64
+	var late int64
+	var lost atomic.Int64
+	ended := make(chan struct{})
+	var once atomic.Bool
+	run := chainInterpreter(r, func(ctx context.Context, n int64) {
+		if ctx.Value(hostKey{}) != "of the host" {
+			lost.Add(1)
+		}
+		switch {
+		case n == short && early.Load() == 0:
+			early.CompareAndSwap(0, liveHeap())
+		case n == long && once.CompareAndSwap(false, true):
+			late = liveHeap()
+			close(ended)
+		}
+	})(kind)
+	if err := run(stop); err != nil {
+		t.Fatal(err)
+	}
+	kvtest.Within(t, 60*time.Second, func() {
+		<-ended
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if lost.Load() > 0 {
+		t.Errorf("%d generations had lost the host's value", lost.Load())
+	}
+	return (late - early.Load()) / (long - short)
 }
 
 // liveHeap returns the bytes of the objects that are in use.
