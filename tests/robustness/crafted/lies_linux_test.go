@@ -214,36 +214,42 @@ func TestCallsAgreeAboutADeadlineThatNoStoreWrites(t *testing.T) {
 }
 
 func TestDamagedRecordsWithDeadlinesAreReplacedInLinearTime(t *testing.T) {
-	took := map[int]time.Duration{}
-	for _, n := range []int{4_000, 20_000} {
-		path := lyingFile(t, nil, func(_ *rand.Rand, _, data, expiry *bolt.Bucket) (err error) {
-			for i := range n {
-				key := keyOf(i)
-				record := recordOf(key, uint64(math.MaxInt64)-uint64(i), []byte{1})
-				record[9] ^= 1 // of the checksum
-				err = errors.Join(err, data.Put([]byte(key), record), expiry.Put(indexKey(uint64(math.MaxInt64)-uint64(i), key), nil))
-			}
-			return err
-		})
-		h, err := extlibs.NewRegistry(extlibs.LogBytes(64<<20)).Open(ctx, path)
-		if err != nil {
-			t.Fatal(err)
+	var took map[int]time.Duration
+	for range 3 { // a garbage collection can come to one of the two
+		took = map[int]time.Duration{4_000: replacesDamaged(t, 4_000), 20_000: replacesDamaged(t, 20_000)}
+		t.Log(took)
+		if took[20_000] <= 6*took[4_000]+300*time.Millisecond {
+			return
 		}
-		var keys []string
+	}
+	t.Errorf("five times the records take %v instead of %v", took[20_000], took[4_000])
+}
+
+// replacesDamaged returns the time of the processor that removing n damaged records takes.
+func replacesDamaged(t *testing.T, n int) time.Duration {
+	path := lyingFile(t, nil, func(_ *rand.Rand, _, data, expiry *bolt.Bucket) (err error) {
 		for i := range n {
-			keys = append(keys, keyOf(i))
+			key := keyOf(i)
+			record := recordOf(key, uint64(math.MaxInt64)-uint64(i), []byte{1})
+			record[9] ^= 1 // of the checksum
+			err = errors.Join(err, data.Put([]byte(key), record), expiry.Put(indexKey(uint64(math.MaxInt64)-uint64(i), key), nil))
 		}
-		began := cpuTime()
-		_, err = h.DeleteMany(ctx, keys)
-		if err := errors.Join(err, h.Close()); err != nil {
-			t.Fatal(err)
-		}
-		took[n] = cpuTime() - began
+		return err
+	})
+	h, err := extlibs.NewRegistry(extlibs.LogBytes(64<<20)).Open(ctx, path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Log(took)
-	if took[20_000] > 6*took[4_000]+300*time.Millisecond {
-		t.Errorf("five times the records take %v instead of %v", took[20_000], took[4_000])
+	var keys []string
+	for i := range n {
+		keys = append(keys, keyOf(i))
 	}
+	began := cpuTime()
+	_, err = h.DeleteMany(ctx, keys)
+	if err := errors.Join(err, h.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return cpuTime() - began
 }
 
 // longLeaf appends a leaf with one entry, whose value is n zeros that no disk holds,
