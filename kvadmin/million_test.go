@@ -85,7 +85,7 @@ func fillMillion(t *testing.T, h *extlibs.Handle) {
 	for i := range 1_000_000 {
 		key := fmt.Sprintf("user:%06d:name", i)
 		if i%4 == 0 {
-			key = fmt.Sprintf("session:%08x", i*2654435761)
+			key = fmt.Sprintf("session:%08x", uint32(i)*2654435761)
 		}
 		v, err := extlibs.Encode(map[string]any{"name": "Ann", "visits": i})
 		if err != nil {

@@ -91,7 +91,7 @@ func popsFirst(s *suite) {
 	if e, err := s.pop(extlibs.Range{}); err != nil || e.TTL != 0 {
 		s.Errorf("a key without expiry has %v left (%v)", e.TTL, err)
 	}
-	for _, v := range []any{nil, 1, -5, 1 << 62, 0.5, "", "text", []byte{33, 0}, []any{1}, strings.Repeat("x", 100_000)} {
+	for _, v := range []any{nil, 1, -5, int64(1 << 62), 0.5, "", "text", []byte{33, 0}, []any{1}, strings.Repeat("x", 100_000)} {
 		s.set("k", v, s.units(5))
 		if e, err := s.pop(extlibs.Range{Prefix: "k"}); err != nil || e.Value != encode(v) || e.TTL > s.units(5) || e.TTL < s.units(4) {
 			s.Errorf("PopFirst of %s returned %s with %v left, %v", show(encode(v)), show(e.Value), e.TTL, err)
