@@ -185,7 +185,10 @@ func (r *redisPeer) access(keys []string) (found int) {
 			sets = append(sets, r.c.B().Set().Key(batch[k]).Value(text16(0)).Build())
 		}
 		for _, result := range r.c.DoMulti(background, sets...) {
-			must(result.Error())
+			// Of a few keys the limit leaves no room where the server needs a buffer.
+			if err := result.Error(); err != nil && !strings.HasPrefix(err.Error(), "OOM ") {
+				panic(err)
+			}
 		}
 		if r.calls == 1 && i > len(keys)/2 && i%every == 0 {
 			r.correct()
