@@ -12,12 +12,14 @@
 // makes one page appear twice and another one never. What the entries mean is for the
 // caller to verify.
 //
-//	page.go  one page: accessors, and the verification of its layout and its keys
-//	meta.go  the two meta pages
-//	set.go   Set: which pages are in use, and which have not been verified yet
-//	walk.go  Walk: the walk through all pages of a tree, for verification at open,
-//	         before a write, for check and for salvage
-//	free.go  the list of free pages
-//	tree.go  Mapped and Tree: reads of a file that is mapped into memory
-//	build.go Builder: writing a new file
+//	page.go    one page: accessors, and the verification of its layout and its keys
+//	meta.go    the two meta pages
+//	set.go     Set: which pages are in use, and which have not been verified yet
+//	walk.go    Walk: the walk through all pages of a tree, for verification at open,
+//	           before a write, for check and for salvage
+//	free.go    the list of free pages
+//	mapped.go  Mapped: the pages of a commit in memory that maps the file
+//	tree.go    Tree: reads of one key, and verification before a write
+//	cursor.go  scans of a tree
+//	build.go   Builder: writing a new file
 package bbpage

@@ -384,23 +384,3 @@ func (t *Table) sight(r *Record) *Record {
 
 // settled reports whether all records in the table are what readers see. It needs t.mu.
 func (t *Table) settled() bool { return t.tombstones == 0 && t.pending.Load() == nil }
-
-// count is 1 for a record of a key, 0 for a tombstone and nil.
-func (r *Record) count() int {
-	if r == nil || r.tombstone() {
-		return 0
-	}
-	return 1
-}
-
-// Tombstone reports whether the record stands for none.
-func (r *Record) Tombstone() bool { return r.tombstone() }
-
-func (r *Record) tombstone() bool { return r.flags&flagTombstone != 0 }
-
-func (r *Record) deadline() int64 {
-	if r == nil {
-		return 0
-	}
-	return r.Deadline()
-}

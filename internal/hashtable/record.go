@@ -193,3 +193,23 @@ const (
 // value: the head and the deadline of its record, what rounds its block up, its
 // slot in the hash table, and its place among the deadlines.
 const Overhead = 72
+
+// count is 1 for a record of a key, 0 for a tombstone and nil.
+func (r *Record) count() int {
+	if r == nil || r.tombstone() {
+		return 0
+	}
+	return 1
+}
+
+// Tombstone reports whether the record stands for none.
+func (r *Record) Tombstone() bool { return r.tombstone() }
+
+func (r *Record) tombstone() bool { return r.flags&flagTombstone != 0 }
+
+func (r *Record) deadline() int64 {
+	if r == nil {
+		return 0
+	}
+	return r.Deadline()
+}

@@ -111,6 +111,13 @@ func (t *Table) Wasted(now int64) bool {
 	return t.pending.Load() == nil && (t.names.dead > 0 || t.due.n > 0 && t.due.soonest <= now)
 }
 
+// Due reports whether some keys have expired and can be swept.
+func (t *Table) Due(now int64) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.pending.Load() == nil && t.due.n > 0 && t.due.soonest <= now
+}
+
 // present calls each for the names of a leaf that have a record.
 func (t *Table) present(l *leaf, each func(name string)) {
 	var f fetcher
