@@ -219,6 +219,11 @@ func TestTheJSONOfAStore(t *testing.T) {
 	if len(stores.Stores) != 2 || stores.Stores[0].ID != "default" || stores.Stores[1].ID != "app.db" {
 		t.Errorf("stores: %+v", stores)
 	}
+	for _, selection := range []string{"pattern=nosuch", "pattern=other"} { // null is an unknown number and no expiry only
+		if _, _, text := s.do("GET", "app.db/top?"+selection, ""); !strings.Contains(text, `"prefixes":[]`) || strings.Contains(text, "null") {
+			t.Errorf("top of %s: %s", selection, text)
+		}
+	}
 	s.json("GET", "nosuch", "", "no_store", nil)
 	s.json("GET", "app.db/nosuch", "", "no_path", nil)
 	s.json("GET", "app.db/key/x", "", "no_path", nil)

@@ -11,6 +11,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/literal"
+	"github.com/scriptling-kv/extlibs/internal/sizes"
 )
 
 // A form has the key in the query of its URL, because browsers change line breaks and NUL in
@@ -175,7 +176,7 @@ func (q *request) deleteForm() error {
 		return err
 	}
 	back := ""
-	if trail := strings.LastIndexAny(key[:len(key)-1], separators); trail >= 0 {
+	if trail := strings.LastIndexAny(key[:len(key)-1], sizes.Separators); trail >= 0 {
 		back = key[:trail+1]
 	}
 	return q.redirect(q.urlOf("", "prefix", back, "done", "deleted"))

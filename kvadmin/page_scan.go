@@ -3,6 +3,8 @@ package kvadmin
 import (
 	"net/http"
 	"time"
+
+	"github.com/scriptling-kv/extlibs/internal/sizes"
 )
 
 // countBody is the body of the page that counts keys, before they are deleted.
@@ -54,7 +56,7 @@ type topBody struct {
 func (q *request) topPage(s selection, sum summary) error {
 	b := topBody{Prefix: field(s.prefix), Scanned: plural(sum.Scanned, "key"), Bytes: size(sum.Bytes), URL: q.urlOf("top"),
 		Seconds: time.Duration(sum.Seconds * float64(time.Second)).Round(time.Millisecond).String()}
-	bar := func(n int64, list []sized) int { return int(100 * n / max(list[0].Bytes, 1)) }
+	bar := func(n int64, list []sizes.Sized) int { return int(100 * n / max(list[0].Bytes, 1)) }
 	for _, k := range sum.Keys {
 		b.Keys = append(b.Keys, topRow{brief(k.Key, 120), q.urlOf("key", "key", k.Key), k.Type, "", size(k.Bytes), bar(k.Bytes, sum.Keys)})
 	}

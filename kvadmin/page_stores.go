@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/sizes"
 )
 
 // storeCard is a store as pages show it.
@@ -125,10 +126,10 @@ func (q *request) browse() error {
 func (q *request) trail(prefix string) (parts []link) {
 	for at := 0; at < len(prefix); {
 		end := len(prefix)
-		if len(parts) == maxParts {
+		if len(parts) == sizes.MaxParts {
 			return append(parts, link{Text: brief(prefix[at:], 60)})
 		}
-		if i := strings.IndexAny(prefix[at:], separators); i >= 0 {
+		if i := strings.IndexAny(prefix[at:], sizes.Separators); i >= 0 {
 			end = at + i + 1
 		}
 		parts = append(parts, link{brief(prefix[at:end], 60), q.urlOf("", "prefix", prefix[:end])})

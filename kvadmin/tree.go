@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/sizes"
 )
 
 // node is a row of a tree: a key, or a folder, which is all keys with a longer prefix that
@@ -68,7 +69,7 @@ func (q *request) tree(prefix, after string, limit int) (rows []node, next strin
 
 // folderOf returns the folder below prefix that a key is in, "" if it is not in one.
 func folderOf(prefix, key string) string {
-	if i := strings.IndexAny(key[len(prefix):], separators); i >= 0 {
+	if i := strings.IndexAny(key[len(prefix):], sizes.Separators); i >= 0 {
 		return key[:len(prefix)+i+1]
 	}
 	return ""

@@ -78,10 +78,10 @@ func (b *biggest) cut() {
 	}
 }
 
-// The separators of the parts of a key, and how many parts prefixes have.
+// The separators of the parts of a key, and how many parts a prefix has at most.
 const (
-	separators = ":/"
-	maxParts   = 8
+	Separators = ":/"
+	MaxParts   = 8
 )
 
 // prefixes adds up prefixes of keys that come in order. Keys with one prefix are
@@ -101,8 +101,8 @@ func (p *prefixes) add(key string, bytes int64) {
 	if kept > 0 {
 		at = len(p.open[kept-1].Prefix)
 	}
-	for len(p.open) < maxParts {
-		i := strings.IndexAny(key[at:], separators)
+	for len(p.open) < MaxParts {
+		i := strings.IndexAny(key[at:], Separators)
 		if i < 0 {
 			break
 		}
