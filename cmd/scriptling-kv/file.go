@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -119,7 +120,7 @@ func downloadTo(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) 
 		err = errors.Join(err, f.Close())
 		bar.end(err)
 	}()
-	return h.Backup(cmd.Context(), meteredWriter{f, bar})
+	return h.Backup(cmd.Context(), io.MultiWriter(f, bar))
 }
 
 // copied is what backup and restore print for programs.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +36,12 @@ func (m meter) add(n int) {
 	if m.bar != nil {
 		m.bar.Add(n)
 	}
+}
+
+// Write counts bytes that were read or written elsewhere.
+func (m meter) Write(p []byte) (int, error) {
+	m.add(len(p))
+	return len(p), nil
 }
 
 // growthPoll is the time between two looks at a file that grows.
@@ -99,28 +104,4 @@ func (m meter) end(err error) {
 	default:
 		m.bar.Exit()
 	}
-}
-
-// metered is a reader that a meter counts.
-type metered struct {
-	r io.Reader
-	m meter
-}
-
-func (m metered) Read(p []byte) (int, error) {
-	n, err := m.r.Read(p)
-	m.m.add(n)
-	return n, err
-}
-
-// meteredWriter is a writer that a meter counts.
-type meteredWriter struct {
-	w io.Writer
-	m meter
-}
-
-func (m meteredWriter) Write(p []byte) (int, error) {
-	n, err := m.w.Write(p)
-	m.m.add(n)
-	return n, err
 }

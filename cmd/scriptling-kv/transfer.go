@@ -126,7 +126,7 @@ error names the line, and importing the corrected file again does no harm.`,
 func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64) (stored int, err error) {
 	bar := bytesMeter(cmd, size, "import")
 	defer func() { bar.end(err) }()
-	stored, err = h.Import(cmd.Context(), metered{&interruptible{ctx: cmd.Context(), r: in}, bar})
+	stored, err = h.Import(cmd.Context(), io.TeeReader(&interruptible{ctx: cmd.Context(), r: in}, bar))
 	if err == nil {
 		return stored, nil
 	}

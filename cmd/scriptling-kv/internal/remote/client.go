@@ -35,6 +35,19 @@ type client struct {
 	token string
 }
 
+// newClient returns a client for a URL that a user gave.
+func newClient(text string) (c client, err error) {
+	a, err := parse(text)
+	if err != nil {
+		return c, err
+	}
+	secret, err := token()
+	if err != nil {
+		return c, err
+	}
+	return client{a.httpClient(), a.base, secret}, nil
+}
+
 // errTooLong is the error of an answer beyond its limit.
 var errTooLong = fmt.Errorf("%w: the answer of the host is longer than its limit", extlibs.ErrTooLarge)
 

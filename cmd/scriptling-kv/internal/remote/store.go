@@ -40,15 +40,11 @@ type store struct {
 const getters = 8
 
 func open(ctx context.Context, text string, maxValue int) (*store, error) {
-	a, err := parse(text)
+	c, err := newClient(text)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := token()
-	if err != nil {
-		return nil, err
-	}
-	s := &store{client: client{http: a.httpClient(), base: a.base, token: secret}, maxValue: maxValue}
+	s := &store{client: c, maxValue: maxValue}
 	s.closed, s.close = context.WithCancel(context.Background())
 	if _, err := s.describe(ctx); err != nil {
 		s.Close()
@@ -110,15 +106,10 @@ type Info struct {
 // Stores returns the open stores of a host. The URL is the one at which it mounts
 // kvadmin.
 func Stores(ctx context.Context, text string) ([]Info, error) {
-	a, err := parse(text)
+	c, err := newClient(text)
 	if err != nil {
 		return nil, err
 	}
-	secret, err := token()
-	if err != nil {
-		return nil, err
-	}
-	c := client{a.httpClient(), a.base, secret}
 	defer c.http.CloseIdleConnections()
 	return list(ctx, c)
 }
