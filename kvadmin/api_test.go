@@ -234,6 +234,42 @@ func TestTheJSONOfAStore(t *testing.T) {
 	s.json("GET", "default/backup", "", "unsupported", nil)
 }
 
+func TestAStoreIsShownByTheNameOfTheOptions(t *testing.T) {
+	var asked []kvadmin.Action
+	s := newSite(t, kvadmin.Options{
+		Allow: func(_ *http.Request, a kvadmin.Action) error {
+			asked = append(asked, a)
+			return nil
+		},
+		Name: func(store string) string { return strings.Replace(store, "/copy-of-", "/", 1) },
+	})
+	h := s.file("copy-of-app.db")
+	shown := filepath.Join(s.dir, "app.db")
+	var stores struct {
+		Stores []struct{ ID, Name, Kind string }
+	}
+	s.json("GET", "", "", "", &stores)
+	if len(stores.Stores) != 2 || stores.Stores[1].ID != "app.db" || stores.Stores[1].Name != shown || stores.Stores[1].Kind != "file" {
+		t.Errorf("stores: %+v", stores)
+	}
+	var stat struct{ ID, Name string }
+	for _, id := range []string{"app.db", url.PathEscape(shown)} {
+		asked = nil
+		if s.json("GET", id, "", "", &stat); stat.ID != "app.db" || stat.Name != shown {
+			t.Errorf("stat of %s: %+v", id, stat)
+		}
+		if len(asked) != 1 || asked[0].Store != h.Name() {
+			t.Errorf("Allow is asked about %+v", asked)
+		}
+	}
+	s.header.Set("Accept", "text/html")
+	for _, path := range []string{"", "app.db"} {
+		if _, _, page := s.do("GET", path, ""); strings.Contains(page, "copy-of") {
+			t.Errorf("the page %q shows the other name", path)
+		}
+	}
+}
+
 func TestChangesByJSON(t *testing.T) {
 	var log bytes.Buffer
 	s := newSite(t, kvadmin.Options{Write: true, Logger: slog.New(slog.NewTextHandler(&log, nil)), Allow: func(r *http.Request, _ kvadmin.Action) error {

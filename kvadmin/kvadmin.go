@@ -59,6 +59,10 @@ type Options struct {
 	// store is called as in Action.
 	Hide func(store, key string) bool
 
+	// Name returns the name that pages and answers show for a store, which is called as in
+	// Action. It returns different names for different stores. A nil Name changes none.
+	Name func(store string) string
+
 	// Logger gets an Info line for each change, backup and export, with the user that Allow
 	// named with SetUser. A nil Logger is slog.Default().
 	Logger *slog.Logger
@@ -102,6 +106,9 @@ type Action struct {
 func Handler(registry *extlibs.Registry, o Options) http.Handler {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Name == nil {
+		o.Name = func(store string) string { return store }
 	}
 	return &handler{registry: registry, opts: o, scans: make(chan struct{}, 1), origin: http.NewCrossOriginProtection(), history: &history{registry: registry}}
 }

@@ -87,7 +87,6 @@ type link struct{ Text, URL string }
 
 // storeLinks are the pages of a store.
 type storeLinks struct {
-	Name                             string
 	Browse, Top, Watch, Export, Copy string
 	Tab                              string // the current one
 }
@@ -118,7 +117,7 @@ func (q *request) newPage(title, tab string, body any) page {
 	}
 	if q.store != nil {
 		p.Crumbs = []link{{"Stores", q.base}, {brief(shortName(q.id), 60), q.urlOf("")}}
-		p.Store = &storeLinks{printable(q.name), q.urlOf(""), q.urlOf("top"), q.urlOf("watch"), q.urlOf("export"), q.urlOf("backup"), tab}
+		p.Store = &storeLinks{q.urlOf(""), q.urlOf("top"), q.urlOf("watch"), q.urlOf("export"), q.urlOf("backup"), tab}
 	}
 	return p
 }

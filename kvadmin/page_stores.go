@@ -102,7 +102,7 @@ func (q *request) browse() error {
 		return err
 	}
 	b := browsePage{
-		storeCard: q.card(openStore{q.id, q.store}), Prefix: field(s.prefix), Pattern: field(s.pattern),
+		storeCard: q.card(openStore{q.id, q.shown, q.store}), Prefix: field(s.prefix), Pattern: field(s.pattern),
 		CountURL:  q.urlOf("count", "prefix", s.prefix, "pattern", s.pattern),
 		ExportURL: q.urlOf("export", "prefix", s.prefix, "pattern", s.pattern),
 		KeysURL:   q.urlOf(""), SetURL: q.urlOf("set"), Hidden: q.opts.Hide != nil,

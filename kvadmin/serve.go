@@ -46,6 +46,7 @@ type request struct {
 
 	store *extlibs.Handle // nil for the list of stores
 	id    string          // of the store, for paths
+	shown string          // of the store, as Options.Name has it
 	name  string          // of the store, as Action has it
 }
 
@@ -180,7 +181,7 @@ var noPath = endpoint{kind: Stat, serve: func(*request) error { return errNoPath
 // store that does not exist looks as one that does.
 func (q *request) inStore(id string, e endpoint) error {
 	store, findErr := q.find(id)
-	q.store, q.id, q.name = store.handle, store.id, id
+	q.store, q.id, q.shown, q.name = store.handle, store.id, store.shown, id
 	if q.store != nil {
 		q.name = q.store.Name()
 	}

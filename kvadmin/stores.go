@@ -8,24 +8,25 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// openStore is an open store with the name that paths use for it.
+// openStore is an open store with the names that paths use and that answers show for it.
 type openStore struct {
-	id     string
-	handle *extlibs.Handle
+	id, shown string
+	handle    *extlibs.Handle
 }
 
 // open returns the open stores, the default store first.
 func (h *handler) open() []openStore {
 	def := h.registry.Default()
-	stores := []openStore{{"default", def}}
+	stores := []openStore{{"default", h.opts.Name(def.Name()), def}}
 	bases := map[string]int{"default": 1}
 	names := map[string]int{}
 	for _, s := range h.registry.Stores() {
 		if s.Name() != def.Name() {
-			stores = append(stores, openStore{s.Name(), s})
-			names[s.Name()]++
-			bases[s.Name()]++
-			if base := filepath.Base(s.Name()); base != s.Name() {
+			name := h.opts.Name(s.Name())
+			stores = append(stores, openStore{name, name, s})
+			names[name]++
+			bases[name]++
+			if base := filepath.Base(name); base != name {
 				bases[base]++
 			}
 		}
@@ -46,7 +47,7 @@ func (h *handler) open() []openStore {
 // find returns the open store with an id or a name.
 func (h *handler) find(id string) (openStore, error) {
 	for _, s := range h.open() {
-		if s.id == id || s.handle.Name() == id {
+		if s.id == id || s.shown == id {
 			return s, nil
 		}
 	}
@@ -56,7 +57,7 @@ func (h *handler) find(id string) (openStore, error) {
 // storeInfo describes a store, as JSON.
 type storeInfo struct {
 	ID    string `json:"id"`   // for paths
-	Name  string `json:"name"` // as Handle.Name
+	Name  string `json:"name"` // as Options.Name
 	Kind  string `json:"kind"` // memory, file, server
 	Error string `json:"error,omitempty"`
 	stats
@@ -87,7 +88,7 @@ func known(n int64) *int64 {
 // info returns the counters of a store. Those that the backend does not return in time are
 // unknown.
 func (q *request) info(s openStore) storeInfo {
-	i := storeInfo{ID: s.id, Name: s.handle.Name(), Kind: kindOf(s.handle.Name())}
+	i := storeInfo{ID: s.id, Name: s.shown, Kind: kindOf(s.shown)}
 	n, err := s.handle.Stats(q.ctx)
 	if err != nil {
 		i.Error = failureOf(err).text
@@ -140,7 +141,7 @@ func (q *request) stat() error {
 	if !q.wantJSON {
 		return q.browse()
 	}
-	info := q.info(openStore{q.id, q.store})
+	info := q.info(openStore{q.id, q.shown, q.store})
 	if isTrue(q.r.URL.Query().Get("history")) {
 		info.History = q.history.of(q.store)
 	}
