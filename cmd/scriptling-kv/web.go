@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,14 @@ The pages of a running host are those of its kvadmin: open them in the browser.`
 				a = changes
 			}
 			return withRegistry(cmd, args[0], a, func(r *extlibs.Registry, h *extlibs.Handle) error {
-				return serve(cmd, r, h.Name(), address, write)
+				shown := h.Name()
+				if !isURL(args[0]) { // then it can be the URL of a reader, or a copy
+					var err error
+					if shown, err = filepath.Abs(args[0]); err != nil {
+						return err
+					}
+				}
+				return serve(cmd, r, h.Name(), shown, address, write)
 			})
 		},
 	}
@@ -65,8 +73,8 @@ The pages of a running host are those of its kvadmin: open them in the browser.`
 	return cmd
 }
 
-// serve shows a store of a registry until the command is interrupted.
-func serve(cmd *cobra.Command, r *extlibs.Registry, store, address string, write bool) error {
+// serve shows a store of a registry, by another name, until the command is interrupted.
+func serve(cmd *cobra.Command, r *extlibs.Registry, store, shown, address string, write bool) error {
 	l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", address)
 	if err != nil {
 		return err
@@ -78,6 +86,12 @@ func serve(cmd *cobra.Command, r *extlibs.Registry, store, address string, write
 				return errors.New("these pages show one store only")
 			}
 			return nil
+		},
+		Name: func(name string) string {
+			if name == store {
+				return shown
+			}
+			return name
 		},
 		Write:  write,
 		Values: true,

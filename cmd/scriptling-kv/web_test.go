@@ -6,8 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
-	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -65,15 +65,23 @@ func browser(t *testing.T) *http.Client {
 	return &http.Client{Jar: jar}
 }
 
-// storeID is the part of a path that names the one store of the pages.
-func (c *cli) storeID(b *http.Client, base string) string {
+// isShownAs fails the test unless the one store of the pages is a file, by its own path.
+func (c *cli) isShownAs(b *http.Client, base, file string) {
 	c.Helper()
+	path, err := filepath.Abs(file)
+	if err != nil {
+		c.Fatal(err)
+	}
 	_, body := webPage(c.T, b, base+"?format=json")
-	var list struct{ Stores []struct{ ID string } }
+	var list struct {
+		Stores []struct{ ID, Name, Kind string }
+	}
 	if err := json.Unmarshal([]byte(body), &list); err != nil || len(list.Stores) != 1 {
 		c.Fatalf("%v: %s", err, body)
 	}
-	return url.PathEscape(list.Stores[0].ID)
+	if s := list.Stores[0]; s.ID != file || s.Name != path || s.Kind != "file" {
+		c.Errorf("%s is shown as %+v", path, s)
+	}
 }
 
 func TestWebShowsAStoreToTheFirstBrowserOnly(t *testing.T) {
@@ -103,11 +111,11 @@ func TestWebShowsAStoreToTheFirstBrowserOnly(t *testing.T) {
 	if status, body := webPage(t, first, url); status != http.StatusOK || !strings.Contains(body, "app.db") {
 		t.Errorf("the first browser: status %d, %s", status, body)
 	}
-	id := c.storeID(first, base)
-	if status, body := webPage(t, first, base+id+"/keys?format=json"); status != http.StatusOK || !strings.Contains(body, `"user:1"`) {
+	c.isShownAs(first, base, "app.db")
+	if status, body := webPage(t, first, base+"app.db/keys?format=json"); status != http.StatusOK || !strings.Contains(body, `"user:1"`) {
 		t.Errorf("its next page: status %d, %s", status, body)
 	}
-	if status, body := webPage(t, first, base+id+"/key?format=json&key=user:1"); status != http.StatusOK || !strings.Contains(body, `"secret"`) {
+	if status, body := webPage(t, first, base+"app.db/key?format=json&key=user:1"); status != http.StatusOK || !strings.Contains(body, `"secret"`) {
 		t.Errorf("a value: status %d, %s", status, body)
 	}
 	if status, body := webPage(t, first, base+"default?format=json"); status != http.StatusForbidden {
@@ -118,7 +126,7 @@ func TestWebShowsAStoreToTheFirstBrowserOnly(t *testing.T) {
 		t.Errorf("a second browser: status %d", status)
 	}
 	// Nothing is changed without --write.
-	r, err = http.NewRequestWithContext(t.Context(), http.MethodPost, base+id+"/delete", strings.NewReader(`{"keys":["user:1"]}`))
+	r, err = http.NewRequestWithContext(t.Context(), http.MethodPost, base+"app.db/delete", strings.NewReader(`{"keys":["user:1"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +169,12 @@ func TestWebShowsServersAndCopies(t *testing.T) {
 	if status, body := webPage(t, first, base+"app.db/keys?format=json"); status != http.StatusOK || !strings.Contains(body, "of a copy") {
 		t.Errorf("status %d, %s", status, body)
 	}
+	c.isShownAs(first, base, "app.db")
+	for _, page := range []string{base, base + "app.db"} {
+		if status, body := webPage(t, first, page); status != http.StatusOK || strings.Contains(body, ".kv-live") {
+			t.Errorf("%s: status %d, %s", page, status, body)
+		}
+	}
 	end()
 	c.fails(exitUsage, "--listen", "web", "a.db", "--listen", "0.0.0.0:8080")
 	c.fails(exitUsage, "--listen", "web", "a.db", "--listen", "example.com:8080")
@@ -175,6 +189,7 @@ func TestWebPermitsChangesWithWrite(t *testing.T) {
 	first := browser(t)
 	webPage(t, first, url)
 	base, _, _ := strings.Cut(url, "?")
+	c.isShownAs(first, base, "app.db")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"app.db/delete", strings.NewReader(`{"keys":["k"]}`))
 	if err != nil {
 		t.Fatal(err)
