@@ -11,6 +11,7 @@ import (
 	files "github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 	"github.com/spf13/cobra"
 )
 
@@ -60,9 +61,6 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	return err
 }
 
-// logSuffix is what the name of a store's log has behind that of its file.
-const logSuffix = "-log"
-
 // isFreeForStore is isFree for the file of a store. The log that a crash left
 // beside it belongs to a file that was moved away, which needs it.
 func isFreeForStore(path string) error {
@@ -72,7 +70,7 @@ func isFreeForStore(path string) error {
 	if err := isFree(path); err != nil {
 		return err
 	}
-	return isFree(path + logSuffix)
+	return isFree(path + wal.Suffix)
 }
 
 // printResult writes what a command did: as JSON, or as text.

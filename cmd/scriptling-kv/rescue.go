@@ -14,6 +14,7 @@ import (
 	files "github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 	"github.com/spf13/cobra"
 )
 
@@ -135,7 +136,7 @@ func checked(cmd *cobra.Command, d *boltfile.Damaged, what string, visit func(bo
 
 // logTrouble is why the log that a whole file needs is of no use.
 func logTrouble(ctx context.Context, path string, r *boltfile.Report) (lost, err error) {
-	log := path + logSuffix
+	log := path + wal.Suffix
 	switch {
 	case !r.Log || len(r.Damage) > 0:
 		return nil, nil
@@ -192,7 +193,7 @@ func tell(w io.Writer, path string, r *boltfile.Report, logLost error) error {
 	if r.Back.Whole {
 		fmt.Fprintf(out, "  scriptling-kv repair %q NEWFILE\n", path)
 	}
-	switch log := path + logSuffix; {
+	switch log := path + wal.Suffix; {
 	case !r.Log:
 	case !exists(log):
 		fmt.Fprintf(out, "the store was not closed in order: its latest changes were in the log %q, which does not exist\n", log)
@@ -206,7 +207,7 @@ func tell(w io.Writer, path string, r *boltfile.Report, logLost error) error {
 
 // logOfWhole says what becomes of what a whole file lacks.
 func logOfWhole(path string, lost error) string {
-	log := path + logSuffix
+	log := path + wal.Suffix
 	if lost == nil {
 		return fmt.Sprintf("the latest changes are in the log %q: scriptling-kv compact %q writes them into the file", log, path)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -343,7 +344,7 @@ func (c *cli) crashed(to string, n int) {
 	if err := h.Set(c.Context(), "in the log", 1, 0); err != nil {
 		c.Fatal(err)
 	}
-	for _, name := range []string{"", logSuffix} {
+	for _, name := range []string{"", wal.Suffix} {
 		c.change("live.db"+name, to+name, func(b []byte) []byte { return b })
 	}
 	if err := r.Close(); err != nil {
