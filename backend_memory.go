@@ -145,11 +145,7 @@ func (m *memory) Load(_ context.Context, key string, _ Need) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	get := st.Get
-	if m.opts.evict {
-		get = st.Use
-	}
-	r, left := m.live(st, key, get(key))
+	r, left := m.live(st, key, st.Get(key))
 	if r == nil {
 		return Entry{}, ErrNotFound
 	}
@@ -265,7 +261,6 @@ func (m *memory) applyLocked(st *memoryState, s *hashtable.Slot, op *Op, room *h
 		if err := m.checkFits(r); err != nil {
 			return result, hashtable.None, nil, err
 		}
-		s.Use()
 	}
 	return result, s.PutIn(r, room), nil, nil
 }

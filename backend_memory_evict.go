@@ -13,21 +13,6 @@ import (
 // before it, in steps between which other calls go on: first by removing expired keys, then
 // others, but not the keys that the call is about.
 
-// cache is the fast path of a store that evicts.
-type cache struct{ *memory }
-
-// peek implements fastPath.
-func (c cache) peek(key string) (r *hashtable.Record, ok bool) {
-	st := c.state.Load()
-	if st == nil {
-		return nil, false
-	}
-	if r = st.Use(key); r != nil && r.Deadline() != 0 {
-		r, _ = c.live(st, key, r)
-	}
-	return r, true
-}
-
 // fewSteps is how many steps of evictions a script's call makes before it releases the
 // interpreter's lock: most make one, and finding the lock takes longer.
 const fewSteps = 4

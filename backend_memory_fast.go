@@ -45,9 +45,6 @@ func (m *memory) setRaw(key string, e codec.Encoded, ttl time.Duration) bool {
 	if len(r.Value()) > m.opts.maxValueBytes || !s.TryLock(st.Table, key) {
 		return false
 	}
-	if m.opts.evict {
-		s.Use()
-	}
 	if !s.Replace(r) { // which cannot panic
 		stored := m.put(st, &s, key, r)
 		if stored {

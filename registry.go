@@ -101,9 +101,6 @@ func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 	switch s := s.(type) {
 	case *memory:
 		o.place, o.whole, h.fast = inMemory, waitingMemory{s}, s
-		if opts.evict {
-			o.whole, h.fast = waitingMemory{s}, cache{s}
-		}
 	case *diskStore:
 		o.place = inFile
 	}

@@ -84,9 +84,7 @@ func (b *Batch) Commit(changes []Change, room *Room) Limit {
 	for i := range all {
 		all[i].at = find(i)
 		all[i].old = t.sight(all[i].at.record)
-		if t.evict != nil && all[i].old != nil {
-			all[i].at.use()
-		}
+		t.use(all[i].at)
 	}
 	limit := t.commit(all, b.Now(), room)
 	for i, locked := range b.locked {

@@ -44,11 +44,11 @@ func (t *Table) Check() error {
 					if shardOf(hash) != i || t.shards[i].find(hash, r.Key()).record != r {
 						return fmt.Errorf("key %q is not found where it is", r.Key())
 					}
-					if r.tombstone() {
+					if r.Tombstone() {
 						return fmt.Errorf("key %q is a tombstone", r.Key())
 					}
 					live++
-					bytes += r.size()
+					bytes += r.Size()
 					names = append(names, r.Key())
 					if d := r.Deadline(); d != 0 {
 						deadlines++

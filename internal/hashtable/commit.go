@@ -40,7 +40,7 @@ func (t *Table) commitLocked(changes []change, now int64, room *Room) Limit {
 	grow, more := int64(0), 0
 	for i := range changes {
 		c := &changes[i]
-		grow += c.next.size() - c.old.size()
+		grow += c.next.Size() - c.old.Size()
 		more += alive(c.next, now) - alive(c.old, now)
 	}
 	if limit := t.admit(changes, grow, more, now, room); limit != None {
@@ -121,7 +121,7 @@ func (t *Table) carryOut(c *change) {
 	}
 	switch {
 	case c.next != nil:
-		t.count(s, c.next.size())
+		t.count(s, c.next.Size())
 		s.store(c.hash, c.at, c.next)
 		switch {
 		case old != nil:
@@ -134,7 +134,7 @@ func (t *Table) carryOut(c *change) {
 			t.addName(c.next.Key(), c.hash)
 		}
 	case old != nil:
-		t.count(s, old.size()+nameWrites*int64(old.keyLen)) // garbage now
+		t.count(s, old.Size()+nameWrites*int64(old.keyLen)) // garbage now
 		s.remove(c.at)
 		t.keys--
 		t.names.remove(old.Key())

@@ -48,8 +48,8 @@ func NewCache(c Config) *Table {
 // arrived notes that a key was added to a table with so many keys. Table.mu is locked.
 func (e *evictor) arrived(hash uint64, keys int) {
 	part, soon := shareUnit/max(keys, 1), max(1, keys/returnParts)
-	arrivalAge, wasArrival := e.ghosts[arrival].take(hash)
-	oldAge, wasOld := e.ghosts[old].take(hash)
+	arrivalAge, wasArrival := e.ghosts[fromArrivals].take(hash)
+	oldAge, wasOld := e.ghosts[fromHand].take(hash)
 	if wasArrival && arrivalAge < soon {
 		e.share = min(e.share+part*shareGrow/10, mostShare)
 	}
@@ -114,8 +114,8 @@ type ghost struct {
 
 // Where a key was evicted.
 const (
-	arrival = iota
-	old
+	fromArrivals = iota
+	fromHand
 )
 
 const (

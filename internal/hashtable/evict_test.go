@@ -19,7 +19,6 @@ import (
 func putIn(t *Table, key string, r *Record, now int64, removed func(string)) (evicted, expired int) {
 	var s Slot
 	s.Lock(t, key)
-	s.Use()
 	limit := s.Put(r)
 	s.Unlock()
 	if limit == None {
@@ -104,7 +103,7 @@ func TestACacheCountsExactlyWhatItEvicts(t *testing.T) {
 				s.Unlock()
 				delete(model, key)
 			case op < 18:
-				table.Use(key)
+				table.Get(key)
 			default:
 				now += r.Int64N(20)
 			}
@@ -164,8 +163,8 @@ func TestWritersOfACacheMakeRoomConcurrently(t *testing.T) {
 					s.Delete()
 					s.Unlock()
 				case 1, 2:
-					table.Use(key)
-					table.Use(fmt.Sprintf("%d:%d", (w+1)%8, r.IntN(500)))
+					table.Get(key)
+					table.Get(fmt.Sprintf("%d:%d", (w+1)%8, r.IntN(500)))
 				case 3:
 					keys := make([]string, 300)
 					for i := range keys {
@@ -238,7 +237,7 @@ func TestACacheKeepsWhatIsUsed(t *testing.T) {
 		for range 4 {
 			k := name(r.IntN(kept))
 			if r.IntN(2) == 0 {
-				table.Use(k)
+				table.Get(k)
 			} else {
 				putIn(table, k, record(k), 1, nil)
 			}
@@ -319,7 +318,7 @@ func TestARebuildKeepsWhatWasUsed(t *testing.T) {
 		k := fmt.Sprint(i)
 		putIn(table, k, New(0, k, nil, "v", 0), 1, nil)
 		if i%3 == 0 {
-			table.Use(k)
+			table.Get(k)
 		}
 	}
 	for i := range table.shards {

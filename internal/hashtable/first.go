@@ -123,9 +123,7 @@ func (t *Table) compactFrom(v View, last string) {
 	if v.Reverse {
 		from = last
 	}
-	deadBytes := t.names.deadBytes
-	t.names.compact(from, compactLeaves, t.present)
-	t.bytes.Add(t.names.deadBytes - deadBytes)
+	t.compactNames(from)
 }
 
 // within returns the names of a view, in its order. Each is valid as long as the names do

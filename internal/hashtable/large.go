@@ -138,7 +138,7 @@ func (b *Large) install(s *shard, i int, at place, next *Record) {
 	if was != 0 && was != deadline {
 		t.due.remove(due{was, b.hashes[i]})
 	}
-	t.count(s, next.size())
+	t.count(s, next.Size())
 	t.save(s, b.key(i), old)
 	s.store(b.hashes[i], at, next)
 	if old == nil {
@@ -146,7 +146,7 @@ func (b *Large) install(s *shard, i int, at place, next *Record) {
 		t.addName(b.key(i), b.hashes[i])
 	}
 	t.keys += next.count() - old.count()
-	if next.tombstone() {
+	if next.Tombstone() {
 		t.tombstones++
 	}
 	if deadline != 0 && was != deadline {
@@ -162,7 +162,7 @@ func (b *Large) count(i int, r *Record, sign int) {
 	if r.count() == 0 {
 		return
 	}
-	b.bytes += int64(sign) * r.size()
+	b.bytes += int64(sign) * r.Size()
 	d := r.Deadline()
 	if d == 0 {
 		b.plain += sign
@@ -183,7 +183,7 @@ func (b *Large) uncountOld(i int, old *Record) {
 	if old == nil {
 		return
 	}
-	b.bytes += old.size()
+	b.bytes += old.Size()
 	if old.Deadline() == 0 {
 		b.plain++
 	} else {
@@ -245,7 +245,7 @@ func (b *Large) Old(i int) *Record { return b.entries[i].old.Load() }
 // clean removes the tombstones of some keys of a committed batch, from the i-th on, and
 // returns the first key that is left.
 func (b *Large) clean(i int) int {
-	for i < len(b.entries) && !b.entries[i].next.tombstone() {
+	for i < len(b.entries) && !b.entries[i].next.Tombstone() {
 		i++
 	}
 	if i == len(b.entries) {
@@ -258,7 +258,7 @@ func (b *Large) clean(i int) int {
 	defer t.mu.Unlock()
 	for end := min(i+InstallKeys, len(b.entries)); i < end && t.shard(b.hashes[i]) == s; i++ {
 		next := b.entries[i].next
-		if at := s.find(b.hashes[i], b.key(i)); at.record == next && next.tombstone() {
+		if at := s.find(b.hashes[i], b.key(i)); at.record == next && next.Tombstone() {
 			t.save(s, next.Key(), next)
 			s.remove(at)
 			t.names.remove(next.Key())
@@ -308,7 +308,7 @@ func (b *Large) undoSome(i int) int {
 		} else {
 			s.store(b.hashes[i], at, old)
 		}
-		if next.tombstone() {
+		if next.Tombstone() {
 			t.tombstones--
 		}
 		t.keys += old.count() - next.count()
@@ -331,7 +331,7 @@ func (b *Large) uncountNext(i int, next *Record) {
 	if next.count() == 0 {
 		return
 	}
-	b.bytes -= next.size()
+	b.bytes -= next.Size()
 	if next.Deadline() == 0 {
 		b.plain--
 	} else {
@@ -367,7 +367,7 @@ func (t *Table) seen(r *Record) *Record {
 				return r
 			}
 		}
-		if r.tombstone() {
+		if r.Tombstone() {
 			return nil
 		}
 		return r

@@ -167,11 +167,8 @@ func (r *Record) Float() *float64 {
 	return (*float64)(r.at(headBytes))
 }
 
-// Size is what the record counts against the table's limit of bytes.
-func (r *Record) Size() int64 { return r.size() }
-
-// size is what the record counts against the table's limit of bytes.
-func (r *Record) size() int64 {
+// Size is what the record counts against the table's limit of bytes. A nil Record counts 0.
+func (r *Record) Size() int64 {
 	if r == nil {
 		return 0
 	}
@@ -196,16 +193,14 @@ const Overhead = 72
 
 // count is 1 for a record of a key, 0 for a tombstone and nil.
 func (r *Record) count() int {
-	if r == nil || r.tombstone() {
+	if r == nil || r.Tombstone() {
 		return 0
 	}
 	return 1
 }
 
 // Tombstone reports whether the record stands for none.
-func (r *Record) Tombstone() bool { return r.tombstone() }
-
-func (r *Record) tombstone() bool { return r.flags&flagTombstone != 0 }
+func (r *Record) Tombstone() bool { return r.flags&flagTombstone != 0 }
 
 func (r *Record) deadline() int64 {
 	if r == nil {

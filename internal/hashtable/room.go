@@ -163,7 +163,7 @@ func (r *Room) evictArrival(hash uint64) {
 	if at.clearUsed() && !r.expired(at.record) {
 		return
 	}
-	r.remove(s, at, hash, arrival)
+	r.remove(s, at, hash, fromArrivals)
 	r.t.shrink(s)
 }
 
@@ -209,7 +209,7 @@ func (r *Room) pass(s *shard, g *group) (done bool) {
 		if at.clearUsed() && r.passed <= shardCount && !r.expired(record) {
 			continue
 		}
-		if r.remove(s, at, hash, old); r.done() {
+		if r.remove(s, at, hash, fromHand); r.done() {
 			return true
 		}
 	}
@@ -220,7 +220,7 @@ func (r *Room) pass(s *shard, g *group) (done bool) {
 // that readers see.
 func (r *Room) spared(record *Record, hash uint64) bool {
 	if record.flags&(flagMark|flagTombstone) != 0 {
-		if b, _ := r.t.pendingEntry(record); b != nil || record.tombstone() {
+		if b, _ := r.t.pendingEntry(record); b != nil || record.Tombstone() {
 			return true
 		}
 	}
@@ -241,7 +241,7 @@ func (r *Room) remove(s *shard, at place, hash uint64, from int) {
 	defer t.mu.Unlock()
 	expired := r.expired(at.record)
 	t.carryOut(&change{hash: hash, at: at, old: at.record})
-	r.bytes += at.record.size()
+	r.bytes += at.record.Size()
 	r.victims++
 	r.passed = 0
 	if expired {

@@ -115,14 +115,16 @@ func (s *Slot) PutIn(r *Record, room *Room) Limit {
 }
 
 // Replace is Put for the usual case: the key exists and keeps its deadline, so that
-// nothing but its record changes. In any other it reports false and does nothing.
+// nothing but its record changes. In any other it reports false and stores nothing. In a
+// cache it notes that the record is used.
 func (s *Slot) Replace(r *Record) bool {
+	s.t.use(s.at)
 	old := s.old
 	if old == nil || s.odd || old.Deadline() != r.Deadline() {
 		return false
 	}
-	size := r.size()
-	if grow := size - old.size(); grow != 0 && !s.t.reserve(grow) {
+	size := r.Size()
+	if grow := size - old.Size(); grow != 0 && !s.t.reserve(grow) {
 		return false
 	}
 	s.t.save(s.shard, old.Key(), old)

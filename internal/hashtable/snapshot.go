@@ -28,9 +28,7 @@ func (t *Table) Records(ctx context.Context, keys []string) (records []*Record, 
 	for i, key := range keys {
 		hash := t.hash(key)
 		at := t.shard(hash).find(hash, key)
-		if t.evict != nil && at.record != nil {
-			at.use()
-		}
+		t.use(at)
 		records[i] = t.sight(at.record)
 	}
 	return records, b.Now(), nil
@@ -113,9 +111,8 @@ func (s *snapshot) record(key string) *Record {
 	r, changed := shard.saved[key]
 	if !changed {
 		at := shard.find(hash, key)
-		if r = at.record; r != nil && s.t.evict != nil {
-			at.use()
-		}
+		r = at.record
+		s.t.use(at)
 	}
 	if r == nil || r.flags&flagMark == 0 {
 		return r
@@ -125,7 +122,7 @@ func (s *snapshot) record(key string) *Record {
 			return b.entries[i].old.Load() // whatever has become of the batch
 		}
 	}
-	if r.tombstone() {
+	if r.Tombstone() {
 		return nil
 	}
 	return r
@@ -144,7 +141,7 @@ func (t *Table) saveNow(s *shard, key string, r *Record) {
 	if _, again := s.saved[key]; again {
 		return
 	}
-	if t.saved.Add(r.size()+Overhead) > t.mostSaved() {
+	if t.saved.Add(r.Size()+Overhead) > t.mostSaved() {
 		s.saved = nil // the snapshot is given up
 		return
 	}

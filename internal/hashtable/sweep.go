@@ -32,7 +32,7 @@ func (t *Table) SweepKeys(now int64, gone func(key string)) int {
 				at = t.findHash(hash, expired)
 			}
 			if at.record != nil {
-				t.bytes.Add(-at.record.size())
+				t.bytes.Add(-at.record.Size())
 				t.save(t.shard(hash), at.record.Key(), at.record)
 				t.shard(hash).remove(at)
 				t.names.die(at.record.Key())
@@ -60,23 +60,15 @@ func (t *Table) Soonest() (deadline int64, ok bool) {
 // whether there is more. A part of the names may stay dead; removing them one by one
 // would take longer than all the rest of a sweep.
 func (t *Table) Tidy(from string) (next string, more bool) {
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.Lock()
-		shrunk := t.shrink(s)
-		s.mu.Unlock()
-		if shrunk {
-			return from, true
-		}
+	if t.shrinkOne() {
+		return from, true
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if from == "" && !t.names.untidy() {
 		return "", false
 	}
-	deadBytes := t.names.deadBytes
-	next = t.names.compact(from, compactLeaves, t.present)
-	t.bytes.Add(t.names.deadBytes - deadBytes)
+	next = t.compactNames(from)
 	return next, next != ""
 }
 
@@ -84,6 +76,21 @@ func (t *Table) Tidy(from string) (next string, more bool) {
 // call continues where the last one ended. It reports whether it did anything: it does
 // until no name is dead.
 func (t *Table) TidyNext() bool {
+	if t.shrinkOne() {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.names.dead == 0 {
+		return false
+	}
+	t.tidyFrom = t.compactNames(t.tidyFrom)
+	return true
+}
+
+// shrinkOne gives back the memory of one shard that has emptied, and reports whether there
+// was one.
+func (t *Table) shrinkOne() bool {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
@@ -93,15 +100,16 @@ func (t *Table) TidyNext() bool {
 			return true
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.names.dead == 0 {
-		return false
-	}
+	return false
+}
+
+// compactNames removes the dead names of some leaves, and returns where to continue. It
+// needs t.mu.
+func (t *Table) compactNames(from string) (next string) {
 	deadBytes := t.names.deadBytes
-	t.tidyFrom = t.names.compact(t.tidyFrom, compactLeaves, t.present)
+	next = t.names.compact(from, compactLeaves, t.present)
 	t.bytes.Add(t.names.deadBytes - deadBytes)
-	return true
+	return next
 }
 
 // Wasted reports whether expired records or dead names take memory.

@@ -22,7 +22,7 @@
 //	sweep.go      removal of expired records
 //	evict.go      which keys a cache evicts
 //	room.go       room for writes to a cache
-//	use.go        reads of a cache, which note that a key is used
+//	use.go        notes of a cache that a key is used
 //	check.go      the invariants, for tests
 //
 // A read of one key takes no lock. A write locks its key's shard, and Table.mu only if a
@@ -131,7 +131,8 @@ func (t *Table) unlockAll() {
 	}
 }
 
-// Get returns the record of a key, live or not, or nil.
+// Get returns the record of a key, live or not, or nil. In a cache it notes that the record
+// is used.
 func (t *Table) Get(key string) *Record {
 	hash := t.hash(key)
 	s := t.shard(hash)
@@ -147,7 +148,11 @@ func (t *Table) Get(key string) *Record {
 	g := &(*groups)[hash&uint64(len(*groups)-1)]
 	tags := g.tags.Load()
 	for m := matches(tags, tagOf(hash)*tagOnes); m != 0; m &= m - 1 {
-		if r := g.slots[bits.TrailingZeros64(m)/8].Load(); r != nil && r.Key() == key {
+		slot := bits.TrailingZeros64(m) / 8
+		if r := g.slots[slot].Load(); r != nil && r.Key() == key {
+			if t.evict != nil {
+				place{r, g, slot}.use()
+			}
 			if r.flags&flagMark != 0 {
 				return t.seen(r)
 			}
@@ -157,7 +162,9 @@ func (t *Table) Get(key string) *Record {
 	if tags&overflowFlag == 0 {
 		return nil
 	}
-	return t.sight(s.find(hash, key).record)
+	at := s.find(hash, key)
+	t.use(at)
+	return t.sight(at.record)
 }
 
 // Live counts the live keys without a walk.

@@ -1,7 +1,5 @@
 package hashtable
 
-import "math/bits"
-
 // Bits of a group's tags say which of its slots were used, in a cache, since the hand of
 // the clock passed them: the byte above the tags has one for each slot, below
 // overflowFlag. Readers set them without a lock. A writer that changes the tags meanwhile
@@ -10,6 +8,13 @@ import "math/bits"
 const usedShift = 8 * groupSlots
 
 func usedBit(slot int) uint64 { return 1 << (usedShift + slot) }
+
+// use notes, in a cache, that the record at a place, if there is one, was used.
+func (t *Table) use(at place) {
+	if t.evict != nil && at.record != nil {
+		at.use()
+	}
+}
 
 // use notes that the record at a place was used.
 func (p place) use() {
@@ -27,46 +32,6 @@ func (p place) clearUsed() bool {
 	}
 	p.group.tags.And(^bit)
 	return true
-}
-
-// Use is Get for a cache: it notes that the record is used.
-func (t *Table) Use(key string) *Record {
-	hash := t.hash(key)
-	s := t.shard(hash)
-	if t.batching.Load() != 0 { // see Get
-		s.mu.Lock()
-		defer s.mu.Unlock()
-	}
-	groups := s.groups.Load()
-	if groups == nil {
-		return nil
-	}
-	g := &(*groups)[hash&uint64(len(*groups)-1)]
-	tags := g.tags.Load()
-	for m := matches(tags, tagOf(hash)*tagOnes); m != 0; m &= m - 1 {
-		slot := bits.TrailingZeros64(m) / 8
-		if r := g.slots[slot].Load(); r != nil && r.Key() == key {
-			if bit := usedBit(slot); tags&bit == 0 {
-				g.tags.Or(bit)
-			}
-			return t.sight(r)
-		}
-	}
-	if tags&overflowFlag == 0 {
-		return nil
-	}
-	at := s.find(hash, key)
-	if at.record != nil {
-		at.use()
-	}
-	return t.sight(at.record)
-}
-
-// Use notes that the record of the slot, if there is one, is used.
-func (s *Slot) Use() {
-	if s.at.record != nil {
-		s.at.use()
-	}
 }
 
 // keepUsed sets the bits that groups had which a rebuild of the shard replaced.
