@@ -33,11 +33,18 @@ const (
 	minChildren = 2       // of a branch, which bbolt relies on
 )
 
-// SharedPages is how many pages a leaf with overflow pages has at most that entries with short
+// sharedPages is how many pages a leaf with overflow pages has at most that entries with short
 // keys share, because that saves at least this part of them. A write of one of them copies
 // the others. Of a long key, sharing also saves its copy in the branch, so the limit is
 // higher by as many times as the key has pages.
-const SharedPages = 32
+const sharedPages = 32
+
+// SharedLeafPages returns how many pages a leaf that entries share has at most in a file that
+// a Builder wrote, if no branch has more than so many pages.
+func SharedLeafPages(branch int64) int64 {
+	key := branch/largePageEntries + 1
+	return sharedPages * (1 + key)
+}
 
 // NewBuilder returns a Builder of a file that is empty. Leaves are filled to some percent:
 // each later write splits a leaf that is full.
@@ -194,7 +201,7 @@ func (t *tree) shares(l *level, e *entry) bool {
 	// A leaf for itself would take a place in a branch, too.
 	alone := t.b.pages(l.size) + t.b.pages(pageHeaderBytes+e.size())
 	saved := (alone-t.b.pages(size))*t.b.pageSize + elementBytes + len(e.key)
-	return saved*SharedPages >= size
+	return saved*sharedPages >= size
 }
 
 // fullBranch returns how many of the entries fill a branch, 0 if they can be all.

@@ -189,7 +189,7 @@ func TestABuiltFileIsNotLargerThanWhatItWasBuiltFrom(t *testing.T) {
 			_, err = b.Finish(2)
 		}
 		file.Close()
-		if err != nil || b.Pages() > used+used/SharedPages+4 { // a page more here and there is no matter
+		if err != nil || b.Pages() > used+used/sharedPages+4 { // a page more here and there is no matter
 			k, v := 0, 0
 			for _, e := range list {
 				k, v = max(k, len(e.key)), max(v, len(e.value))

@@ -43,7 +43,7 @@ func (s *Set) LargestNodes() (branch, leaf int64) {
 	return max(s.branch.Load(), 1), max(s.leaf.Load(), 1)
 }
 
-// SawNodes notes nodes of that many pages.
+// SawNodes notes a branch and a leaf of so many pages.
 func (s *Set) SawNodes(branch, leaf int64) {
 	s.branch.Store(max(s.branch.Load(), branch))
 	s.leaf.Store(max(s.leaf.Load(), leaf))
@@ -52,28 +52,20 @@ func (s *Set) SawNodes(branch, leaf int64) {
 // ForgetNodes is for a file without nodes.
 func (s *Set) ForgetNodes() { s.branch.Store(0); s.leaf.Store(0) }
 
-// sawNode notes a node.
+// sawNode notes a node, and the branches that its keys can get into when it is split.
 func (s *Set) sawNode(p page) {
-	switch n := int64(p.overflow()) + 1; {
-	case p.flags() == pageBranch:
-		s.SawNodes(n, 0)
-	case p.count() > 1: // one that is alone is removed without being written again
-		s.SawNodes(0, n)
-	}
-	longest := 0
+	longest, pages := 0, int64(p.overflow())+1
 	for i := range p.count() {
 		longest = max(longest, len(p.key(i)))
 	}
-	s.SawKey(longest, uint64(len(p))/(p.overflow()+1))
-}
-
-// NodeEntries is how many entries bbolt keeps in a node that is larger than a page.
-const NodeEntries = 4
-
-// SawKey notes the length of a key in a leaf: when the leaf is split, the key can get into
-// a branch.
-func (s *Set) SawKey(length int, pageSize uint64) {
-	s.SawNodes(NodeEntries*int64(length)/int64(pageSize)+1, 0)
+	branch, leaf := NodePages(int64(longest), int64(len(p))/pages), int64(0)
+	switch {
+	case p.flags() == pageBranch:
+		branch = max(branch, pages)
+	case p.count() > 1: // an entry that is alone is removed without being written again
+		leaf = pages
+	}
+	s.SawNodes(branch, leaf)
 }
 
 func (s *Set) chunk(id uint64) (c *chunk, word int, bit uint64) {

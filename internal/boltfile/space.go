@@ -65,17 +65,15 @@ type shape struct {
 }
 
 // with returns the shape that a file can have once it has taken puts.
-func (h shape) with(need Need) shape {
-	page := int64(os.Getpagesize())
-	h.branch = max(h.branch, bbpage.NodeEntries*int64(need.Key)/page+1)
-	h.leaf = max(h.leaf, bbpage.NodeEntries*need.Entry/page+1)
+func (h shape) with(need Need, pageSize int64) shape {
+	h.branch = max(h.branch, bbpage.NodePages(int64(need.Key), pageSize))
+	h.leaf = max(h.leaf, bbpage.NodePages(need.Entry, pageSize))
 	return h.limited()
 }
 
 // limited does not count leaves with large values: Defragment ends them.
 func (h shape) limited() shape {
-	key := h.branch/bbpage.NodeEntries + 1
-	h.leaf = min(h.leaf, bbpage.SharedPages*(1+key))
+	h.leaf = min(h.leaf, bbpage.SharedLeafPages(h.branch))
 	return h
 }
 
@@ -99,7 +97,7 @@ func (h shape) pages() int64 {
 // reserve returns the reserve of a file of size bytes that takes puts, in bytes.
 func (r *space) reserve(size int64, need Need) int64 {
 	pages := size / r.pageSize
-	return (max(min(pages/reserveShare, mostReserve), r.shape.Load().with(need).pages()) + pages/freelistShare) * r.pageSize
+	return (max(min(pages/reserveShare, mostReserve), r.shape.Load().with(need, r.pageSize).pages()) + pages/freelistShare) * r.pageSize
 }
 
 // fits reports whether the file can take puts and keep its reserve.

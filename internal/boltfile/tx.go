@@ -147,7 +147,7 @@ func (t *Tx) Put(key string, oldDeadline int64, existed bool, deadline int64, va
 			}
 		}
 	}
-	t.snap.set.SawKey(len(key), uint64(t.snap.PageSize()))
+	t.snap.set.SawNodes(bbpage.NodePages(int64(len(key)), t.snap.PageSize()), 0)
 	if !existed {
 		t.Count++
 	}

@@ -10,7 +10,7 @@ const (
 )
 
 // zeros is what logs are filled with.
-var zeros = make([]byte, maxFill)
+var zeros [maxFill]byte
 
 // allocate makes a new file as long as it will be.
 func (l *Log) allocate() error {
