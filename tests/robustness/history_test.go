@@ -23,6 +23,9 @@ type note struct {
 	Alone  bool              `json:",omitempty"` // from now on the file is all of the store
 	Kept   bool              `json:",omitempty"` // from now on the log has the owner and the mode of the store
 	Wrong  string            `json:",omitempty"` // what the program itself found
+
+	Pops   bool   `json:",omitempty"` // a caller, of several, begins to remove the first key of the writer
+	Popped string `json:",omitempty"` // the key that one of them has removed
 }
 
 const (
@@ -64,6 +67,25 @@ func (w world) after(c *change, begin, end int64) world {
 		delete(next, key)
 	}
 	return next
+}
+
+// withoutFirst returns the world after a call that removed its first key.
+func (w world) withoutFirst() world {
+	next := maps.Clone(w)
+	if len(w) > 0 {
+		delete(next, slices.Min(slices.Collect(maps.Keys(w))))
+	}
+	return next
+}
+
+// addWorlds adds those that worlds does not have yet.
+func addWorlds(worlds []world, more ...world) []world {
+	for _, w := range more {
+		if !slices.ContainsFunc(worlds, func(other world) bool { return maps.Equal(w, other) }) {
+			worlds = append(worlds, w)
+		}
+	}
+	return worlds
 }
 
 // differs says how what was read at a time differs from the world, or "".
@@ -163,6 +185,18 @@ func (h *history) take(n *note, at int64) error {
 	switch {
 	case n.Wrong != "":
 		return errors.New(n.Wrong)
+	case n.Pops: // it can take effect from now on
+		worlds := addWorlds(nil, t.last()...)
+		for _, w := range t.last() {
+			worlds = addWorlds(worlds, w.withoutFirst())
+		}
+		t.step(at, worlds)
+	case n.Popped != "":
+		worlds := slices.DeleteFunc(slices.Clone(t.last()), func(w world) bool { _, there := w[n.Popped]; return there })
+		if len(worlds) == 0 {
+			return fmt.Errorf("%s was removed, although it was not the first key", n.Popped)
+		}
+		t.step(at, worlds)
 	case n.Begin != nil:
 		t.doing, t.begin = n.Begin, at
 	case n.End == done:

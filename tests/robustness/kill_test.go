@@ -28,17 +28,7 @@ const (
 // each that was acknowledged.
 func init() {
 	programs["kill"] = func(dir string, args ...string) {
-		var opts []extlibs.Option
-		if args[0] == "interval" {
-			opts = append(opts, extlibs.Durability(extlibs.Interval(crashInterval)))
-		}
-		// A log that is full again and again.
-		opts = append(opts, extlibs.SweepInterval(time.Millisecond), extlibs.LogBytes(256<<10))
-		r := extlibs.NewRegistry(opts...)
-		h, err := r.Open(ctx, filepath.Join(dir, "kv.db"))
-		if err != nil {
-			panic(err)
-		}
+		h := openToCrash(dir, args[0])
 		start, _ := strconv.Atoi(args[1])
 		failed := make(chan error)
 		disturb := []func() error{
@@ -84,6 +74,19 @@ func init() {
 	}
 }
 
+// openToCrash opens a store with a log that is full again and again.
+func openToCrash(dir, mode string) *extlibs.Handle {
+	opts := []extlibs.Option{extlibs.SweepInterval(time.Millisecond), extlibs.LogBytes(256 << 10)}
+	if mode == "interval" {
+		opts = append(opts, extlibs.Durability(extlibs.Interval(crashInterval)))
+	}
+	h, err := extlibs.NewRegistry(opts...).Open(ctx, filepath.Join(dir, "kv.db"))
+	if err != nil {
+		panic(err)
+	}
+	return h
+}
+
 func crashKey(w, n, i int) string { return fmt.Sprintf("w%d:%08d:%d", w, n, i) }
 
 func crashValue(w, n, i int) string {
@@ -97,7 +100,20 @@ func killWriters(t *testing.T, random *rand.Rand, dir, mode string, start int, a
 	for w := range last {
 		last[w] = start - 1
 	}
-	cmd := command("kill", dir, mode, strconv.Itoa(start))
+	for _, line := range killAfterFirstLine(t, random, after, "kill", dir, mode, strconv.Itoa(start)) {
+		var w, n int
+		if _, err := fmt.Sscan(line, &w, &n); err != nil {
+			t.Fatalf("line %q: %v", line, err)
+		}
+		last[w] = max(last[w], n)
+	}
+	return last
+}
+
+// killAfterFirstLine runs a program, kills it some time after its first line, and returns its lines.
+func killAfterFirstLine(t *testing.T, random *rand.Rand, after time.Duration, name, dir string, args ...string) (lines []string) {
+	t.Helper()
+	cmd := command(name, dir, args...)
 	cmd.Env = kvtest.ChildEnv(cmd.Env, random)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -107,23 +123,21 @@ func killWriters(t *testing.T, random *rand.Rand, dir, mode string, start int, a
 		t.Fatal(err)
 	}
 	var kill *time.Timer
-	for scan := bufio.NewScanner(out); scan.Scan(); {
+	for scan := bufio.NewScanner(out); scan.Scan(); lines = append(lines, scan.Text()) {
 		if kill == nil { // from the first write on, whenever that is
 			kill = time.AfterFunc(after, func() {
 				cmd.Process.Kill()
 			})
 		}
-		var w, n int
-		if _, err := fmt.Sscan(scan.Text(), &w, &n); err != nil {
-			t.Fatalf("line %q: %v", scan.Text(), err)
-		}
-		last[w] = max(last[w], n)
 	}
 	cmd.Wait()
 	if kill == nil {
 		t.Fatal("the process wrote nothing")
 	}
-	return last
+	if kill.Stop() {
+		t.Error("the process ended before it was killed")
+	}
+	return lines
 }
 
 // checkFile has the engine check its pages, and compares what the three buckets

@@ -34,7 +34,7 @@ func statesOfTest(n int) int {
 // that it holds.
 type reader func(dir string, at time.Time) (map[string]string, error)
 
-var readers = map[string]reader{"store": readStore, "moved": readMoved, "owned": readOwned, "log": readLog}
+var readers = map[string]reader{"store": readStore, "moved": readMoved, "owned": readOwned, "log": readLog, "bank": readBank}
 
 // readStore also makes sure that what the store counts, lists and reads agrees,
 // and that it is whole after an orderly end.

@@ -113,8 +113,13 @@ func (s *session) look(writers ...string) {
 
 // do makes a change and tells how it went.
 func (s *session) do(writer string, c change) error {
+	return s.doBy(writer, c, func() error { return s.apply(c) })
+}
+
+// doBy is do with a call that makes the change.
+func (s *session) doBy(writer string, c change, call func() error) error {
 	tell(note{Writer: writer, Begin: &c})
-	err := s.apply(c)
+	err := call()
 	end := done
 	if errors.Is(err, extlibs.ErrCommitUnknown) {
 		end = unknown

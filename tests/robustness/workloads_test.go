@@ -98,11 +98,19 @@ var workloads = map[string]workload{
 	"sets by eight writers": {uncut: 1, processes: always(created, run("set", "8", "6")), again: again("mixed", "8", "2")},
 	"batches":               {uncut: 1, processes: always(created, run("set many", "2", "12")), again: again("mixed", "2", "6")},
 	"clear":                 {uncut: 1, processes: always(created, run("clear")), again: again("clear")},
-	"expiry":                {uncut: 1, processes: always(created, run("expiry")), again: again("expiry")},
-	"interval mode":         {uncut: 1, mayLose: intervalOfTests + intervalLate, processes: always(created, run("interval")), again: again("set", "1", "6")},
-	"compact":               {uncut: 1, processes: always(run("mixed", "2", "6"), run("compact")), again: again("compact")},
-	"backup":                {uncut: 1, processes: always(run("mixed", "2", "6"), run("backup")), again: again("set", "2", "4")},
-	"opened again":          {uncut: 1, processes: always(run("mixed", "2", "6"), run("mixed", "2", "6"), run("set", "2", "6"))},
+	"transfers":             {uncut: 1, read: "bank", processes: always(created, run("transfers", "3", "6")), again: again("transfers", "2", "3")},
+	"killed in transfers": {uncut: 1, read: "bank", processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("transfers", "3", "6"), 60), run("transfers", "2", "3")}
+	}},
+	"jobs that workers take": {uncut: 1, processes: always(run("add jobs"), run("take jobs", "3", "5")), again: again("take jobs", "2", "2")},
+	"killed with workers that take jobs": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{run("add jobs"), killed(random, run("take jobs", "3", "5"), 60), run("take jobs", "2", "2")}
+	}},
+	"expiry":        {uncut: 1, processes: always(created, run("expiry")), again: again("expiry")},
+	"interval mode": {uncut: 1, mayLose: intervalOfTests + intervalLate, processes: always(created, run("interval")), again: again("set", "1", "6")},
+	"compact":       {uncut: 1, processes: always(run("mixed", "2", "6"), run("compact")), again: again("compact")},
+	"backup":        {uncut: 1, processes: always(run("mixed", "2", "6"), run("backup")), again: again("set", "2", "4")},
+	"opened again":  {uncut: 1, processes: always(run("mixed", "2", "6"), run("mixed", "2", "6"), run("set", "2", "6"))},
 	"a failed write": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "1", "6"), failing(random, run("retry"), "write", 30)}
 	}},
@@ -189,7 +197,7 @@ func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
 			if w.mounts && !mayMount() {
 				t.Skip("this process may not mount")
 			}
-			x := w.cut(t, statesOfTest(kvtest.Sized(8000, 8000, 100_000))/len(workloads))
+			x := w.cut(t, statesOfTest(kvtest.Sized(8800, 8800, 110_000))/len(workloads))
 			for i, wrong := range x.wrong {
 				if i == maxKept {
 					break
