@@ -2,11 +2,12 @@
 package linear
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,75 +20,113 @@ import (
 
 // Outcome is what a call returned.
 type Outcome struct {
-	Unknown bool // the call may have taken effect at any time after it began, or never
-	Failed  bool // because of the type of a value; nothing changed
-	Result  extlibs.Result
+	Unknown  bool // the call may have taken effect at any time after it began, or never
+	Failed   bool // because of the type of a value; nothing changed
+	Conflict bool // a condition did not hold; nothing changed
+	Results  []extlibs.Result
 }
 
-// Model says which answers one key may give, one call after the other. The inputs are
-// operations; one without a kind is a Load.
-var Model = porcupine.Model{
-	Partition: func(history []porcupine.Operation) (parts [][]porcupine.Operation) {
-		byKey := map[string][]porcupine.Operation{}
-		for _, op := range history {
-			key := op.Input.(extlibs.Op).Key
-			byKey[key] = append(byKey[key], op)
+// Calls are the kind of calls that a history has. Their inputs are lists of operations; a
+// list of operations without a kind loads their keys.
+type Calls struct {
+	// Model says which answers a store may give, one call after the other.
+	Model porcupine.Model
+	next  func(testing.TB, *client) []extlibs.Op
+	do    func(*client, []extlibs.Op) ([]extlibs.Result, error)
+}
+
+// OneKey are calls on single keys, of which a part are batches of one.
+var OneKey = Calls{modelOf(byKey), nextOne, doOne}
+
+// Batches are calls on several keys. Half of the changes have conditions that keys are as
+// the client last saw them.
+var Batches = Calls{modelOf(nil), nextBatch, doBatch}
+
+// byKey divides a history of calls on single keys.
+func byKey(history []porcupine.Operation) [][]porcupine.Operation {
+	keys := map[string][]porcupine.Operation{}
+	for _, op := range history {
+		key := op.Input.([]extlibs.Op)[0].Key
+		keys[key] = append(keys[key], op)
+	}
+	return slices.Collect(maps.Values(keys))
+}
+
+func modelOf(partition func([]porcupine.Operation) [][]porcupine.Operation) porcupine.Model {
+	return porcupine.Model{
+		Partition: partition,
+		Init:      func() any { return map[string]extlibs.Value{} },
+		Equal:     func(a, b any) bool { return maps.Equal(a.(map[string]extlibs.Value), b.(map[string]extlibs.Value)) },
+		Step: func(state, input, output any) (bool, any) {
+			return step(state.(map[string]extlibs.Value), input.([]extlibs.Op), output.(Outcome))
+		},
+		DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %+v", input, output) },
+	}
+}
+
+// step returns whether a call can return got, and what the keys hold after it.
+func step(now map[string]extlibs.Value, ops []extlibs.Op, got Outcome) (bool, map[string]extlibs.Value) {
+	if ops[0].Kind == 0 {
+		return got.Unknown || !got.Failed && !got.Conflict && slices.Equal(got.Results, loaded(now, ops)), now
+	}
+	m := storetest.NewModel()
+	for key, value := range now {
+		if _, err := m.Apply(extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: value}); err != nil {
+			panic(err)
 		}
-		for _, part := range byKey {
-			parts = append(parts, part)
-		}
-		return parts
-	},
-	Init: func() any { return extlibs.Value{} },
-	Step: func(state, input, output any) (bool, any) {
-		now, op, got := state.(extlibs.Value), input.(extlibs.Op), output.(Outcome)
-		if op.Kind == 0 {
-			return got.Unknown || got.Result.Old == now, now
-		}
-		m := storetest.NewModel()
-		if !now.IsZero() {
-			if _, err := m.Apply(extlibs.Op{Kind: extlibs.OpSet, Key: op.Key, Value: now}); err != nil {
-				panic(err)
-			}
-		}
-		want, err := m.Apply(op)
-		if err != nil {
-			return got.Unknown || got.Failed, now
-		}
-		next, _ := m.Load(op.Key)
-		return got.Unknown || !got.Failed && got.Result == want, next.Value
-	},
-	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %+v", input, output) },
+	}
+	want, err := m.ApplyMany(ops)
+	if err != nil {
+		conflict := errors.Is(err, extlibs.ErrConflict)
+		return got.Unknown || got.Failed && !conflict || got.Conflict && conflict, now
+	}
+	next := map[string]extlibs.Value{}
+	for _, key := range m.Keys() {
+		e, _ := m.Load(key)
+		next[key] = e.Value
+	}
+	return got.Unknown || !got.Failed && !got.Conflict && slices.Equal(got.Results, want), next
+}
+
+// loaded is what a LoadMany of the keys of ops returns.
+func loaded(now map[string]extlibs.Value, ops []extlibs.Op) []extlibs.Result {
+	results := make([]extlibs.Result, len(ops))
+	for i, op := range ops {
+		results[i].Old = now[op.Key]
+	}
+	return results
 }
 
 // Config says which calls a history has.
 type Config struct {
-	Store          extlibs.Store
-	Clients, Calls int
-	Keys           []string
-	Rand           func(client uint64) *rand.Rand
-	Before         func(client, call int, r *rand.Rand) // is called before each call, unless nil
+	Store         extlibs.Store
+	Clients, Each int // clients, and calls of each
+	Keys          []string
+	Rand          func(client uint64) *rand.Rand
+	Before        func(client, call int, r *rand.Rand) // is called before each call, unless nil
 }
 
 // History lets clients make random calls at the same time, and returns what they answered.
 // notDone counts calls that certainly were not carried out and are not in it: their effect
 // would be one without a cause.
-func History(t testing.TB, c Config) (history []porcupine.Operation, notDone int) {
+func (c Calls) History(t testing.TB, of Config) (history []porcupine.Operation, notDone int) {
 	t.Helper()
 	began := time.Now()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for client := range c.Clients {
-		r := c.Rand(uint64(client))
+	for id := range of.Clients {
+		r := of.Rand(uint64(id))
 		wg.Go(func() {
-			for i := range c.Calls {
-				op := randomOp(t, r, c.Keys)
-				if c.Before != nil {
-					c.Before(client, i, r)
+			client := &client{store: of.Store, keys: of.Keys, r: r, seen: map[string]extlibs.Value{}}
+			for i := range of.Each {
+				ops := c.next(t, client)
+				if of.Before != nil {
+					of.Before(id, i, r)
 				}
 				call := time.Since(began)
-				out, err := makeCall(c.Store, op, r.IntN(3) == 0)
+				results, err := c.do(client, ops)
 				end := int64(time.Since(began))
+				out := Outcome{Results: results}
 				mu.Lock()
 				switch {
 				case errors.Is(err, extlibs.ErrUnavailable):
@@ -97,10 +136,14 @@ func History(t testing.TB, c Config) (history []porcupine.Operation, notDone int
 					continue
 				case errors.Is(err, extlibs.ErrCommitUnknown):
 					out, end = Outcome{Unknown: true}, math.MaxInt64
+				case errors.Is(err, extlibs.ErrType):
+					out = Outcome{Failed: true}
+				case errors.Is(err, extlibs.ErrConflict):
+					out = Outcome{Conflict: true}
 				case err != nil:
-					t.Errorf("%+v: %v", op, err)
+					t.Errorf("%+v: %v", ops, err)
 				}
-				history = append(history, porcupine.Operation{ClientId: client, Input: op, Call: int64(call), Output: out, Return: end})
+				history = append(history, porcupine.Operation{ClientId: id, Input: ops, Call: int64(call), Output: out, Return: end})
 				mu.Unlock()
 			}
 		})
@@ -110,74 +153,12 @@ func History(t testing.TB, c Config) (history []porcupine.Operation, notDone int
 }
 
 // Check fails the test unless some order of the calls explains a history.
-func Check(t testing.TB, history []porcupine.Operation) {
+func (c Calls) Check(t testing.TB, history []porcupine.Operation) {
 	t.Helper()
-	check(t, Model, history)
-}
-
-func check(t testing.TB, model porcupine.Model, history []porcupine.Operation) {
-	t.Helper()
-	if result := porcupine.CheckOperationsTimeout(model, history, 20*time.Second); result != porcupine.Ok {
+	if result := porcupine.CheckOperationsTimeout(c.Model, history, 20*time.Second); result != porcupine.Ok {
 		for _, op := range history {
 			t.Logf("client %d, %d to %d: %+v -> %+v", op.ClientId, op.Call, op.Return, op.Input, op.Output)
 		}
 		t.Fatalf("the checker says %s", result)
 	}
-}
-
-func randomOp(t testing.TB, r *rand.Rand, keys []string) extlibs.Op {
-	value := func(numbers bool) extlibs.Value {
-		values := []any{1, 2, 3, "text"}
-		if numbers {
-			values = values[:3]
-		}
-		e, err := extlibs.Encode(values[r.IntN(len(values))])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
-	op := extlibs.Op{Kind: extlibs.OpKind(r.IntN(int(extlibs.OpCheck) + 1)), Key: keys[r.IntN(len(keys))], NeedOld: true}
-	switch op.Kind {
-	case extlibs.OpExpire:
-		op.Kind = 0
-	case extlibs.OpSet, extlibs.OpAdd:
-		if op.Kind == extlibs.OpSet && r.IntN(3) == 0 {
-			op.Kind = extlibs.OpSetKeepTTL
-		}
-		op.Value = value(false)
-	case extlibs.OpIncr, extlibs.OpIncrInt:
-		op.Value = value(true)
-	case extlibs.OpSwap, extlibs.OpSwapTTL:
-		op.Value, op.Old = value(false), value(false)
-	case extlibs.OpDeleteIf, extlibs.OpCheck:
-		op.Old = value(false)
-	}
-	return op
-}
-
-// makeCall makes some of the calls as a batch of one, which has to be the same.
-func makeCall(st extlibs.Store, op extlibs.Op, batch bool) (Outcome, error) {
-	ctx := context.Background()
-	if op.Kind == 0 {
-		e, err := st.Load(ctx, op.Key, extlibs.NeedValue)
-		if errors.Is(err, extlibs.ErrNotFound) {
-			err = nil
-		}
-		return Outcome{Result: extlibs.Result{Old: e.Value}}, err
-	}
-	results := make([]extlibs.Result, 1)
-	var err error
-	if batch {
-		results, err = st.ApplyMany(ctx, []extlibs.Op{op})
-	} else {
-		results[0], err = st.Apply(ctx, op)
-	}
-	switch {
-	case errors.Is(err, extlibs.ErrType):
-		return Outcome{Failed: true}, nil
-	case err != nil:
-		return Outcome{}, err
-	}
-	return Outcome{Result: results[0]}, nil
 }
