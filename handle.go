@@ -45,7 +45,6 @@ type openStore struct {
 	popping  exclusive    // held by a pop_first that tries keys of a page
 	script   onceObject   // the store as scripts see it
 	counters counters
-	told     *observer // as Handle.observer
 	lifecycle
 }
 
@@ -128,8 +127,8 @@ func (h *Handle) Get(ctx context.Context, key string) (any, error) {
 
 // Set stores a value, of the Go types that Encode lists, under a key. It replaces the old
 // value and its expiry. A ttl of 0 means no expiry; KeepTTL keeps the remaining time;
-// otherwise it is from MinTTL to MaxTTL. A value of another type is ErrType; one that is larger than MaxValueBytes or
-// nested more than MaxDepth levels is ErrTooLarge.
+// otherwise it is from MinTTL to MaxTTL. A value of another type is ErrType; one that is
+// larger than MaxValueBytes or nested more than MaxDepth levels is ErrTooLarge.
 func (h *Handle) Set(ctx context.Context, key string, value any, ttl time.Duration) error {
 	if h.observer != nil {
 		return observedErr(ctx, h, "set", func(h *Handle) error { return h.Set(ctx, key, value, ttl) })

@@ -14,30 +14,57 @@ func (h *Handle) GetMany(ctx context.Context, keys []string) (map[string]any, er
 	if h.observer != nil {
 		return observed(ctx, h, "get_many", func(h *Handle) (map[string]any, error) { return h.GetMany(ctx, keys) })
 	}
+	values, err := getMany(ctx, h, keys, h.decodeCounted)
+	return values, inCall("get_many", err)
+}
+
+// decoder makes a T of a value that was read under key, whose decoded size a budget has
+// counted.
+type decoder[T any] func(ctx context.Context, key string, v Value) (T, error)
+
+func getMany[T any](ctx context.Context, h *Handle, keys []string, decode decoder[T]) (map[string]T, error) {
 	held := newBudget(ctx, h.opts.maxOperationBytes)
 	once, err := held.distinct(len(keys), slices.Values(keys))
 	if err != nil {
-		return nil, inCall("get_many", h.inStore("", err))
+		return nil, h.inStore("", err)
 	}
-	entries, err := h.loadHeld(ctx, &held, once, NeedValue)
+	entries, err := h.loadDecodable(ctx, &held, once)
 	if err != nil {
-		return nil, inCall("get_many", err)
+		return nil, err
 	}
-	values := make(map[string]any, len(entries))
+	return decodeEach(ctx, entries, decode)
+}
+
+// loadDecodable returns the entries of keys, which held has counted. It counts their values,
+// encoded and decoded.
+func (h *Handle) loadDecodable(ctx context.Context, held *budget, keys []string) ([]Entry, error) {
+	entries, err := h.loadHeld(ctx, held, keys, NeedValue)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		if err := held.takeDecoded(entries[i].Value); err != nil {
+			return nil, h.inStore(damagedKey(entries[i].Key, err), err)
+		}
+	}
+	return entries, nil
+}
+
+func decodeEach[T any](ctx context.Context, entries []Entry, decode decoder[T]) (map[string]T, error) {
+	values := make(map[string]T, len(entries))
 	for _, e := range entries {
-		if err := held.takeDecoded(e.Value); err != nil {
-			return nil, inCall("get_many", h.inStore(damagedKey(e.Key, err), err))
+		v, err := decode(ctx, e.Key, e.Value)
+		if err != nil {
+			return nil, err
 		}
-		if values[e.Key], err = h.decodeCounted(ctx, e.Key, e.Value); err != nil {
-			return nil, inCall("get_many", err)
-		}
+		values[e.Key] = v
 	}
 	return values, nil
 }
 
 // SetMany stores all values with one ttl, or with KeepTTL each with the remaining time of its
-// key, atomically: if it returns an error other than
-// ErrCommitUnknown, it stored none of them. On disk it is one durable write.
+// key, atomically: if it returns an error other than ErrCommitUnknown, it stored none of
+// them. On disk it is one durable write.
 func (h *Handle) SetMany(ctx context.Context, values map[string]any, ttl time.Duration) error {
 	if h.observer != nil {
 		return observedErr(ctx, h, "set_many", func(h *Handle) error { return h.SetMany(ctx, values, ttl) })

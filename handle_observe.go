@@ -73,11 +73,8 @@ func (h *Handle) counted() (*Handle, *counting) {
 	return &inner, c
 }
 
-// waitingCalls are not slow: they wait for something.
-var waitingCalls = map[string]bool{"wait": true, "wait_change": true, "watch": true, "pop_first": true}
-
 func (o *observer) report(ctx context.Context, c Call) {
-	slow := o.opts.slowCalls > 0 && c.Duration >= o.opts.slowCalls && !waitingCalls[c.Name]
+	slow := o.opts.slowCalls > 0 && c.Duration >= o.opts.slowCalls && !waits[c.Name]
 	if len(o.opts.observers) == 0 && !slow || o.telling.Load() > 0 && inObserver() {
 		return
 	}

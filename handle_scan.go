@@ -84,9 +84,9 @@ type Item struct {
 	TTL   time.Duration // 0: no expiry
 }
 
-// Keys returns the live keys that o selects, sorted by their bytes, or in the opposite order
-// with Reverse. More than
-// MaxOperationBytes of keys is ErrTooLarge: page with Limit and After, or use All.
+// Keys returns the live keys that o selects, sorted by their bytes, or in the opposite
+// order with Reverse. More than MaxOperationBytes of keys is ErrTooLarge: page with Limit
+// and After, or use All.
 func (h *Handle) Keys(ctx context.Context, o ListOptions) ([]string, error) {
 	if h.observer != nil {
 		return observed(ctx, h, "keys", func(h *Handle) ([]string, error) { return h.Keys(ctx, o) })

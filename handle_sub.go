@@ -16,7 +16,7 @@ import (
 // keys that are set meanwhile can remain. Count scans them, Close has no effect, and
 // Stats are those of the whole store. A view is cheap to create and need not be kept.
 func (h *Handle) Sub(prefix string) *Handle {
-	sub := &Handle{openStore: h.openStore, observer: h.told, view: true, prefix: h.prefix + prefix, prefixErr: h.prefixErr}
+	sub := &Handle{openStore: h.openStore, observer: h.observer, view: true, prefix: h.prefix + prefix, prefixErr: h.prefixErr}
 	sub.store = &subStore{whole: h.whole, prefix: sub.prefix}
 	switch {
 	case !utf8.ValidString(prefix):

@@ -26,11 +26,8 @@ func Get[T any](ctx context.Context, h *Handle, key string) (T, error) {
 	if err != nil {
 		return v, h.inCall("get", key, err)
 	}
-	v, err = decodeTyped[T](ctx, h, e.Value)
-	if err != nil {
-		return v, inCall("get", h.inStore(key, err))
-	}
-	return v, nil
+	v, err = typedOf[T](ctx, h, key, e.Value)
+	return v, inCall("get", err)
 }
 
 // SetAs stores value, which can be or contain a struct, in the form that Get reads.
@@ -64,8 +61,8 @@ func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok
 		var seen Value // what T sees of old
 		if !old.IsZero() {
 			var err error
-			if v, err = decodeTyped[T](ctx, h, old); err != nil {
-				return Value{}, h.inStore(key, err)
+			if v, err = typedOf[T](ctx, h, key, old); err != nil {
+				return Value{}, err
 			}
 			if seen, err = encodeTyped(ctx, h, v); err != nil { // before fn changes what v points to
 				return Value{}, err
@@ -123,6 +120,11 @@ func decodeTyped[T any](ctx context.Context, h *Handle, v Value) (out T, err err
 	if err := h.checkDecoded(ctx, v); err != nil {
 		return out, err
 	}
+	return decodeTypedCounted[T](ctx, v)
+}
+
+// decodeTypedCounted is decodeTyped for a value whose decoded size has been checked.
+func decodeTypedCounted[T any](ctx context.Context, v Value) (out T, err error) {
 	if p, isAny := any(&out).(*any); isAny {
 		*p, err = decodeGo(ctx, v)
 		return out, err

@@ -3,7 +3,6 @@ package extlibs
 import (
 	"context"
 	"iter"
-	"slices"
 	"time"
 )
 
@@ -50,25 +49,14 @@ func GetMany[T any](ctx context.Context, h *Handle, keys []string) (map[string]T
 	if h.observer != nil {
 		return observed(ctx, h, "get_many", func(h *Handle) (map[string]T, error) { return GetMany[T](ctx, h, keys) })
 	}
-	held := newBudget(ctx, h.opts.maxOperationBytes)
-	once, err := held.distinct(len(keys), slices.Values(keys))
-	if err != nil {
-		return nil, inCall("get_many", h.inStore("", err))
-	}
-	entries, err := h.loadHeld(ctx, &held, once, NeedValue)
-	if err != nil {
-		return nil, inCall("get_many", err)
-	}
-	values := make(map[string]T, len(entries))
-	for _, e := range entries {
-		if err := held.takeDecoded(e.Value); err != nil {
-			return nil, inCall("get_many", h.inStore(damagedKey(e.Key, err), err))
+	values, err := getMany(ctx, h, keys, func(ctx context.Context, key string, v Value) (T, error) {
+		out, err := decodeTypedCounted[T](ctx, v)
+		if err != nil {
+			return out, h.inStore(key, err)
 		}
-		if values[e.Key], err = typedOf[T](ctx, h, e.Key, e.Value); err != nil {
-			return nil, inCall("get_many", err)
-		}
-	}
-	return values, nil
+		return out, nil
+	})
+	return values, inCall("get_many", err)
 }
 
 // Add stores a value as SetAs does if the key is absent, and reports whether it stored it.

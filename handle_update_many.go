@@ -37,13 +37,9 @@ func (h *Handle) UpdateMany(ctx context.Context, keys []string, fn func(values m
 	var returned map[string]any
 	var fnErr error
 	err = h.updateMany(ctx, held, once, func(entries []Entry, held *budget) (map[string]Value, error) {
-		values := make(map[string]any, len(entries))
-		for _, e := range entries {
-			v, err := h.decodeCounted(ctx, e.Key, e.Value)
-			if err != nil {
-				return nil, err
-			}
-			values[e.Key] = v
+		values, err := decodeEach(ctx, entries, h.decodeCounted)
+		if err != nil {
+			return nil, err
 		}
 		if returned, fnErr = fn(values); fnErr != nil {
 			return nil, fnErr
@@ -87,14 +83,9 @@ func (h *Handle) updateMany(ctx context.Context, held budget, keys []string, fn 
 			return h.inStore("", err)
 		}
 		held := held // of this run
-		entries, err := h.loadHeld(ctx, &held, keys, NeedValue)
+		entries, err := h.loadDecodable(ctx, &held, keys)
 		if err != nil {
 			return err
-		}
-		for i := range entries {
-			if err := held.takeDecoded(entries[i].Value); err != nil {
-				return h.inStore(damagedKey(entries[i].Key, err), err)
-			}
 		}
 		next, err := fn(entries, &held)
 		if err != nil {

@@ -9,6 +9,9 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/notify"
 )
 
+// waits are the calls that can wait for changes.
+var waits = map[string]bool{"wait": true, "wait_change": true, "watch": true, "pop_first": true}
+
 // watching connects the callers that wait for changes of an open store with its backend,
 // which is watched while there are any.
 type watching struct {

@@ -105,8 +105,7 @@ func (r *Registry) newHandle(name string, s Store, opts options) *Handle {
 		o.place = inFile
 	}
 	h.store = o.whole
-	o.told = newObserver(&o.opts)
-	h.observer = o.told
+	h.observer = newObserver(&o.opts)
 	return h
 }
 

@@ -86,10 +86,11 @@ func (r *Registry) promote(h *Handle, isNew bool) (old *Handle, ok bool) {
 
 // Open opens the store of a name, or returns it if it is open. A name is ":memory:NAME",
 // ":cache:NAME" for a store in memory that evicts keys when it is full (see Evict), the
-// path of a file, which is created if it does not exist, or the URL of a driver. Every spelling of one file is the same store. ctx limits the opening only. An invalid
-// name is ErrInvalid; a file that is open elsewhere is ErrInUse, after LockTimeout; a
-// file that is not a store is ErrFormat or ErrCorrupt; more than MaxStores stores is
-// ErrFull. After Close the error is ErrClosed until the next Init.
+// path of a file, which is created if it does not exist, or the URL of a driver. Every
+// spelling of one file is the same store. ctx limits the opening only. An invalid name is
+// ErrInvalid; a file that is open elsewhere is ErrInUse, after LockTimeout; a file that is
+// not a store is ErrFormat or ErrCorrupt; more than MaxStores stores is ErrFull. After
+// Close the error is ErrClosed until the next Init.
 //
 // The store has the options of the registry and the first StoreOptions that matches it.
 // An open store keeps the options that it was opened with.

@@ -341,14 +341,9 @@ func callGetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	if r.err != nil {
 		return nil, r.err
 	}
-	entries, err := h.loadHeld(ctx, &held, keys, NeedValue)
+	entries, err := h.loadDecodable(ctx, &held, keys)
 	if err != nil {
 		return nil, err
-	}
-	for _, e := range entries {
-		if err := held.takeDecoded(e.Value); err != nil {
-			return nil, h.inStore(damagedKey(e.Key, err), err)
-		}
 	}
 	return h.dict(ctx, entries)
 }

@@ -7,12 +7,9 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// waits are the calls that can wait for changes. When the default store is replaced they
-// go on with the new one, until the time that the call began with: see following.
-var waits = map[string]bool{"wait": true, "wait_change": true, "watch": true, "pop_first": true}
-
 // following runs a call that waits, again if its store was closed because the host has
-// replaced the default store.
+// replaced the default store. It goes on with the new one, until the time that the call
+// began with.
 func following(ctx context.Context, h *Handle, run func(h *Handle) error) error {
 	of := ctx.Value(storeKey{}).(*scriptStore)
 	for {

@@ -82,9 +82,9 @@ type Page struct {
 }
 
 type (
-	// StatsReporter is a backend that counts Expired, Evicted, Bytes, Commits and Buffered, with -1
-	// for a number that it does not know, and, if it is on a server, Server. The Handle counts the rest. Stats returns when ctx
-	// ends.
+	// StatsReporter is a backend that counts Expired, Evicted, Bytes, Commits and Buffered,
+	// with -1 for a number that it does not know, and, if it is on a server, Server. The
+	// Handle counts the rest. Stats returns when ctx ends.
 	StatsReporter interface {
 		Stats(ctx context.Context) (Stats, error)
 	}
