@@ -209,15 +209,8 @@ func (m *memory) Apply(ctx context.Context, op Op) (Result, error) {
 }
 
 // await waits for a large batch that has the caller's key.
-func await(ctx context.Context, busy <-chan struct{}) (err error) {
-	object.RunBlocking(ctx, func() {
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	})
-	return err
+func await(ctx context.Context, busy <-chan struct{}) error {
+	return unlocked(ctx, func() error { return awaitEither(ctx, 0, busy, nil) })
 }
 
 // apply is Apply where no limit and no large batch is in the way. Where somebody else

@@ -71,16 +71,8 @@ func (a *attempts) inVain() {
 
 // backOff waits a random time that grows with attempt, up to a limit.
 func backOff(ctx context.Context, attempt int) error {
-	return unlocked(ctx, func() error {
-		t := time.NewTimer(rand.N(time.Duration(min(attempt, updateAttempts/4)) * updateBackoff))
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
+	pause := 1 + rand.N(time.Duration(min(attempt, updateAttempts/4))*updateBackoff)
+	return unlocked(ctx, func() error { return awaitEither(ctx, pause, nil, nil) })
 }
 
 // heldTurns are the turns of one update in the queues of its keys. It takes them in the

@@ -52,7 +52,6 @@ func (h *Handle) miss(key string) error {
 // set stores a value under a key. The fast path refuses KeepTTL.
 func (h *Handle) set(ctx context.Context, key string, e codec.Encoded, ttl time.Duration) error {
 	if h.fast != nil && h.fast.setRaw(key, e, ttl) {
-		h.making.wrote("", key)
 		return nil
 	}
 	_, err := h.apply(ctx, setOp(key, Value{e.Raw()}, ttl))

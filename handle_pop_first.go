@@ -83,8 +83,8 @@ func (h *Handle) waitFirst(ctx context.Context, s selection, until time.Time) (E
 		return Entry{}, err
 	}
 	defer w.close()
-	for woken := false; ; {
-		last := passed(until)
+	for {
+		last, woken := passed(until), w.w.Woken() // before it tries: a later wake is for another key
 		e, err := h.popFirst(ctx, s)
 		if err == nil {
 			if woken {
@@ -103,15 +103,12 @@ func (h *Handle) waitFirst(ctx context.Context, s selection, until time.Time) (E
 		case last:
 			return Entry{}, ErrNotFound
 		case woken && absent: // another caller was faster
-			woken = false
 			w.w.Requeue()
 			continue // a key can have come before that
 		}
-		signalled, err := w.wait(ctx, pause)
-		if err != nil {
+		if err := w.wait(ctx, pause); err != nil {
 			return Entry{}, err
 		}
-		woken = woken || signalled
 	}
 }
 

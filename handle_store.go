@@ -196,7 +196,6 @@ func (h *Handle) tally(op *Op, r Result) {
 		h.counters.of(op.Key).deletes.Add(1)
 	case op.Kind != OpExpire && op.Kind != OpCheck:
 		h.counters.of(op.Key).sets.Add(1)
-		h.making.wrote(h.prefix, op.Key)
 	}
 }
 

@@ -132,7 +132,7 @@ func (h *Handle) waitFor(ctx context.Context, key string, until time.Time, read 
 		if pause > 0 {
 			again = pause
 		}
-		if _, err := w.wait(ctx, again); err != nil {
+		if err := w.wait(ctx, again); err != nil {
 			return false, err
 		}
 	}

@@ -170,7 +170,7 @@ func (k *keyWatch) next(ctx context.Context) (c keyChange, ok bool, err error) {
 		if k.lost || len(k.pending) > 0 && pause == 0 {
 			continue
 		}
-		if _, err := k.wait(ctx, pause); err != nil {
+		if err := k.wait(ctx, pause); err != nil {
 			return c, false, err
 		}
 	}

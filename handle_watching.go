@@ -175,8 +175,8 @@ func (w *waiter) close() {
 func passed(until time.Time) bool { return !until.IsZero() && !time.Now().Before(until) }
 
 // wait waits for a change, for a time that is not 0, or until w.until, without the
-// interpreter's lock. It reports whether it was signalled.
-func (w *waiter) wait(ctx context.Context, limit time.Duration) (signalled bool, err error) {
+// interpreter's lock.
+func (w *waiter) wait(ctx context.Context, limit time.Duration) error {
 	if w.polls && (limit == 0 || w.pause < limit) {
 		limit = w.pause
 		w.pause = min(2*w.pause, pollLast)
@@ -186,30 +186,14 @@ func (w *waiter) wait(ctx context.Context, limit time.Duration) (signalled bool,
 			limit = left
 		}
 	}
-	closed := false
-	err = unlocked(ctx, func() error {
-		var timeout <-chan time.Time
-		if limit > 0 {
-			timer := time.NewTimer(limit)
-			defer timer.Stop()
-			timeout = timer.C
-		}
-		select {
-		case _, signalled = <-w.w.C():
-			closed = !signalled
-		case <-timeout:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		return nil
-	})
-	if closed {
+	err := unlocked(ctx, func() error { return awaitEither(ctx, limit, w.w.C(), nil) })
+	if err == nil && w.h.watching.hub.Closed() {
 		err = ErrClosed
 	}
 	if err != nil {
-		return false, w.h.inStore(w.key, err)
+		return w.h.inStore(w.key, err)
 	}
-	return signalled, nil
+	return nil
 }
 
 // retry returns nil if a read can be tried again after a pause, which it sets: err is nil, or

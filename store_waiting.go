@@ -2,6 +2,7 @@ package extlibs
 
 import (
 	"context"
+	"time"
 
 	"github.com/paularlott/scriptling/object"
 )
@@ -48,4 +49,22 @@ func (s waiting) Clear(ctx context.Context) error {
 func unlocked(ctx context.Context, wait func() error) (err error) {
 	object.RunBlocking(ctx, func() { err = wait() })
 	return err
+}
+
+// awaitEither waits for either channel, or for a time that is not 0. Its error is that of ctx.
+func awaitEither(ctx context.Context, limit time.Duration, a, b <-chan struct{}) error {
+	var timeout <-chan time.Time
+	if limit > 0 {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	select {
+	case <-a:
+	case <-b:
+	case <-timeout:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }

@@ -215,12 +215,13 @@ func TestNoJobIsLeftWhileAWorkerWaits(t *testing.T) {
 			work := func(leave chan struct{}) (left bool) {
 				w := h.Queue("", "")
 				defer w.Close()
-				for woken := false; ; {
+				for {
 					select {
 					case <-leave: // perhaps after it was woken
 						return true
 					default:
 					}
+					woken := w.Woken()
 					if take() {
 						if woken {
 							w.Took()
@@ -228,13 +229,11 @@ func TestNoJobIsLeftWhileAWorkerWaits(t *testing.T) {
 						return false
 					}
 					if woken {
-						woken = false
 						w.Requeue()
 						continue // a job can have come before that
 					}
 					select {
 					case <-w.C():
-						woken = true
 					case <-leave:
 						return true
 					}

@@ -110,6 +110,14 @@ func (w *Watcher) Take() (keys []string, lost bool) {
 	return keys, lost
 }
 
+// Woken reports whether a Watcher of Queue was woken, and has called neither Took nor
+// Requeue since.
+func (w *Watcher) Woken() bool {
+	w.hub.mu.Lock()
+	defer w.hub.mu.Unlock()
+	return w.queue.woken
+}
+
 // Requeue puts a Watcher of Queue that was woken, and found no key to take, at the end of
 // its queue. The caller looks at the store again before it waits.
 func (w *Watcher) Requeue() {
