@@ -140,6 +140,30 @@ func TestAWaitForTheFunctionOfGetOrSetEndsWithItsContext(t *testing.T) {
 	})
 }
 
+func TestTheEndOfTheStoreEndsAWaitForTheFunctionOfGetOrSet(t *testing.T) {
+	t.Parallel()
+	forEachBackend(t, func(t *testing.T, b backend) {
+		r, name := b.registry(t), b.storeName(t)
+		h := mustOpen(t, r, name)
+		c := newCrowd(t, r, name, "def call():\n    return store.get_or_set(\"k\", make)\n")
+		first := calls(c.hosts[0], "call")
+		<-c.started
+		others := []<-chan answer{calls(c.hosts[1], "call"), calls(c.hosts[1], "call"), calls(c.hosts[0], "call")}
+		waiting(t, h, len(others))
+		must(t, h.Close())
+		for _, a := range others {
+			if a := <-a; a.err == nil || !strings.Contains(a.err.Error(), "closed") {
+				t.Errorf("the wait ended with %v, %v", a.value, a.err)
+			}
+		}
+		leavesNothing(t, h)
+		close(c.release)
+		if a := <-first; a.err == nil {
+			t.Error("the value was stored in a closed store")
+		}
+	})
+}
+
 func TestCallsOfGetOrSetInsideEachOtherNeverWaitForThemselves(t *testing.T) {
 	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {

@@ -184,6 +184,7 @@ func TestACallerThatWaitsInGetOrSetSeesASet(t *testing.T) {
 			func(key string) error { return h.SetMany(ctx, map[string]any{key: "set", "other": 1}, 0) },
 			func(key string) error { _, err := h.Add(ctx, key, "set", 0); return err },
 			func(key string) error { return h.Sub("wait").Set(ctx, key[len("wait"):], "set", 0) },
+			func(key string) error { return errors.Join(h.Clear(ctx), h.Set(ctx, key, "set", 0)) },
 			func(key string) error {
 				_, err := h.Update(ctx, key, func(any, bool) (any, error) { return "set", nil })
 				return err
@@ -207,7 +208,10 @@ func TestACallerThatWaitsInGetOrSetSeesASet(t *testing.T) {
 			})
 			// Whether the waiter has begun to wait or not, it sees the write.
 			if i%2 == 0 {
-				time.Sleep(time.Millisecond)
+				waiting(t, h, 1)
+				if _, err := h.Delete(ctx, key); err != nil { // it looks, and waits again
+					t.Error(err)
+				}
 			}
 			must(t, write(key))
 			select {
@@ -221,6 +225,7 @@ func TestACallerThatWaitsInGetOrSetSeesASet(t *testing.T) {
 				t.Errorf("write %d: the callers got %q and %q", i, a, b)
 			}
 		}
+		leavesNothing(t, h)
 	})
 }
 
