@@ -112,7 +112,7 @@ func TestTheTestsThatTheDocsNameExist(t *testing.T) {
 		t.Fatal("no tests are named")
 	}
 	var files []string
-	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "tests/*/*_test.go", "tests/*/*/*_test.go", "redisstore/*_test.go", "redisstore/internal/*/*_test.go", "cmd/*/*_test.go", "cmd/*/internal/*/*_test.go", "kvprom/*_test.go", "kvadmin/*_test.go", "examples/*/*_test.go", "examples/*/*/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "tests/*/*_test.go", "tests/*/*/*_test.go", "redisstore/*_test.go", "redisstore/internal/*/*_test.go", "cmd/*/*_test.go", "cmd/*/internal/*/*_test.go", "kvprom/*_test.go", "kvadmin/*_test.go", "scripthost/*_test.go", "scriptweb/*_test.go", "examples/*/*_test.go", "examples/*/*/*_test.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -17,9 +17,8 @@ import (
 
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
-	"github.com/scriptling-kv/extlibs/examples/internal/scriptweb"
 	"github.com/scriptling-kv/extlibs/kvadmin"
+	"github.com/scriptling-kv/extlibs/scriptweb"
 )
 
 //go:embed app.py
@@ -84,11 +83,13 @@ func newApp(c config) (*app, error) {
 	if err := a.registry.Init(c.store); err != nil {
 		return nil, err
 	}
-	handlers := scriptweb.New(a.registry, script, c.library())
-	handlers.Allow(filepath.Dir(c.sessions()))
-	p, err := handlers.Interpreter()
+	handlers, err := scriptweb.New(a.registry, script, scriptweb.Options{
+		Libraries: []*object.Library{c.library()},
+		Allow:     []string{filepath.Dir(c.sessions())},
+		Logger:    c.logger,
+	})
 	if err == nil {
-		_, err = scripthost.Call(context.Background(), p, "start", c.workers, c.lease)
+		_, err = handlers.Call(context.Background(), "start", c.workers, c.lease)
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.registry.Close())

@@ -26,8 +26,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
-	"github.com/scriptling-kv/extlibs/examples/internal/scriptweb"
+	"github.com/scriptling-kv/extlibs/scriptweb"
 )
 
 //go:embed handlers.py
@@ -64,10 +63,9 @@ func serve(ctx context.Context, addr, store string, period float64, listening fu
 	if err != nil {
 		return err
 	}
-	handlers := scriptweb.New(extlibs.DefaultRegistry(), script)
-	p, err := handlers.Interpreter()
+	handlers, err := scriptweb.New(extlibs.DefaultRegistry(), script, scriptweb.Options{})
 	if err == nil {
-		_, err = scripthost.Call(context.Background(), p, "start", period) // the task ends when the store is closed
+		_, err = handlers.Call(context.Background(), "start", period) // the task ends when the store is closed
 	}
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,7 @@ import (
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/examples/internal/scriptweb"
+	"github.com/scriptling-kv/extlibs/scriptweb"
 )
 
 const shortPeriod = 0.001 // seconds, so that a test need not wait for the worker
@@ -47,7 +48,14 @@ func post(url, body string) (status int, text string, err error) {
 	return response.StatusCode, string(b), err
 }
 
-func newRoutes() http.Handler { return routes(scriptweb.New(extlibs.DefaultRegistry(), script)) }
+func newRoutes(t *testing.T) http.Handler {
+	t.Helper()
+	handlers, err := scriptweb.New(extlibs.DefaultRegistry(), script, scriptweb.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return routes(handlers)
+}
 
 // start serves the handlers on a default store of the test's own.
 func start(t *testing.T, store string) *httptest.Server {
@@ -55,7 +63,7 @@ func start(t *testing.T, store string) *httptest.Server {
 	if err := extlibs.InitKVStore(store); err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(newRoutes())
+	web := httptest.NewServer(newRoutes(t))
 	t.Cleanup(func() {
 		web.Close()
 		if err := extlibs.CloseKVStore(); err != nil {
@@ -118,7 +126,7 @@ func TestABadRequestIsRefusedAndStoresNothing(t *testing.T) {
 	for path, want := range map[string]int{"/nosuch": http.StatusNotFound, "/users": http.StatusMethodNotAllowed} {
 		request := httptest.NewRequest(http.MethodDelete, path, &bytes.Buffer{})
 		response := httptest.NewRecorder()
-		newRoutes().ServeHTTP(response, request)
+		newRoutes(t).ServeHTTP(response, request)
 		if response.Code != want {
 			t.Errorf("DELETE %s: status %d, want %d", path, response.Code, want)
 		}

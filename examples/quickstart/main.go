@@ -18,7 +18,7 @@ import (
 	"strings"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
+	"github.com/scriptling-kv/extlibs/scripthost"
 )
 
 // line is a line of the script and what it shows.

@@ -20,7 +20,7 @@ import (
 
 	"github.com/paularlott/scriptling"
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
+	"github.com/scriptling-kv/extlibs/scripthost"
 )
 
 func main() {

@@ -1,6 +1,6 @@
-// Package scripthost runs scripts for the example hosts as a host of scripts that it
-// does not trust has to: each interpreter has a first program with a different text, panics
-// are errors, and calls have a limit of depth.
+// Package scripthost runs scripts as a host of untrusted scripts must: panics of the
+// interpreter are errors, calls have a limit of depth, and each interpreter has a first
+// program with a different text. docs/untrusted-scripts.md gives the reasons.
 package scripthost
 
 import (
@@ -17,9 +17,9 @@ import (
 // made counts the interpreters of the process.
 var made atomic.Int64
 
-// New returns an interpreter with the standard libraries. It has run a first program
-// that no other interpreter has: those whose first programs are equal share the table
-// of their top-level names, and the values of one take the places of another's.
+// New returns an interpreter with the standard libraries. It has already run a first
+// program whose text is unique in the process. Interpreters with equal first programs share
+// the table of their top-level names, which mixes up their values.
 func New() (*scriptling.Scriptling, error) {
 	p := scriptling.New()
 	stdlib.RegisterAll(p)
@@ -27,24 +27,25 @@ func New() (*scriptling.Scriptling, error) {
 	return p, err
 }
 
-// A Panic is the error for a panic that left an interpreter. The interpreter may still
-// hold its lock: use it no more.
+// Panic is the error of a panic of an interpreter. The interpreter may still hold its
+// lock, so it must not be used again.
 type Panic struct{ Value any }
 
 func (p *Panic) Error() string { return fmt.Sprintf("the interpreter panicked: %v", p.Value) }
 
-// Eval is p.EvalWithContext, with a *Panic for a panic, such as those of the parser.
+// Eval runs a program as p.EvalWithContext does, and returns a *Panic if the interpreter
+// panics, as its parser does for some invalid programs.
 func Eval(ctx context.Context, p *scriptling.Scriptling, source string) (object.Object, error) {
 	return guarded(func() (object.Object, error) { return p.EvalWithContext(ctx, source) })
 }
 
-// EvalFile is p.EvalFile, with a *Panic for a panic.
+// EvalFile runs a file as p.EvalFile does, and returns a *Panic if the interpreter panics.
 func EvalFile(p *scriptling.Scriptling, path string) (object.Object, error) {
 	return guarded(func() (object.Object, error) { return p.EvalFile(path) })
 }
 
-// Call is p.CallFunctionWithContext, with a *Panic for a panic, and with the limit of
-// nested calls that Eval has.
+// Call calls a function as p.CallFunctionWithContext does, with the limit of nested calls
+// that Eval has, and returns a *Panic if the interpreter panics.
 func Call(ctx context.Context, p *scriptling.Scriptling, name string, args ...any) (object.Object, error) {
 	ctx = evaluator.ContextWithCallDepth(ctx, evaluator.DefaultMaxCallDepth)
 	return guarded(func() (object.Object, error) { return p.CallFunctionWithContext(ctx, name, args...) })

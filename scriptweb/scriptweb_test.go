@@ -1,13 +1,17 @@
 package scriptweb
 
 import (
+	"bytes"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scriptling-kv/extlibs"
 )
@@ -48,6 +52,15 @@ def counts(request):
     return runtime.http.json([n, m])
 `
 
+func newHandlers(t *testing.T, r *extlibs.Registry) *Handlers {
+	t.Helper()
+	h, err := New(r, script, Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
 func get(t *testing.T, url string) (*http.Response, string) {
 	t.Helper()
 	resp, err := http.Get(url)
@@ -66,7 +79,7 @@ func TestAResponseThatIsNoneIsAnErrorOfItsRequestAlone(t *testing.T) {
 	r := extlibs.NewRegistry()
 	defer r.Close()
 	var logged strings.Builder // of the server, which recovers from panics
-	server := httptest.NewUnstartedServer(New(r, script).Function("respond"))
+	server := httptest.NewUnstartedServer(newHandlers(t, r).Function("respond"))
 	server.Config.ErrorLog = log.New(&logged, "", 0)
 	server.Start()
 	for _, c := range []string{"status", "low status", "informational", "switching", "negative", "huge", "status text", "headers list", "many headers", "long value", "long name",
@@ -92,7 +105,7 @@ func TestAResponseThatIsNoneIsAnErrorOfItsRequestAlone(t *testing.T) {
 func TestInterpretersOfThePoolDoNotMeet(t *testing.T) {
 	r := extlibs.NewRegistry()
 	defer r.Close()
-	server := httptest.NewServer(New(r, script).Function("counts"))
+	server := httptest.NewServer(newHandlers(t, r).Function("counts"))
 	defer server.Close()
 	var wg sync.WaitGroup
 	for range 8 {
@@ -107,5 +120,56 @@ func TestInterpretersOfThePoolDoNotMeet(t *testing.T) {
 	wg.Wait()
 	if n, err := r.Default().Get(t.Context(), "n"); err != nil || n != int64(80) {
 		t.Errorf("counted %v, %v", n, err)
+	}
+}
+
+func TestAScriptThatFailsIsAnErrorOfNew(t *testing.T) {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	for _, script := range []string{"def f(:", "raise ValueError('no')", "def f():\n    import )\n"} {
+		if _, err := New(r, script, Options{}); err == nil {
+			t.Errorf("%q: no error", script)
+		}
+	}
+}
+
+// A client learns nothing of an error; the log says everything.
+func TestTheErrorsOfFunctionsAreLogged(t *testing.T) {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	var logged bytes.Buffer
+	h, err := New(r, "def f(request):\n    raise ValueError('secret')\ndef slow(request):\n    while True:\n        pass\n",
+		Options{Logger: slog.New(slog.NewTextHandler(&logged, nil)), Timeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"f", "slow", "missing"} {
+		logged.Reset()
+		w := httptest.NewRecorder()
+		h.Function(name).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%s: status %d, %s", name, w.Code, w.Body)
+		}
+		if want := map[string]string{"f": "secret", "slow": "timeout", "missing": "missing"}[name]; !strings.Contains(logged.String(), want) {
+			t.Errorf("%s: the log says %q, and not %q", name, logged.String(), want)
+		}
+	}
+}
+
+// By default a script opens no file; Allow names the folders in which it can.
+func TestAScriptOpensOnlyWhatAllowNames(t *testing.T) {
+	r := extlibs.NewRegistry()
+	defer r.Close()
+	dir := t.TempDir()
+	script := "import scriptling.runtime.kv as kv\ndef f(path):\n    kv.open(path).set('k', 1)\n"
+	for _, allow := range [][]string{nil, {dir}} {
+		h, err := New(r, script, Options{Allow: allow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.Call(t.Context(), "f", filepath.Join(dir, "a.db"))
+		if (err == nil) != (allow != nil) {
+			t.Errorf("allowed %v: %v", allow, err)
+		}
 	}
 }

@@ -1,5 +1,10 @@
-// Package scriptweb serves HTTP requests with functions of scripts, for the
-// example hosts.
+// Package scriptweb answers HTTP requests with functions of a script:
+//
+//	handlers, err := scriptweb.New(registry, script, scriptweb.Options{})
+//	mux.Handle("GET /jobs", handlers.Function("list_jobs"))
+//
+// The function gets a request with method, path, body, headers and query, and returns what
+// runtime.http.json and its neighbours make. docs/host-from-nothing.md builds a host with it.
 package scriptweb
 
 import (
@@ -8,15 +13,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/paularlott/scriptling"
 	"github.com/paularlott/scriptling/conversion"
 	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/examples/internal/scripthost"
+	"github.com/scriptling-kv/extlibs/scripthost"
 )
 
 // MaxBodyBytes is the maximum length of the body of a request.
@@ -28,29 +35,52 @@ const (
 	maxHeaderBytes = 8 << 10 // name and value of one
 )
 
-// Handlers keeps interpreters that have loaded a script. One interpreter runs
-// one request at a time, so there are as many as there are requests at once.
-// It is safe for concurrent use.
+// Options of handlers. The zero value is valid.
+type Options struct {
+	// Libraries can be imported by the script, besides the standard libraries and
+	// scriptling.runtime.
+	Libraries []*object.Library
+	// Allow lists the folders and URLs in which the script can open stores. Without it,
+	// the script has kv.default and stores in memory.
+	Allow []string
+	// Timeout limits the time of one request; 0 is no limit. Background tasks that the
+	// request starts end at the same moment.
+	Timeout time.Duration
+	// Logger receives the errors of functions; nil is slog.Default(). Clients receive
+	// status 500 without the error's text, which can contain data.
+	Logger *slog.Logger
+}
+
+// Handlers runs the functions of one script. An interpreter runs one request at a time,
+// so Handlers keeps as many as there are concurrent requests. It is safe for concurrent use.
 type Handlers struct {
-	registry  *extlibs.Registry
-	script    string
-	libraries []*object.Library
-	allowed   []string
-	idle      sync.Pool
+	registry *extlibs.Registry
+	script   string
+	options  Options
+	idle     sync.Pool
 }
 
-// New returns the handlers of a script, which has the stores of a registry, but
-// may open no files unless Allow says so, and may import libraries.
-func New(registry *extlibs.Registry, script string, libraries ...*object.Library) *Handlers {
-	return &Handlers{registry: registry, script: script, libraries: libraries, allowed: []string{}}
+// New returns handlers for a script that uses the stores of a registry. It runs the script
+// once, and fails if that fails. Each further interpreter also runs it, so at its top level
+// the script should only define things.
+func New(registry *extlibs.Registry, script string, o Options) (*Handlers, error) {
+	if o.Allow == nil {
+		o.Allow = []string{} // nil would allow everything
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	h := &Handlers{registry: registry, script: script, options: o}
+	p, err := h.interpreter()
+	if err != nil {
+		return nil, err
+	}
+	h.idle.Put(p)
+	return h, nil
 }
 
-// Allow lets the script open files in folders. It is called before the handlers are used.
-func (h *Handlers) Allow(folders ...string) { h.allowed = append(h.allowed, folders...) }
-
-// Interpreter returns an interpreter that has loaded the script, and that nobody
-// else uses.
-func (h *Handlers) Interpreter() (*scriptling.Scriptling, error) {
+// interpreter returns an interpreter that has run the script and that no other caller uses.
+func (h *Handlers) interpreter() (*scriptling.Scriptling, error) {
 	if p, ok := h.idle.Get().(*scriptling.Scriptling); ok {
 		return p, nil
 	}
@@ -58,16 +88,29 @@ func (h *Handlers) Interpreter() (*scriptling.Scriptling, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.registry.RegisterRuntimeLibraryAll(p, h.allowed)
-	for _, library := range h.libraries {
+	h.registry.RegisterRuntimeLibraryAll(p, h.options.Allow)
+	for _, library := range h.options.Libraries {
 		p.RegisterLibrary(library)
 	}
 	_, err = scripthost.Eval(context.Background(), p, h.script)
 	return p, err
 }
 
-// Function serves requests with the function of that name. It gets a Request and
-// returns what runtime.http.json and its neighbours make.
+// Call calls a function of the script, for example one that starts background tasks.
+// Options.Timeout does not apply.
+func (h *Handlers) Call(ctx context.Context, name string, args ...any) (object.Object, error) {
+	p, err := h.interpreter()
+	if err != nil {
+		return nil, err
+	}
+	result, err := scripthost.Call(ctx, p, name, args...)
+	if !errors.As(err, new(*scripthost.Panic)) {
+		h.idle.Put(p)
+	}
+	return result, err
+}
+
+// Function returns a handler that calls the function of that name.
 func (h *Handlers) Function(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
@@ -75,21 +118,20 @@ func (h *Handlers) Function(name string) http.Handler {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		p, err := h.Interpreter()
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
+		ctx := r.Context()
+		if h.options.Timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, h.options.Timeout)
+			defer cancel()
 		}
 		request := extlibs.CreateRequestInstance(r.Method, r.URL.Path, string(body), firsts(r.Header), firsts(r.URL.Query()))
-		response, err := scripthost.Call(r.Context(), p, name, request)
-		if !errors.As(err, new(*scripthost.Panic)) {
-			defer h.idle.Put(p)
-		}
+		response, err := h.Call(ctx, name, request)
 		if err == nil {
 			err = write(w, response)
 		}
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+			h.options.Logger.Error("a handler failed", "function", name, "error", err)
+			http.Error(w, "the handler failed; the server's log says why", http.StatusInternalServerError)
 		}
 	})
 }
