@@ -45,7 +45,7 @@ func openDisk(ctx context.Context, loc access.Location, opts options, claim func
 			MaxBytes: opts.maxFileBytes, MaxValue: int64(opts.maxValueBytes), LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
 			ReadOnly: opts.readOnly, Hook: opts.diskHook, Claim: claim,
 		},
-		Interval: opts.mode.interval, LogBytes: opts.logBytes,
+		Interval: opts.mode.interval, LogBytes: opts.logBytes, Parts: opts.diskParts,
 	})
 	if err != nil {
 		return nil, err

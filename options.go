@@ -6,7 +6,9 @@ import (
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/codec"
+	"github.com/scriptling-kv/extlibs/internal/diskstore"
 	"github.com/scriptling-kv/extlibs/internal/glob"
+	"github.com/scriptling-kv/extlibs/internal/testoption"
 )
 
 // Defaults of the options, and fixed limits.
@@ -50,7 +52,14 @@ type options struct {
 	clock           func() time.Time
 	logger          *slog.Logger
 	observers       []func(Call)
-	diskHook        access.Hook // nil but in tests
+	diskHook        access.Hook     // nil but in tests
+	diskParts       diskstore.Parts // zero but in tests
+}
+
+func init() {
+	testoption.Parts = func(p diskstore.Parts) any {
+		return registryOption(func(o *options) { o.diskParts = p })
+	}
 }
 
 func newOptions(opts []Option) options {

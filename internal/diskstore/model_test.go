@@ -19,19 +19,17 @@ import (
 // At any moment, after checkpoints that are cut into parts, crashes, and in copies, a store
 // holds what its calls say.
 func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
-	defer func(c, r int64) { CheckpointBytes, ReplayBytes = c, r }(CheckpointBytes, ReplayBytes)
 	for round := range uint64(kvtest.Sized(4, 12, 100)) {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			random := kvtest.Rand(t, round)
-			CheckpointBytes = []int64{1, 50_000, 32 << 20}[random.IntN(3)]
-			ReplayBytes = []int64{0, 5000}[random.IntN(2)]
+			parts := Parts{[]int64{1, 50_000, 0}[random.IntN(3)], []int64{0, 5000}[random.IntN(2)]}
 			now := time.Now()
 			var reading atomic.Pointer[time.Time] // now, for the store
 			began := now
 			reading.Store(&began)
 			clock := func(o *Options) { o.Now = func() time.Time { return *reading.Load() } }
 			var commits acts
-			opts := []option{hook(commits.hook), logBytes(1 << random.IntN(18)), clock, func(o *Options) { o.Logger = slog.New(slog.DiscardHandler) }}
+			opts := []option{hook(commits.hook), logBytes(1 << random.IntN(18)), clock, func(o *Options) { o.Parts, o.Logger = parts, slog.New(slog.DiscardHandler) }}
 			if random.IntN(2) == 0 {
 				opts = append(opts, interval(time.Hour))
 			}

@@ -1,6 +1,11 @@
 package diskstore
 
-import "github.com/scriptling-kv/extlibs/internal/boltfile"
+import (
+	"cmp"
+	"math"
+
+	"github.com/scriptling-kv/extlibs/internal/boltfile"
+)
 
 // A checkpoint of a large file changes leaf pages all over it, each of which takes several
 // times its size in bbolt's memory. So a checkpoint takes several transactions if one would
@@ -8,9 +13,20 @@ import "github.com/scriptling-kv/extlibs/internal/boltfile"
 // replay repeats all of them. A file in this state must not be copied without its log or
 // the memtable.
 
-// CheckpointBytes limits the memory that one transaction of a checkpoint or a replay
-// takes: of the leaf pages that it changes and of what it stores. Tests change it.
-var CheckpointBytes int64 = 32 << 20
+// defaultPartBytes is the limit of the memory that one transaction of a checkpoint or a
+// replay takes: of the leaf pages that it changes and of what it stores.
+const defaultPartBytes = 32 << 20
+
+// Parts limits how much a store writes to its file at once. Tests set it.
+type Parts struct {
+	Transaction int64 // bytes of memory of one transaction of a checkpoint or a replay; 0: defaultPartBytes
+	Memtable    int64 // bytes of the memtables, also in a replay; 0: by the size of the log
+}
+
+func (p Parts) transaction() int64 { return cmp.Or(p.Transaction, defaultPartBytes) }
+
+// memtable is the limit for a log of some size.
+func (p Parts) memtable(logBytes int64) int64 { return cmp.Or(p.Memtable, logBytes/2*5) }
 
 // part is the part of a memtable that the file has: the keys up to one. The tallies of the
 // memtable do not know of it.
@@ -23,13 +39,16 @@ type part struct {
 // the file has. finish belongs to the last transaction. If inParts is false, there is only
 // one.
 func (w fileWriter) writeMemtable(t *memtable, inParts bool, finish func(*boltfile.Tx) error) error {
-	v := &w.s.visible
+	v, limit := &w.s.visible, int64(math.MaxInt64)
+	if inParts {
+		limit = w.s.opts.Parts.transaction()
+	}
 	for {
 		var p part
 		more := false
 		err := w.s.file.Publish(func(tx *boltfile.Tx) (err error) { // more than once if the file has to grow
 			if t != nil {
-				p, more, err = t.writePart(tx, inParts)
+				p, more, err = t.writePart(tx, limit)
 			}
 			switch {
 			case err != nil:
@@ -57,10 +76,10 @@ func (w fileWriter) writeMemtable(t *memtable, inParts bool, finish func(*boltfi
 	}
 }
 
-// writePart writes the entries that the file does not have, up to as many as one
-// transaction takes if that is limited. It returns the part that the file has then, and
-// whether there is more.
-func (t *memtable) writePart(tx *boltfile.Tx, limited bool) (p part, more bool, err error) {
+// writePart writes the entries that the file does not have, until the transaction takes
+// more memory than limit. It returns the part that the file has then, and whether there is
+// more.
+func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, err error) {
 	if t.cleared && !t.emptied {
 		if err := tx.Clear(); err != nil {
 			return p, false, err
@@ -71,7 +90,7 @@ func (t *memtable) writePart(tx *boltfile.Tx, limited bool) (p part, more bool, 
 		switch {
 		case key == p.to:
 			return true // the last one of the part before
-		case limited && tx.Memory() > CheckpointBytes:
+		case tx.Memory() > limit:
 			more = true
 			return false
 		case !e.inFile:

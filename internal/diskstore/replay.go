@@ -13,17 +13,6 @@ import (
 // the transaction of a checkpoint. So the memtable is limited in bytes, to a small multiple
 // of the log: a replay that reaches the limit writes to the file what it has read so far.
 
-// ReplayBytes, if not 0, is the limit of all replays. Tests change it.
-var ReplayBytes int64
-
-// memtableLimit is the limit of the memtables for a log of some size.
-func memtableLimit(logBytes int64) int64 {
-	if ReplayBytes > 0 {
-		return ReplayBytes
-	}
-	return logBytes / 2 * 5
-}
-
 // replay reads the records of a log into the memtable and, beyond its limit, into the file.
 // The last record of a key wins.
 func (w fileWriter) replay(ctx context.Context, f *logFile, ref *boltfile.LogRef) error {
@@ -41,7 +30,7 @@ func (w fileWriter) replay(ctx context.Context, f *logFile, ref *boltfile.LogRef
 		return err
 	}
 	s.visible.lsn, s.visible.checkpoint = end, ref.Pos
-	r := replayer{w: w, ref: *ref, limit: memtableLimit(f.size)}
+	r := replayer{w: w, ref: *ref, limit: s.opts.Parts.memtable(f.size)}
 	r.next = r.limit
 	if s.file.ReadOnly() {
 		s.logFile.Store(f)

@@ -109,7 +109,7 @@ func (l planning) append(p *Plan) error {
 	if p.puts && !s.fits(p) {
 		return errFileFull
 	}
-	held, more, most := s.visible.claimed(), p.buffered(), memtableLimit(size)
+	held, more, most := s.visible.claimed(), p.buffered(), s.opts.Parts.memtable(size)
 	switch {
 	case more > most/2:
 		return errLarge

@@ -83,6 +83,7 @@ type Options struct {
 	boltfile.Options
 	Interval time.Duration // more than 0: a record is synced within it, and no caller waits for that
 	LogBytes int64         // size of the log
+	Parts    Parts
 }
 
 // File returns the file without the log.

@@ -20,6 +20,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/diskstore"
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
+	"github.com/scriptling-kv/extlibs/internal/testoption"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
 	bolt "go.etcd.io/bbolt"
 )
@@ -32,17 +33,19 @@ func tell(n note) {
 	powercut.Tell(string(text))
 }
 
-// inParts has checkpoints, and replays if they are asked for too, take as many
-// transactions as they can.
-func inParts(args []string) {
+// inParts returns an option that has checkpoints, and replays if args ask for it too, take
+// as many transactions as they can.
+func inParts(args []string) extlibs.Option {
+	var parts diskstore.Parts
 	for _, arg := range args {
 		switch arg {
 		case "checkpoints in parts":
-			diskstore.CheckpointBytes = 1
+			parts.Transaction = 1
 		case "replay in parts":
-			diskstore.ReplayBytes = 1
+			parts.Memtable = 1
 		}
 	}
+	return testoption.Parts(parts).(extlibs.Option)
 }
 
 // session is a program that uses a store, and tells what it does.
@@ -272,8 +275,7 @@ func init() {
 		"mixed":    (*writer).mixed,
 	} {
 		programs[name] = func(dir string, args ...string) {
-			inParts(args[2:])
-			s := start(dir)
+			s := start(dir, inParts(args[2:]))
 			s.look(names(number(args[0]))...)
 			s.together(number(args[0]), number(args[1]), next)
 			s.close()
