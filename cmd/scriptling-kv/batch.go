@@ -10,7 +10,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
 )
 
-// The size of what is read or written at once.
+// Limits of one page and of one batch.
 const (
 	batchKeys  = 1000
 	batchBytes = 1 << 20
@@ -24,7 +24,7 @@ type writer struct {
 	stored int
 }
 
-// set stores an entry. The time that a key has left can be one that stores do not take.
+// set stores an entry. It rounds a remaining time below the minimum up to it.
 func (w *writer) set(ctx context.Context, e extlibs.Entry) error {
 	w.ops = append(w.ops, extlibs.Op{Kind: extlibs.OpSet, Key: e.Key, Value: e.Value, TTL: jsonl.Storable(e.TTL)})
 	w.bytes += len(e.Key) + len(e.Value.Raw())
@@ -46,7 +46,7 @@ func (w *writer) flush(ctx context.Context) error {
 	return err
 }
 
-// apply stores entries, all of them or none.
+// apply stores entries atomically.
 func (w *writer) apply(ctx context.Context, ops []extlibs.Op) error {
 	_, err := w.h.Store().ApplyMany(ctx, ops)
 	if err == nil {

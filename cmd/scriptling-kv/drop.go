@@ -25,7 +25,7 @@ type dropped struct {
 	Why    string  `json:"why"`
 }
 
-// kept is what repair --drop-damaged prints for programs.
+// kept is the JSON output of repair --drop-damaged.
 type kept struct {
 	File    string    `json:"file"`
 	Keys    int64     `json:"keys"`
@@ -34,7 +34,7 @@ type kept struct {
 	Lost    *int64    `json:"lost"`    // null: unknown
 	Dropped []dropped `json:"dropped"`
 	More    int       `json:"more"` // dropped parts beyond those
-	Log     bool      `json:"log"`  // the damaged file lacks what is in its log
+	Log     bool      `json:"log"`  // the damaged file needs its log
 }
 
 // maxDropped limits the parts that dropDamaged remembers.
@@ -85,7 +85,7 @@ func dropDamaged(cmd *cobra.Command, d *boltfile.Damaged, before *boltfile.Repor
 		return err
 	}
 	if k.Lost == nil || *k.Lost > 0 || k.Log {
-		return &exitError{exitIncomplete, fmt.Errorf("%q: what was dropped is not, or may not be, all that is missing in %q", from, to)}
+		return &exitError{exitIncomplete, fmt.Errorf("%q lacks, or may lack, records of %q; keep both", to, from)}
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func (k *dropping) record(ctx context.Context, rec boltfile.Record) error {
 	}
 	if !utf8.ValidString(key) || key == "" {
 		k.unusable++
-		k.gap(errors.New("a record whose key no store takes"))
+		k.gap(errors.New("a record with an invalid key"))
 		return nil
 	}
 	ttl := time.Duration(0)
@@ -114,7 +114,7 @@ func (k *dropping) record(ctx context.Context, rec boltfile.Record) error {
 			return ctx.Err()
 		}
 		k.unusable++
-		k.gap(fmt.Errorf("the value of %.128q, which no store takes", key))
+		k.gap(fmt.Errorf("the value of %.128q is invalid", key))
 		return nil
 	}
 	if rec.Stray {
@@ -147,18 +147,18 @@ func (k *dropping) passed(key string) {
 
 func (k *dropping) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%q has the %s that can be read", k.File, plural(k.Keys, "key", "keys"))
+	fmt.Fprintf(&b, "%q has the %s that could be read", k.File, plural(k.Keys, "key", "keys"))
 	if k.Stray > 0 {
-		fmt.Fprintf(&b, "; %s on unreachable pages", plural(k.Stray, "record was", "records were"))
+		fmt.Fprintf(&b, "; %s found on unreachable pages", plural(k.Stray, "record was", "records were"))
 	}
 	switch {
 	case k.Lost == nil:
-		b.WriteString("; it is unknown how many are lost")
+		b.WriteString("; the number of lost records is unknown")
 	default:
 		fmt.Fprintf(&b, "; %s lost", plural(*k.Lost, "record is", "records are"))
 	}
 	if k.Log {
-		b.WriteString("; nothing of the log of the damaged file is in it")
+		b.WriteString("; the log of the damaged file was not read")
 	}
 	if len(k.Dropped) > 0 {
 		b.WriteString("\ndropped:")
@@ -172,7 +172,7 @@ func (k *dropping) text() string {
 	return b.String()
 }
 
-// between says where a dropped part was.
+// between describes where a dropped part was.
 func between(after, before *string) string {
 	switch {
 	case after == nil && before == nil:
@@ -185,7 +185,7 @@ func between(after, before *string) string {
 	return fmt.Sprintf("between %.128q and %.128q", *after, *before)
 }
 
-// newStore makes a file at a path that no file has. The store is filled in a temporary
+// newStore creates a store at a path that does not exist yet. It is filled in a temporary
 // folder, and gets its name when it is complete and synced.
 func newStore(ctx context.Context, path string, like os.FileInfo, fill func(*extlibs.Handle) error) (err error) {
 	dir, err := tempfolder.Make(filepath.Dir(path))
@@ -205,7 +205,7 @@ func newStore(ctx context.Context, path string, like os.FileInfo, fill func(*ext
 	return publish(ctx, made, path, like)
 }
 
-// publish gives a complete file the name path, which no file has.
+// publish gives a complete file the name path, which must not exist.
 func publish(ctx context.Context, made, path string, like os.FileInfo) error {
 	f, err := os.OpenFile(made, os.O_RDWR, 0)
 	if err != nil {
@@ -231,11 +231,11 @@ func publish(ctx context.Context, made, path string, like os.FileInfo) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// syncFolder makes the names in a folder durable, where the system can.
+// syncFolder makes the names in a folder durable, if the system supports that.
 func syncFolder(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
-		return nil // Windows has no such thing
+		return nil // Windows cannot sync folders
 	}
 	defer dir.Close()
 	return boltfile.UnlessReadOnly(dir.Sync())

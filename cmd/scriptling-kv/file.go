@@ -21,8 +21,8 @@ func fileCommands() []*cobra.Command {
 func backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup STORE FILE",
-		Short: "Copy the file of a store, checked and complete",
-		Long: `Copies the file of a store. The copy is checked and synced, and gets its name when it is complete; FILE must
+		Short: "Copy the file of a store, verified and complete",
+		Long: `Copies the file of a store. The copy is verified and synced, and gets its name when it is complete; FILE must
 not exist. While a program has the store open, use --live, or Handle.BackupFile in the program.`,
 		Example: `  scriptling-kv backup app.db app-2026-11-23.db
   scriptling-kv backup app.db app-2026-11-23.db --live`,
@@ -45,15 +45,15 @@ not exist. While a program has the store open, use --live, or Handle.BackupFile 
 	return cmd
 }
 
-// hasNoFile says of a URL what there is instead of a copy of a file.
+// hasNoFile returns an error for a URL, which says what to use instead.
 func hasNoFile(name string) error {
 	if isURL(name) {
-		return usageError("only a file has copies and room to give back; export and move copy what is on a server")
+		return usageError("backup, restore and compact need a file; use export or move for a store on a server")
 	}
 	return nil
 }
 
-// copyTo makes a file of a store, and never in the place of another one.
+// copyTo copies a store to a new file. It never overwrites a file.
 func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	if isURL(path) {
 		return usageError("a copy is a file; move copies to a server")
@@ -75,8 +75,8 @@ func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	return reportCopy(cmd, h, path)
 }
 
-// download makes a file of a store of a running host, which sends it. The file gets its
-// name when it is complete, verified and synced.
+// download copies a store of a running host, which sends a backup, to a new file. The file
+// gets its name when it is complete, verified and synced.
 func download(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) {
 	if isURL(path) {
 		return usageError("a copy is a file; move copies to a server")
@@ -94,7 +94,7 @@ func download(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) {
 		return err
 	}
 	if err := wholeFile(cmd, made); err != nil {
-		return fmt.Errorf("what the host has sent is no whole store: %w", shownAs(err, made, path))
+		return fmt.Errorf("the host sent an incomplete or damaged store: %w", shownAs(err, made, path))
 	}
 	info, err := os.Stat(made)
 	if err != nil {
@@ -123,14 +123,14 @@ func downloadTo(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) 
 	return h.Backup(cmd.Context(), io.MultiWriter(f, bar))
 }
 
-// copied is what backup and restore print for programs.
+// copied is the JSON output of backup and restore.
 type copied struct {
 	File  string `json:"file"`
 	Keys  int64  `json:"keys"`
 	Bytes int64  `json:"bytes"`
 }
 
-// reportCopy says what a copy has, to programs only: backup and restore are silent.
+// reportCopy prints the result of backup and restore with --json. Otherwise they are silent.
 func reportCopy(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	if !wantsJSON(cmd) {
 		return nil
@@ -149,8 +149,8 @@ func reportCopy(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 func restoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "restore BACKUP STORE",
-		Short: "Make a store of a backup",
-		Long: `Checks a backup and copies it to STORE, which must not exist: move a damaged file away first, and the log
+		Short: "Create a store from a backup",
+		Long: `Verifies a backup and copies it to STORE, which must not exist: move a damaged file away first, and the log
 beside it, STORE-log, if there is one. Delete neither.`,
 		Example: `  mv app.db app-damaged.db && scriptling-kv restore app-2026-11-23.db app.db`,
 		Args:    cobra.ExactArgs(2),
@@ -168,8 +168,8 @@ beside it, STORE-log, if there is one. Delete neither.`,
 func compactCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "compact STORE",
-		Short:   "Give back the room of what was deleted",
-		Long:    "Rewrites the file of a store that no program has open, without its unused pages, and with what is in its log.",
+		Short:   "Shrink a file after deletes",
+		Long:    "Rewrites the file of a store that no program has open, without its free pages, and writes the changes in its log to\nthe file. If the result would not be smaller, the file stays as it was.",
 		Example: `  scriptling-kv compact app.db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -213,10 +213,10 @@ func fileBytes(path string) int64 {
 	return info.Size()
 }
 
-// gain says what a compaction has done.
+// gain describes how much a compaction saved.
 func gain(before, after int64) string {
 	if after < before {
 		return fmt.Sprintf(" (%d before)", before)
 	}
-	return " (there was nothing to gain)"
+	return " (no space to free)"
 }

@@ -111,7 +111,7 @@ func TestAnInterruptedMoveGoesOnWhereItStopped(t *testing.T) {
 	c := newCLI(t)
 	c.fill("a.db", 3000)
 	_, stderr := c.interrupted("move", "stalls://file/a.db?after=2", "b.db")
-	if !strings.Contains(stderr, "goes on where it stopped") {
+	if !strings.Contains(stderr, "continue where it stopped") {
 		t.Errorf("%q", stderr)
 	}
 	c.prints("2000\n", "count", "b.db")

@@ -10,15 +10,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// keyForm is what the help of commands that take keys says about them.
-const keyForm = `A KEY that begins with " is a quoted text, as keys prints keys that a line cannot hold; with --json it is a
-text of JSON.`
+// keyForm is the part of a command's help about its KEY arguments.
+const keyForm = `A KEY that begins with " is a quoted text, in the form in which keys prints keys with special characters; with
+--json it is a JSON string.`
 
-// parseKey returns the key that an argument means: the text itself, or a quoted one, in
-// the form in which keys prints it.
+// parseKey returns the key given by an argument: the text itself, or a quoted text in the form
+// in which keys prints it.
 func parseKey(cmd *cobra.Command, arg string) (string, error) {
 	if !utf8.ValidString(arg) {
-		return "", usageError("the key %.128q is not valid UTF-8, as every key is", arg)
+		return "", usageError("the key %.128q is not valid UTF-8; every key must be", arg)
 	}
 	if !strings.HasPrefix(arg, `"`) {
 		return arg, nil
@@ -29,12 +29,12 @@ func parseKey(cmd *cobra.Command, arg string) (string, error) {
 	}
 	key, ok := v.(string)
 	if err != nil || !ok {
-		return "", usageError(`the key %.128q begins with a quotation mark, but is no quoted text; quote it as keys prints it, as in '"\"x"' for the key "x`, arg)
+		return "", usageError(`the key %.128q begins with a quotation mark but is not a quoted text; write it as keys prints it, as in '"\"x"' for the key "x`, arg)
 	}
 	return key, nil
 }
 
-// parseJSON returns the value of a JSON text, as an export has it.
+// parseJSON returns the value of a JSON text in the notation of exports.
 func parseJSON(cmd *cobra.Command, text string) (any, error) {
 	raw, err := jsonl.ParseValue([]byte(text))
 	if err != nil {

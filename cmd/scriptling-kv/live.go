@@ -19,7 +19,7 @@ import (
 const liveFlag = "live"
 
 func addLiveFlag(cmd *cobra.Command) {
-	cmd.Flags().Bool(liveFlag, false, "read a copy of the file and its log, which a running program can have open; standard error says which moment it shows")
+	cmd.Flags().Bool(liveFlag, false, "read a verified copy of a file that a program has open; standard error shows the moment of the copy")
 }
 
 func wantsLive(cmd *cobra.Command) bool {
@@ -33,8 +33,8 @@ func wantsLive(cmd *cobra.Command) bool {
 // momentFormat shows the moment of a copy.
 const momentFormat = "2006-01-02 15:04:05.000 -07:00"
 
-// withLive runs fn on a verified copy of a file that a program can have open. The copy has
-// lost its names by then, where the system permits that, so nothing can leave it behind.
+// withLive runs fn on a verified copy of a file that a program can have open. Where the system
+// permits it, the copy has been unlinked by then, so it disappears however the command ends.
 func withLive(cmd *cobra.Command, name string, opts []extlibs.Option, fn func(*extlibs.Registry, *extlibs.Handle) error) (err error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,14 +60,14 @@ func withLive(cmd *cobra.Command, name string, opts []extlibs.Option, fn func(*e
 	if err != nil {
 		return err
 	}
-	if removed := c.Remove(); removed != nil { // a system that keeps the names of open files
+	if removed := c.Remove(); removed != nil { // the system cannot unlink open files
 		defer func() { err = errors.Join(err, r.Close(), c.Remove()) }()
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s as of %s\n", kverr.Printable(name), c.Moment.Format(momentFormat))
 	return shownAs(fn(r, h), c.Path, name)
 }
 
-// wholeFile reads all of a copied file.
+// wholeFile reads and verifies a copied file completely.
 func wholeFile(cmd *cobra.Command, path string) error {
 	d, err := boltfile.OpenDamaged(path, inUseTimeout)
 	if err != nil {
@@ -86,7 +86,7 @@ func isDamage(err error) bool {
 	return errors.Is(err, extlibs.ErrCorrupt) || errors.Is(err, extlibs.ErrFormat)
 }
 
-// shown is an error that names the file that the user named, and not its copy.
+// shown is an error whose text has the name of the user's file in place of its copy's.
 type shown struct {
 	error
 	copied, name string

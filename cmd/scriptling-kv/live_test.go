@@ -160,9 +160,9 @@ func TestEachCommandThatReadsTakesACopy(t *testing.T) {
 	c.prints("2 keys are the same in both stores, 2 of them copied now\n", "move", "app.db", "moved.db", "--live")
 	c.fails(exitNoKey, "no key", "get", "app.db", "nosuch", "--live")
 	c.fails(exitUsage, "unknown flag", "set", "app.db", "a", "1", "--live")
-	c.fails(exitUsage, "leave it out", "keys", "redis://localhost/0/x", "--live")
+	c.fails(exitUsage, "omit it", "keys", "redis://localhost/0/x", "--live")
 	c.fails(exitFailed, "no file", "keys", "nosuch.db", "--live")
-	c.fails(exitUsage, "exclude", "export", "app.db", "--live", "--salvage")
+	c.fails(exitUsage, "not both", "export", "app.db", "--live", "--salvage")
 	if err := os.Symlink("app.db", "link.db"); err == nil { // the log is beside the file
 		c.prints("2\n", "count", "link.db", "--live")
 	}

@@ -1,6 +1,6 @@
-// Command scriptling-kv is for people who look after stores: it reads and writes
-// keys, exports and imports, backs up, checks, repairs and moves. It works on
-// the file of a store or on the URL of a server.
+// Command scriptling-kv inspects and manages key-value stores: it reads and writes keys,
+// exports, imports, backs up, checks, repairs and moves stores. A store is a file, the URL
+// of a server, or the URL of a store in a running host.
 //
 //	scriptling-kv keys app.db --prefix user:
 //	scriptling-kv get app.db user:1
@@ -8,10 +8,10 @@
 //
 // scriptling-kv help lists the commands, and COMMAND --help shows examples.
 //
-// The exit status is 0 if all went well, 1 if the command failed, 2 if it was
-// given wrong arguments, 3 if the key is not there, 4 if check found damage or
-// no log of use where the file needs one, 5 if export --salvage may not have saved all,
-// and 130 if it was interrupted.
+// The exit status is 0 on success, 1 if the command failed, 2 for invalid arguments, 3 if
+// the key does not exist, 4 if check found damage or the file needs a log that is missing or
+// unreadable, 5 if export --salvage or repair --drop-damaged did not save everything, or may
+// not have, and 130 if the command was interrupted.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 	"strings"
 
 	"github.com/scriptling-kv/extlibs"
-	_ "github.com/scriptling-kv/extlibs/redisstore" // redis:// and its sisters
+	_ "github.com/scriptling-kv/extlibs/redisstore" // redis://, valkey:// and so on
 	"github.com/spf13/cobra"
 )
 
@@ -37,11 +37,10 @@ const (
 	exitDamaged = 4
 
 	exitIncomplete  = 5
-	exitInterrupted = 130 // as shells have it
+	exitInterrupted = 130 // 128 + SIGINT, as in shells
 )
 
-// exitError is an error with an exit status. A silent one has been
-// told already.
+// exitError is an error with an exit status.
 type exitError struct {
 	status int
 	err    error
@@ -62,11 +61,11 @@ func main() {
 	os.Exit(status)
 }
 
-// userinfo is what a URL says of its user. The library never repeats it; a URL
-// that stands where a path should is repeated as one, perhaps with one slash.
+// userinfo matches the user and password of a URL. The library never prints them, but a URL
+// given in place of a path is printed as a path, possibly with one slash.
 var userinfo = regexp.MustCompile(`:/+[^\s"]*@`)
 
-// run is the program, for tests too.
+// run executes the command line args and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
@@ -97,15 +96,16 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "scriptling-kv",
 		Version: version(),
-		Short:   "Looks after key-value stores of scripts",
-		Long: `Looks after key-value stores of scripts: the file of a store, or the URL of a server.
+		Short:   "Inspect and manage key-value stores",
+		Long: `Inspects and manages key-value stores. A store is a file, the URL of a server, or the URL of a store in a
+running host.
 
-A file that a program has open is in use: end the program first, or use backup from within it.
-Commands that only read open the file read-only, so that several may read at once.
+A file that a program has open is in use: stop the program first, read a copy with --live, or use the URL of
+the running host. Commands that only read open the file read-only, so several of them can run at once.
 
-Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such key, 4 check found damage or no log of
-use, 5 export --salvage may not have saved all, 130 interrupted. A command that is interrupted ends
-in order; a second Ctrl-C ends it at once.`,
+Exit status: 0 success, 1 failure, 2 invalid arguments, 3 no such key, 4 check found damage or no usable log,
+5 export --salvage or repair --drop-damaged may not have saved everything, 130 interrupted. Ctrl-C stops a
+command in good order; a second Ctrl-C stops it at once.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -119,14 +119,14 @@ in order; a second Ctrl-C ends it at once.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentFlags().Bool("json", false, "write JSON, for programs, instead of what a script would write")
-	root.PersistentFlags().Int(maxValueFlag, extlibs.DefaultMaxValueBytes, "largest value, in bytes, of a store whose host sets MaxValueBytes")
+	root.PersistentFlags().Bool("json", false, "print JSON instead of script literals")
+	root.PersistentFlags().Int(maxValueFlag, extlibs.DefaultMaxValueBytes, "maximum size of a value in bytes; raise it if the host sets MaxValueBytes")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		hint := ""
 		if strings.HasPrefix(err.Error(), "unknown ") {
-			hint = "; -- goes before a key or a value that begins with a dash"
+			hint = "; write -- before a key or value that begins with a dash"
 		}
-		return usageError("%w; %s --help shows how it is used%s", err, cmd.CommandPath(), hint)
+		return usageError("%w; see %s --help%s", err, cmd.CommandPath(), hint)
 	})
 	root.AddCommand(readCommands()...)
 	root.AddCommand(writeCommands()...)
@@ -137,11 +137,34 @@ in order; a second Ctrl-C ends it at once.`,
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
 	}
+	setGroups(root)
 	return root
 }
 
-// addDefaults adds the commands that cobra makes, which write to the output that root
-// has now, and lets them refuse what they do not know.
+// groups are the groups of commands in help, in the order of docs/command.md.
+var groups = []struct{ id, title, commands string }{
+	{"read", "Read:", "keys get ttl count stat top stores"},
+	{"follow", "Follow:", "watch web"},
+	{"change", "Change:", "set del expire"},
+	{"copy", "Copy:", "export import backup restore move"},
+	{"check", "Check and repair (see also export --salvage):", "check repair compact"},
+}
+
+func setGroups(root *cobra.Command) {
+	group := map[string]string{}
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for name := range strings.FieldsSeq(g.commands) {
+			group[name] = g.id
+		}
+	}
+	for _, cmd := range root.Commands() {
+		cmd.GroupID = group[cmd.Name()]
+	}
+}
+
+// addDefaults adds cobra's help and completion commands, which capture the output that
+// root has at that moment, and makes them refuse unknown arguments.
 func addDefaults(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -166,7 +189,7 @@ func addDefaults(root *cobra.Command) {
 	}
 }
 
-// wrapArgs gives wrong arguments their exit status, and says what is right.
+// wrapArgs makes errors about the number of arguments usage errors that show the usage.
 func wrapArgs(cmd *cobra.Command) {
 	check := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -174,7 +197,7 @@ func wrapArgs(cmd *cobra.Command) {
 			return nil
 		}
 		if err := check(cmd, args); err != nil {
-			return usageError("%s cannot take %s; it is: %s", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.UseLine())
+			return usageError("%s got %s; usage: %s", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.UseLine())
 		}
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,6 +139,10 @@ func TestReadersShareAFile(t *testing.T) {
 }
 
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
+	page, err := os.ReadFile("../../docs/command.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := newCLI(t)
 	for _, cmd := range newRoot().Commands() {
 		if cmd.Name() == "help" || cmd.Name() == "completion" {
@@ -145,6 +150,22 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 		}
 		if help := c.ok(cmd.Name(), "--help"); !strings.Contains(help, "Examples:") || !strings.Contains(help, "scriptling-kv "+cmd.Name()) {
 			t.Errorf("%s --help prints %s", cmd.Name(), help)
+		}
+		if cmd.GroupID == "" {
+			t.Errorf("%s is in no group of the help", cmd.Name())
+		}
+	}
+	for _, g := range groups {
+		row := "| " + strings.ToLower(strings.TrimRight(strings.SplitN(g.title, " (", 2)[0], ":")) + " | "
+		if _, cells, ok := strings.Cut(string(page), row); !ok {
+			t.Errorf("docs/command.md has no row %q", row)
+		} else {
+			cells, _, _ = strings.Cut(cells, "\n")
+			for name := range strings.FieldsSeq(g.commands) {
+				if !strings.Contains(cells, "`"+name+"`") {
+					t.Errorf("the row %q of docs/command.md lacks %s", row, name)
+				}
+			}
 		}
 	}
 	if got := c.ok("completion", "bash"); !strings.Contains(got, "scriptling-kv") {

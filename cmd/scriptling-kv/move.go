@@ -13,17 +13,16 @@ import (
 func moveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "move SRC DST",
-		Short: "Copy a store to another backend, and verify the copy",
-		Long: `Copies every key with its value and the time left from one store to another: file to server, server to
-file, file to file, server to server. What DST has already is not written again, so a move that was
-interrupted goes on where it stopped. At the end both are compared, the times left to within 5 seconds.
-SRC is left as it is; keys that only DST has stay, and are counted.`,
+		Short: "Copy a store to another backend and verify the copy",
+		Long: `Copies every key with its value and remaining ttl from one store to another; each can be a file or on a server.
+Entries that DST already has are not written again, so an interrupted move continues where it stopped. At the end
+both stores are compared, ttls to within 5 seconds. SRC is not changed. Keys that only DST has are kept and counted.`,
 		Example: `  scriptling-kv move app.db redis://localhost:6379/0/app
   scriptling-kv move redis://localhost:6379/0/app app.db`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if isOneStore(args[0], args[1]) {
-				return usageError("SRC and DST are one store")
+				return usageError("SRC and DST are the same store; name two different ones")
 			}
 			return withStore(cmd, args[0], reads, func(src *extlibs.Handle) error {
 				return withStore(cmd, args[1], creates, func(dst *extlibs.Handle) error {
@@ -73,7 +72,7 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 		err = w.flush(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("%w; run the same command again, it goes on where it stopped", err)
+		return fmt.Errorf("%w; run the same command again to continue where it stopped", err)
 	}
 	wrong, compared := 0, 0
 	err = eachEntry(ctx, src, extlibs.ListOptions{}, func(entries []extlibs.Entry) error {
@@ -87,7 +86,7 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 		return err
 	}
 	if wrong > 0 {
-		return fmt.Errorf("%d of %d keys differ after the copy; does a program write to one of the stores?", wrong, compared)
+		return fmt.Errorf("%d of %d keys differ after the copy; stop programs that write to one of the stores, then run the command again", wrong, compared)
 	}
 	n, err := dst.Count(ctx, "*")
 	if err != nil {
@@ -101,11 +100,12 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 	return printResult(cmd, map[string]int{"keys": compared, "copied": w.stored, "more": more}, text)
 }
 
-// tolerance is how much the times left of one key may differ, because they run
-// while they are read, and below which it may be gone from one store before the other.
+// tolerance is the permitted difference between the remaining times of a key in both stores,
+// because time passes while they are read. A key with less time left may have expired in one
+// store and not in the other.
 const tolerance = 5 * time.Second
 
-// differing returns those of entries that dst does not have as they are.
+// differing returns the entries that are absent from dst or different there.
 func differing(ctx context.Context, dst *extlibs.Handle, entries []extlibs.Entry) ([]extlibs.Entry, error) {
 	keys := make([]string, len(entries))
 	for i, e := range entries {

@@ -20,15 +20,15 @@ import (
 type access int
 
 const (
-	reads    access = iota // the store has to be there, and others may read it too
-	copies                 // as reads, but the whole file is of one moment
-	changes                // the store has to be there
-	creates                // the store is made if it is not there
-	rewrites               // the store has to be there, and its file has to have all of it afterwards
+	reads    access = iota // the store must exist; others can read it at the same time
+	copies                 // as reads, but the whole file is read as of one moment
+	changes                // the store must exist
+	creates                // the store is created if it does not exist
+	rewrites               // the store must exist, and afterwards its file must contain all of it
 )
 
-// decodeBytes is how much memory a value takes at most: more than a store with default
-// limits takes, which earlier versions did not check.
+// decodeBytes limits the memory of a decoded value. It is more than the default limit of
+// stores, because earlier versions did not check that limit.
 const decodeBytes = 512 << 20
 
 // withStore runs fn on the store that a path or URL names.
@@ -49,7 +49,7 @@ func withRegistry(cmd *cobra.Command, name string, a access, fn func(*extlibs.Re
 	if a.onlyReads() {
 		opts = append(opts, extlibs.ReadOnly(), extlibs.MaxOperationBytes(decodeBytes))
 	}
-	if isURL(name) { // warnings about the settings of a server are for its hosts
+	if isURL(name) { // warnings about a server's settings concern its hosts
 		errorsOnly := slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError})
 		opts = append(opts, extlibs.Logger(slog.New(errorsOnly)))
 	}
@@ -69,7 +69,7 @@ func withRegistry(cmd *cobra.Command, name string, a access, fn func(*extlibs.Re
 	switch {
 	case remote.Is(name):
 		opened = remote.Text(name)
-	case !isURL(name) && a == reads: // the lock of the file is free between pages
+	case !isURL(name) && a == reads: // the file is unlocked between pages
 		path, err := filepath.Abs(name)
 		if err != nil {
 			return err
@@ -88,33 +88,33 @@ func withRegistry(cmd *cobra.Command, name string, a access, fn func(*extlibs.Re
 		if cmd.Flags().Lookup(liveFlag) != nil {
 			instead = "or read a copy with --live"
 		}
-		return fmt.Errorf("%w; a program has the store open: end it first, %s", err, instead)
+		return fmt.Errorf("%w; a program has the store open: stop it first, %s", err, instead)
 	}
 	return err
 }
 
-// canOpen returns an error for what cannot be opened so, which may be a store that does
-// not exist.
+// canOpen returns an error if the store cannot be opened with this access, for example
+// because it does not exist.
 func canOpen(cmd *cobra.Command, name string, a access) error {
 	switch {
 	case cmd.Context().Err() != nil:
 		return cmd.Context().Err()
 	case isInMemory(name):
-		return usageError("a store in memory lives in its own process only; give the path of a file or the URL of a server")
+		return usageError("a store in memory exists only in its process; give the path of a file or the URL of a server or running host")
 	case isURL(name) && wantsLive(cmd):
-		return usageError("--live copies a file; leave it out for a store on a server")
+		return usageError("--live needs a file; omit it for a store on a server")
 	case isURL(name) && a != creates:
 		return existsOn(cmd.Context(), name)
 	case isURL(name):
 	case a == creates && !exists(name):
-		return isFreeForStore(name) // its log would need another name
+		return isFreeForStore(name) // it must not be paired with an old log
 	case a != creates:
 		info, err := os.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return noFile(name)
 		}
 		if a.onlyReads() && err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-			return fmt.Errorf("%q is an empty file, which becomes a store when set, import or move writes to it", name)
+			return fmt.Errorf("%q is an empty file, not a store yet; write to it with set, import or move", name)
 		}
 	}
 	return nil
@@ -135,14 +135,14 @@ func maxValueBytes(cmd *cobra.Command) (int, error) {
 
 func isURL(name string) bool { return strings.Contains(name, "://") }
 
-// isInMemory also takes what the library takes for a name in memory that is not
-// complete.
+// isInMemory reports whether name is that of an in-memory store, or an incomplete form of
+// one, which the library refuses.
 func isInMemory(name string) bool {
 	return name == "" || !isURL(name) && (name[0] == ':' || strings.HasPrefix(name, "memory:"))
 }
 
 func noFile(name string) error {
-	return fmt.Errorf("there is no file %q; set, import, restore and move make one", name)
+	return fmt.Errorf("there is no file %q; create one with set, import, restore or move", name)
 }
 
 // selection are the flags that choose keys.
@@ -153,33 +153,33 @@ type selection struct {
 }
 
 func (s *selection) flags(cmd *cobra.Command, paged bool) {
-	cmd.Flags().StringVar(&s.pattern, "pattern", "", `keys that match, as in "user:*"; *, ?, [abc], {a,b}`)
-	cmd.Flags().StringVar(&s.prefix, "prefix", "", "keys that begin with this text, which is taken literally")
+	cmd.Flags().StringVar(&s.pattern, "pattern", "", `only keys that match the pattern, such as "user:*"; it can contain *, ?, [abc] and {a,b}`)
+	cmd.Flags().StringVar(&s.prefix, "prefix", "", "only keys with this prefix, taken literally")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if s.limit < 0 {
 			return usageError("--limit is %d; use 0 (all) or more", s.limit)
 		}
 		for flag, text := range map[string]string{"pattern": s.pattern, "prefix": s.prefix, "after": s.after, "before": s.before} {
 			if !utf8.ValidString(text) {
-				return usageError("--%s is not valid UTF-8, as every key is", flag)
+				return usageError("--%s is not valid UTF-8; every key must be", flag)
 			}
 		}
 		return nil
 	}
 	if paged {
-		cmd.Flags().IntVar(&s.limit, "limit", 0, "at most that many; 0: all")
+		cmd.Flags().IntVar(&s.limit, "limit", 0, "maximum number of keys; 0 means all")
 		cmd.Flags().StringVar(&s.after, "after", "", "only keys after this one")
 		cmd.Flags().StringVar(&s.before, "before", "", "only keys before this one")
-		cmd.Flags().BoolVar(&s.reverse, "reverse", false, "the last key first")
+		cmd.Flags().BoolVar(&s.reverse, "reverse", false, "descending order")
 	}
 }
 
-// options is the selection as the library takes it.
+// options returns the selection as ListOptions.
 func (s *selection) options() extlibs.ListOptions {
 	return extlibs.ListOptions{Pattern: s.pattern, Prefix: s.prefix, Limit: s.limit, After: s.after, Before: s.before, Reverse: s.reverse}
 }
 
-// nextPage makes o the options of the page after a key.
+// nextPage changes o to select the page after the key last.
 func nextPage(o *extlibs.ListOptions, last string) {
 	if o.Reverse {
 		o.Before = last
@@ -200,7 +200,7 @@ func countKeys(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions) (n 
 	return n, err
 }
 
-// escape takes from a text what patterns give a meaning to.
+// escape returns a pattern that matches the text literally.
 func escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {

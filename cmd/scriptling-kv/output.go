@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// toOutput gives write the command's output, or a new file. The file has its
-// name once it is complete and synced: whatever ends the command before, also a
-// kill, leaves none of that name.
+// toOutput calls write with the command's output or, if path is not empty, with a new file.
+// The file gets its name when it is complete and synced, so an interrupted or killed command
+// leaves no file with that name.
 func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) error {
 	if path == "" || path == "-" {
 		return write(cmd.OutOrStdout())
@@ -25,7 +25,7 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	if isURL(path) {
 		return usageError("-o takes a file; move copies to a server")
 	}
-	if err := files.CheckStoreName(path); err != nil { // a later export, or a store, would take it for its own
+	if err := files.CheckStoreName(path); err != nil { // a later export or a store could remove it as its temporary file
 		return usageError("%q cannot be the output: %w", path, err)
 	}
 	if err := isFree(path); err != nil {
@@ -49,7 +49,7 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	defer f.Close()
 	err = write(f)
 	if err == nil {
-		err = cmd.Context().Err() // write can have looked at it before it ended
+		err = cmd.Context().Err() // it may have ended after write checked it
 	}
 	if err != nil {
 		return err
@@ -61,8 +61,8 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 	return err
 }
 
-// isFreeForStore is isFree for the file of a store. The log that a crash left
-// beside it belongs to a file that was moved away, which needs it.
+// isFreeForStore is isFree for the file of a store. A log with the name of its log belongs to
+// a file that was moved away, which needs it.
 func isFreeForStore(path string) error {
 	if err := files.CheckStoreName(path); err != nil {
 		return usageError("%q cannot be a store: %w", path, err)
@@ -73,7 +73,7 @@ func isFreeForStore(path string) error {
 	return isFree(path + wal.Suffix)
 }
 
-// printResult writes what a command did: as JSON, or as text.
+// printResult prints the result of a command as JSON or as text.
 func printResult(cmd *cobra.Command, result any, text string) error {
 	if wantsJSON(cmd) {
 		return printJSON(cmd, result)
@@ -90,7 +90,7 @@ func printJSON(cmd *cobra.Command, v any) error {
 	return err
 }
 
-// printable is a text of several lines that a terminal shows as it is written.
+// printable escapes the control characters of each line of text.
 func printable(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
@@ -99,13 +99,13 @@ func printable(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// warn tells the user something that does not make the command fail.
+// warn prints a warning on standard error.
 func warn(cmd *cobra.Command, format string, args ...any) {
 	text := userinfo.ReplaceAllString(fmt.Sprintf(format, args...), "://***@")
 	fmt.Fprintln(cmd.ErrOrStderr(), "scriptling-kv: warning:", printable(text))
 }
 
-// plural is n with the word that fits it.
+// plural returns n and its noun, as in "1 key" and "2 keys".
 func plural[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/term"
 )
 
-// A meter shows on a terminal how far a command is. Its own errors are dropped: a
-// store may turn out to have more keys than it had, and no work ends for that.
+// A meter shows the progress of a command on a terminal. Its errors are ignored: a store can
+// turn out to have more keys than expected, and that must not stop the command.
 type meter struct{ bar *progressbar.ProgressBar }
 
-// newMeter counts up to total, which is -1 where nobody knows.
+// newMeter returns a meter that counts up to total, or -1 if that is unknown.
 func newMeter(cmd *cobra.Command, total int64, what string, start func(int64, ...string) *progressbar.ProgressBar) meter {
 	f, ok := cmd.ErrOrStderr().(*os.File)
 	if !ok || total == 0 || !term.IsTerminal(int(f.Fd())) {
@@ -44,7 +44,7 @@ func (m meter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// growthPoll is the time between two looks at a file that grows.
+// growthPoll is the interval at which the size of a growing file is read.
 const growthPoll = 200 * time.Millisecond
 
 // showGrowth runs fn, which writes a temporary file of a kind into dir, and shows the size
@@ -78,7 +78,7 @@ func showGrowth(cmd *cobra.Command, dir, kind string, total int64, what string, 
 // tempSizes returns the temporary files of a kind in dir, with their sizes.
 func tempSizes(dir, kind string) map[string]int64 {
 	sizes := map[string]int64{}
-	names, _ := filepath.Glob(filepath.Join(escapeGlob(dir), ".kv-"+kind+"-*")) // it is only shown
+	names, _ := filepath.Glob(filepath.Join(escapeGlob(dir), ".kv-"+kind+"-*")) // only for the meter, so errors do not matter
 	for _, name := range names {
 		if info, err := os.Stat(name); err == nil {
 			sizes[name] = info.Size()
@@ -87,7 +87,7 @@ func tempSizes(dir, kind string) map[string]int64 {
 	return sizes
 }
 
-// escapeGlob escapes what filepath.Glob gives a meaning to.
+// escapeGlob escapes the special characters of filepath.Glob.
 func escapeGlob(path string) string {
 	if filepath.Separator == '\\' {
 		return path
@@ -95,7 +95,7 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`).Replace(path)
 }
 
-// end leaves the line of the bar, which is full only if all went well.
+// end ends the line of the bar, which is full only if err is nil.
 func (m meter) end(err error) {
 	switch {
 	case m.bar == nil:

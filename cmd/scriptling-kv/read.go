@@ -25,7 +25,7 @@ func readCommands() []*cobra.Command {
 	return append(commands, storesCommand())
 }
 
-// wantsJSON is the flag of all commands.
+// wantsJSON reports whether the command has the flag --json.
 func wantsJSON(cmd *cobra.Command) bool {
 	v, err := cmd.Flags().GetBool("json")
 	return v && err == nil
@@ -36,9 +36,10 @@ func keysCommand() *cobra.Command {
 	var null bool
 	cmd := &cobra.Command{
 		Use:   "keys STORE",
-		Short: "List keys, sorted, a line each",
-		Long: `Lists keys, sorted, one per line. A key that a line cannot hold or that a terminal would act upon is quoted; get, set, del,
-ttl and expire accept it in this form. With -0 each key is written unchanged, with a zero byte after it.`,
+		Short: "List the keys, sorted, one per line",
+		Long: `Lists the keys, sorted, one per line. A key with a line break, or with characters that a terminal would interpret, is
+quoted; get, set, del, ttl and expire accept it in this form. With -0 each key is printed unchanged and followed by a
+zero byte.`,
 		Example: `  scriptling-kv keys app.db
   scriptling-kv keys app.db --prefix user: --limit 100
   scriptling-kv keys app.db --pattern 'session:{a,b}*' --json
@@ -47,7 +48,7 @@ ttl and expire accept it in this form. With -0 each key is written unchanged, wi
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if null && wantsJSON(cmd) {
-				return usageError("-0 and --json exclude each other")
+				return usageError("use -0 or --json, not both")
 			}
 			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
 				out := bufio.NewWriter(cmd.OutOrStdout())
@@ -63,11 +64,11 @@ ttl and expire accept it in this form. With -0 each key is written unchanged, wi
 		},
 	}
 	s.flags(cmd, true)
-	cmd.Flags().BoolVarP(&null, "null", "0", false, "end each key with a zero byte, and quote none, for xargs -0")
+	cmd.Flags().BoolVarP(&null, "null", "0", false, "end each key with a zero byte and quote no key, for xargs -0")
 	return cmd
 }
 
-// keysPage is how many keys are asked for at once.
+// keysPage is the number of keys that are read at once.
 const keysPage = 10_000
 
 // eachKey calls fn for the keys that o selects, page by page.
@@ -97,7 +98,7 @@ func eachKey(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, fn fu
 	}
 }
 
-// printKey writes a key in a line, or as JSON.
+// printKey prints a key on a line, or as JSON.
 func printKey(w io.Writer, asJSON bool, key string) error {
 	text := shownKey(key)
 	if asJSON {
@@ -107,8 +108,8 @@ func printKey(w io.Writer, asJSON bool, key string) error {
 	return err
 }
 
-// shownKey is a key unchanged, or quoted where a line could not hold it or a terminal
-// would act upon it. parseKey reads both.
+// shownKey returns the key unchanged, or quoted if it contains a line break or characters that
+// a terminal would interpret. parseKey reads both forms.
 func shownKey(key string) string {
 	if quoted := literal.Format(key); quoted != `"`+key+`"` || strings.HasPrefix(key, `"`) {
 		return quoted
@@ -120,7 +121,7 @@ func getCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "get STORE KEY",
 		Short: "Print the value of a key",
-		Long:  "Prints the value of a key, as a script would write it. Exit status 3 if the key does not exist.\n" + keyForm,
+		Long:  "Prints the value of a key as a script literal. Exit status 3 if the key does not exist.\n" + keyForm,
 		Example: `  scriptling-kv get app.db user:1
   scriptling-kv get app.db user:1 --json | jq .name`,
 		Args: cobra.ExactArgs(2),
@@ -157,7 +158,7 @@ func printValue(cmd *cobra.Command, v any) error {
 	return err
 }
 
-// noKey gives an absent key its exit status.
+// noKey returns err, or for an absent key an error with its exit status.
 func noKey(key string, err error) error {
 	if errors.Is(err, extlibs.ErrNotFound) {
 		return &exitError{exitNoKey, fmt.Errorf("there is no key %.128q", key)}
@@ -168,8 +169,8 @@ func noKey(key string, err error) error {
 func ttlCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "ttl STORE KEY",
-		Short:   "Print how long a key has left",
-		Long:    "Prints the time that a key has left, such as 59m59.5s (with --json: in seconds), or none. Exit status 3 if the key\ndoes not exist.\n" + keyForm,
+		Short:   "Print the remaining time to live of a key",
+		Long:    "Prints the remaining time to live of a key, such as 59m59.5s (with --json: in seconds), or \"none\" if the key does\nnot expire. Exit status 3 if the key does not exist.\n" + keyForm,
 		Example: `  scriptling-kv ttl app.db session:abc`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -202,7 +203,7 @@ func countCommand() *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
 		Use:   "count STORE",
-		Short: "Print how many keys there are",
+		Short: "Print the number of keys",
 		Example: `  scriptling-kv count app.db
   scriptling-kv count app.db --prefix user:`,
 		Args: cobra.ExactArgs(1),
@@ -225,7 +226,7 @@ func statCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "stat STORE",
 		Short:   "Print the number of keys and the size of a store",
-		Long:    "Prints the number of live keys, and the bytes of the file. A store on a server does not know its bytes.",
+		Long:    "Prints the number of live keys and the size of the file in bytes. The size of a store on a server is unknown.",
 		Example: `  scriptling-kv stat app.db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

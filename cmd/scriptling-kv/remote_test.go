@@ -88,7 +88,7 @@ func TestARunningHostIsReadAndChangedAsAFile(t *testing.T) {
 	c.fails(exitFailed, `no such open store; it has "default"`, "count", h.url+"t")
 	c.fails(exitFailed, "permits set, del and expire", "import", h.url, c.file("x.jsonl", `{"key":"a","value":1}`))
 	c.fails(exitFailed, "not in a file", "backup", h.url, "b.db")
-	c.fails(exitUsage, "leave it out", "count", h.url, "--live")
+	c.fails(exitUsage, "omit it", "count", h.url, "--live")
 	c.noTemporaries()
 }
 

@@ -22,20 +22,20 @@ func rescueCommands() []*cobra.Command {
 	return []*cobra.Command{checkCommand(), repairCommand()}
 }
 
-// inUseTimeout is how long a file that a program writes is waited for.
+// inUseTimeout limits the wait for a file that a program writes.
 const inUseTimeout = time.Second
 
-// withDamaged runs fn on a file that may be damaged in any way.
+// withDamaged runs fn on a file with any damage.
 func withDamaged(path string, fn func(*boltfile.Damaged) error) error {
 	if isURL(path) || isInMemory(path) {
-		return usageError("only the file of a store can be checked, salvaged and repaired; give its path")
+		return usageError("check, repair and export --salvage need a file; give its path")
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return noFile(path)
 	}
 	d, err := boltfile.OpenDamaged(path, inUseTimeout)
 	if errors.Is(err, extlibs.ErrInUse) {
-		return fmt.Errorf("%q: %w; end the program that has it open first", path, err)
+		return fmt.Errorf("%q: %w; stop the program that has it open first", path, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%q: %w", path, err)
@@ -44,7 +44,7 @@ func withDamaged(path string, fn func(*boltfile.Damaged) error) error {
 	return fn(d)
 }
 
-// report is what check prints for programs.
+// report is the JSON output of check.
 type report struct {
 	File     string   `json:"file"`
 	Whole    bool     `json:"whole"`
@@ -55,8 +55,8 @@ type report struct {
 	Lost     *int64   `json:"lost"` // null: unknown
 	Damage   []string `json:"damage"`
 	More     int      `json:"more"`
-	Log      bool     `json:"log"`                // the file lacks what is in its log
-	LogLost  string   `json:"log_lost,omitempty"` // why that is of no use
+	Log      bool     `json:"log"`                // the file needs its log
+	LogLost  string   `json:"log_lost,omitempty"` // why the log cannot be used
 	Previous previous `json:"previous"`
 }
 
@@ -70,11 +70,11 @@ type previous struct {
 func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
-		Short: "Read all of a file, and say what is damaged and what can be saved",
-		Long: `Reads all of the file of a store that no program has open, and changes nothing. It says what is damaged,
-how many records can be saved (export --salvage), and whether the commit before the last one is whole, so
-that repair can go back to it. Exit status 4 if there is damage, or if the log that the file needs is not there
-or cannot be read.`,
+		Short: "Verify a whole file, and report damage and what can be saved",
+		Long: `Reads the whole file of a store that no program has open, and changes nothing. It reports what is damaged,
+how many records can be saved (export --salvage), and whether the previous commit is undamaged, so that
+repair can go back to it. Exit status 4 if there is damage, or if the log that the file needs is missing or
+unreadable.`,
 		Example: `  scriptling-kv check app.db
   scriptling-kv check app.db --json | jq .lost`,
 		Args: cobra.ExactArgs(1),
@@ -104,7 +104,7 @@ or cannot be read.`,
 	}
 }
 
-// look reads all of a file.
+// look verifies a whole file.
 func look(cmd *cobra.Command, path string) (r boltfile.Report, err error) {
 	err = withDamaged(path, func(d *boltfile.Damaged) error {
 		if r, err = checked(cmd, d, "check", nil); err != nil {
@@ -134,14 +134,14 @@ func checked(cmd *cobra.Command, d *boltfile.Damaged, what string, visit func(bo
 	return d.Check(cmd.Context(), visit)
 }
 
-// logTrouble is why the log that a whole file needs is of no use.
+// logTrouble returns in lost why the log that an undamaged file needs cannot be used.
 func logTrouble(ctx context.Context, path string, r *boltfile.Report) (lost, err error) {
 	log := path + wal.Suffix
 	switch {
 	case !r.Log || len(r.Damage) > 0:
 		return nil, nil
 	case !exists(log):
-		return fmt.Errorf("%q is not there", log), nil
+		return fmt.Errorf("%q does not exist", log), nil
 	}
 	stores := extlibs.NewRegistry(extlibs.ReadOnly())
 	_, err = stores.Open(ctx, path)
@@ -170,13 +170,13 @@ func forPrograms(path string, r *boltfile.Report, logLost error) report {
 	return out
 }
 
-// tell writes a report for people.
+// tell prints a report as text.
 func tell(w io.Writer, path string, r *boltfile.Report, logLost error) error {
 	out := bufio.NewWriter(w)
 	if len(r.Damage) == 0 {
-		fmt.Fprintf(out, "whole: %s in %d bytes\n", plural(r.Records, "key", "keys"), r.Bytes)
+		fmt.Fprintf(out, "undamaged: %s in %d bytes\n", plural(r.Records, "key", "keys"), r.Bytes)
 		if r.Log {
-			fmt.Fprintf(out, "the store was not closed in order; %s\n", logOfWhole(path, logLost))
+			fmt.Fprintf(out, "the store was not closed; %s\n", logOfWhole(path, logLost))
 		}
 		return out.Flush()
 	}
@@ -189,27 +189,27 @@ func tell(w io.Writer, path string, r *boltfile.Report, logLost error) error {
 	}
 	fmt.Fprintf(out, "can be saved: %s\n", savable(r))
 	fmt.Fprintf(out, "  scriptling-kv export %q --salvage -o saved.jsonl\n", path)
-	fmt.Fprintf(out, "commit to go back to: %s\n", goingBack(r))
+	fmt.Fprintf(out, "previous commit: %s\n", goingBack(r))
 	if r.Back.Whole {
 		fmt.Fprintf(out, "  scriptling-kv repair %q NEWFILE\n", path)
 	}
 	switch log := path + wal.Suffix; {
 	case !r.Log:
 	case !exists(log):
-		fmt.Fprintf(out, "the store was not closed in order: its latest changes were in the log %q, which does not exist\n", log)
+		fmt.Fprintf(out, "the store was not closed: its latest changes were in the log %q, which does not exist\n", log)
 	case r.Torn():
-		fmt.Fprintf(out, "if a power cut tore the header, the log %q has what is missing: scriptling-kv compact %q brings it into the file, or says that it cannot\n", log, path)
+		fmt.Fprintf(out, "if a power cut tore the meta page, the log %q has the missing changes: try scriptling-kv compact %q, which writes them to the file\n", log, path)
 	default:
-		fmt.Fprintf(out, "the store was not closed in order: its latest changes are in the log %q, which was not checked; keep both\n", log)
+		fmt.Fprintf(out, "the store was not closed: its latest changes are in the log %q, which was not checked; keep both\n", log)
 	}
 	return out.Flush()
 }
 
-// logOfWhole says what becomes of what a whole file lacks.
+// logOfWhole describes how to get the changes that are only in the log of an undamaged file.
 func logOfWhole(path string, lost error) string {
 	log := path + wal.Suffix
 	if lost == nil {
-		return fmt.Sprintf("the latest changes are in the log %q: scriptling-kv compact %q writes them into the file", log, path)
+		return fmt.Sprintf("the latest changes are in the log %q: scriptling-kv compact %q writes them to the file", log, path)
 	}
 	return fmt.Sprintf("the latest changes were in its log (%v); restore the log, or continue without them: scriptling-kv export %q --salvage -o saved.jsonl", lost, path)
 }
@@ -217,14 +217,14 @@ func logOfWhole(path string, lost error) string {
 func savable(r *boltfile.Report) string {
 	text := plural(r.Records+r.Stray, "record", "records")
 	if lost, known := r.Lost(); known {
-		text += fmt.Sprintf(" of %d, %d are lost", r.Keys, lost)
+		text = fmt.Sprintf("%d of %s; %d %s lost", r.Records+r.Stray, plural(r.Keys, "record", "records"), lost, isAre(lost))
 	} else if r.Bad > 0 {
-		text += fmt.Sprintf("; at least %d are lost, and nobody knows how many more", r.Bad)
+		text += fmt.Sprintf("; at least %d %s lost, and the total is unknown", r.Bad, isAre(r.Bad))
 	} else {
-		text += "; nobody knows how many are lost"
+		text += "; the number of lost records is unknown"
 	}
 	if r.Stale && r.Stray > 0 {
-		text += fmt.Sprintf("; %d of them may be old values, or deleted keys", r.Stray)
+		text += fmt.Sprintf("; %d of them may be old values or deleted keys", r.Stray)
 	}
 	return text
 }
@@ -232,15 +232,22 @@ func savable(r *boltfile.Report) string {
 func goingBack(r *boltfile.Report) string {
 	switch {
 	case !r.Back.Whole:
-		return "none; the one before the last is not whole: " + r.Back.Why
+		return "damaged too: " + r.Back.Why
 	case r.Back.Only:
-		return fmt.Sprintf("whole, %s; its header is the only one left, so it may be the last one, or the one before", plural(r.Back.Keys, "key", "keys"))
+		return fmt.Sprintf("undamaged, %s; only one meta page is left, so this may be the last commit or the one before it", plural(r.Back.Keys, "key", "keys"))
 	}
-	return fmt.Sprintf("the one before the last is whole, %s", plural(r.Back.Keys, "key", "keys"))
+	return fmt.Sprintf("undamaged, %s", plural(r.Back.Keys, "key", "keys"))
 }
 
-// salvage writes what can be read of a damaged file, and reports whether that is
-// certainly all that was stored.
+func isAre(n int64) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// salvage writes the readable records of a damaged file, and reports whether these are
+// certainly all records of the store.
 func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete bool, err error) {
 	out := bufio.NewWriterSize(w, batchBytes)
 	now := time.Now().UnixNano()
@@ -280,21 +287,21 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 		fmt.Fprintf(cmd.ErrOrStderr(), ", %d had expired", expired)
 	}
 	if unreadable > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), ", %d hold what no store takes", unreadable)
+		fmt.Fprintf(cmd.ErrOrStderr(), ", %d have an invalid value", unreadable)
 	}
 	switch {
 	case len(r.Damage) > 0:
 		fmt.Fprintf(cmd.ErrOrStderr(), "; readable: %s\n", savable(&r))
 	case r.Log:
-		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole, but lacks what is in its log: where you have that, compact brings it into the file")
+		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is undamaged, but needs its log: if you have the log, compact writes its changes to the file")
 	default:
-		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is whole")
+		fmt.Fprintln(cmd.ErrOrStderr(), "; the file is undamaged")
 	}
 	return complete, nil
 }
 
-// salvaged is what a salvage tells programs, on standard error: the records are on
-// standard output.
+// salvaged is the JSON output of a salvage on standard error; the records are on standard
+// output.
 type salvaged struct {
 	Saved      int64  `json:"saved"`
 	Expired    int64  `json:"expired"`
@@ -302,7 +309,7 @@ type salvaged struct {
 	Lost       *int64 `json:"lost"` // null: unknown
 	Complete   bool   `json:"complete"`
 	Whole      bool   `json:"whole"` // the file, without its log
-	Log        bool   `json:"log"`   // the file lacks what is in its log
+	Log        bool   `json:"log"`   // the file needs its log
 }
 
 func lostOf(lost int64, known bool) *int64 {
@@ -324,19 +331,19 @@ func repairCommand() *cobra.Command {
 	var drop bool
 	cmd := &cobra.Command{
 		Use:   "repair FILE NEWFILE",
-		Short: "Go back to the commit before the damage, or drop what is damaged, in a new file",
-		Long: `Makes NEWFILE, which must not exist, of the commit before the last one if that is whole, and says what is
-given up. FILE is not touched.
+		Short: "Create a new file from the previous commit, or from the undamaged records",
+		Long: `Creates NEWFILE, which must not exist, from the commit before the last one if that is undamaged, and says which
+changes are lost. FILE is not changed.
 
-With --drop-damaged, NEWFILE has every record of the last commit whose checksum holds, and the command names
-the keys between which it dropped something. Exit status 5 if records are lost, or may be.`,
+With --drop-damaged, NEWFILE gets every record of the last commit whose checksum is right, and the command names
+the keys between which records were dropped. Exit status 5 if records are lost, or may be.`,
 		Example: `  scriptling-kv check app.db
   scriptling-kv repair app.db repaired.db
   scriptling-kv repair app.db repaired.db --drop-damaged`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := files.CheckStoreName(args[1]); err != nil || isURL(args[1]) {
-				return usageError("NEWFILE %q cannot be a store's file", userinfo.ReplaceAllString(args[1], "://***@"))
+				return usageError("NEWFILE %q cannot be the file of a store; choose another name", userinfo.ReplaceAllString(args[1], "://***@"))
 			}
 			return withDamaged(args[0], func(d *boltfile.Damaged) error {
 				r, err := checked(cmd, d, "check", nil)
@@ -347,14 +354,14 @@ the keys between which it dropped something. Exit status 5 if records are lost, 
 					return dropDamaged(cmd, d, &r, args[0], args[1])
 				}
 				if len(r.Damage) == 0 {
-					text := fmt.Sprintf("%q is whole: there is nothing to repair", args[0])
+					text := fmt.Sprintf("%q is undamaged: there is nothing to repair", args[0])
 					if r.Log {
-						text += fmt.Sprintf("; it lacks what is in its log: scriptling-kv check %q says more", args[0])
+						text += fmt.Sprintf("; it needs its log: see scriptling-kv check %q", args[0])
 					}
 					return errors.New(text)
 				}
 				if !r.Back.Whole {
-					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is not whole either (%s); keep what can be read with --drop-damaged", args[0], r.Back.Why)}
+					return &exitError{exitDamaged, fmt.Errorf("%q: the commit before the last one is damaged too (%s); use --drop-damaged to keep the readable records", args[0], r.Back.Why)}
 				}
 				if err := isFreeForStore(args[1]); err != nil {
 					return err
@@ -366,11 +373,11 @@ the keys between which it dropped something. Exit status 5 if records are lost, 
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&drop, "drop-damaged", false, "keep every record that can be read, and drop the rest")
+	cmd.Flags().BoolVar(&drop, "drop-damaged", false, "keep every record that can be read and drop the rest")
 	return cmd
 }
 
-// repaired is what repair prints for programs.
+// repaired is the JSON output of repair.
 type repaired struct {
 	File   string `json:"file"`
 	Keys   int64  `json:"keys"`
@@ -380,13 +387,13 @@ type repaired struct {
 func givenUp(path string, r *boltfile.Report) string {
 	text := fmt.Sprintf("%q has the %s of commit %d. ", path, plural(r.Back.Keys, "key", "keys"), r.Back.Number)
 	if r.Log {
-		text += "Nothing of what is in the log of the damaged file. "
+		text += "The log of the damaged file was not read. "
 	}
 	switch {
 	case r.Back.Only:
-		return text + "Given up: the commit after it, if there was one; its header is damaged, so nobody knows."
+		return text + "Lost: the commit after it, if there was one; its meta page is damaged, so this is unknown."
 	case r.Keys >= 0:
-		return text + fmt.Sprintf("Given up: what commit %d, the last one, stored and removed; it had %s.", r.Commit, plural(r.Keys, "key", "keys"))
+		return text + fmt.Sprintf("Lost: the changes of commit %d, the last one, which had %s.", r.Commit, plural(r.Keys, "key", "keys"))
 	}
-	return text + fmt.Sprintf("Given up: what commit %d, the last one, stored and removed.", r.Commit)
+	return text + fmt.Sprintf("Lost: the changes of commit %d, the last one.", r.Commit)
 }

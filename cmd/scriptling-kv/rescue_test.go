@@ -116,7 +116,7 @@ func (c *cli) check(path string) (r report) {
 func (c *cli) salvaged(path string) (lines int, stderr string) {
 	c.Helper()
 	stdout, stderr, status := c.try("", "export", path, "--salvage")
-	complete := strings.HasSuffix(stderr, " saved; the file is whole\n") || strings.HasSuffix(stderr, " 0 are lost\n")
+	complete := strings.HasSuffix(stderr, " saved; the file is undamaged\n") || strings.HasSuffix(stderr, "; 0 are lost\n")
 	if want := map[bool]int{true: 0, false: exitIncomplete}[complete]; status != want {
 		c.Fatalf("exit status %d, want %d, %s", status, want, stderr)
 	}
@@ -130,14 +130,14 @@ func (c *cli) salvaged(path string) (lines int, stderr string) {
 func TestCheckSaysThatAWholeFileIsWhole(t *testing.T) {
 	c := newCLI(t)
 	c.fill("a.db", 3000)
-	if got := c.ok("check", "a.db"); !strings.HasPrefix(got, "whole: 3001 keys in ") {
+	if got := c.ok("check", "a.db"); !strings.HasPrefix(got, "undamaged: 3001 keys in ") {
 		t.Errorf("check printed %q", got)
 	}
 	if r := c.check("a.db"); *r.Keys != 3001 || r.Readable != 3001 || *r.Lost != 0 || !r.Previous.Whole || r.Previous.Keys != 3000 {
 		t.Errorf("%+v", r)
 	}
 	c.fails(exitFailed, "nothing to repair", "repair", "a.db", "b.db")
-	if n, stderr := c.salvaged("a.db"); n != 3001 || stderr != "3001 records saved; the file is whole\n" {
+	if n, stderr := c.salvaged("a.db"); n != 3001 || stderr != "3001 records saved; the file is undamaged\n" {
 		t.Errorf("%d lines, %q", n, stderr)
 	}
 	c.ok("set", "new.db", "k", "1")
@@ -156,7 +156,7 @@ func TestADamagedLeafLosesItsRecordsAndNoOthers(t *testing.T) {
 	if *r.Lost != 1 || r.Readable != 3000 || len(r.Damage) != 1 || !strings.Contains(r.Damage[0], fmt.Sprintf("page %d ", leaves[3])) {
 		t.Errorf("%+v", r)
 	}
-	if n, stderr := c.salvaged("record.db"); n != 3000 || !strings.Contains(stderr, "1 are lost") {
+	if n, stderr := c.salvaged("record.db"); n != 3000 || !strings.Contains(stderr, "1 is lost") {
 		t.Errorf("%d lines, %q", n, stderr)
 	}
 	c.change("a.db", "leaf.db", func(b []byte) []byte { clear(b[leaves[3]*size:][:size]); return b })
@@ -193,7 +193,7 @@ func TestAFileWithoutHeadersIsSavedAsFarAsItGoes(t *testing.T) {
 	if _, err := os.Stat("saved.jsonl"); err != nil {
 		t.Error("what is saved in part has no file:", err)
 	}
-	if _, stderr := c.salvaged("b.db"); !strings.Contains(stderr, "nobody knows how many are lost") || !strings.Contains(stderr, "old values") {
+	if _, stderr := c.salvaged("b.db"); !strings.Contains(stderr, "the number of lost records is unknown") || !strings.Contains(stderr, "old values") {
 		t.Errorf("%q", stderr)
 	}
 	c.prints("3001\n", "count", "saved.db")
@@ -223,7 +223,7 @@ func TestRepairGoesBackToTheCommitBeforeAndLeavesTheFileAlone(t *testing.T) {
 		if r := c.check(name + ".db"); !r.Previous.Whole || r.Previous.Keys != 3000 || r.Previous.Only != (name == "header") {
 			t.Errorf("%s: %+v", name, r)
 		}
-		if got := c.ok("repair", name+".db", name+"-new.db"); !strings.Contains(got, "3000 keys") || !strings.Contains(got, "Given up: ") {
+		if got := c.ok("repair", name+".db", name+"-new.db"); !strings.Contains(got, "3000 keys") || !strings.Contains(got, "Lost: ") {
 			t.Errorf("repair printed %q", got)
 		}
 		c.prints("3000\n", "count", name+"-new.db")
@@ -241,7 +241,7 @@ func TestRepairGoesBackToTheCommitBeforeAndLeavesTheFileAlone(t *testing.T) {
 		}
 	}
 	c.change("a.db", "lost.db", func(b []byte) []byte { clear(b[2*size:]); return b })
-	c.fails(exitDamaged, "not whole either", "repair", "lost.db", "x.db")
+	c.fails(exitDamaged, "damaged too", "repair", "lost.db", "x.db")
 	if _, err := os.Stat("x.db"); err == nil {
 		t.Error("a repair that failed left a file")
 	}
@@ -274,8 +274,8 @@ func TestWhatIsNoStoreIsNotTakenForADamagedOne(t *testing.T) {
 	for _, args := range [][]string{{"check", "nosuch.db"}, {"check", "."}, {"repair", "nosuch.db", "x"}} {
 		c.fails(exitFailed, "scriptling-kv: ", args...)
 	}
-	c.fails(exitUsage, "leave out", "export", "text", "--salvage", "--prefix", "a")
-	c.fails(exitUsage, "only the file", "check", "redis://:secret@localhost/0/x")
+	c.fails(exitUsage, "omit the flags", "export", "text", "--salvage", "--prefix", "a")
+	c.fails(exitUsage, "need a file", "check", "redis://:secret@localhost/0/x")
 }
 
 func TestAnyDamagedByteIsFoundOrHarmlessAndNothingPanics(t *testing.T) {
@@ -355,7 +355,7 @@ func (c *cli) crashed(to string, n int) {
 func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
 	c := newCLI(t)
 	c.crashed("b.db", 3)
-	if got := c.ok("check", "b.db"); !strings.Contains(got, "whole: 4 keys") || !strings.Contains(got, `scriptling-kv compact "b.db"`) {
+	if got := c.ok("check", "b.db"); !strings.Contains(got, "undamaged: 4 keys") || !strings.Contains(got, `scriptling-kv compact "b.db"`) {
 		t.Errorf("check printed %q", got)
 	}
 	c.fails(exitFailed, `scriptling-kv check "b.db"`, "repair", "b.db", "new.db")
@@ -374,7 +374,7 @@ func TestCheckAndSalvageSayWhatTheLogHas(t *testing.T) {
 	}
 	c.prints("5\n", "count", "b.db") // reads the log too, and changes nothing
 	c.ok("compact", "b.db")          // as check advises
-	if got := c.ok("check", "b.db"); !strings.HasPrefix(got, "whole: 5 keys") || strings.Contains(got, "log") {
+	if got := c.ok("check", "b.db"); !strings.HasPrefix(got, "undamaged: 5 keys") || strings.Contains(got, "log") {
 		t.Errorf("check printed %q", got)
 	}
 	c.salvaged("b.db")
@@ -396,7 +396,7 @@ func TestATornHeaderIsMendedAsCheckAdvises(t *testing.T) {
 		t.Errorf("check printed %q, exit status %d", got, status)
 	}
 	c.ok("compact", "b.db")
-	if got := c.ok("check", "b.db"); !strings.HasPrefix(got, "whole: 5 keys") {
+	if got := c.ok("check", "b.db"); !strings.HasPrefix(got, "undamaged: 5 keys") {
 		t.Errorf("check printed %q", got)
 	}
 }
@@ -408,10 +408,10 @@ func TestAFileWhoseLogIsLostCanBeSalvaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.fails(exitFailed, "b.db-log", "count", "b.db")
-	if got, stderr, status := c.try("", "check", "b.db"); status != exitDamaged || !strings.Contains(got, "is not there") || !strings.Contains(got, "--salvage") || !strings.Contains(stderr, "needs a log") {
+	if got, stderr, status := c.try("", "check", "b.db"); status != exitDamaged || !strings.Contains(got, "does not exist") || !strings.Contains(got, "--salvage") || !strings.Contains(stderr, "needs a log") {
 		t.Errorf("check printed %q %q, exit status %d", got, stderr, status)
 	}
-	c.fails(exitFailed, "lacks what is in its log", "repair", "b.db", "new.db")
+	c.fails(exitFailed, "needs its log", "repair", "b.db", "new.db")
 	if _, stderr, status := c.try("", "export", "b.db", "--salvage", "-o", "saved.jsonl"); status != exitIncomplete {
 		t.Fatalf("exit status %d, %s", status, stderr)
 	}

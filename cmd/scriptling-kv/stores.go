@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// listed is a store in a list, as stores prints it for programs.
+// listed is a store in the JSON output of stores.
 type listed struct {
 	Name string `json:"name"`
 	Keys int64  `json:"keys"`
@@ -21,9 +21,9 @@ func storesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "stores URL",
 		Short: "List the stores on a server, and how many keys they have",
-		Long: `Lists the stores in a database of a server, one per line: the number of keys, and the name, which follows the number
-of the database in the URL of the store. It visits all keys of the database, step by step. Of a running host,
-it lists the open stores; give the URL at which the host mounts kvadmin. A number of -1 is unknown.`,
+		Long: `Lists the stores in a database of a server, one per line: the number of keys, or -1 if it is unknown, and the name. In
+the URL of a store, the name follows the number of the database. The command scans all keys of the database in small
+steps. Given the URL at which a running host mounts kvadmin, it lists the stores that the host has open.`,
 		Example: `  scriptling-kv stores redis://localhost:6379/0
   scriptling-kv stores http://localhost:8080/debug/kv/
   scriptling-kv stores redis://localhost:6379/0 --json`,
@@ -51,7 +51,7 @@ func storesOn(cmd *cobra.Command, name string) ([]listed, error) {
 		return nil, err
 	}
 	if !isURL(name) {
-		return nil, usageError("only a server has several stores; give its URL")
+		return nil, usageError("stores needs the URL of a server or of a running host")
 	}
 	if remote.Is(name) {
 		found, err := remote.Stores(cmd.Context(), name)
@@ -92,7 +92,7 @@ func isRedis(name string) bool {
 const maxNamed = 10
 
 // existsOn returns an error if the server has no store of that name: opening it would
-// make an empty one.
+// create an empty one.
 func existsOn(ctx context.Context, name string) error {
 	if !isRedis(name) {
 		return nil
@@ -104,7 +104,7 @@ func existsOn(ctx context.Context, name string) error {
 	stores, err := redisstore.Stores(ctx, name)
 	text := "the server has none in this database"
 	switch {
-	case err != nil: // without the right to list them
+	case err != nil: // no permission to list them
 		text = "check its name"
 	case len(stores) > 0:
 		var names []string
@@ -119,7 +119,7 @@ func existsOn(ctx context.Context, name string) error {
 	return fmt.Errorf("there is no store %s; %s", shownStore(name), text)
 }
 
-// shownStore is a URL without what can be secret.
+// shownStore returns a URL without its user and query, which can be secret.
 func shownStore(name string) string {
 	u, err := url.Parse(name)
 	if err != nil {

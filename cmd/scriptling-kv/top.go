@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxTop limits how many keys and prefixes top finds.
+// maxTop is the maximum of -n.
 const maxTop = 1000
 
 func topCommand() *cobra.Command {
@@ -20,9 +20,9 @@ func topCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top STORE",
 		Short: "Find the biggest keys and prefixes",
-		Long: `Reads all keys and prints the biggest ones, and the biggest prefixes: the parts of keys up to each : and /. A prefix
-whose keys all have one longer prefix is left out. Sizes are the bytes of keys and encoded values. It needs
-little memory, whatever the size of the store.`,
+		Long: `Reads all keys and prints the biggest keys and the biggest prefixes. A prefix is the part of a key up to a : or /.
+A prefix is omitted if all its keys share a longer one. Sizes are the bytes of keys and encoded values. The command
+needs little memory, whatever the size of the store.`,
 		Example: `  scriptling-kv top app.db
   scriptling-kv top app.db -n 5 --prefix user:
   scriptling-kv top app.db --live --json`,
@@ -39,11 +39,12 @@ little memory, whatever the size of the store.`,
 		},
 	}
 	s.flags(cmd, false)
-	cmd.Flags().IntVarP(&n, "number", "n", n, "how many keys, and how many prefixes")
+	cmd.Flags().IntVarP(&n, "number", "n", n, "number of keys and number of prefixes")
 	return cmd
 }
 
-// topOf finds the biggest keys and prefixes. A host does it itself: values do not travel.
+// topOf finds the biggest keys and prefixes of a store. A running host finds them itself and
+// sends no values.
 func topOf(cmd *cobra.Command, name string, s *selection, n int) (sum remote.Summary, err error) {
 	if remote.Is(name) && !wantsLive(cmd) {
 		if err := cmd.Context().Err(); err != nil {
@@ -82,7 +83,7 @@ func biggest(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, n int
 	return sum, nil
 }
 
-// topText is a summary for people.
+// topText returns a summary as text.
 func topText(s *remote.Summary) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -21,19 +21,19 @@ func exportCommand() *cobra.Command {
 	var fromDamaged bool
 	cmd := &cobra.Command{
 		Use:   "export STORE",
-		Short: "Write keys with their values as JSON Lines",
-		Long: `Writes an entry a line, sorted by key, with its type and the time that it has left:
+		Short: "Write keys, values and ttls as JSON Lines",
+		Long: `Writes one entry per line, sorted by key, with its type and remaining ttl:
 
   {"key":"session:abc","value":{"user":"bob"},"ttl":3599.5}
 
-What JSON lacks is an object with one name: $float, $bytes, $text, $tuple, $set, $dict. Each page of
-keys is of one moment. import reads it again.
+A type that JSON lacks is an object with one member: $float, $bytes, $text, $tuple, $set or $dict. Each page of
+keys shows one moment. import reads this format.
 
-With --salvage it reads a damaged file that nothing else opens, and writes every record whose checksum
-holds, in no order; it says on standard error how many are lost, as far as one can know. Exit status 5 if
-some are, or may be.
+With --salvage the command reads a damaged file that cannot be opened otherwise, and writes every record whose checksum
+is right, in no particular order. It reports on standard error how many records are lost, if that is known. Exit
+status 5 if records are lost, or may be.
 
-A file that -o names is there once it is complete: an export that is interrupted leaves none.`,
+The file given with -o gets its name when it is complete: an interrupted export leaves no file.`,
 		Example: `  scriptling-kv export app.db > app.jsonl
   scriptling-kv export app.db --prefix user: -o users.jsonl
   scriptling-kv export damaged.db --salvage -o saved.jsonl`,
@@ -41,10 +41,10 @@ A file that -o names is there once it is complete: an export that is interrupted
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if fromDamaged {
 				if wantsLive(cmd) {
-					return usageError("--salvage and --live exclude each other: a running program has the file open")
+					return usageError("use --salvage or --live, not both: --salvage needs a file that no program has open")
 				}
 				if s != (selection{}) {
-					return usageError("--salvage saves all that can be read; leave out what selects keys")
+					return usageError("--salvage saves every readable record; omit the flags that select keys")
 				}
 				return withDamaged(args[0], func(d *boltfile.Damaged) error {
 					complete := false
@@ -55,7 +55,7 @@ A file that -o names is there once it is complete: an export that is interrupted
 						return err
 					})
 					if err == nil && !complete {
-						err = &exitError{exitIncomplete, fmt.Errorf("%q: what is saved is not, or may not be, all that was stored", args[0])}
+						err = &exitError{exitIncomplete, fmt.Errorf("%q: records are lost, or may be; keep the file", args[0])}
 					}
 					return err
 				})
@@ -67,8 +67,8 @@ A file that -o names is there once it is complete: an export that is interrupted
 	}
 	s.flags(cmd, true)
 	addLiveFlag(cmd)
-	cmd.Flags().BoolVar(&fromDamaged, "salvage", false, "save what can be read of a damaged file")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "a file to write, which must not exist; standard output if empty")
+	cmd.Flags().BoolVar(&fromDamaged, "salvage", false, "save the readable records of a damaged file")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this file, which must not exist, instead of standard output")
 	return cmd
 }
 
@@ -89,10 +89,10 @@ func export(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions, w io.W
 func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import STORE [FILE]",
-		Short: "Store what export wrote",
-		Long: `Reads entries, a line each, as export writes them, from a file or standard input, and stores them,
-replacing existing keys. It writes them in batches; if a line is wrong, the lines before it are stored, the
-error names the line, and importing the corrected file again does no harm.`,
+		Short: "Load an export",
+		Long: `Reads the lines of an export from a file or standard input and stores their entries, replacing existing keys. It
+writes in batches. If a line is invalid, the error names it and the lines before it are stored; it is safe to import
+the corrected file again.`,
 		Example: `  scriptling-kv import new.db app.jsonl
   scriptling-kv export old.db | scriptling-kv import new.db`,
 		Args: cobra.RangeArgs(1, 2),
@@ -122,7 +122,7 @@ error names the line, and importing the corrected file again does no harm.`,
 	return cmd
 }
 
-// importFrom stores the entries of a reader and returns how many.
+// importFrom stores the entries of an export and returns their number.
 func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64) (stored int, err error) {
 	bar := bytesMeter(cmd, size, "import")
 	defer func() { bar.end(err) }()
@@ -133,7 +133,7 @@ func importFrom(cmd *cobra.Command, h *extlibs.Handle, in io.Reader, size int64)
 	err = errors.Unwrap(err) // without the name of the call, which is that of the command
 	switch {
 	case errors.Is(err, extlibs.ErrTooLarge):
-		err = fmt.Errorf("%w; raise --%s if the store's host raises MaxValueBytes", err, maxValueFlag)
+		err = fmt.Errorf("%w; set --%s if the host sets MaxValueBytes", err, maxValueFlag)
 	case errors.Is(err, extlibs.ErrInvalid): // the input is wrong, not the command line
 		err = &exitError{exitFailed, err}
 	}

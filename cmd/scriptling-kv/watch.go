@@ -19,13 +19,13 @@ func watchCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "watch STORE",
-		Short: "Print the changes of keys until it is interrupted",
-		Long: `Prints a line for each key that changes: the time, the key and its value, or deleted. Several changes of a key can
-become one line. lost means that changes were missed: read the keys again. It ends with status 130 when it
-is interrupted, and with 0 after --timeout.
+		Short: "Print changes of keys until interrupted",
+		Long: `Prints a line for each key that changes: the time, the key, and its value or "deleted". Several changes of a key can
+be merged into one line. "lost" means that changes were missed: read the keys again. The exit status is 130 after an
+interrupt, and 0 after --timeout.
 
-A server and a running host report changes at once. A file is read again and again: 10 milliseconds after the
-last reading at first, later every second. It can be watched while no program has it open.`,
+A server and a running host report changes at once. A file can be watched while no program has it open; it is polled,
+every 10 milliseconds at first and every second later.`,
 		Example: `  scriptling-kv watch http://localhost:8080/debug/kv/default --prefix session:
   scriptling-kv watch redis://localhost:6379/0/app --json
   scriptling-kv watch app.db --timeout 1m`,
@@ -40,7 +40,7 @@ last reading at first, later every second. It can be watched while no program ha
 		},
 	}
 	s.flags(cmd, false)
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "end after this time; 0: when it is interrupted")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "stop after this time; 0 means only when interrupted")
 	return cmd
 }
 
@@ -71,7 +71,7 @@ func watch(cmd *cobra.Command, h *extlibs.Handle, o extlibs.WatchOptions, timeou
 	return nil
 }
 
-// printChange writes a line about a change.
+// printChange prints a change on a line.
 func printChange(w io.Writer, asJSON bool, c extlibs.Change) error {
 	now := time.Now()
 	if asJSON {
@@ -89,7 +89,7 @@ func printChange(w io.Writer, asJSON bool, c extlibs.Change) error {
 	return err
 }
 
-// changed is a change, as watch prints it for programs.
+// changed is a change in the JSON output of watch.
 type changed struct {
 	Time    time.Time       `json:"time"`
 	Key     *string         `json:"key,omitempty"`

@@ -23,7 +23,7 @@ import (
 const (
 	headerTime = 10 * time.Second
 	idleTime   = 2 * time.Minute
-	endTime    = time.Second // for requests that are under way when the command is interrupted
+	endTime    = time.Second // for running requests when the command is interrupted
 )
 
 func webCommand() *cobra.Command {
@@ -32,12 +32,12 @@ func webCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "web STORE",
 		Short: "Show a store in a browser",
-		Long: `Serves pages that show a store, on this machine only, until it is interrupted: keys as a tree, values, the biggest
-keys, changes. It prints a URL with a one-time token: the first browser that opens it can see the pages, and
-nobody else. Without --write nothing can be changed.
+		Long: `Serves web pages that show a store until the command is interrupted, to this machine only: keys as a tree, values, the
+biggest keys, and changes. It prints a URL with a one-time token: only the first browser that opens it can see the
+pages. Without --write nothing can be changed.
 
 STORE is a file that no program has open, a server, or with --live a copy of a file that a program has open.
-The pages of a running host are those of its kvadmin: open them in the browser.`,
+A running host serves such pages itself, with kvadmin: open its URL in the browser.`,
 		Example: `  scriptling-kv web app.db
   scriptling-kv web app.db --write
   scriptling-kv web redis://localhost:6379/0/app
@@ -49,7 +49,7 @@ The pages of a running host are those of its kvadmin: open them in the browser.`
 				return usageError("--listen is %.60q; use a port of this machine, such as 127.0.0.1:8080", address)
 			}
 			if write && wantsLive(cmd) {
-				return usageError("--write and --live exclude each other: a copy is read-only")
+				return usageError("use --write or --live, not both: a copy is read-only")
 			}
 			a := reads
 			if write {
@@ -68,7 +68,7 @@ The pages of a running host are those of its kvadmin: open them in the browser.`
 		},
 	}
 	cmd.Flags().BoolVar(&write, "write", false, "permit changes")
-	cmd.Flags().StringVar(&address, "listen", address, "the address to serve on; 0 is any free port")
+	cmd.Flags().StringVar(&address, "listen", address, "the address to listen on; port 0 is any free port")
 	addLiveFlag(cmd)
 	return cmd
 }
@@ -123,7 +123,7 @@ func serve(cmd *cobra.Command, r *extlibs.Registry, store, shown, address string
 	return cmd.Context().Err()
 }
 
-// door lets the first browser in that brings the token, and then only that browser.
+// door admits the first browser that presents the token, and then only that browser.
 type door struct {
 	pages  http.Handler
 	host   string
@@ -132,8 +132,8 @@ type door struct {
 	cookie string // its value
 }
 
-// cookieName is the cookie of the browser that brought the token. The port is a part of
-// it: cookies do not distinguish ports.
+// cookieName is the prefix of the name of the browser's cookie. The port follows, because
+// cookies do not distinguish ports.
 const cookieName = "scriptling-kv-"
 
 const pagesPath = "/kv/"
@@ -153,7 +153,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	if r.Host != d.host && !strings.EqualFold(r.Host, d.localhost()) { // a page of another name that leads here
-		http.Error(w, "this address belongs to another host name", http.StatusMisdirectedRequest)
+		http.Error(w, "unknown host name; use the URL that scriptling-kv web printed", http.StatusMisdirectedRequest)
 		return
 	}
 	if c, err := r.Cookie(d.cookieName()); err == nil && same(c.Value, d.cookie) {
@@ -165,7 +165,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method != http.MethodGet || !same(r.URL.Query().Get("token"), d.token) || d.used.Swap(true) {
-		http.Error(w, "open the URL that scriptling-kv web has printed; it works once, in one browser", http.StatusForbidden)
+		http.Error(w, "open the URL that scriptling-kv web printed; it works once, in one browser", http.StatusForbidden)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: d.cookieName(), Value: d.cookie, Path: pagesPath, HttpOnly: true, SameSite: http.SameSiteStrictMode})

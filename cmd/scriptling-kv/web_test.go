@@ -178,7 +178,7 @@ func TestWebShowsServersAndCopies(t *testing.T) {
 	end()
 	c.fails(exitUsage, "--listen", "web", "a.db", "--listen", "0.0.0.0:8080")
 	c.fails(exitUsage, "--listen", "web", "a.db", "--listen", "example.com:8080")
-	c.fails(exitUsage, "exclude", "web", "app.db", "--live", "--write")
+	c.fails(exitUsage, "not both", "web", "app.db", "--live", "--write")
 	c.fails(exitFailed, "no file", "web", "nosuch.db")
 }
 

@@ -23,9 +23,9 @@ func setCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set STORE KEY VALUE",
 		Short: "Store a value",
-		Long: `Stores a value, written as in a script: 42, 1.5, "text", [1, 2], {"user": "bob"}, None.
-With --text it is a text as it stands, with --json it is JSON. VALUE - is read from standard input.
-The key takes the new ttl, or none.
+		Long: `Stores a value given as a script literal: 42, 1.5, "text", [1, 2], {"user": "bob"}, None.
+With --text VALUE is stored as plain text, with --json it is parsed as JSON. If VALUE is -, it is read from standard
+input. Without --ttl the key does not expire, even if it did before.
 ` + keyForm,
 		Example: `  scriptling-kv set app.db limit 100
   scriptling-kv set app.db greeting --text 'Hello there'
@@ -41,7 +41,7 @@ The key takes the new ttl, or none.
 					return err
 				}
 				if len(b) > maxInputBytes {
-					return usageError("the value on standard input is larger than %d bytes", maxInputBytes)
+					return usageError("the value on standard input is larger than %d bytes, the limit; store a smaller one", maxInputBytes)
 				}
 				source = string(b)
 			}
@@ -49,16 +49,16 @@ The key takes the new ttl, or none.
 			var err error
 			switch {
 			case text && wantsJSON(cmd):
-				return usageError("--text and --json exclude each other")
+				return usageError("use --text or --json, not both")
 			case text && !utf8.ValidString(source):
-				return usageError(`VALUE is not valid UTF-8; for a text of other bytes leave out --text and write "\xNN" for each of them`)
+				return usageError(`VALUE is not valid UTF-8; to store other bytes, omit --text and write them as "\xNN"`)
 			case wantsJSON(cmd):
 				value, err = parseJSON(cmd, source)
 			case !text:
 				value, err = literal.Parse(source)
 			}
 			if err != nil {
-				return usageError("VALUE: %w; --text takes it as it stands", err)
+				return usageError("VALUE: %w; use --text to store it as plain text", err)
 			}
 			d, err := parseTTL(ttl)
 			if err != nil {
@@ -73,23 +73,23 @@ The key takes the new ttl, or none.
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&text, "text", false, "VALUE is a text as it stands")
-	cmd.Flags().StringVar(&ttl, "ttl", "0", "time to live, such as 90s or 24h, or a number of seconds; 0: no expiry")
+	cmd.Flags().BoolVar(&text, "text", false, "store VALUE as plain text")
+	cmd.Flags().StringVar(&ttl, "ttl", "0", "time to live, such as 90s or 24h, or a number of seconds; 0 means no expiry")
 	return cmd
 }
 
-// maxInputBytes bounds a value on standard input: stores take less.
+// maxInputBytes limits a value on standard input. Stores accept less by default.
 const maxInputBytes = 64 << 20
 
-// parseTTL takes seconds, as scripts do, or a duration. As for scripts, the shortest
-// time is a millisecond, and only 0 is no expiry.
+// parseTTL parses a number of seconds, as in scripts, or a duration. As in scripts, a shorter
+// ttl than a millisecond is rounded up, and only 0 means no expiry.
 func parseTTL(s string) (time.Duration, error) {
 	if d, ok := jsonl.ParseSeconds(s); ok {
 		return d, nil
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > extlibs.MaxTTL {
-		return 0, usageError("ttl is %.40q; use a time such as 90s or 24h, or seconds, from 0 (no expiry) up to 100 years", s)
+		return 0, usageError("ttl is %.40q; use a duration such as 90s or 24h, or a number of seconds, from 0 (no expiry) to 100 years", s)
 	}
 	if d == 0 && strings.ContainsAny(s, "123456789") { // less than a nanosecond
 		return extlibs.MinTTL, nil
