@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling"
+	"github.com/paularlott/scriptling/object"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/scripthost"
 )
 
 // The Go code of the documentation, which TestGoCodeInTheDocsIsTested looks for
@@ -134,12 +136,13 @@ func TestOptionsPageGivesStoresOptions(t *testing.T) {
 	}
 }
 
-func TestSecurityPageConfinesAScript(t *testing.T) {
+func TestUntrustedScriptsPageConfinesAScript(t *testing.T) {
 	dir := t.TempDir()
 	run := func(script string) error {
 		ctx := context.Background()
 		registry := extlibs.NewRegistry(
 			extlibs.MaxStores(16),
+			extlibs.MaxTasks(16),
 			extlibs.MaxKeys(100_000),
 			extlibs.MaxValueBytes(1<<20),
 			extlibs.MaxMemoryBytes(64<<20),
@@ -147,12 +150,15 @@ func TestSecurityPageConfinesAScript(t *testing.T) {
 		)
 		defer registry.Close()
 
-		p := scriptling.New()
-		registry.RegisterWithSecurity(p, []string{dir})
+		p, err := scripthost.New()
+		if err != nil {
+			return err
+		}
+		registry.RegisterRuntimeLibraryAll(p, []string{dir})
 
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		_, err := p.EvalWithContext(ctx, script)
+		_, err = scripthost.Eval(ctx, p, script)
 		return err
 	}
 	const open = "import scriptling.runtime.kv as kv\nkv.open('%').set('k', 1)"
@@ -165,6 +171,35 @@ func TestSecurityPageConfinesAScript(t *testing.T) {
 	}
 	if _, err := os.Stat(outside); !errors.Is(err, os.ErrNotExist) {
 		t.Error("the refused file was created:", err)
+	}
+}
+
+func TestUntrustedScriptsPageDropsAnInterpreterThatPanicked(t *testing.T) {
+	ctx := context.Background()
+	p, err := scripthost.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.RegisterFunc("handle", func(context.Context, object.Kwargs, ...object.Object) object.Object { panic("a bug") })
+	request := "request"
+	err = func() error {
+		_, err := scripthost.Call(ctx, p, "handle", request)
+		if errors.As(err, new(*scripthost.Panic)) {
+			p = nil // it may still hold its lock: never use it again
+		}
+		return err
+	}()
+	if p != nil || err == nil {
+		t.Errorf("the interpreter is kept after %v", err)
+	}
+	if p, err = scripthost.New(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := scripthost.Eval(ctx, p, "def deep():\n    return deep()\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := scripthost.Call(ctx, p, "deep"); err == nil {
+		t.Error("endless recursion returns")
 	}
 }
 

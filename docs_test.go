@@ -54,7 +54,7 @@ func TestScriptsInTheDocsRun(t *testing.T) {
 	for _, file := range pages(t) {
 		found := blocks(t, file)
 		for i, b := range found {
-			if b.language != "python" {
+			if b.language != "python" || file == "docs/host-from-nothing.md" { // whose script needs its host: docs_host_test.go
 				continue
 			}
 			r := newRegistry()
