@@ -116,6 +116,29 @@ v = m.sub("view:")
 	}
 }
 
+// Scripts make many store objects, such as one with sub for each request. One
+// allocates for its calls, and for the stubs nothing but their names in its map.
+func TestAStoreObjectAllocatesLittle(t *testing.T) {
+	p := interpreter(backends[0].registry(t), &bytes.Buffer{})
+	eval(t, p, "import scriptling.runtime.kv as kv\nstore = kv.default")
+	store, err := p.GetVarAsObject("store")
+	must(t, err)
+	attributes := store.(*object.Builtin).Attributes
+	sub := attributes["sub"].(*object.Builtin)
+	make := func() { sub.Fn(ctx, object.Kwargs{}, object.NewString("view:")) }
+	if n, limit := testing.AllocsPerRun(100, make), len(contractCalls)+25; n > float64(limit) {
+		t.Errorf("a view makes %v allocations, want at most %d", n, limit)
+	}
+	const views, limit = 100, 8 << 10
+	if n := leastAllocated(views*limit, func() {
+		for range views {
+			make()
+		}
+	}); n > views*limit {
+		t.Errorf("a view with %d attributes allocates %d bytes, want at most %d", len(attributes), n/views, limit)
+	}
+}
+
 func TestHelpOfAStoreListsItsCalls(t *testing.T) {
 	help := strings.Join(helpOf(t, "kv.default"), "\n")
 	for _, c := range contractCalls {

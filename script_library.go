@@ -100,9 +100,7 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 	builtins, methods := make([]object.Builtin, len(calls)), storeAttributes()
 	for i := range calls {
 		c := &calls[i]
-		asksForStore := c.name == "sub" || waits[c.name]
-		methods[c.name] = &builtins[i]
-		builtins[i] = object.Builtin{HelpText: callHelp[i], Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
+		call := func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
 			var b *argBuffer
 			if len(kwargs.Kwargs) > 0 {
 				b = argBuffers.Get().(*argBuffer)
@@ -111,9 +109,6 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 			bound, err := c.bind(b, kwargs.Kwargs, args)
 			if err != nil {
 				return toScript(c.name, err)
-			}
-			if asksForStore {
-				ctx = context.WithValue(ctx, storeKey{}, of)
 			}
 			for {
 				h := of.store()
@@ -130,7 +125,14 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 				}
 				return storeToScript(c.name, of.name, err)
 			}
-		}}
+		}
+		builtins[i] = object.Builtin{HelpText: callHelp[i], Fn: call}
+		if c.name == "sub" || waits[c.name] {
+			builtins[i].Fn = func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
+				return call(context.WithValue(ctx, storeKey{}, of), kwargs, args...)
+			}
+		}
+		methods[c.name] = &builtins[i]
 	}
 	return &object.Builtin{
 		HelpText:   storeHelp,

@@ -60,8 +60,10 @@ var stubs = []struct{ name, write string }{
 	{"sync", "nothing: a write to a file is durable when it returns"},
 }
 
-// stubBuiltins are the stubs as attributes of a store. All stores share the builtins: a copy
-// of the map has the same ones, and room for the calls.
+// stubBuiltins are the stubs as attributes of a store. All stores share the builtins. A store
+// object has a copy of the map, with room for the calls: a builtin is called without the
+// object that it is an attribute of, so each store has separate calls, and the interpreter
+// looks up names in one map. The names in the map are all that the stubs cost a store object.
 var stubBuiltins map[string]object.Object
 
 func init() {
