@@ -73,6 +73,7 @@ func newApp(c config) (*app, error) {
 		extlibs.MaxTasks(100),
 		extlibs.StoreOptions(c.sessions(), extlibs.Durability(extlibs.Interval(time.Second))), // a power cut costs a login
 		extlibs.StoreOptions(":memory:*", extlibs.MaxMemoryBytes(16<<20)),                     // the counters of calls
+		extlibs.StoreOptions(":cache:*", extlibs.MaxCacheBytes(8<<20)),                        // listings of jobs
 		extlibs.Logger(c.logger),
 	)}
 	for _, dir := range []string{c.backups, filepath.Dir(c.sessions())} {

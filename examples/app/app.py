@@ -6,13 +6,18 @@ import scriptling.runtime.kv as kv
 
 # The host's StoreOptions say what these stores are like: sessions in the fast mode, in
 # which a power cut can cost a login; counters in a small store in memory. Jobs are in
-# kv.default, where each write is durable.
+# kv.default, where each write is durable. Listings are in a cache, which makes room for
+# those of active users: each can be made again.
 def sessions():
     return kv.open(app.sessions)
 
 def counters():
     return kv.open(":memory:counters")
 
+def listings():
+    return kv.open(":cache:listings")
+
+LISTING_SECONDS = 5
 SESSION_SECONDS = 1800
 CALLS_PER_MINUTE = 30
 
@@ -40,16 +45,21 @@ def add_job(request):
     place = f"{number:012d}"
     kv.default.set_many({"job:" + place: {"user": user, "data": data, "state": "waiting"}, "queue:" + place: True})
     kv.default.incr("jobs:queued") # wakes the workers
+    listings().delete(user)
     return runtime.http.json(202, {"job": number})
 
-# GET /jobs: those of the caller, with what came of them.
+# GET /jobs: the jobs of the caller, with their results. It reads all jobs, so the listing is
+# kept until one of the user's jobs is added or done. One that was read just before a change
+# can be stored just after it, so it expires soon.
 def list_jobs(request):
     user, refusal = admitted(request)
     if refusal != None:
         return refusal
-    jobs = [{"job": int(key[4:]), "state": job["state"], "result": job.get("result")}
-            for key, job in kv.default.items("job:*") if job["user"] == user]
-    return runtime.http.json({"jobs": jobs})
+    return runtime.http.json({"jobs": listings().get_or_set(user, lambda: jobs_of(user), ttl=LISTING_SECONDS)})
+
+def jobs_of(user):
+    return [{"job": int(key[4:]), "state": job["state"], "result": job.get("result")}
+            for key, job in kv.default.items(prefix="job:") if job["user"] == user]
 
 # admitted returns the user of a request, or the response that refuses it.
 def admitted(request):
@@ -109,6 +119,7 @@ def work(name, place, lease):
 
     kv.default.update_many([job_key, queue_key, lease_key], finish)
     kv.default.expire(job_key, 86400) # a job that is done is listed for a day
+    listings().delete(job["user"])
     return True
 
 # count is the work, here counting the letters of what was sent.

@@ -127,6 +127,56 @@ func TestJobsAreDoneOnceEach(t *testing.T) {
 	}
 }
 
+// A listing comes from the cache until a job of its user is added or done.
+func TestAListingOfJobsIsKeptUntilItChanges(t *testing.T) {
+	a, c := start(t, t.TempDir())
+	cache, err := a.registry.Open(t.Context(), ":cache:listings")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func() (all jobs) {
+		t.Helper()
+		if status := c.call("GET", "/jobs", "", &all); status != http.StatusOK {
+			t.Fatalf("status %d", status)
+		}
+		return all
+	}
+	if got := list(); len(got.Jobs) != 0 {
+		t.Errorf("jobs %+v", got)
+	}
+	if left, err := cache.TTL(t.Context(), "ann"); left <= 0 || left > 5*time.Second || err != nil {
+		t.Errorf("the listing is kept for %v (%v)", left, err)
+	}
+	if err := cache.Set(t.Context(), "ann", []any{map[string]any{"job": 77}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); len(got.Jobs) != 1 || got.Jobs[0].Job != 77 {
+		t.Errorf("it is not the kept listing: %+v", got)
+	}
+	c.call("POST", "/jobs", `{"text": "hello"}`, nil)
+	if got := c.done(); len(got.Jobs) != 1 || got.Jobs[0].Job != 1 {
+		t.Errorf("jobs %+v", got)
+	}
+	if err := cache.Set(t.Context(), "ann", []any{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	h, job := a.registry.Default(), map[string]any{"user": "ann", "data": map[string]any{"text": "hello"}, "state": "waiting"}
+	if err := h.SetMany(t.Context(), map[string]any{"job:000000000002": job, "queue:000000000002": true}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Incr(t.Context(), "jobs:queued", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	within, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := cache.WaitChange(within, "ann", []any{}); err != nil { // the worker removes it
+		t.Fatal(err)
+	}
+	if got := list(); len(got.Jobs) != 2 || got.Jobs[1].Result != 5 {
+		t.Errorf("jobs %+v", got)
+	}
+}
+
 func TestARequestWithoutASessionIsRefused(t *testing.T) {
 	_, c := start(t, t.TempDir())
 	if status := c.call("POST", "/logout", "", nil); status != http.StatusOK {
@@ -182,7 +232,7 @@ func TestABackupIsAStoreAndTheCountersAreShown(t *testing.T) {
 		t.Errorf("the backup has %d jobs (%v)", n, err)
 	}
 	var vars struct{ KV map[string]struct{ Keys int } }
-	if c.call("GET", "/debug/vars", "", &vars); len(vars.KV) != 3 {
+	if c.call("GET", "/debug/vars", "", &vars); len(vars.KV) != 4 {
 		t.Errorf("counters: %+v", vars)
 	}
 }

@@ -1,7 +1,8 @@
 // Command app is a small but complete host: an HTTP service whose handlers are
 // script functions, with sessions, a rate limiter, a job queue with workers,
 // metrics, backups and an orderly end. Its jobs are in a durable store, its sessions in one
-// in the fast mode, and the counters of its rate limiter in memory, all by StoreOptions.
+// in the fast mode, the counters of its rate limiter in memory, and listings of jobs in a
+// cache, all by StoreOptions.
 // Its workers wait without polling: with 50,000 jobs done and none to do, the service takes
 // less than a thousandth of a processor.
 //
