@@ -17,6 +17,7 @@ func TestEveryRowRuns(t *testing.T) {
 		seen[r.name] = true
 		t.Run(r.name, func(t *testing.T) {
 			s := newSuite(quickSize, t.TempDir(), io.Discard)
+			defer s.end()
 			s.run(r)
 			if len(s.lines) == 0 {
 				t.Fatal("the row has no lines")

@@ -4,10 +4,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime/pprof"
 )
@@ -31,8 +35,14 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 	dir := flags.String("dir", "", "make the files of the disk rows below this `folder` (default: the system's temporary one)")
 	profile := flags.String("cpuprofile", "", "write a CPU profile to this `file`")
 	list := flags.Bool("list", false, "list the names of the rows")
+	jsonOut := flags.String("json", "", "write the figures to this `file` as JSON")
+	versions := flags.String("against", "", "compare with the library of this `commit` by alternating runs; OLD..NEW compares two commits")
+	pairs := flags.Int("pairs", 5, "how often -against runs each of the two versions")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if *list {
 		for _, r := range allRows() {
@@ -48,6 +58,26 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	tmp, err := os.MkdirTemp(*dir, "kvbench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if tmp, err = filepath.Abs(tmp); err != nil {
+		return err
+	}
+	if *versions != "" {
+		if *picture != "" || *profile != "" || *jsonOut != "" || *pairs < 1 {
+			return errors.New("-against takes -pairs of at least 1, and neither -picture, -json nor -cpuprofile")
+		}
+		a := against{bench: ".", versions: *versions, pairs: *pairs, tmp: tmp, stderr: stderr, args: []string{
+			"-run", cmp.Or(*run, againstRows), "-only", cmp.Or(*only, againstStores), "-dir", tmp, fmt.Sprintf("-quick=%v", *quick)}}
+		text, err := a.run(context.Background())
+		if err != nil {
+			return err
+		}
+		return report(text, *out, stdout)
+	}
 	if *profile != "" {
 		f, err := os.Create(*profile)
 		if err != nil {
@@ -59,25 +89,20 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	tmp, err := os.MkdirTemp(*dir, "kvbench")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
 
 	s := newSuite(fullSize, tmp, stderr)
 	if *quick {
 		s = newSuite(quickSize, tmp, stderr)
 	}
+	defer s.end()
 	s.only = stores
 	for _, r := range allRows() {
 		if rows.MatchString(r.name) {
 			s.run(r)
 		}
 	}
-	text := s.markdown()
-	if *out != "" {
-		if err := os.WriteFile(*out, []byte(text), 0o644); err != nil {
+	if *jsonOut != "" {
+		if err := s.writeResults(*jsonOut); err != nil {
 			return err
 		}
 	}
@@ -86,7 +111,17 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	_, err = io.WriteString(stdout, text)
+	return report(s.markdown(), *out, stdout)
+}
+
+// report prints a text, and writes it to a file as well if there is one.
+func report(text, file string, stdout io.Writer) error {
+	if file != "" {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(stdout, text)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -19,6 +20,7 @@ type panel struct {
 	rows        []named
 	stores      []named
 	of          func(line) float64
+	label       string // format of a value above its bar
 }
 
 // named is a row or a store and what the picture calls it.
@@ -26,13 +28,13 @@ type named struct{ name, label string }
 
 var panels = []panel{
 	{
-		title: "In memory", axis: "ns for one operation",
+		title: "In memory (lower is better)", axis: "ns for one operation", label: "%.0f",
 		rows:   []named{{"memory/string/get/1", "get"}, {"memory/string/set/1", "set"}, {"memory/string/mix/8", "90/10, 8 goroutines"}},
 		stores: []named{{ours, "this store"}, {"map + RWMutex", "map + RWMutex"}, {"xsync map", "xsync map"}, {"go-cache", "go-cache"}}, // the others would hide these
 		of:     func(l line) float64 { return l.stat.median },
 	},
 	{
-		title: "Durable set", axis: "times of one raw fdatasync",
+		title: "Durable set (lower is better)", axis: "times of one raw fdatasync", label: "%.2f",
 		rows:   []named{{"durable/set/1", "1 writer"}, {"durable/set/8", "8 writers"}, {"durable/set/64", "64 writers"}},
 		stores: []named{{oursBolt, "this store"}, {rawBolt, "bbolt"}, {badgerName, "badger"}, {buntDisk, "buntdb"}, {oursInterval, "this store, interval mode"}},
 		of:     func(l line) float64 { return l.ratio },
@@ -49,12 +51,17 @@ const (
 	pictureWidth  = 24 * vg.Centimeter
 	pictureHeight = 9 * vg.Centimeter
 	pictureDPI    = 120
-	barWidth      = 10 // points
+	barWidth      = 14 // points
+	labelSize     = 7  // points
+	aboveBar      = 2  // points between a bar and its value
 )
+
+// paper is behind everything, so that the picture can be read on a dark page too.
+var paper = color.White
 
 // picture draws the panels of the rows that were measured, as PNG.
 func (s *suite) picture(path string) error {
-	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(pictureWidth, pictureHeight), vgimg.UseDPI(pictureDPI))}
+	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(pictureWidth, pictureHeight), vgimg.UseDPI(pictureDPI), vgimg.UseBackgroundColor(paper))}
 	tiles := draw.Tiles{Rows: 1, Cols: len(panels), PadX: vg.Centimeter, PadRight: vg.Centimeter / 2, PadLeft: vg.Centimeter / 4, PadTop: vg.Centimeter / 4}
 	for i, p := range panels {
 		drawn, err := p.draw(s.lines)
@@ -76,6 +83,7 @@ func (s *suite) picture(path string) error {
 
 func (p panel) draw(lines []line) (*plot.Plot, error) {
 	d := plot.New()
+	d.BackgroundColor = paper
 	d.Title.Text, d.Y.Label.Text, d.Y.Min = p.title, p.axis, 0
 	d.Legend.Top = true
 	var labels []string
@@ -101,11 +109,34 @@ func (p panel) draw(lines []line) (*plot.Plot, error) {
 		}
 		bars.Color, bars.LineStyle.Width = barColors[i], 0
 		bars.Offset = vg.Length(float64(i)-float64(len(p.stores)-1)/2) * barWidth
-		d.Add(bars)
+		above, err := p.labels(values, bars.Offset)
+		if err != nil {
+			return nil, err
+		}
+		d.Add(bars, above)
 		d.Legend.Add(store.label, bars)
 	}
 	d.NominalX(labels...)
 	d.X.Min, d.X.Max = -0.6, float64(len(p.rows))-0.4
-	d.Y.Max *= 1.4 // room for the legend
+	d.Y.Max *= 1.5 // room for the legend
 	return d, nil
+}
+
+// labels are the values above the bars of one store.
+func (p panel) labels(values plotter.Values, offset vg.Length) (*plotter.Labels, error) {
+	var at plotter.XYLabels
+	for i, v := range values {
+		at.XYs = append(at.XYs, plotter.XY{X: float64(i), Y: v})
+		at.Labels = append(at.Labels, fmt.Sprintf(p.label, v))
+	}
+	above, err := plotter.NewLabels(at)
+	if err != nil {
+		return nil, err
+	}
+	above.Offset = vg.Point{X: offset, Y: aboveBar}
+	for i := range above.TextStyle {
+		above.TextStyle[i].Font.Size = labelSize
+		above.TextStyle[i].XAlign = text.XCenter
+	}
+	return above, nil
 }

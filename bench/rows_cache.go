@@ -48,7 +48,11 @@ func hitRates(s *suite, t traffic) {
 	}
 	rates := map[string]float64{}
 	var lines []line
-	for _, newPeer := range []func(*suite, int) cachePeer{newCachePeer, newLRUPeer, newOtterPeer, newRedisPeer} {
+	peers := []func(*suite, int) cachePeer{newCachePeer, newLRUPeer, newOtterPeer}
+	if t.redis {
+		peers = append(peers, newRedisPeer)
+	}
+	for _, newPeer := range peers {
 		p := newPeer(s, t.capacity)
 		if p.access == nil || !s.wants(p.name) {
 			continue

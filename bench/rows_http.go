@@ -43,13 +43,15 @@ func httpRows() []row {
 // httpRequests sends requests of one kind. A path that no script serves is the
 // baseline: what net/http, the client and the kernel take.
 func httpRequests(s *suite, method, path string) {
-	server := filepath.Join(must1(os.MkdirTemp(s.tmp, "http")), "httpserver")
-	build := exec.Command("go", "build", "-o", server, httpExample)
-	build.Dir, build.Stderr = libraryRoot, os.Stderr
-	must(build.Run())
-	memory, stop := startHTTP(server, "")
+	if s.server == "" {
+		s.server = filepath.Join(must1(os.MkdirTemp(s.tmp, "http")), "httpserver")
+		build := exec.Command("go", "build", "-o", s.server, httpExample)
+		build.Dir, build.Stderr = libraryRoot, os.Stderr
+		must(build.Run())
+	}
+	memory, stop := startHTTP(s.server, "")
 	defer stop()
-	durable, stop := startHTTP(server, s.path("http.db"))
+	durable, stop := startHTTP(s.server, s.path("http.db"))
 	defer stop()
 
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: httpClients}}

@@ -12,11 +12,15 @@ func openRows() []row {
 	return []row{{"open", "open of a file of a million keys", openMillion}}
 }
 
-// millionFiles are files of a million keys, made once and then copied.
+// millionFiles are files of a million keys, made once for all rows and then copied.
 type millionFiles map[string]string
 
 func newMillionFiles(s *suite) millionFiles {
+	if s.files != nil {
+		return s.files
+	}
 	files := millionFiles{}
+	s.files = files
 	keys, values := make([]string, s.million), make([]any, s.million)
 	for i := range keys {
 		keys[i], values[i] = pointKey(i), text16(i)

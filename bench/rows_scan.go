@@ -19,15 +19,12 @@ import (
 
 func scanRows() []row {
 	var rows []row
-	for _, n := range fullSize.steps {
+	for _, n := range fullSize.steps { // both rows of a size use the same stores
 		rows = append(rows, row{
 			name:  fmt.Sprintf("keys/prefix/%d", n),
 			title: fmt.Sprintf("keys with a prefix, 100 matches of %d keys", n),
 			run:   func(s *suite) { prefixKeys(s, n) },
-		})
-	}
-	for _, n := range fullSize.steps {
-		rows = append(rows, row{
+		}, row{
 			name:  fmt.Sprintf("keys/suffix/%d", n),
 			title: fmt.Sprintf("keys with a suffix, 100 matches of %d keys", n),
 			run:   func(s *suite) { suffixKeys(s, n) },
@@ -86,7 +83,31 @@ type scanner struct {
 	prefix, suffix func() []string
 }
 
-func scanners(s *suite, n int) ([]scanner, func()) {
+// scanStores are the scanners of one size.
+type scanStores struct {
+	n     int
+	all   []scanner
+	close func() // nil: there are none
+}
+
+func (s *scanStores) end() {
+	if s.close != nil {
+		s.close()
+	}
+	*s = scanStores{}
+}
+
+// scanners returns filled stores. They stay open for the next row.
+func scanners(s *suite, n int) []scanner {
+	if s.scans.close == nil || s.scans.n != n {
+		s.scans.end()
+		s.scans.n = n
+		s.scans.all, s.scans.close = newScanners(s, n)
+	}
+	return s.scans.all
+}
+
+func newScanners(s *suite, n int) ([]scanner, func()) {
 	hasPrefix := func(key string) bool { return strings.HasPrefix(key, scanPrefix) }
 	hasSuffix := func(key string) bool { return strings.HasSuffix(key, scanSuffix) }
 	prefix, suffix := scanPrefix+"*", "*"+scanSuffix
@@ -179,10 +200,8 @@ func scanSubject(name string, want int, scan func() []string) subject {
 }
 
 func prefixKeys(s *suite, n int) {
-	all, closeAll := scanners(s, s.scaled(n))
-	defer closeAll()
 	var subjects []subject
-	for _, c := range all {
+	for _, c := range scanners(s, s.scaled(n)) {
 		subjects = append(subjects, scanSubject(c.name, scanFound, c.prefix))
 	}
 	lines := s.turns(ours, s.slice, subjects...)
@@ -191,10 +210,8 @@ func prefixKeys(s *suite, n int) {
 
 func suffixKeys(s *suite, n int) {
 	n = s.scaled(n)
-	all, closeAll := scanners(s, n)
-	defer closeAll()
 	var subjects []subject
-	for _, c := range all {
+	for _, c := range scanners(s, n) {
 		subjects = append(subjects, scanSubject(c.name, n/max(1, n/100), c.suffix))
 	}
 	lines := s.turns(ours, s.slice, subjects...)
@@ -205,6 +222,7 @@ func suffixKeys(s *suite, n int) {
 
 // prefixFlat measures stores of all sizes, alternating between them.
 func prefixFlat(s *suite) {
+	s.scans.end() // their memory
 	var subjects []subject
 	name := func(n int) string { return fmt.Sprintf("%s, %d keys", ours, n) }
 	for _, n := range s.steps {

@@ -53,11 +53,19 @@ type suite struct {
 	row   row
 	lines []line
 	goals []goal
+
+	// What rows share:
+	files  millionFiles // nil: no row has made them
+	scans  scanStores   // of the last scan row
+	server string       // the program of the http rows; "": not built
 }
 
 func newSuite(sz size, tmp string, progress io.Writer) *suite {
 	return &suite{size: sz, tmp: tmp, progress: progress, only: regexp.MustCompile("")}
 }
+
+// end closes what rows have left for other rows.
+func (s *suite) end() { s.scans.end() }
 
 func (s *suite) run(r row) {
 	began := time.Now()
