@@ -19,6 +19,7 @@ var scanTests = []test{
 	{"pages in descending order are complete and without repeats", scanDescends},
 	{"a page may end before its limit but never goes beyond it", scanLimits},
 	{"keys that are changed between pages do not disturb the others", scanChanges},
+	{"keys that are changed between pages in descending order do not disturb the others", scanChangesDescending},
 	{"match sees each key under the prefix and no other", scanMatch},
 }
 
@@ -140,71 +141,38 @@ func scanSelects(s *suite) {
 	}
 }
 
-// scanDescends follows pages of thousands of keys in descending order, as a whole, with
-// matches at the far end, and in the caller's own pages, while keys come and go.
-func scanDescends(s *suite) {
-	const n = 5000
-	keys := s.fill(n)
-	slices.Reverse(keys)
-	for _, r := range []extlibs.Range{
-		{Need: extlibs.NeedAll}, {}, {Limit: n + 1}, {Prefix: "key"}, {Match: func(string) bool { return true }},
-	} {
-		r.Reverse = true
-		if got := keysOf(s.scan(r)); !slices.Equal(got, keys) {
-			s.Fatalf("Scan returned %d keys, want %d, or others", len(got), n)
-		}
-	}
-	last := keys[n-1]
-	if got := keysOf(s.scan(extlibs.Range{Reverse: true, Match: func(key string) bool { return key == last }})); !slices.Equal(got, []string{last}) {
-		s.Errorf("a match of the least key found %q", got)
-	}
-	seen := map[string]int{}
-	for r := (extlibs.Range{Limit: 500, Reverse: true}); ; {
-		page, err := s.store.Scan(ctx, r)
-		if err != nil {
-			s.Fatal(err)
-		}
-		for _, e := range page.Entries {
-			seen[e.Key]++
-		}
-		if !page.More {
-			break
-		}
-		s.apply(extlibs.Op{Kind: extlibs.OpDelete, Key: page.Next})
-		s.set(keys[0], "changed", 0)
-		s.set(page.Next+"+", "new", 0)
-		r.Resume(page.Next)
-	}
-	for _, key := range keys {
-		if seen[key] != 1 {
-			s.Fatalf("%s was on %d pages", key, seen[key])
-		}
-	}
-}
+func scanPages(s *suite)    { s.scanPages(false) }
+func scanDescends(s *suite) { s.scanPages(true) }
 
-func scanPages(s *suite) {
+// scanPages follows pages of thousands of keys, all of them, those up to a match at the far
+// end, and pages with the limit of the caller.
+func (s *suite) scanPages(reverse bool) {
 	const n = 7000
 	keys := s.fill(n)
+	if reverse {
+		slices.Reverse(keys)
+	}
 	for _, r := range []extlibs.Range{
 		{Need: extlibs.NeedAll}, {}, {Limit: n + 1}, {Prefix: "key"}, {Match: func(string) bool { return true }},
 	} {
+		r.Reverse = reverse
 		if got := keysOf(s.scan(r)); !slices.Equal(got, keys) {
 			s.Fatalf("Scan returned %d keys, want %d, or others", len(got), n)
 		}
 	}
-	// Matches at the far end: the pages before it are empty.
+	// The pages before the match are empty.
 	last := keys[n-1]
-	if got := keysOf(s.scan(extlibs.Range{Match: func(key string) bool { return key == last }})); !slices.Equal(got, []string{last}) {
+	if got := keysOf(s.scan(extlibs.Range{Reverse: reverse, Match: func(key string) bool { return key == last }})); !slices.Equal(got, []string{last}) {
 		s.Errorf("a match of the last key found %q", got)
 	}
 	var got []string
-	for r := (extlibs.Range{Limit: 700}); ; {
+	for r := (extlibs.Range{Limit: 700, Reverse: reverse}); ; {
 		page := s.scan(r)
 		if len(page) == 0 {
 			break
 		}
 		got = append(got, keysOf(page)...)
-		r.After = page[len(page)-1].Key
+		r.Resume(page[len(page)-1].Key)
 	}
 	if !slices.Equal(got, keys) {
 		s.Errorf("pages of 700 have %d keys, want %d, or others", len(got), n)
@@ -247,12 +215,16 @@ func scanLimits(s *suite) {
 	}
 }
 
-func scanChanges(s *suite) {
-	const n = 5000
-	keys := s.fill(n)
+func scanChanges(s *suite)           { s.scanChanges(false) }
+func scanChangesDescending(s *suite) { s.scanChanges(true) }
+
+func (s *suite) scanChanges(reverse bool) {
+	keys := s.fill(5000)
+	if reverse {
+		slices.Reverse(keys)
+	}
 	seen := map[string]int{}
-	r := extlibs.Range{Limit: 500}
-	for {
+	for r := (extlibs.Range{Limit: 500, Reverse: reverse}); ; {
 		page, err := s.store.Scan(ctx, r)
 		if err != nil {
 			s.Fatal(err)
@@ -263,11 +235,11 @@ func scanChanges(s *suite) {
 		if !page.More {
 			break
 		}
-		// One key goes behind the page's end, and one before it is changed.
+		// The last key of the page goes, one that was seen changes, and a new one comes.
 		s.apply(extlibs.Op{Kind: extlibs.OpDelete, Key: page.Next})
 		s.set(keys[0], "changed", 0)
 		s.set(page.Next+"+", "new", 0)
-		r.After = page.Next
+		r.Resume(page.Next)
 	}
 	for _, key := range keys {
 		if seen[key] != 1 {
