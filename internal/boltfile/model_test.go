@@ -329,7 +329,8 @@ func TestWhatCannotBeOpenedIsRefusedAndLeftUnchanged(t *testing.T) {
 	}
 }
 
-// The leaves that no read came to are free after a clear, and become branches.
+// The leaves that no read came to are free after a clear, and become branches and parts of
+// large values.
 func TestAFileThatWasNotReadIsClearedAndWrittenAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kv.db")
 	loc, err := (*access.List)(nil).Locate(path)
@@ -347,7 +348,11 @@ func TestAFileThatWasNotReadIsClearedAndWrittenAgain(t *testing.T) {
 		for i := range 60 {
 			err := f.Update(func(tx *Tx) error {
 				for j := range 100 {
-					if err := tx.SetState(fmt.Sprintf("k%07d", (100*i+j)*7919%1_000_000), State{Exists: true, Value: text, Deadline: 1 << 60}); err != nil {
+					value := text
+					if j == 99 { // takes several pages
+						value = strings.Repeat(text, 2000)
+					}
+					if err := tx.SetState(fmt.Sprintf("k%07d", (100*i+j)*7919%1_000_000), State{Exists: true, Value: value, Deadline: 1 << 60}); err != nil {
 						return err
 					}
 				}
