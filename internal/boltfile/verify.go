@@ -124,8 +124,11 @@ func verify(w *bbpage.Walk, meta bbpage.Meta) (found, error) {
 	if err != nil {
 		return f, err
 	}
-	if err := verifyRecords(w, meta, buckets, count); err != nil || w.Lazy {
+	if err := verifyRecords(w, meta, buckets, count); err != nil {
 		return f, err
+	}
+	if w.Lazy {
+		return f, w.Overflow()
 	}
 	f.set = nil
 	return f, w.Unreachable()

@@ -14,7 +14,10 @@ import (
 )
 
 // Where no log can be made, each header that a power cut tears in the middle of a
-// commit leaves a store with all that was acknowledged.
+// commit leaves a store with all that was acknowledged. A state is between two commits that
+// follow each other: the first one is synced before the second one begins, so no power cut
+// leaves the meta page of a commit beside that of the third one after it. Such a pair is
+// refused.
 func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 	t.Parallel()
 	var path string
