@@ -22,7 +22,6 @@ func TestWorkersOfSeveralHostsTakeEachJobOnce(t *testing.T) {
 	a, b := hosts(t, url)
 	other := openHandle(t, url)
 	const workers, jobs, single = 8, 100, 40 // workers of each host
-	const pause = 5 * time.Millisecond
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	taken := make(chan string, jobs)
@@ -87,7 +86,7 @@ func TestWorkersOfSeveralHostsTakeEachJobOnce(t *testing.T) {
 	}
 	take(next)
 	for next < jobs {
-		time.Sleep(pause) // the worker that took the last one looks again, and waits
+		inWait(t, 2*workers)
 		add(1)
 		take(1)
 	}
