@@ -90,12 +90,9 @@ func (t *Tx) findUnknown() error {
 
 // Expired counts the expired entries that are still in the file.
 func (t *Tx) Expired() (int64, error) {
-	n := t.expired
-	err := t.ScanDeadlines(nil, func(e IndexEntry) (bool, error) {
-		if e.Deadline <= t.Now {
-			n++
-		}
-		return e.Deadline <= t.Now, nil
-	})
-	return n, err
+	if t.cleared {
+		return t.expired, nil
+	}
+	n, err := t.snap.expired.at(t.snap.expiryTree(), t.Now)
+	return n + t.expired, err
 }

@@ -46,6 +46,7 @@ type roots struct {
 	log                *LogRef // nil: the file is complete
 	closed             wal.ID  // the last log that the file needed
 	twin               uint64  // see Tx.Twin
+	expired            *expiredCount
 }
 
 // snapshot is the file as a transaction sees it. It must not be used after the
@@ -92,7 +93,9 @@ func (g *pageState) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, er
 		g.bytes.Store(size)
 	}
 	s := snapshot{pageState: g, Mapped: bbpage.Map(mapping(db, size), pageSize, g.set)}
+	expired := &expiredCount{}
 	if r := g.roots.Load(); r != nil && r.tx == id {
+		expired = r.expired
 		if s.Pages() != r.pages || !s.metaNames(r) {
 			return s, bbpage.ErrOverwritten
 		}
@@ -110,7 +113,7 @@ func (g *pageState) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, er
 	if err != nil {
 		return s, err
 	}
-	r.tx, r.root, r.pages = id, root, s.Pages()
+	r.tx, r.root, r.pages, r.expired = id, root, s.Pages(), expired
 	s.roots = r
 	g.roots.Store(r)
 	if tx.Writable() {

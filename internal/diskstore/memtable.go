@@ -1,8 +1,6 @@
 package diskstore
 
 import (
-	"encoding/binary"
-
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	"github.com/tidwall/btree"
@@ -129,62 +127,9 @@ func (t *memtable) unwritten() (tombstones, puts []string) {
 // live returns how many live keys the memtable adds to those below it.
 func (t *memtable) live(now int64) int64 {
 	if t.cleared { // then nothing of the file counts
-		return t.own.live(now, "")
+		return t.own.live(now)
 	}
-	return t.own.live(now, t.part.to) - t.part.own - (t.hidden.live(now, t.part.to) - t.part.hidden)
-}
-
-// tally counts the states of existing keys, ordered by deadline.
-type tally struct {
-	n         int64
-	deadlines btree.Set[string] // deadline, big-endian, and key
-}
-
-// deadlineBytes is the size of a deadline.
-const deadlineBytes = 8
-
-func deadlineKey(key string, deadline int64) string {
-	b := make([]byte, 0, deadlineBytes+len(key))
-	return string(append(binary.BigEndian.AppendUint64(b, uint64(deadline)), key...))
-}
-
-func (c *tally) add(key string, s boltfile.State) {
-	if !s.Exists {
-		return
-	}
-	c.n++
-	if s.Deadline > 0 {
-		c.deadlines.Insert(deadlineKey(key, s.Deadline))
-	}
-}
-
-func (c *tally) remove(key string, s boltfile.State) {
-	if !s.Exists {
-		return
-	}
-	c.n--
-	if s.Deadline > 0 {
-		c.deadlines.Delete(deadlineKey(key, s.Deadline))
-	}
-}
-
-// live counts the states that have not expired, and all states of the keys up to after.
-func (c *tally) live(now int64, after string) int64 {
-	n := c.n
-	c.due(func(key string, deadline int64) bool {
-		if deadline <= now && (after == "" || key > after) {
-			n--
-		}
-		return deadline <= now
-	})
-	return n
-}
-
-// due visits keys in the order of their deadlines.
-func (c *tally) due(visit func(key string, deadline int64) bool) {
-	c.deadlines.Scan(func(k string) bool {
-		return visit(k[deadlineBytes:], int64(binary.BigEndian.Uint64([]byte(k[:deadlineBytes]))))
-	})
+	return t.own.live(now) - t.part.own.live(now) - (t.hidden.live(now) - t.part.hidden.live(now))
 }
 
 // memtables are the visible changes that the file does not have.

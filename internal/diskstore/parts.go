@@ -32,7 +32,7 @@ func (p Parts) memtable(logBytes int64) int64 { return cmp.Or(p.Memtable, logByt
 // memtable do not know of it.
 type part struct {
 	to          string
-	own, hidden int64 // of these keys, in the tallies
+	own, hidden partTally // of these keys
 }
 
 // writeMemtable writes a memtable, which can be nil, to the file, without the part that
@@ -85,7 +85,7 @@ func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, e
 			return p, false, err
 		}
 	}
-	p = t.part
+	p = part{t.part.to, t.part.own.clone(), t.part.hidden.clone()}
 	t.entries.Ascend(p.to, func(key string, e entry) bool {
 		switch {
 		case key == p.to:
@@ -97,14 +97,14 @@ func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, e
 			err = tx.SetState(key, e.State)
 		}
 		p.to = key
-		if e.Exists {
-			p.own++
-		}
-		if e.below.Exists && !t.cleared {
-			p.hidden++
+		p.own.add(e.State)
+		if !t.cleared {
+			p.hidden.add(e.below)
 		}
 		return err == nil
 	})
+	p.own.sort()
+	p.hidden.sort()
 	return p, more, err
 }
 
