@@ -180,6 +180,18 @@ func TestWhatBboltWritesIsFound(t *testing.T) {
 							t.Errorf("reverse scan before %q: %d keys, want %d, %v", start, len(keys), first, err)
 						}
 					}
+					all := slices.Sorted(maps.Keys(want[name]))
+					for i := range 60 {
+						from, to := "", fmt.Sprint(i*keys/20)
+						if i%3 > 0 {
+							from, to = fmt.Sprint(i*keys/30), []string{"zzz", to}[i%2]
+						}
+						first, _ := slices.BinarySearch(all, from)
+						end, _ := slices.BinarySearch(all, to)
+						if n, err := tree.Count([]byte(from), []byte(to)); n != int64(max(0, end-first)) || err != nil {
+							t.Errorf("%d keys from %q to %q, want %d, %v", n, from, to, max(0, end-first), err)
+						}
+					}
 					if err := tree.Verify(m.Walk()); err != nil {
 						t.Error(err)
 					}
