@@ -3,6 +3,7 @@ package extlibs_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -116,4 +117,20 @@ func TestALockOfCompareAndDeleteHasOneHolder(t *testing.T) {
 			t.Error("nobody got the lock")
 		}
 	})
+}
+
+func TestAnErrorAboutOldSaysSo(t *testing.T) {
+	h := backends[0].open(t)
+	function := []any{func() {}}
+	_, swap := h.CompareAndSwap(ctx, "k", function, 1, 0)
+	_, remove := h.CompareAndDelete(ctx, "k", function)
+	_, wait := h.WaitChange(ctx, "k", function)
+	for call, err := range map[string]error{"compare_and_set": swap, "compare_and_delete": remove, "wait_change": wait} {
+		if want := "kv." + call + ": cannot store a func() at old[0]"; !errors.Is(err, extlibs.ErrType) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if _, err := h.CompareAndSwap(ctx, "k", 1, function, 0); err == nil || !strings.Contains(err.Error(), "at value[0]") {
+		t.Errorf("the new value: %v", err)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -250,6 +251,12 @@ func (h *Handle) checkDecoded(ctx context.Context, v Value) error {
 
 func (h *Handle) encode(ctx context.Context, v any) (Value, error) {
 	return encodeGo(ctx, v, h.opts.maxValueBytes)
+}
+
+// encodeOld is encode for an argument old, which the error names.
+func (h *Handle) encodeOld(ctx context.Context, old any) (Value, error) {
+	v, err := h.encode(ctx, old)
+	return v, codec.In(err, "old")
 }
 
 // decode makes a Go value of one that was read under key.

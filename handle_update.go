@@ -128,7 +128,7 @@ func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any,
 	if h.observer != nil {
 		return observed(ctx, h, "compare_and_set", func(h *Handle) (bool, error) { return h.CompareAndSwap(ctx, key, old, value, ttl) })
 	}
-	was, err := h.encode(ctx, old)
+	was, err := h.encodeOld(ctx, old)
 	if err != nil {
 		return false, inCall("compare_and_set", err)
 	}
@@ -146,7 +146,7 @@ func (h *Handle) CompareAndDelete(ctx context.Context, key string, old any) (boo
 	if h.observer != nil {
 		return observed(ctx, h, "compare_and_delete", func(h *Handle) (bool, error) { return h.CompareAndDelete(ctx, key, old) })
 	}
-	was, err := h.encode(ctx, old)
+	was, err := h.encodeOld(ctx, old)
 	if err != nil {
 		return false, inCall("compare_and_delete", err)
 	}

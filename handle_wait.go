@@ -34,7 +34,7 @@ func (h *Handle) WaitChange(ctx context.Context, key string, old any) (any, erro
 	if h.observer != nil {
 		return observed(ctx, h, "wait_change", func(h *Handle) (any, error) { return h.WaitChange(ctx, key, old) })
 	}
-	was, err := h.encode(ctx, old)
+	was, err := h.encodeOld(ctx, old)
 	if err != nil {
 		return nil, inCall("wait_change", err)
 	}

@@ -30,7 +30,7 @@ func isCacheName(name string) bool { return strings.HasPrefix(name, cachePrefix)
 // checkMemoryName returns the error of an invalid name of a store in memory.
 func checkMemoryName(name string) error {
 	prefix, kind := memoryPrefix, "in-memory store"
-	if isCacheName(name) || strings.HasPrefix(name, cachePrefix[:len(cachePrefix)-1]) || strings.HasPrefix(name, cachePrefix[1:]) {
+	if strings.HasPrefix(strings.ToLower(strings.TrimPrefix(name, ":")), strings.Trim(cachePrefix, ":")) {
 		prefix, kind = cachePrefix, "cache"
 	}
 	switch rest, ok := strings.CutPrefix(name, prefix); {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/paularlott/scriptling/object"
+	"github.com/scriptling-kv/extlibs/internal/codec"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
@@ -236,9 +237,10 @@ func (r *reader) callable(i int) object.Object {
 }
 
 // value encodes an argument, if there has been no error.
-func (r *reader) value(ctx context.Context, h *Handle, i int) (v Value) {
+func (r *reader) value(ctx context.Context, h *Handle, i int, name string) (v Value) {
 	if r.err == nil {
 		v, r.err = encodeObject(ctx, r.a.at(i), h.opts.maxValueBytes)
+		r.err = codec.In(r.err, name)
 	}
 	return v
 }

@@ -405,7 +405,7 @@ func callDeleteMany(ctx context.Context, h *Handle, a arguments) (object.Object,
 
 func callCompareAndSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	r := reader{a: a}
-	key, ttl, old, value := r.key(), r.newTTL(3), r.value(ctx, h, 1), r.value(ctx, h, 2)
+	key, ttl, old, value := r.key(), r.newTTL(3), r.value(ctx, h, 1, "old"), r.value(ctx, h, 2, "new")
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -415,7 +415,7 @@ func callCompareAndSet(ctx context.Context, h *Handle, a arguments) (object.Obje
 
 func callCompareAndDelete(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	r := reader{a: a}
-	key, old := r.key(), r.value(ctx, h, 1)
+	key, old := r.key(), r.value(ctx, h, 1, "old")
 	if r.err != nil {
 		return nil, r.err
 	}

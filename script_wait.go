@@ -45,7 +45,7 @@ func callWait(ctx context.Context, h *Handle, a arguments) (result object.Object
 func callWaitChange(ctx context.Context, h *Handle, a arguments) (result object.Object, err error) {
 	r := reader{a: a}
 	key, until := r.key(), r.until(2, "timeout")
-	old := r.value(ctx, h, 1)
+	old := r.value(ctx, h, 1, "old")
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -14,6 +15,7 @@ type PathError struct {
 	Depth  bool   // it is nested too deeply, perhaps because it contains itself
 	format string // has one %s, for the path
 	path   string
+	root   string // what the path begins with; "": value
 }
 
 // Errorf returns a PathError. The formatted text contains one %s, for the path.
@@ -21,7 +23,7 @@ func Errorf(kind error, format string, args ...any) *PathError {
 	return &PathError{Kind: kind, format: fmt.Sprintf(format, args...)}
 }
 
-func (p *PathError) Error() string { return fmt.Sprintf(p.format, "value"+p.path) }
+func (p *PathError) Error() string { return fmt.Sprintf(p.format, cmp.Or(p.root, "value")+p.path) }
 
 // Unwrap returns the kind.
 func (p *PathError) Unwrap() error { return p.Kind }
@@ -40,6 +42,15 @@ func At(err error, step string) error {
 		p.path = step + p.path
 	case !strings.HasPrefix(p.path, cut): // the outermost steps are left out
 		p.path = cut + p.path
+	}
+	return err
+}
+
+// In names the argument that the path of err begins in, if err has a path: value, if nobody
+// names one.
+func In(err error, argument string) error {
+	if p, ok := err.(*PathError); ok {
+		p.root = argument
 	}
 	return err
 }
