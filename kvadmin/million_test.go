@@ -16,8 +16,10 @@ import (
 	"github.com/scriptling-kv/extlibs/kvadmin"
 )
 
-// With a million keys the first page takes less than 100 ms, the biggest keys less than five
-// seconds and little memory, and sets of the host meanwhile less than 5 ms.
+// Run it with TMPDIR in memory where the disk is busy: a sync can take 5 ms by itself. With a
+// million keys the first page takes less than 100 ms, the biggest keys less than five
+// seconds and little memory, and the p99 of a set of the host meanwhile is less than 5 ms more
+// than before.
 func TestAMillionKeys(t *testing.T) {
 	if !kvtest.Nightly() {
 		t.Skip("it measures time, on an idle machine: set KV_NIGHTLY=1")
@@ -30,6 +32,9 @@ func TestAMillionKeys(t *testing.T) {
 				h, store = s.file("million.db"), "million.db"
 			}
 			fillMillion(t, h)
+			if err := h.Compact(t.Context()); kind == "file" && err != nil { // no checkpoint meanwhile
+				t.Fatal(err)
+			}
 			handler := kvadmin.Handler(s.registry, kvadmin.Options{Allow: everybody, Values: true})
 			get := func(path, accept string) (time.Duration, string) {
 				r := httptest.NewRequest("GET", "/"+store+path, nil)
@@ -54,27 +59,31 @@ func TestAMillionKeys(t *testing.T) {
 			memory := peakMemory()
 			get("/top", "application/json")
 			peak := memory()
-			sets := startSets(t, h)
 			took, body := get("/top", "application/json")
-			p99 := sets()
-			t.Logf("top: %v, %d KB more memory; p99 of a set meanwhile: %v", took, peak>>10, p99)
+			t.Logf("top: %v, %d KB more memory", took, peak>>10)
 			if took > 5*time.Second || !strings.Contains(body, `"scanned":1000`) {
 				t.Errorf("the biggest keys took %v: %.200s", took, body)
 			}
 			if peak > 16<<20 {
 				t.Errorf("the biggest keys took %d MB", peak>>20)
 			}
-			if p99 > 5*time.Millisecond && kind == "memory" {
-				t.Errorf("the p99 of a set was %v", p99)
-			}
-			for _, path := range []string{"/count?pattern=*9", "?pattern=*999:name", "/export"} {
+			beside := func(what string, meanwhile func()) time.Duration {
 				sets := startSets(t, h)
-				took, body := get(path, "text/html")
-				t.Logf("%s: %v, %d bytes; p99 of a set meanwhile: %v", path, took, len(body), sets())
+				n := 0
+				for start := time.Now(); time.Since(start) < 2*time.Second; n++ {
+					meanwhile()
+				}
+				p99 := sets()
+				t.Logf("%s, %d times: p99 of a set meanwhile: %v", what, n, p99)
+				return p99
 			}
-			sets = startSets(t, h)
-			time.Sleep(time.Second)
-			t.Logf("p99 of a set alone: %v", sets())
+			alone := beside("nothing", func() { time.Sleep(time.Second) })
+			for _, path := range []string{"/top", "/count?pattern=*9", "?pattern=*999:name", "/export"} {
+				p99 := beside(path, func() { get(path, "text/html") })
+				if p99 > alone+5*time.Millisecond {
+					t.Errorf("the p99 of a set beside %s was %v, alone it was %v", path, p99, alone)
+				}
+			}
 		})
 	}
 }
