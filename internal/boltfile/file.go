@@ -5,7 +5,7 @@
 // The file has two meta pages, of its last two commits. If one is damaged the file opens
 // as of the other, provided that this commit names a log.
 //
-//	file.go        File: transactions, and what happens after a failure
+//	file.go        File: transactions; failure.go: when it takes no writes, or no calls, any more
 //	open.go        opening; create.go: creating
 //	tx.go          Tx: reading and changing entries
 //	index.go       the index of deadlines
@@ -100,27 +100,8 @@ func (f *File) Mounted() bool { return f.alone }
 // file is open as of the commit before, and only a log can tell whether that is all.
 func (f *File) Torn() bool { return f.torn }
 
-// Refused returns why the file takes no more writes, or nil.
-func (f *File) Refused() error {
-	if why := f.refused.Load(); why != nil {
-		return why
-	}
-	return nil
-}
-
 // ReadOnly reports whether Update can only fail.
 func (f *File) ReadOnly() bool { return f.readOnly }
-
-// Broken is closed when no call can succeed any more; Err then says why.
-func (f *File) Broken() <-chan struct{} { return f.broken }
-
-// Err is why the file can't be used any longer, or nil.
-func (f *File) Err() error {
-	if d := f.damaged.Load(); d != nil {
-		return d
-	}
-	return nil
-}
 
 // Is reports whether the file is the one of info. It waits for nothing.
 func (f *File) Is(info os.FileInfo) bool {
@@ -302,59 +283,6 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so the write may or may not be stored; close the store and open it again: %w", err)
 }
 
-// Writable is writable for callers that do not use bbolt meanwhile: Compact
-// puts another file in this one's place.
-func (f *File) Writable() error {
-	f.engine.RLock()
-	defer f.engine.RUnlock()
-	return f.writable()
-}
-
-// writable reports why the file takes no writes: for good, or because its folder could
-// not be asked just now, which fails the call at hand alone. The engine is locked,
-// shared or alone.
-func (f *File) writable() error {
-	if why := f.refused.Load(); why != nil {
-		return why
-	}
-	err := f.look()
-	if err != nil && !errors.Is(err, kverr.Replaced) && !errors.Is(err, kverr.Closed) {
-		return kverr.Errorf(kverr.Unavailable, "nothing was done, because the file's name could not be looked at: %w; try again", err)
-	}
-	return err
-}
-
-// InPlace returns nil if the file has its name, an error that is kverr.Replaced if it
-// has not, and any other if nobody can tell. It does not care what else may keep the
-// file from being written.
-func (f *File) InPlace() error {
-	f.engine.RLock()
-	defer f.engine.RUnlock()
-	return f.look()
-}
-
-// look is InPlace with the engine locked. A file that lost its name takes no writes
-// from then on.
-func (f *File) look() error {
-	if f.db == nil {
-		return kverr.Closed // and so is the folder
-	}
-	err := f.dir.Holds(f.info)
-	if errors.Is(err, kverr.Replaced) {
-		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted, or another is in its place, so nothing can be stored in it; close the store and open it again").(*kverr.Error))
-		if why := f.refused.Load(); why.Kind == kverr.Replaced {
-			return why
-		}
-	}
-	return err
-}
-
-func (f *File) refuse(why *kverr.Error) {
-	if f.refused.CompareAndSwap(nil, why) {
-		f.opts.Logger.Error("kv file takes no writes any longer", "path", f.dir.Path(), "error", why.Msg)
-	}
-}
-
 func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 	snap, err := f.pages.snapshot(db, tx, f.pages.last.Load())
 	if err == nil {
@@ -405,34 +333,6 @@ func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
 	})
 }
 
-// FailStop latches why: every later call fails with it, without bbolt. It returns
-// why.
-func (f *File) FailStop(why *kverr.Error) error {
-	f.breaks.Do(func() {
-		f.damaged.Store(why)
-		close(f.broken)
-		if f.late != nil {
-			f.late.Broadcast()
-		}
-		f.opts.Logger.Error("kv file can't be used any longer", "path", f.dir.Path(), "error", why.Msg)
-	})
-	return why
-}
-
-// guarded turns a panic or memory fault of bbolt, which it answers damage
-// with, into an error, and lets nobody near bbolt afterwards.
-func (f *File) guarded(fn func() error) error {
-	if d := f.damaged.Load(); d != nil {
-		return d
-	}
-	err := guard(fn)
-	var e *kverr.Error
-	if errors.As(err, &e) && e.Kind == errEngine {
-		return f.FailStop(&kverr.Error{Kind: kverr.Corrupt, Msg: e.Msg, Cause: e.Cause})
-	}
-	return err
-}
-
 // Close waits for the calls that are under way. Closing twice is no error.
 func (f *File) Close() error {
 	if f.damaged.Load() != nil {
@@ -454,32 +354,5 @@ func (f *File) Close() error {
 	f.db = nil
 	err := errors.Join(lost, DiskError(guard(db.Close)), f.dir.Close())
 	f.closing.Wait()
-	return err
-}
-
-// abandon gives up the file and its lock without bbolt, which would wait
-// for its own locks, and a panic may have left one of them locked. The memory
-// that maps the file stays: a call that is stuck may still look at it.
-func (f *File) abandon() {
-	f.damaged.Store(errAbandoned)
-	access.Unlock(f.file.Load())
-	f.file.Load().Close()
-	f.dir.Close()
-}
-
-var errAbandoned = kverr.Errorf(kverr.Closed, "%w", kverr.Closed).(*kverr.Error)
-
-// DiskError gives bbolt's error its kind and says what can be done.
-func DiskError(err error) error {
-	switch {
-	case errors.Is(err, berrors.ErrMaxSizeReached):
-		return errLimit
-	case errors.Is(err, berrors.ErrInvalidMapping):
-		return kverr.Errorf(err, "the file could not be mapped into memory after it grew; close the store and open it again: %w", err)
-	case access.IsDiskFull(err):
-		return access.DiskError(err)
-	case errors.Is(err, berrors.ErrDatabaseNotOpen):
-		return kverr.Closed
-	}
 	return err
 }
