@@ -55,7 +55,8 @@
 //	url.go, settings.go      settings from a URL and from a host's Options
 //	driver.go, store.go      opening, running scripts, closing
 //	stores.go                the stores on a server
-//	read.go, write.go        the calls of a Store
+//	read.go, write.go, batch.go
+//	                         the calls of a Store
 //	scripts.go, scripts_batch.go, scripts_store.go
 //	                         the scripts that run on the server
 //	payload.go, seen.go      the format of values, and guesses how to read them

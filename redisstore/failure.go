@@ -124,7 +124,7 @@ func refusal(text string) error {
 		return errServerOOM
 	case code == "READONLY", has("-READONLY"), code == "MISCONF", has("-MISCONF"):
 		return fmt.Errorf("%w: the server takes no writes: %.200s", extlibs.ErrReadOnly, text)
-	case has("can't run this command"), has("No permissions to access a key"), has("-NOPERM"):
+	case has("can't run this command"), has("No permissions to access a key"), has("-NOPERM"), has("ACL failure in script"):
 		return fmt.Errorf("%w: the user of the server may not do this; it needs the keys ~{NAME}:* and the commands that opening tries", extlibs.ErrNotAllowed)
 	case has("-NOREPLICAS"), has("max number of clients"):
 		return fmt.Errorf("%w: the server says: %.200s", extlibs.ErrUnavailable, text)

@@ -83,33 +83,28 @@ func channelSuffix(db int) string {
 // The deadline of a key with an expiry is in {NAME}:d, and in the payload unless that is
 // a large one, so that expire need not touch a large value.
 
-// addKey adds the key to the index, or takes back the value.
+// addKey adds a new key to the index, or takes back its value and ends the script.
 const addKey = `
-local function index(k)
-  local e=redis.pcall('ZADD',KEYS[2],0,k)
-  if type(e)=='table' and e.err then redis.call('HDEL',KEYS[1],k) return e end
-end`
+  local e=redis.pcall('ZADD',KEYS[2],0,ARGV[1])
+  if type(e)=='table' and e.err then redis.call('HDEL',KEYS[1],ARGV[1]) return e end`
 
 // scriptSet: key, payload.
 var scriptSet = newScript("set", 3, `
-if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then
-  local e=redis.pcall('ZADD',KEYS[2],0,ARGV[1])
-  if type(e)=='table' and e.err then redis.call('HDEL',KEYS[1],ARGV[1]) return e end
+if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then`+addKey+`
 else redis.call('ZREM',KEYS[3],ARGV[1]) end
 @redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
 
 // scriptSetTTL: key, payload, ttl.
-var scriptSetTTL = newScript("set", 3, addKey+`
-local t=redis.call('TIME')
+var scriptSetTTL = newScript("set", 3, `
+local call=redis.call
+local t=call('TIME')
 local d=string.format('%.0f',t[1]*1000000+t[2]+ARGV[3])
 local p=ARGV[2]
-if string.byte(p,1,1)~=38 then p='!'..d..'!'..p end
-if redis.call('HSET',KEYS[1],ARGV[1],p)==1 then
-  local e=index(ARGV[1])
-  if e then return e end
+if string.byte(p,1)~=38 then p='!'..d..'!'..p end
+if call('HSET',KEYS[1],ARGV[1],p)==1 then`+addKey+`
 end
-redis.call('ZADD',KEYS[3],d,ARGV[1])
+call('ZADD',KEYS[3],d,ARGV[1])
 @redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
 
@@ -132,64 +127,62 @@ return n`)
 
 // scriptIncrTTL: key, an int, ttl. It is scriptIncr for keys that have an expiry, or
 // get one. Numbers of up to 15 digits are exact in Lua.
-var scriptIncrTTL = newScript("incr", 3, addKey+`
+var scriptIncrTTL = newScript("incr", 3, `
+local call,sub=redis.call,string.sub
 local k,add=ARGV[1],ARGV[2]
-local p=redis.call('HGET',KEYS[1],k)
+local p=call('HGET',KEYS[1],k)
 local ttl,now=tonumber(ARGV[3]),nil
-if string.len(add)>15 or p and string.byte(p,1,1)~=33 then return false end
+if #add>15 or p and string.byte(p,1)~=33 then return false end
 if p or ttl>0 then
-  local t=redis.call('TIME')
+  local t=call('TIME')
   now=t[1]*1000000+t[2]
 end
 if p then
   local e=string.find(p,'!',2,true)
-  local d=e and tonumber(string.sub(p,2,e-1))
+  local d=e and tonumber(sub(p,2,e-1))
   if not d then return false end
   if d>now then
-    local n=string.sub(p,e+1)
-    if string.len(n)>15 or not (string.find(n,'^-?[1-9]%d*$') or n=='0') then return false end
+    local n=sub(p,e+1)
+    if #n>15 or not (string.find(n,'^-?[1-9]%d*$') or n=='0') then return false end
     local sum=string.format('%.0f',n+add)
-    redis.call('HSET',KEYS[1],k,string.sub(p,1,e)..sum)
+    call('HSET',KEYS[1],k,sub(p,1,e)..sum)
 @redis.pcall('SPUBLISH',LIVE,ARGV[1])
     return sum
   end
 end
 local d=ttl>0 and string.format('%.0f',now+ttl)
-redis.call('HSET',KEYS[1],k,d and '!'..d..'!'..add or add)
-if not p then
-  local e=index(k)
-  if e then return e end
+call('HSET',KEYS[1],k,d and '!'..d..'!'..add or add)
+if not p then`+addKey+`
 end
-if d then redis.call('ZADD',KEYS[3],d,k) elseif p then redis.call('ZREM',KEYS[3],k) end
+if d then call('ZADD',KEYS[3],d,k) elseif p then call('ZREM',KEYS[3],k) end
 @redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return add`)
 
 // scriptAdd: key, payload, ttl (0: none). It returns 1 if the key was absent.
-var scriptAdd = newScript("add", 3, addKey+`
-local k,p,ttl=ARGV[1],ARGV[2],tonumber(ARGV[3])
+var scriptAdd = newScript("add", 3, `
+local call=redis.call
+local k,p=ARGV[1],ARGV[2]
 local now,d
-local function clock()
-  local t=redis.call('TIME')
+if ARGV[3]~='0' then
+  local t=call('TIME')
   now=t[1]*1000000+t[2]
+  d=string.format('%.0f',now+ARGV[3])
+  if string.byte(p,1)~=38 then p='!'..d..'!'..p end
 end
-if ttl>0 then
-  clock()
-  d=string.format('%.0f',now+ttl)
-  if string.byte(p,1,1)~=38 then p='!'..d..'!'..p end
-end
-if redis.call('HSETNX',KEYS[1],k,p)==1 then
-  local e=index(k)
-  if e then return e end
+if call('HSETNX',KEYS[1],k,p)==1 then`+addKey+`
 else
-  local was=redis.call('ZSCORE',KEYS[3],k)
+  local was=call('ZSCORE',KEYS[3],k)
   if not was then return 0 end
-  if not now then clock() end
+  if not now then
+    local t=call('TIME')
+    now=t[1]*1000000+t[2]
+  end
   if tonumber(was)>now then return 0 end
-  redis.call('HSET',KEYS[1],k,p)
-  if not d then redis.call('ZREM',KEYS[3],k) end
+  call('HSET',KEYS[1],k,p)
+  if not d then call('ZREM',KEYS[3],k) end
 end
-if d then redis.call('ZADD',KEYS[3],d,k) end
-@redis.pcall('SPUBLISH',LIVE,ARGV[1])
+if d then call('ZADD',KEYS[3],d,k) end
+@redis.pcall('SPUBLISH',LIVE,k)
 return 1`)
 
 // scriptSwap: key, old payload, new payload, neither of them large. It keeps the time
@@ -215,46 +208,48 @@ return 1`)
 
 // scriptDelete: key. It returns 1 if the key was live.
 var scriptDelete = newScript("delete", 3, `
-local d=redis.call('ZSCORE',KEYS[3],ARGV[1])
-if redis.call('HDEL',KEYS[1],ARGV[1])==0 then return 0 end
-redis.call('ZREM',KEYS[2],ARGV[1])
+local call=redis.call
+local d=call('ZSCORE',KEYS[3],ARGV[1])
+if call('HDEL',KEYS[1],ARGV[1])==0 then return 0 end
+call('ZREM',KEYS[2],ARGV[1])
 @redis.pcall('SPUBLISH',GONE,ARGV[1])
 if not d then return 1 end
-redis.call('ZREM',KEYS[3],ARGV[1])
-local t=redis.call('TIME')
+call('ZREM',KEYS[3],ARGV[1])
+local t=call('TIME')
 return tonumber(d)>t[1]*1000000+t[2] and 1 or 0`)
 
 // scriptExpire: key, ttl (0: none). It returns 1 if the key was live. What is longer
 // than 65,636 bytes has the mark of a large value.
 var scriptExpire = newScript("expire", 3, `
-local k=ARGV[1]
-local n=redis.call('HSTRLEN',KEYS[1],k)
+local call,sub=redis.call,string.sub
+local V,D,k=KEYS[1],KEYS[3],ARGV[1]
+local n=call('HSTRLEN',V,k)
 if n==0 then
-  if redis.call('HEXISTS',KEYS[1],k)==1 then return redis.error_reply('KVDATA') end
+  if call('HEXISTS',V,k)==1 then return redis.error_reply('KVDATA') end
   return 0
 end
-local ttl=tonumber(ARGV[2])
-local t=redis.call('TIME')
+local t=call('TIME')
 local now=t[1]*1000000+t[2]
-local p=n<=65636 and redis.call('HGET',KEYS[1],k)
-if not p or string.byte(p,1,1)==38 then
-  local was=redis.call('ZSCORE',KEYS[3],k)
+local p=n<=65636 and call('HGET',V,k)
+local kind=p and string.byte(p,1)
+if not p or kind==38 then
+  local was=call('ZSCORE',D,k)
   if was and tonumber(was)<=now then return 0 end
   p=false
-elseif string.byte(p,1,1)==33 then
+elseif kind==33 then
   local e=string.find(p,'!',2,true)
-  local was=e and tonumber(string.sub(p,2,e-1))
+  local was=e and tonumber(sub(p,2,e-1))
   if not was then return redis.error_reply('KVDATA') end
   if was<=now then return 0 end
-  p=string.sub(p,e+1)
+  p=sub(p,e+1)
 end
-if ttl>0 then
-  local d=string.format('%.0f',now+ttl)
-  redis.call('ZADD',KEYS[3],d,k)
-  if p then redis.call('HSET',KEYS[1],k,'!'..d..'!'..p) end
+if ARGV[2]~='0' then
+  local d=string.format('%.0f',now+ARGV[2])
+  call('ZADD',D,d,k)
+  if p then call('HSET',V,k,'!'..d..'!'..p) end
 else
-  redis.call('ZREM',KEYS[3],k)
-  if p then redis.call('HSET',KEYS[1],k,p) end
+  call('ZREM',D,k)
+  if p then call('HSET',V,k,p) end
 end
 @redis.pcall('SPUBLISH',LIVE,ARGV[1])
 return 1`)
@@ -262,17 +257,19 @@ return 1`)
 // scriptTTL: keys. It returns for each the time left, -1 without expiry, -2 if it is not
 // live. It does not touch the values.
 var scriptTTL = newScript("ttl", 3, `
+local call,unpack=redis.call,unpack
 local r,now={},nil
+local mortal=#ARGV<10 or call('ZCARD',KEYS[3])>1
 for i=1,#ARGV,4000 do
   local last=math.min(i+3999,#ARGV)
-  local there=redis.call('ZMSCORE',KEYS[2],unpack(ARGV,i,last))
-  local due=redis.call('ZMSCORE',KEYS[3],unpack(ARGV,i,last))
+  local there=call('ZMSCORE',KEYS[2],unpack(ARGV,i,last))
+  local due=mortal and call('ZMSCORE',KEYS[3],unpack(ARGV,i,last)) or {}
   for j=1,last-i+1 do
     if not there[j] then r[i+j-1]=-2
     elseif not due[j] then r[i+j-1]=-1
     else
       if not now then
-        local t=redis.call('TIME')
+        local t=call('TIME')
         now=t[1]*1000000+t[2]
       end
       local left=due[j]-now

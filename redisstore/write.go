@@ -2,10 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
@@ -116,164 +113,13 @@ func sum(m *wire.Reply) (extlibs.Result, error) {
 	return extlibs.Result{Applied: true, New: v}, err
 }
 
-// setMany carries out a batch that only sets, all with one ttl. It reports false,
-// and has done nothing, where the batch does anything else.
-func (s *store) setMany(ctx context.Context, ops []extlibs.Op) (results []extlibs.Result, only bool, err error) {
-	if s.limits.keys != 0 {
-		return nil, false, nil
-	}
-	for i := range ops {
-		if ops[i].Kind != extlibs.OpSet || ops[i].NeedOld || ops[i].TTL != ops[0].TTL {
-			return nil, false, nil
-		}
-	}
-	results = make([]extlibs.Result, len(ops))
-	byKey := make([]*extlibs.Op, len(ops)) // in whose order the server finds its places faster
-	for i := range ops {
-		byKey[i] = &ops[i]
-		results[i] = extlibs.Result{Applied: true, New: ops[i].Value}
-	}
-	slices.SortStableFunc(byKey, func(a, b *extlibs.Op) int { return strings.Compare(a.Key, b.Key) })
-	args := make([]string, 1, 1+2*len(ops))
-	args[0] = microseconds(ops[0].TTL)
-	s.sweeper.expect(ops[0].TTL)
-	for _, op := range byKey {
-		args = append(args, op.Key, payload(op.Value))
-	}
-	if _, err := s.exec(ctx, writes, scriptSetMany, args...); err != nil {
-		return nil, true, err
-	}
-	return results, true, nil
-}
-
-// deleteMany is setMany for a batch that only deletes.
-func (s *store) deleteMany(ctx context.Context, ops []extlibs.Op) (results []extlibs.Result, only bool, err error) {
-	for i := range ops {
-		if ops[i].Kind != extlibs.OpDelete || ops[i].NeedOld || ops[i].Must {
-			return nil, false, nil
-		}
-	}
-	keys := make([]string, len(ops))
-	for i := range ops {
-		keys[i] = ops[i].Key
-	}
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
-	m, err := s.exec(ctx, writes, scriptDeleteMany, keys...)
-	if err != nil {
-		return nil, true, err
-	}
-	if len(m.Text) != len(keys) {
-		return nil, true, damaged()
-	}
-	live := []byte(m.Text)
-	results = make([]extlibs.Result, len(ops))
-	for i := range ops {
-		at, _ := slices.BinarySearch(keys, ops[i].Key)
-		results[i].Applied = live[at] == '1'
-		live[at] = '0' // a second operation finds nothing
-	}
-	return results, true, nil
-}
-
-// ApplyMany implements extlibs.Store.
-func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Result, error) {
-	if err := s.limits.check(len(ops)); err != nil || len(ops) == 0 {
-		return nil, err
-	}
-	if results, only, err := s.setMany(ctx, ops); only {
-		return results, err
-	}
-	if results, only, err := s.deleteMany(ctx, ops); only {
-		return results, err
-	}
-	for i := range ops {
-		s.sweeper.expect(ops[i].TTL)
-	}
-	results := make([]extlibs.Result, len(ops))
-	args := make([]string, 1, 1+4*len(ops))
-	args[0] = strconv.Itoa(s.limits.keys)
-	for i := range ops {
-		op := &ops[i]
-		if op.Kind < extlibs.OpSet || op.Kind > extlibs.OpSetKeepTTL {
-			return nil, fmt.Errorf("%w: unknown operation %d", extlibs.ErrInvalid, op.Kind)
-		}
-		p := payload(op.Value)
-		if (op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt) && !isNumber(p) {
-			return nil, errNoNumber
-		}
-		head := string('0' + byte(op.Kind))
-		if op.NeedOld || op.Must || op.TTL != 0 {
-			head += flags(op) + microseconds(op.TTL)
-		}
-		args = append(args, head, op.Key)
-		switch op.Kind {
-		case extlibs.OpSwap, extlibs.OpSwapTTL:
-			args = append(args, p, payload(op.Old))
-		case extlibs.OpDeleteIf, extlibs.OpCheck:
-			args = append(args, payload(op.Old))
-		case extlibs.OpDelete, extlibs.OpExpire:
-		default:
-			args = append(args, p)
-		}
-	}
-	m, err := s.exec(ctx, writes, scriptApply, args...)
-	if err != nil {
-		return nil, err
-	}
-	list := m.List
-	if len(list) != 3*len(ops) {
-		return nil, damaged()
-	}
-	for i := range ops {
-		if results[i], err = result(list[3*i : 3*i+3]); err != nil {
-			return nil, err
-		}
-	}
-	return results, nil
-}
-
-// flags is the second character of an operation in scriptApply.
-func flags(op *extlibs.Op) string {
-	switch {
-	case op.Must && op.NeedOld:
-		return "?"
-	case op.Must:
-		return "!"
-	case op.NeedOld:
-		return "+"
-	}
-	return "-"
-}
-
-func result(m []wire.Reply) (r extlibs.Result, err error) {
-	if m[0].Kind != wire.Int {
-		return r, damaged()
-	}
-	r.Applied = m[0].Int == 1
-	if r.Old, err = optional(&m[1]); err == nil {
-		r.New, err = optional(&m[2])
-	}
-	return r, err
-}
-
-func optional(m *wire.Reply) (extlibs.Value, error) {
-	if m.Kind != wire.Text {
-		return extlibs.Value{}, damaged()
-	}
-	if m.Text == "" {
-		return extlibs.Value{}, nil
-	}
-	return value(m.Text)
-}
-
 // Clear implements extlibs.Store.
 func (s *store) Clear(ctx context.Context) error {
 	_, err := s.exec(ctx, writes, scriptClear, formatVersion)
 	return err
 }
 
-// microseconds is a ttl as the scripts take it, rounded up.
+// microseconds is a ttl as the scripts take it, rounded up; "0" is none.
 func microseconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Microsecond-1)/time.Microsecond), 10)
+	return strconv.FormatInt(int64((max(d, 0)+time.Microsecond-1)/time.Microsecond), 10)
 }
