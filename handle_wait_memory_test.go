@@ -31,13 +31,16 @@ func TestWaitingCallersTakeLittleMemory(t *testing.T) {
 	for i, key := range keys {
 		go func() {
 			var err error
-			switch i % 3 {
+			switch i % 4 {
 			case 0:
 				_, err = h.Wait(waits, key)
 			case 1:
 				_, err = h.WaitChange(waits, key, nil)
 			case 2:
 				_, err = h.PopFirst(waits, extlibs.PopOptions{Prefix: key, Wait: -1})
+			case 3:
+				for _, err = range h.Watch(waits, extlibs.WatchOptions{Prefix: key}) {
+				}
 			}
 			ended <- err
 		}()
