@@ -143,6 +143,7 @@ func allRows() []row {
 	rows = append(rows, logRows()...)
 	rows = append(rows, clearRows()...)
 	rows = append(rows, expiryRows()...)
+	rows = append(rows, sweepRows()...)
 	rows = append(rows, spaceRows()...)
 	rows = append(rows, cacheRows()...)
 	rows = append(rows, durableRows()...)
