@@ -37,6 +37,7 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 	list := flags.Bool("list", false, "list the names of the rows")
 	jsonOut := flags.String("json", "", "write the figures to this `file` as JSON")
 	versions := flags.String("against", "", "compare with the library of this `commit` by alternating runs; OLD..NEW compares two commits")
+	scale := flags.Int("scale", 0, "measure stores of this `number` of keys instead of the usual rows, which takes minutes for each million")
 	pairs := flags.Int("pairs", 5, "how often -against runs each of the two versions")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -71,7 +72,7 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 			return errors.New("-against takes -pairs of at least 1, and neither -picture, -json nor -cpuprofile")
 		}
 		a := against{bench: ".", versions: *versions, pairs: *pairs, tmp: tmp, stderr: stderr, args: []string{
-			"-run", cmp.Or(*run, againstRows), "-only", cmp.Or(*only, againstStores), "-dir", tmp, fmt.Sprintf("-quick=%v", *quick)}}
+			"-run", cmp.Or(*run, againstRows), "-only", cmp.Or(*only, againstStores), "-dir", tmp, fmt.Sprintf("-quick=%v", *quick), fmt.Sprintf("-scale=%d", *scale)}}
 		text, err := a.run(context.Background())
 		if err != nil {
 			return err
@@ -96,7 +97,11 @@ func command(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	defer s.end()
 	s.only = stores
-	for _, r := range allRows() {
+	all := allRows()
+	if *scale > 0 {
+		all = scaleRows(*scale)
+	}
+	for _, r := range all {
 		if rows.MatchString(r.name) {
 			s.run(r)
 		}
