@@ -79,7 +79,7 @@ var top, _ = os.Getwd()
 // A Go block stands, up to its indentation, in a test that compiles and runs it.
 func TestGoCodeInTheDocsIsTested(t *testing.T) {
 	var tests strings.Builder
-	for _, pattern := range []string{"*_test.go", "storetest/*_test.go", "redisstore/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "storetest/*_test.go", "redisstore/*_test.go", "kvprom/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

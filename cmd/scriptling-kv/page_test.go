@@ -15,17 +15,20 @@ import (
 
 const page = "../../docs/command.md"
 
-// The sessions of the page run in one folder, one after the other. "..." stands
+// The sessions of a page run in one folder, one after the other. "..." stands
 // for any text in a line, and for any lines where it is alone.
 func TestTheSessionsOfThePageShowWhatHappens(t *testing.T) {
+	for _, page := range []string{page, "../../docs/operating.md"} {
+		t.Run(filepath.Base(page), func(t *testing.T) { showSessions(t, page) })
+	}
+}
+
+// asShell puts this command on the path and goes to a new folder.
+func asShell(t *testing.T) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the page is for a Unix shell")
 	}
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := miniredis.RunT(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +40,15 @@ func TestTheSessionsOfThePageShowWhatHappens(t *testing.T) {
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	t.Setenv(asCommand, "1")
 	t.Chdir(t.TempDir())
+}
+
+func showSessions(t *testing.T, page string) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := miniredis.RunT(t)
+	asShell(t)
 	for i, block := range strings.Split(string(text), "```console\n")[1:] {
 		block, _, _ = strings.Cut(block, "```")
 		var want, got strings.Builder
@@ -55,6 +67,51 @@ func TestTheSessionsOfThePageShowWhatHappens(t *testing.T) {
 		if !regexp.MustCompile("^" + pattern + "$").MatchString(got.String()) {
 			t.Errorf("session %d is\n%s\nand not\n%s", i+1, got.String(), want.String())
 		}
+	}
+}
+
+// The script of the page keeps the newest seven backups, each of them a store, and ends
+// before it removes one where the store cannot be backed up.
+func TestTheBackupScriptOfThePageKeepsSeven(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, _ := strings.Cut(string(text), "```sh\n#!/bin/sh\n")
+	script, _, _ = strings.Cut(script, "```")
+	asShell(t)
+	for old, own := range map[string]string{"/srv/app/": "", "cd /var/backups/app": "dir=$PWD; cd backups; store=$dir/$store"} {
+		if !strings.Contains(script, old) {
+			t.Fatalf("the script lacks %s", old)
+		}
+		script = strings.ReplaceAll(script, old, own)
+	}
+	run := func(script string) string {
+		out, err := exec.Command("sh", "-c", script).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s\n%s", err, script, out)
+		}
+		return string(out)
+	}
+	run("mkdir backups")
+	for i := range 9 {
+		run(fmt.Sprintf("scriptling-kv set app.db n %d", i))
+		run(script)
+	}
+	files, err := filepath.Glob("backups/*")
+	if err != nil || len(files) != 7 {
+		t.Fatalf("%v: %q", err, files)
+	}
+	for i, file := range files {
+		if got, want := run("scriptling-kv get "+file+" n"), fmt.Sprintln(i+2); got != want {
+			t.Errorf("backup %d holds %q, want %q", i, got, want)
+		}
+	}
+	if out, err := exec.Command("sh", "-c", "rm app.db; "+script).CombinedOutput(); err == nil {
+		t.Errorf("without a store it succeeds: %s", out)
+	}
+	if left, _ := filepath.Glob("backups/*"); len(left) != 7 {
+		t.Errorf("it removed backups: %q", left)
 	}
 }
 

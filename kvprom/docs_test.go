@@ -1,0 +1,70 @@
+package kvprom
+
+import (
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/scriptling-kv/extlibs"
+)
+
+func TestOperatingPageSetsUpMetrics(t *testing.T) {
+	logger := slog.New(slog.DiscardHandler)
+	calls := NewCalls(nil)
+	registry := extlibs.NewRegistry(extlibs.Observe(calls.Observe), extlibs.Logger(logger))
+	defer registry.Close()
+	set := prometheus.NewPedanticRegistry()
+	set.MustRegister(calls, Collector(registry))
+	if err := registry.Default().Set(t.Context(), "k", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	families, err := set.Gather()
+	if err != nil || len(families) < 10 {
+		t.Errorf("%d metrics, %v", len(families), err)
+	}
+}
+
+// The pages name no metric, and no kind of an error, that is not exported; the page of
+// the options has all of them.
+func TestThePagesNameTheMetrics(t *testing.T) {
+	names := []string{tasks.name, maxTasks.name, "scriptling_kv_call_seconds", "scriptling_kv_call_errors_total"}
+	for _, m := range metrics {
+		names = append(names, m.name)
+	}
+	read := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.ReplaceAll(string(text), "`_", "`scriptling_kv_")
+	}
+	operating, options := read("../docs/operating.md"), read("../docs/options.md")
+	for _, name := range regexp.MustCompile(`scriptling_kv_\w+`).FindAllString(operating, -1) {
+		if name = strings.TrimSuffix(name, "_bucket"); !slices.Contains(names, name) {
+			t.Errorf("operating.md names %s, which is not exported", name)
+		}
+	}
+	for _, name := range names {
+		if !strings.Contains(options, "`"+name+"`") {
+			t.Errorf("options.md lacks %s", name)
+		}
+	}
+	var all []string
+	for _, k := range kinds {
+		all = append(all, k.name)
+		if !strings.Contains(operating, "`"+k.name+"`") {
+			t.Errorf("operating.md lacks the kind %s", k.name)
+		}
+	}
+	for _, used := range regexp.MustCompile(`kind=~?"([^"]+)"`).FindAllStringSubmatch(operating, -1) {
+		for kind := range strings.SplitSeq(used[1], `\|`) {
+			if !slices.Contains(all, kind) {
+				t.Errorf("operating.md names the kind %s, which is not exported", kind)
+			}
+		}
+	}
+}
