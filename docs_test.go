@@ -191,7 +191,7 @@ tags = s.sub("tags:")
 jobs = s.sub("job:")
 `
 	run := 0
-	for _, row := range tableCode(t, "docs/phrasebook.md", 1) {
+	for _, row := range append(tableCode(t, "docs/phrasebook.md", 1), tableCode(t, "docs/coming-from.md", 1)...) {
 		for _, code := range row {
 			if !strings.Contains(code, "(") || strings.Contains(code, "://") { // a call by name, or on a server
 				continue

@@ -162,33 +162,40 @@ func TestHelpOfTheLibraryListsItsMembers(t *testing.T) {
 	}
 }
 
-func TestTheREADMEHasARowForEachCall(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+func TestThePageOfCallsHasARowForEachCall(t *testing.T) {
+	page, err := os.ReadFile("docs/calls.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rows := map[string][]string{}
-	for line := range strings.Lines(string(readme)) {
+	for line := range strings.Lines(string(page)) {
 		if cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | "); len(cells) >= 3 {
 			rows[strings.TrimSpace(cells[0])] = cells
 		}
 	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range contractCalls {
+		if c.name != "open" && !strings.Contains(string(readme), "`"+c.name+"`") {
+			t.Errorf("README.md does not name %s", c.name)
+		}
 		if c.name == "open" {
-			if !strings.Contains(string(readme), "`kv.open(name)`") {
-				t.Error("README.md lacks `kv.open(name)`")
+			if !strings.Contains(string(page), "`kv.open(name)`") {
+				t.Error("docs/calls.md lacks `kv.open(name)`")
 			}
 			continue
 		}
 		row := rows["`"+c.signature()+"`"]
 		if row == nil {
-			t.Errorf("README.md has no row for `%s`", c.signature())
+			t.Errorf("docs/calls.md has no row for `%s`", c.signature())
 			continue
 		}
 		// The help says what the call returns, in the same word.
 		returns := strings.TrimPrefix(helpOf(t, "kv.default."+c.name)[0], c.signature()+" -> ")
 		if got := strings.Trim(strings.TrimSpace(row[1]), "`"); got != returns {
-			t.Errorf("README.md says that %s returns %s, its help says %s", c.name, got, returns)
+			t.Errorf("docs/calls.md says that %s returns %s, its help says %s", c.name, got, returns)
 		}
 	}
 }

@@ -1,32 +1,12 @@
 package kvprom
 
 import (
-	"log/slog"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/scriptling-kv/extlibs"
 )
-
-func TestOperatingPageSetsUpMetrics(t *testing.T) {
-	logger := slog.New(slog.DiscardHandler)
-	calls := NewCalls(nil)
-	registry := extlibs.NewRegistry(extlibs.Observe(calls.Observe), extlibs.Logger(logger))
-	defer registry.Close()
-	set := prometheus.NewPedanticRegistry()
-	set.MustRegister(calls, Collector(registry))
-	if err := registry.Default().Set(t.Context(), "k", 1, 0); err != nil {
-		t.Fatal(err)
-	}
-	families, err := set.Gather()
-	if err != nil || len(families) < 10 {
-		t.Errorf("%d metrics, %v", len(families), err)
-	}
-}
 
 // The pages name no metric, and no kind of an error, that is not exported; the page of
 // the options has all of them.
