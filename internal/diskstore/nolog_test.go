@@ -13,12 +13,12 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 )
 
-// Where no log can be made, each header that a power cut tears in the middle of a
+// Where no log can be made, each meta page that a power cut tears in the middle of a
 // commit leaves a store with all that was acknowledged. A state is between two commits that
 // follow each other: the first one is synced before the second one begins, so no power cut
 // leaves the meta page of a commit beside that of the third one after it. Such a pair is
 // refused.
-func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
+func TestWithoutALogAMetaPageThatTearsInACommitLosesNothing(t *testing.T) {
 	t.Parallel()
 	var path string
 	var states [][]byte // the file before each commit, and after the last one
@@ -60,11 +60,11 @@ func TestWithoutALogAHeaderThatTearsInACommitLosesNothing(t *testing.T) {
 				continue
 			}
 			for n := 1; n < 80; n += 3 {
-				state := bytes.Clone(after) // all data is there, of the header the first n bytes
+				state := bytes.Clone(after) // all data is there, of the meta page the first n bytes
 				copy(state[at+n:at+80], before[at+n:])
 				writeFile(t, copied, state)
 				if got, err := countOf(copied, "acked"); err != nil || got < acknowledged[i] {
-					t.Errorf("commit %d, the first %d bytes of header %d: %d keys of %d, %v", i, n, page, got, acknowledged[i], err)
+					t.Errorf("commit %d, the first %d bytes of meta page %d: %d keys of %d, %v", i, n, page, got, acknowledged[i], err)
 				}
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
 
-// After two commits no header of the file leads to what a copy began with.
+// After two commits no meta page of the file leads to what a copy began with.
 func TestACopyIsWholeWhateverIsCommittedBetweenItsBeginAndItsFirstPage(t *testing.T) {
 	for commits := range 4 {
 		t.Run(fmt.Sprint(commits, " commits"), func(t *testing.T) {

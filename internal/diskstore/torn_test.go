@@ -20,8 +20,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// headers returns where the newer and the older header of a file are.
-func headers(file []byte) (newer, older int) {
+// metaPages returns where the newer and the older meta page of a file are.
+func metaPages(file []byte) (newer, older int) {
 	const at, tx = 16, 48 // of the header in its page, and of its number in it
 	size := int(binary.LittleEndian.Uint32(file[at+8:]))
 	first, second := binary.LittleEndian.Uint64(file[at+tx:]), binary.LittleEndian.Uint64(file[size+at+tx:])
@@ -31,16 +31,16 @@ func headers(file []byte) (newer, older int) {
 	return at, size + at
 }
 
-// torn are copies of a file whose newer or older header is damaged.
+// torn are copies of a file whose newer or older meta page is damaged.
 func torn(file []byte) map[string][]byte {
-	newer, older := headers(file)
+	newer, older := metaPages(file)
 	all := map[string][]byte{}
 	for name, damage := range map[string]func(file []byte){
-		"newer header, second half is another's": func(b []byte) { copy(b[newer+32:newer+64], b[older+32:older+64]) },
-		"newer header, a bit":                    func(b []byte) { b[newer+40] ^= 4 },
-		"newer header, all":                      func(b []byte) { clear(b[newer-16 : newer+64]) },
-		"older header, a bit":                    func(b []byte) { b[older+56] ^= 4 },
-		"older header, all":                      func(b []byte) { clear(b[older-16 : older+64]) },
+		"newer meta page, second half is another's": func(b []byte) { copy(b[newer+32:newer+64], b[older+32:older+64]) },
+		"newer meta page, a bit":                    func(b []byte) { b[newer+40] ^= 4 },
+		"newer meta page, all":                      func(b []byte) { clear(b[newer-16 : newer+64]) },
+		"older meta page, a bit":                    func(b []byte) { b[older+56] ^= 4 },
+		"older meta page, all":                      func(b []byte) { clear(b[older-16 : older+64]) },
 	} {
 		b := append([]byte(nil), file...)
 		damage(b)
@@ -51,7 +51,7 @@ func torn(file []byte) map[string][]byte {
 	return all
 }
 
-func TestATornHeaderFallsBackToTheCommitBeforeWhichTheLogCompletes(t *testing.T) {
+func TestATornMetaPageFallsBackToTheCommitBeforeWhichTheLogCompletes(t *testing.T) {
 	type store struct {
 		t      *testing.T
 		path   string
@@ -143,7 +143,7 @@ func large(t *testing.T, h db, n *int, keys int) {
 	}
 }
 
-func TestATornHeaderWithoutALogThatCompletesItIsRefused(t *testing.T) {
+func TestATornMetaPageWithoutALogThatCompletesItIsRefused(t *testing.T) {
 	t.Parallel()
 	file, log := crashed(t, 20)
 	path := storeName(t)
@@ -177,8 +177,8 @@ func TestATornHeaderWithoutALogThatCompletesItIsRefused(t *testing.T) {
 	}
 }
 
-// Behind a first header that is torn the engine looks for another one of any page size.
-func TestAHeaderInAnotherPlaceIsNotFollowed(t *testing.T) {
+// After a torn first meta page the engine looks for another one of any page size.
+func TestAMetaPageInAnotherPlaceIsNotFollowed(t *testing.T) {
 	file, log := crashed(t, 20)
 	size := int(binary.LittleEndian.Uint32(file[24:]))
 	other := append([]byte(nil), file[size+16:size+80]...)
@@ -199,8 +199,8 @@ func TestAHeaderInAnotherPlaceIsNotFollowed(t *testing.T) {
 	}
 }
 
-// A write that did without a log is in the commits of both headers.
-func TestATornHeaderBesideTheLogOfTheTimeBeforeHidesNothing(t *testing.T) {
+// A write that did without a log is in the commits of both meta pages.
+func TestATornMetaPageBesideTheLogOfTheTimeBeforeHidesNothing(t *testing.T) {
 	file, log := crashed(t, 20)
 	path := storeName(t)
 	writeFile(t, path, file)
@@ -230,7 +230,7 @@ func TestATornHeaderBesideTheLogOfTheTimeBeforeHidesNothing(t *testing.T) {
 }
 
 // The first commit that names a log may be the one that tears.
-func TestAHeaderThatTearsWhenTheLogBeginsLosesNothing(t *testing.T) {
+func TestAMetaPageThatTearsWhenTheLogBeginsLosesNothing(t *testing.T) {
 	t.Parallel()
 	var files, logs [][]byte
 	path := storeName(t)
@@ -251,7 +251,7 @@ func TestAHeaderThatTearsWhenTheLogBeginsLosesNothing(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, next := headers(files[0])
+	_, next := metaPages(files[0])
 	clear(files[0][next : next+64]) // where the commit that names the log goes
 	writeFile(t, path, files[0])
 	writeFile(t, path+"-log", logs[1])
@@ -270,7 +270,7 @@ func TestAHeaderThatTearsWhenTheLogBeginsLosesNothing(t *testing.T) {
 }
 
 // A checkpoint of interval mode may be ahead of the log's last sync.
-func TestInIntervalModeTheLogOnDiskCompletesATornHeader(t *testing.T) {
+func TestInIntervalModeTheLogOnDiskCompletesATornMetaPage(t *testing.T) {
 	t.Parallel()
 	var synced atomic.Pointer[[]byte] // the log, as the disk has it
 	path := storeName(t)

@@ -12,7 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +22,15 @@ import (
 // Stores that keep their promises less well, in ways that are known to lose
 // writes. The tests have to notice each of them, and nothing in those that do
 // it right.
+
+// Arguments of the program "plain log".
+const (
+	neverSyncs   = "no sync"
+	syncsBefore  = "sync before the write"
+	nameUnsynced = "name not synced"
+	oneByOne     = "one by one"
+	syncsAtOpen  = "sync when opened" // no fault: what is read is durable
+)
 
 func plainPath(dir string) string { return filepath.Join(dir, "plain.db") }
 
@@ -40,13 +49,13 @@ func syncFolder(dir string) {
 }
 
 // plainProgram makes batches of sets, and tells of them.
-func plainProgram(seen map[string]string, put func(map[string]string), how string) {
+func plainProgram(seen map[string]string, put func(map[string]string), oneByOne bool) {
 	tell(note{Writer: "w0", Seen: seen, Looked: true})
 	w := newWriter("w0")
 	for range 8 {
 		c := w.setMany()
 		tell(note{Writer: "w0", Begin: &c})
-		if strings.Contains(how, "one by one") {
+		if oneByOne {
 			for key, value := range c.Sets {
 				put(map[string]string{key: value})
 			}
@@ -63,13 +72,13 @@ func init() {
 	// A log: length, checksum and batch, one after the other.
 	programs["plain log"] = func(dir string, args ...string) {
 		powercut.Enter()
-		how := strings.Join(args, ", ")
+		does := func(what string) bool { return slices.Contains(args, what) }
 		f, err := os.OpenFile(plainPath(dir), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 		exitOn(err)
-		if !strings.Contains(how, "name") {
+		if !does(nameUnsynced) {
 			syncFolder(dir)
 		}
-		if strings.Contains(how, "opened") {
+		if does(syncsAtOpen) {
 			exitOn(f.Sync())
 		}
 		seen, err := readLog(dir, time.Time{})
@@ -78,15 +87,15 @@ func init() {
 			batch, _ := json.Marshal(sets)
 			rec := binary.BigEndian.AppendUint32(nil, uint32(len(batch)))
 			rec = binary.BigEndian.AppendUint32(rec, crc32.ChecksumIEEE(batch))
-			if strings.Contains(how, "sync first") {
+			if does(syncsBefore) {
 				exitOn(f.Sync())
 			}
 			_, err := f.Write(append(rec, batch...))
 			exitOn(err)
-			if !strings.Contains(how, "no sync") && !strings.Contains(how, "sync first") {
+			if !does(neverSyncs) && !does(syncsBefore) {
 				exitOn(f.Sync())
 			}
-		}, how)
+		}, does(oneByOne))
 	}
 }
 
@@ -109,15 +118,15 @@ func readLog(dir string, _ time.Time) (map[string]string, error) {
 	return seen, err
 }
 
-func plainLog(how string) workload {
-	return workload{read: "log", uncut: 1, processes: always(run("nothing"), run("plain log", how))}
+func plainLog(how ...string) workload {
+	return workload{read: "log", uncut: 1, processes: always(run("nothing"), run("plain log", how...))}
 }
 
 // killedLog is a log whose first process was killed before a sync.
-func killedLog(how string) workload {
-	w := plainLog(how)
+func killedLog(how ...string) workload {
+	w := plainLog(how...)
 	w.processes = func(random *rand.Rand) []process {
-		p := run("plain log", how)
+		p := run("plain log", how...)
 		return []process{run("nothing"), killedAt(random, p, "sync", 8), p}
 	}
 	return w
@@ -128,13 +137,13 @@ func TestAPowerCutShowsTheFaultsOfAStore(t *testing.T) {
 		workload workload
 		faulty   bool
 	}{
-		"a log without fault":                      {plainLog(""), false},
-		"writes that are acknowledged and no sync": {plainLog("no sync"), true},
-		"a sync before the write":                  {plainLog("sync first"), true},
-		"a name that nobody made durable":          {plainLog("name"), true},
-		"batches in several parts":                 {plainLog("one by one"), true},
-		"a log that is synced before it is read":   {killedLog("sync when opened"), false},
-		"a log that is read as it was found":       {killedLog(""), true},
+		"a log without fault":                      {plainLog(), false},
+		"writes that are acknowledged and no sync": {plainLog(neverSyncs), true},
+		"a sync before the write":                  {plainLog(syncsBefore), true},
+		"a name that nobody made durable":          {plainLog(nameUnsynced), true},
+		"batches in several parts":                 {plainLog(oneByOne), true},
+		"a log that is synced before it is read":   {killedLog(syncsAtOpen), false},
+		"a log that is read as it was found":       {killedLog(), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newExamination(t, test.workload.read)
