@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
@@ -92,7 +93,7 @@ func (w fileWriter) freeName() error {
 	dir, name := w.s.file.Dir(), w.s.logName()
 	what, id, err := w.leftOver()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENAMETOOLONG): // nothing can have too long a name
 		return nil
 	case errors.Is(err, kverr.Format): // no log, or one of a newer format
 		return err

@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -107,5 +110,29 @@ func TestACompactionThatFindsNoFileDescriptorStopsNoWrite(t *testing.T) {
 		if err := h.set("after", 1); err != nil {
 			t.Errorf("after %d opens: compact: %v; set: %v", n, err, err)
 		}
+	}
+}
+
+// The name of the file leaves no room for that of a log.
+func TestAStoreWithALongNameHasNoLogAndNoWarning(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), strings.Repeat("k", 252))
+	var log bytes.Buffer
+	for i := range 2 {
+		d := mustOpen(t, path, func(o *Options) {
+			o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		})
+		if err := d.set(fmt.Sprint("k", i), 1); err != nil {
+			t.Fatal(err)
+		}
+		if d.logFile.Load() != nil {
+			t.Error("the store has a log")
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := countOf(path, "k"); n != 2 || err != nil || log.Len() > 0 {
+		t.Errorf("%d keys, %v; logged: %s", n, err, &log)
 	}
 }
