@@ -100,8 +100,10 @@ func errUnreachable(id uint64) error { return errPage(id, "is unreachable and no
 // It reads the first pages of a sample of these leaves: of the first ones, and then of ever
 // fewer, those with many overflow pages first of all.
 func (w *Walk) Overflow() error {
-	most := math.MaxUint32 / w.PageSize                                            // of a leaf, whose entries have 32-bit offsets
-	gaps, pages, sample := uint64(0), uint64(0), rand.New(rand.NewPCG(w.Pages, 0)) // the same for each open
+	// The entries of a leaf have 32-bit offsets.
+	most := math.MaxUint32 / w.PageSize
+	// The same leaves are read at each open.
+	gaps, pages, sample := uint64(0), uint64(0), rand.New(rand.NewPCG(w.Pages, 0))
 	for id := w.Set.next(2, w.Pages, false); id < w.Pages; {
 		end := w.Set.next(id, min(w.Pages, id+most+1), true)
 		n := end - id

@@ -3,7 +3,9 @@ package boltfile
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/bbpage"
@@ -20,7 +22,7 @@ func (f *File) Compact() error {
 	if err != nil {
 		return DiskError(err)
 	}
-	_, err = f.rewrite(info.Size(), true)
+	_, err = f.rewrite(&rewriting{limit: info.Size(), fill: roomyLeaf, whole: true})
 	return err
 }
 
@@ -45,13 +47,20 @@ func (f *File) Defragment(changed int64) (done bool, err error) {
 	if info, err := f.file.Load().Stat(); err != nil || access.Links(info) != 1 {
 		return false, err
 	}
-	return f.rewrite(high, false)
+	return f.rewrite(&rewriting{limit: high, fill: fullLeaf, space: r.size.Load()})
 }
 
-// rewrite makes a file of less than limit bytes, if there can be one, and puts it in the
-// place of this one. whole says that the file lacks nothing; else the new one gets the
-// space that this one has, so that it has not less.
-func (f *File) rewrite(limit int64, whole bool) (done bool, err error) {
+// rewriting says how a file is rewritten.
+type rewriting struct {
+	limit  int64    // bytes; the new file has less, or there is none
+	fill   int      // percent of a leaf
+	space  int64    // bytes for which the new file gets blocks: it must not have less than this one
+	whole  bool     // the file lacks nothing
+	remove *Removal // a change that the new file contains; nil: none
+}
+
+// rewrite writes the file anew, and puts the new one in the place of this one.
+func (f *File) rewrite(r *rewriting) (done bool, err error) {
 	if f.alone {
 		return false, errAlone("no compacted file can take its place")
 	}
@@ -59,11 +68,7 @@ func (f *File) rewrite(limit int64, whole bool) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	space, fill := int64(0), roomyLeaf
-	if !whole {
-		space, fill = f.space.Load().size.Load(), fullLeaf
-	}
-	next, pages, err := f.copyTo(tmp, limit, space, fill)
+	next, pages, err := f.copyTo(tmp, r)
 	if err != nil {
 		tmp.Close()
 		f.dir.Remove(name)
@@ -73,12 +78,21 @@ func (f *File) rewrite(limit int64, whole bool) (done bool, err error) {
 		return false, err
 	}
 	was := f.file.Load()
-	old, err := f.become(tmp, name, next, pages)
-	if old != nil && !whole {
+	var old *bolt.DB
+	swap := func() bool {
+		old, err = f.become(tmp, name, next, pages, r.remove != nil)
+		return old != nil
+	}
+	if r.remove != nil {
+		r.remove.publish(swap)
+	} else {
+		swap()
+	}
+	if old != nil && r.space > 0 {
 		f.space.Load().solid.Store(true)
 	}
 	if old != nil { // closing it takes a time that grows with the file, and waits for copies of it
-		if err == nil && whole { // the change of names is durable
+		if err == nil && r.whole { // the change of names is durable
 			f.keepOldWhole(old, was)
 		}
 		f.closing.Go(func() {
@@ -94,8 +108,9 @@ func (f *File) rewrite(limit int64, whole bool) (done bool, err error) {
 // errNoGain is why there is no new file: it would not be smaller.
 var errNoGain = errors.New("nothing to gain")
 
-// become puts a new file in the place of this one.
-func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState) (old *bolt.DB, err error) {
+// become puts a new file in the place of this one. If the new one is changed, readers see
+// it only if its name is durable.
+func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState, changed bool) (old *bolt.DB, err error) {
 	f.engine.Lock()
 	defer f.engine.Unlock()
 	defer func() {
@@ -117,6 +132,16 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState
 		f.dir.Remove(name)
 		return nil, DiskError(err)
 	}
+	var refused *kverr.Error
+	if err != nil {
+		// A power cut could bring the old file back, without what is written now.
+		refused = kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error)
+	}
+	if err != nil && changed {
+		f.other.Store(nil)
+		f.refuse(refused)
+		return nil, kverr.Errorf(kverr.CommitUnknown, "the write may or may not be stored: %w", refused)
+	}
 	old = f.db
 	f.db, f.pages, f.info = next, pages, info
 	f.identity.Store(&info)
@@ -124,15 +149,13 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState
 	f.file.Store(tmp)
 	f.space.Store(newSpace(next, tmp, f.opts))
 	if err != nil {
-		// A power cut could bring the old file back, without what is written now.
-		f.refuse(kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error))
+		f.refuse(refused)
 	}
 	return old, err
 }
 
-// copyTo fills a new file with less than limit bytes, allocates blocks for it up to some
-// length, and returns it open and locked.
-func (f *File) copyTo(tmp *os.File, limit, space int64, fill int) (next *bolt.DB, pages *pageState, err error) {
+// copyTo fills a new file, and returns it open and locked.
+func (f *File) copyTo(tmp *os.File, r *rewriting) (next *bolt.DB, pages *pageState, err error) {
 	err = f.use(func(db *bolt.DB) error {
 		low := f.pages.last.Load()
 		return f.view(db, func(tx *bolt.Tx) error {
@@ -141,14 +164,14 @@ func (f *File) copyTo(tmp *os.File, limit, space int64, fill int) (next *bolt.DB
 				err = s.verifyTrees(s.metaTree(), s.dataTree(), s.expiryTree())
 			}
 			if err == nil {
-				err = s.build(tmp, limit, fill)
+				err = s.build(tmp, r)
 			}
 			return err
 		})
 	})
-	if info, err2 := tmp.Stat(); err == nil && space > 0 {
-		if err = err2; err == nil && info.Size() < space {
-			err = f.dir.Allocate(tmp, info.Size(), space)
+	if info, err2 := tmp.Stat(); err == nil && r.space > 0 {
+		if err = err2; err == nil && info.Size() < r.space {
+			err = f.dir.Allocate(tmp, info.Size(), r.space)
 		}
 	}
 	if err == nil {
@@ -187,36 +210,72 @@ const (
 )
 
 // build writes the entries of the snapshot to an empty file. It returns errNoGain if that
-// takes limit bytes or more.
-func (s *snapshot) build(file *os.File, limit int64, fill int) error {
-	b := bbpage.NewBuilder(file, int(s.PageSize()), fill)
-	tx := max(s.tx, 2)
-	twin := binary.BigEndian.AppendUint64(nil, tx-1)
-	copyTree := func(name []byte, from bbpage.Tree) error {
+// takes too many bytes.
+func (s *snapshot) build(file *os.File, r *rewriting) error {
+	b := bbpage.NewBuilder(file, int(s.PageSize()), r.fill)
+	n := 0
+	copyTree := func(name []byte, from bbpage.Tree, keeps func(key, value []byte) bool) error {
 		return b.Bucket(name, func(add func(key, value []byte) error) error {
 			return from.Scan(nil, func(key, value []byte) (bool, error) {
-				if s.log == nil && &name[0] == &bucketMeta[0] && string(key) == string(metaTwin) {
-					value = twin // both meta pages lead to this commit
-				}
-				if int64(b.Pages())*s.PageSize() >= limit {
+				n++
+				switch {
+				case int64(b.Pages())*s.PageSize() >= r.limit:
 					return false, errNoGain
+				case n%contextTicks == 0 && r.remove.ended() != nil:
+					return false, r.remove.ended()
+				case keeps(key, value):
+					return true, add(key, value)
 				}
-				return true, add(key, value)
+				return true, nil
 			})
 		})
 	}
-	err := copyTree(bucketData, s.dataTree())
+	kept := uint64(0)
+	err := copyTree(bucketData, s.dataTree(), func(key, _ []byte) bool {
+		if r.remove.has(key) {
+			return false
+		}
+		kept++
+		return true
+	})
 	if err == nil {
-		err = copyTree(bucketExpiry, s.expiryTree())
+		err = copyTree(bucketExpiry, s.expiryTree(), func(k, v []byte) bool {
+			_, key := splitExpiryEntry(k, v)
+			return !r.remove.has(key)
+		})
 	}
+	numbers := map[string][]byte{}
 	if err == nil {
-		err = copyTree(bucketMeta, s.metaTree())
+		err = s.metaTree().Scan(nil, func(key, value []byte) (bool, error) {
+			numbers[string(key)] = value
+			return true, nil
+		})
 	}
 	if err != nil {
 		return err
 	}
+	tx := max(s.tx, 2)
+	log := s.log
+	if r.remove != nil {
+		log = r.remove.Log
+		r.remove.note(numbers, s, kept)
+	}
+	if log == nil && (r.remove != nil || numbers[string(metaTwin)] != nil) {
+		numbers[string(metaTwin)] = binary.BigEndian.AppendUint64(nil, tx-1) // both meta pages lead to this commit
+	}
+	err = b.Bucket(bucketMeta, func(add func(key, value []byte) error) error {
+		for _, key := range slices.Sorted(maps.Keys(numbers)) {
+			if err := add([]byte(key), numbers[key]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	meta, err := b.Finish(tx)
-	if err == nil && meta.Size() >= limit {
+	if err == nil && meta.Size() >= r.limit {
 		err = errNoGain
 	}
 	return err

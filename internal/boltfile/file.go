@@ -14,6 +14,7 @@
 //	identity.go    owner and permissions, and which files belong together
 //	copy.go        backup; copysource.go: what is copied
 //	compact.go     rewriting the file
+//	remove.go      removing many keys from a full file
 //	format.go      the schema: buckets, records, the index of deadlines
 //	verify.go      verification of a file that nothing writes; package bbpage verifies pages
 //	snapshot.go    the file as a transaction sees it

@@ -182,6 +182,45 @@ func (f *fullRound) remove(part int) (removed []string) {
 	return removed
 }
 
+// removeAtOnce removes a part of the keys in one call, and returns them.
+func (f *fullRound) removeAtOnce(part int) (removed []string) {
+	f.t.Helper()
+	removed = slices.Sorted(maps.Keys(f.want))
+	switch n := (len(removed) + part - 1) / part; f.r.IntN(3) {
+	case 0:
+		removed = removed[:n]
+	case 1: // from all over the file
+		f.r.Shuffle(len(removed), func(i, j int) { removed[i], removed[j] = removed[j], removed[i] })
+		removed = removed[:n]
+	default: // from each page
+		for i := range n {
+			removed[i] = removed[i*part]
+		}
+		removed = removed[:n]
+	}
+	err := f.Write(context.Background(), func(p *Plan) error {
+		changes := make([]Change, len(removed))
+		for i, key := range removed {
+			changes[i].Key = key
+		}
+		if err := p.Read(changes, false, nil); err != nil {
+			return err
+		}
+		for i := range changes {
+			changes[i].Next, changes[i].Changed = boltfile.State{}, true
+		}
+		p.Make(changes)
+		return nil
+	})
+	if err != nil {
+		f.t.Fatalf("delete of %d keys of %d at once: %v", len(removed), len(f.want), err)
+	}
+	for _, key := range removed {
+		delete(f.want, key)
+	}
+	return removed
+}
+
 func (f *fullRound) empty() {
 	f.t.Helper()
 	if err := f.clear(); err != nil {
@@ -205,7 +244,11 @@ func (f *fullRound) run() {
 			f.reopen("of a full store")
 		}
 		removed := slices.Sorted(maps.Keys(states))
-		switch f.r.IntN(4) {
+		switch f.r.IntN(6) {
+		case 4:
+			f.removeAtOnce(1)
+		case 5:
+			removed = f.removeAtOnce(2)
 		case 0:
 			f.empty()
 		case 1:

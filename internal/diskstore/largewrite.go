@@ -62,15 +62,16 @@ func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) erro
 			return err
 		}
 	}
-	if err = w.commit(p); errors.Is(err, kverr.Full) && w.defragment(p.puts) {
-		err = w.commit(p)
+	if err = w.commit(ctx, p); errors.Is(err, kverr.Full) && p.puts && w.defragment(true) {
+		err = w.commit(ctx, p)
 	}
 	return err
 }
 
 // commit commits a plan to the file, and makes sure that the next open will find it. No
-// other write is under way.
-func (w fileWriter) commit(p *Plan) error {
+// other write is under way. A plan that only removes keys, for which the file has too few
+// pages, is committed by rewriting the file.
+func (w fileWriter) commit(ctx context.Context, p *Plan) error {
 	s, f := w.s, w.s.logFile.Load()
 	s.planner.frontiers.stored(p.changes) // also if it fails, which costs time only
 	// In the order of the file: in any other order bbolt takes a time that grows faster
@@ -100,18 +101,14 @@ func (w fileWriter) commit(p *Plan) error {
 		}
 		return tx.SetLog(ref)
 	}, func(show func()) {
-		v := &s.visible
-		v.locked(func() {
+		s.visible.locked(func() {
 			show()
-			if p.clear { // else the memtables are empty
-				v.tables = memtables{mutable: &memtable{}}
-				v.epoch++
-			}
-			if ref != nil {
-				v.lsn, v.checkpoint = ref.Pos, ref.Pos
-			}
+			s.visible.showLarge(p, ref)
 		})
 	})
+	if isFull(err) && !p.puts {
+		err = w.remove(ctx, p, ref, err)
+	}
 	if err == boltfile.ErrUnchanged {
 		return nil
 	}
@@ -134,6 +131,39 @@ func (w fileWriter) commit(p *Plan) error {
 	}
 	return w.found()
 }
+
+// remove commits a plan that only removes keys by rewriting the file. full is why a
+// transaction could not: it is the error if the file cannot be rewritten, as on a full disk.
+func (w fileWriter) remove(ctx context.Context, p *Plan, ref *boltfile.LogRef, full error) error {
+	s := w.s
+	r := boltfile.Removal{Clear: p.clear, Log: ref}
+	for i := range p.changes { // which are in the order of their keys
+		r.Keys = append(r.Keys, p.changes[i].Key)
+	}
+	done, err := s.file.Remove(ctx, r, func(swap func() bool) {
+		s.visible.locked(func() {
+			if swap() {
+				s.visible.showLarge(p, ref)
+			}
+		})
+	})
+	switch {
+	case done && err != nil:
+		s.opts.Logger.Error("kv: a file was rewritten without the keys that a call removed, and could not be measured", "path", s.file.Path(), "error", err)
+		return nil
+	case done, errors.Is(err, kverr.CommitUnknown):
+		return err
+	case ctx.Err() != nil:
+		return notDone(ctx.Err())
+	case err != nil && !isFull(err):
+		return err
+	case p.clear:
+		return full
+	}
+	return errRemoval
+}
+
+var errRemoval = kverr.Errorf(kverr.Full, "the file has too few free pages to remove this many keys at once, and no second file can take its place; remove fewer keys at a time, or clear the store")
 
 // found returns nil if the next open will find the commit just made, and else an error
 // that is kverr.CommitUnknown: the commit is in the file, wherever that is by now.

@@ -105,6 +105,17 @@ func (v *visible) show(p *Plan) {
 	v.lsn = p.end
 }
 
+// showLarge makes a large write visible, which is in the file. mu is locked.
+func (v *visible) showLarge(p *Plan, ref *boltfile.LogRef) {
+	if p.clear { // else the memtables are empty
+		v.tables = memtables{mutable: &memtable{}}
+		v.epoch++
+	}
+	if ref != nil {
+		v.lsn, v.checkpoint = ref.Pos, ref.Pos
+	}
+}
+
 // publish makes the appended changes before an LSN visible, and returns their plans.
 func (v *visible) publish(to wal.LSN) (shown []*Plan) {
 	v.mu.Lock()

@@ -55,6 +55,26 @@ func init() {
 		}
 		s.close()
 	}
+	// A file is full of small values, and a call removes keys from all of its pages, which
+	// needs more pages than there are.
+	programs["full batches"] = func(dir string, args ...string) {
+		s := start(dir, extlibs.MaxFileBytes(400<<10))
+		s.look("w0")
+		w := newWriter("w0")
+		w.keys = 2000
+		for round := range 2 {
+			s.fill(w, w.keys)
+			var keys []string
+			for i := round; i < w.keys; i += 4 {
+				keys = append(keys, w.keyOf(i))
+			}
+			s.must("delete many", s.do(w.name, change{Deletes: keys}))
+			for range 4 {
+				s.must("set", s.do(w.name, w.set()))
+			}
+		}
+		s.close()
+	}
 	// A file is full of long keys, whose pages are not adjacent when it needs some, so that
 	// it is rewritten.
 	programs["full long keys"] = func(dir string, args ...string) {

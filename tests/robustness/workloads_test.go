@@ -136,10 +136,15 @@ var workloads = map[string]workload{
 		parts := []string{"2", "3", "checkpoints in parts", "replay in parts"}
 		return []process{created, killed(random, run("set many", "8", "12"), 200), killed(random, run("mixed", parts...), 120), run("mixed", parts...)}
 	}},
-	"a large log":                 {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
-	"a full file":                 {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
-	"a full file of small values": {uncut: 1, processes: always(created, run("full small")), again: again("read", "1")},
-	"a full file of long keys":    {uncut: 1, processes: always(created, run("full long keys")), again: again("read", "1")},
+	"a large log":                                       {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
+	"a full file":                                       {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
+	"a full file of small values":                       {uncut: 1, processes: always(created, run("full small")), again: again("read", "1")},
+	"batches of removals in a full file":                {uncut: 1, processes: always(created, run("full batches")), again: again("read", "1")},
+	"batches of removals in a full file, without a log": {uncut: 1, processes: always(created, withoutLog(run("full batches"))), again: again("read", "1")},
+	"killed in batches of removals in a full file": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("full batches"), 600), killed(random, run("full batches"), 600), run("read", "1")}
+	}},
+	"a full file of long keys": {uncut: 1, processes: always(created, run("full long keys")), again: again("read", "1")},
 	"killed in a full file of long keys": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("full long keys"), 600), killed(random, run("full long keys"), 300), run("read", "1")}
 	}},
