@@ -113,6 +113,69 @@ func TestACallOnTooManyKeysIsRefused(t *testing.T) {
 	}
 }
 
+// pop_first is one script, whatever the size of the store; update_many one to read and one to
+// write.
+func TestCallsOnQueuesAndSeveralKeysRunFewScripts(t *testing.T) {
+	s := startServer(t)
+	if s.mini != nil {
+		t.Skip("the server's count of scripts needs redis-server or valkey-server on PATH; install one")
+	}
+	ctx := t.Context()
+	h := openHandle(t, s.url(newName()))
+	jobs := map[string]any{"a": 1, "b": 2}
+	for i := range 5000 {
+		jobs[fmt.Sprintf("job:%06d", i)] = i
+	}
+	if err := h.SetMany(ctx, jobs, 0); err != nil {
+		t.Fatal(err)
+	}
+	transfer := func(v map[string]any) (map[string]any, error) {
+		return map[string]any{"a": v["b"], "b": v["a"]}, nil
+	}
+	popped := func(o extlibs.PopOptions) error { _, err := h.PopFirst(ctx, o); return err }
+	for _, c := range []struct {
+		name string
+		most int64
+		call func() error
+	}{
+		{"pop_first", 1, func() error { return popped(extlibs.PopOptions{Prefix: "job:"}) }},
+		{"pop_first of the last", 1, func() error { return popped(extlibs.PopOptions{Prefix: "job:", Reverse: true}) }},
+		{"update_many", 2, func() error { _, err := h.UpdateMany(ctx, []string{"a", "b"}, transfer); return err }},
+	} {
+		if err := c.call(); err != nil { // it loads its scripts
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		const times = 10
+		before := s.scripts(t)
+		for range times {
+			if err := c.call(); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+		}
+		if n := s.scripts(t) - before; n == 0 || n > times*c.most+2 { // the sweep runs scripts too
+			t.Errorf("%d calls of %s ran %d scripts, want at most %d", times, c.name, n, times*c.most)
+		}
+	}
+}
+
+// scripts returns how many scripts a server has run.
+func (s *testServer) scripts(t *testing.T) (n int64) {
+	t.Helper()
+	m := s.command(t, "INFO", "commandstats")
+	text, err := m.ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(text, "\r\n") {
+		var calls int64
+		if name, stats, _ := strings.Cut(line, ":"); strings.HasPrefix(name, "cmdstat_eval") {
+			fmt.Sscanf(stats, "calls=%d", &calls)
+			n += calls
+		}
+	}
+	return n
+}
+
 func TestCallsThatNeedNoValueDoNotMoveIt(t *testing.T) {
 	s := startServer(t)
 	if s.mini != nil {
