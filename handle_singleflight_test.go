@@ -47,8 +47,9 @@ func TestOfManyCallersOfGetOrSetOneRunsTheFunction(t *testing.T) {
 	t.Parallel()
 	const callers = 20
 	forEachBackend(t, func(t *testing.T, b backend) {
-		r := b.registry(t)
-		c := newCrowd(t, r, b.storeName(t), "def call():\n    return store.get_or_set(\"k\", make)\ndef other():\n    return store.sub(\"k\").get_or_set(\"\" + \"x\", lambda: 7)\n")
+		r, name := b.registry(t), b.storeName(t)
+		h := mustOpen(t, r, name)
+		c := newCrowd(t, r, name, "def call():\n    return store.get_or_set(\"k\", make)\ndef other():\n    return store.sub(\"k\").get_or_set(\"\" + \"x\", lambda: 7)\n")
 		var wg sync.WaitGroup
 		var returned atomic.Int32
 		for i := range callers {
@@ -68,7 +69,7 @@ func TestOfManyCallersOfGetOrSetOneRunsTheFunction(t *testing.T) {
 				}
 			}
 		})
-		time.Sleep(20 * time.Millisecond)
+		waiting(t, h, callers-1)
 		if n := returned.Load(); n != 0 {
 			t.Errorf("%d callers returned before the value was there", n)
 		}
@@ -83,7 +84,9 @@ func TestOfManyCallersOfGetOrSetOneRunsTheFunction(t *testing.T) {
 func TestWhereTheFunctionOfGetOrSetRaisesTheOthersTryThemselves(t *testing.T) {
 	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
-		c := newCrowd(t, b.registry(t), b.storeName(t), `
+		r, name := b.registry(t), b.storeName(t)
+		h := mustOpen(t, r, name)
+		c := newCrowd(t, r, name, `
 def fn():
     n = make()
     if n < 3:
@@ -103,7 +106,7 @@ def call():
 			}()
 		}
 		<-c.started
-		time.Sleep(20 * time.Millisecond)
+		waiting(t, h, cap(results)-1)
 		close(c.release)
 		got := map[string]int{}
 		for range cap(results) {
@@ -118,7 +121,9 @@ def call():
 func TestAWaitForTheFunctionOfGetOrSetEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	forEachBackend(t, func(t *testing.T, b backend) {
-		c := newCrowd(t, b.registry(t), b.storeName(t), "def call():\n    return store.get_or_set(\"k\", make)\n")
+		r, name := b.registry(t), b.storeName(t)
+		h := mustOpen(t, r, name)
+		c := newCrowd(t, r, name, "def call():\n    return store.get_or_set(\"k\", make)\n")
 		leader := make(chan error)
 		go func() {
 			_, err := c.hosts[0].CallFunction("call")
@@ -126,10 +131,15 @@ func TestAWaitForTheFunctionOfGetOrSetEndsWithItsContext(t *testing.T) {
 		}()
 		<-c.started
 		cancelled, cancel := context.WithCancel(ctx)
-		time.AfterFunc(20*time.Millisecond, cancel)
-		kvtest.Within(t, 20*time.Second, func() {
+		ended := make(chan error)
+		go func() {
 			_, err := c.hosts[1].CallFunctionWithContext(cancelled, "call")
-			if err == nil || !strings.Contains(err.Error(), "cancel") {
+			ended <- err
+		}()
+		waiting(t, h, 1)
+		cancel()
+		kvtest.Within(t, 20*time.Second, func() {
+			if err := <-ended; err == nil || !strings.Contains(err.Error(), "cancel") {
 				t.Errorf("the wait ended with %v", err)
 			}
 		})
@@ -151,11 +161,13 @@ func TestTheEndOfTheStoreEndsAWaitForTheFunctionOfGetOrSet(t *testing.T) {
 		others := []<-chan answer{calls(c.hosts[1], "call"), calls(c.hosts[1], "call"), calls(c.hosts[0], "call")}
 		waiting(t, h, len(others))
 		must(t, h.Close())
-		for _, a := range others {
-			if a := <-a; a.err == nil || !strings.Contains(a.err.Error(), "closed") {
-				t.Errorf("the wait ended with %v, %v", a.value, a.err)
+		kvtest.Within(t, 20*time.Second, func() {
+			for _, a := range others {
+				if a := <-a; a.err == nil || !strings.Contains(a.err.Error(), "closed") {
+					t.Errorf("the wait ended with %v, %v", a.value, a.err)
+				}
 			}
-		}
+		})
 		leavesNothing(t, h)
 		close(c.release)
 		if a := <-first; a.err == nil {
