@@ -66,7 +66,7 @@ func (m *memory) makeRoom(ctx context.Context, st *memoryState, room *hashtable.
 				return true, nil
 			}
 			if !more && !st.TidyNext() {
-				return false, kverr.Errorf(ErrFull, "the cache has no room, because other calls hold all of it; try again")
+				return false, kverr.Errorf(ErrFull, "the cache is full of keys that running calls are writing; try again")
 			}
 		}
 		return false, nil
@@ -96,7 +96,7 @@ func (m *memory) expire(ctx context.Context, st *memoryState) {
 // checkFits returns an error if a cache cannot hold a record at all.
 func (m *memory) checkFits(r *hashtable.Record) error {
 	if limit := m.opts.maxCacheBytes; r != nil && r.Size() > limit {
-		return kverr.Errorf(ErrTooLarge, "it takes %d bytes, and the cache holds at most %d; store less, or let the host raise MaxCacheBytes", r.Size(), limit)
+		return kverr.Errorf(ErrTooLarge, "the entry takes %d bytes, and the cache holds at most %d; store a smaller value, or let the host raise MaxCacheBytes", r.Size(), limit)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (m *memory) unlock(st *memoryState, s *hashtable.Slot) {
 
 // fail takes a state that panicked out of use, and returns the error of its calls.
 func (m *memory) fail(st *memoryState, p any) error {
-	err := fmt.Errorf("%w; clear it to use it again, and report the bug with the host's log", kverr.Panicked("the store", p))
+	err := fmt.Errorf("%w; clear the store to use it again, and report the bug with the host's log", kverr.Panicked("the store", p))
 	m.opts.logger.Error("kv: a bug stopped an in-memory store", "error", err, "stack", string(debug.Stack()))
 	m.replacing.Lock()
 	defer m.replacing.Unlock()

@@ -60,7 +60,7 @@ func TestAPanicInACallInMemoryIsAnErrorOfThatStore(t *testing.T) {
 			armed.Store(true)
 			err = call(h, h.backend.(*memory))
 			armed.Store(false)
-			if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "index out of range") || !strings.Contains(err.Error(), "clear it") {
+			if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "index out of range") || !strings.Contains(err.Error(), "clear the store") {
 				t.Fatalf("the call that panics: %v", err)
 			}
 			if !strings.Contains(log.String(), "stack=") || strings.Contains(log.String(), "secret") {

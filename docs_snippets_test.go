@@ -126,7 +126,7 @@ func TestOptionsPageGivesStoresOptions(t *testing.T) {
 		t.Errorf("with other options: %v", err)
 	}
 	_, err = registry.OpenWith(ctx, ":memory:x", extlibs.Durability(extlibs.Always()))
-	if want := "Durability is an option of stores in files, and the store is one in memory; leave it out"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "Durability is an option of stores in files, and the store is one in memory; omit it"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v, want %s", err, want)
 	}
 	for _, name := range []string{":memory:x", "sessions.db"} {

@@ -32,8 +32,8 @@ var (
 	ErrCommitUnknown = kverr.CommitUnknown // the outcome of the write is unknown: the context ended while it was in flight, or the final sync failed
 )
 
-// callError is the error of a call that has a name, such as "get". Its text is made when
-// it is asked for: most callers only want to know what the error is.
+// callError adds the name of a call, such as "get", to an error. Its text is built only when it
+// is needed: most callers only use errors.Is.
 type callError struct {
 	call string
 	err  error
@@ -42,7 +42,7 @@ type callError struct {
 func (e *callError) Error() string { return "kv." + e.call + ": " + e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
-// inCall returns err with the name of a call.
+// inCall adds the name of a call to err. It returns nil if err is nil.
 func inCall(call string, err error) error {
 	if err == nil {
 		return nil
@@ -50,17 +50,17 @@ func inCall(call string, err error) error {
 	return &callError{call, err}
 }
 
-// storeError is an error of a store. Its text names the store as the host knows it; text
-// is for scripts, which can know it by another name and must not learn the host's.
+// storeError is an error of a store. Error shows the host's name of the store. Scripts get text
+// with the name that they use, because the host's name can be a path that they must not learn.
 type storeError struct {
-	store, key string // key "": the error is not about one
+	store, key string // key "": the error is not about a key
 	err        error
 }
 
 // Errors of a closed store; their texts follow its name.
 var (
 	errClosed   = kverr.Errorf(ErrClosed, "is closed; call kv.open again")
-	errReplaced = kverr.Errorf(ErrClosed, "is closed, another one is the default store now; ask the registry for it")
+	errReplaced = kverr.Errorf(ErrClosed, "is closed, because the host opened another default store; use Registry.Default")
 )
 
 func (e *storeError) Error() string { return e.text(e.store) }

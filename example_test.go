@@ -465,7 +465,7 @@ func ExampleRegistry_OpenWith() {
 	fmt.Println(err)
 	// Output:
 	// kv.set: value is larger than 10 bytes; split it over several keys (at value)
-	// kv.open: the store is open with other options (MaxValueBytes); close it first, or give StoreOptions to the registry before anybody opens it
+	// kv.open: the store is open with other options (MaxValueBytes); close it first, or set StoreOptions on the registry before the store is opened
 }
 
 // A request waits for the result of a job, and takes no CPU meanwhile.

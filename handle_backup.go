@@ -76,10 +76,10 @@ func (h *Handle) Compact(ctx context.Context) error {
 	return nil
 }
 
-// noFile says why there is nothing to copy or to compact.
+// noFile returns the error of Backup, BackupFile and Compact for a store without a file.
 func (h *Handle) noFile() error {
 	if h.view {
-		return kverr.Errorf(errors.ErrUnsupported, "a view is a part of a store and has no file; call it on the store of the view")
+		return kverr.Errorf(errors.ErrUnsupported, "a view has no file; call it on the store of the view")
 	}
-	return kverr.Errorf(errors.ErrUnsupported, "it is not in a file of this process, so there is nothing to copy or to compact")
+	return kverr.Errorf(errors.ErrUnsupported, "only a store in a file of this process can be backed up or compacted; use Export to copy others")
 }

@@ -209,7 +209,7 @@ func (h *Handle) checkKey(key string) error {
 	case len(h.prefix)+len(key) > MaxKeyBytes:
 		return kverr.Errorf(ErrInvalid, "key has %d bytes; use 1 to %d", len(key), MaxKeyBytes-len(h.prefix))
 	case !utf8.ValidString(key):
-		return kverr.Errorf(ErrInvalid, "key is not valid UTF-8")
+		return kverr.Errorf(ErrInvalid, "key is not valid UTF-8; encode other bytes, for example as hex")
 	}
 	return nil
 }
@@ -219,7 +219,7 @@ func (h *Handle) checkOp(ctx context.Context, op *Op) error {
 		return err
 	}
 	if op.TTL < 0 || op.TTL > MaxTTL {
-		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) up to 100 years", op.TTL)
+		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) to 100 years", op.TTL)
 	}
 	if op.TTL > 0 && op.TTL < MinTTL {
 		return kverr.Errorf(ErrInvalid, "ttl is %v; use 0 (no expiry) or at least %v, such as 60 * time.Second", op.TTL, MinTTL)
@@ -289,7 +289,7 @@ func (h *Handle) inStore(key string, err error) error {
 	case h.owner.Default().openStore != h.openStore:
 		return &storeError{store: h.name, err: errReplaced}
 	}
-	return kverr.Errorf(ErrClosed, "the default store is closed; the host has to call InitKVStore again")
+	return kverr.Errorf(ErrClosed, "the default store is closed; the host must call InitKVStore")
 }
 
 // inCall is inCall for calls on a key that can be absent.

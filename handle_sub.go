@@ -20,9 +20,9 @@ func (h *Handle) Sub(prefix string) *Handle {
 	sub.store = &subStore{whole: h.whole, prefix: sub.prefix}
 	switch {
 	case !utf8.ValidString(prefix):
-		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view is not valid UTF-8")
+		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view is not valid UTF-8; encode other bytes, for example as hex")
 	case len(sub.prefix) >= MaxKeyBytes:
-		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view has %d bytes; with it a key has at most %d", len(sub.prefix), MaxKeyBytes)
+		sub.prefixErr = kverr.Errorf(ErrInvalid, "the prefix of the view has %d bytes; a key with its prefix has at most %d", len(sub.prefix), MaxKeyBytes)
 	}
 	return sub
 }

@@ -169,7 +169,7 @@ func TestAViewHasNoFileToCopyOrToCompactAndSaysSo(t *testing.T) {
 			}
 		}
 		err := h.Compact(ctx)
-		if b.persistent && err != nil || !b.persistent && (!errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "not in a file")) {
+		if b.persistent && err != nil || !b.persistent && (!errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "in a file of this process")) {
 			t.Errorf("Compact of the store: %v", err)
 		}
 	})

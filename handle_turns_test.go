@@ -237,7 +237,7 @@ def raises(old):
 def nested(old):
     return store.set(old, 1)
 `)
-	const told = "(the key is absent, so fn was called with None; give update a default, as in update(key, fn, 0))"
+	const told = "(the key is absent, so fn was called with None; pass a default, as in update(key, fn, 0))"
 	for _, c := range []struct {
 		call string
 		told bool

@@ -148,7 +148,7 @@ func encodeTyped(ctx context.Context, h *Handle, value any) (Value, error) {
 	raw, typedErr := typedEncoding.Marshal(value)
 	if typedErr != nil {
 		if path, t := unstorable(ctx, reflect.ValueOf(value)); path != "" {
-			return Value{}, kverr.Errorf(ErrType, "cannot store a %T: field %s is a %s", value, strings.TrimPrefix(path, "."), t)
+			return Value{}, kverr.Errorf(ErrType, "cannot store a %T: field %s is a %s; change its type, or exclude it with the tag `cbor:\"-\"`", value, strings.TrimPrefix(path, "."), t)
 		}
 		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: %w", value, typedErr)
 	}
@@ -167,9 +167,9 @@ func encodeTyped(ctx context.Context, h *Handle, value any) (Value, error) {
 	}
 	if markErr != nil { // such as an int beyond 64 bits
 		if path, _ := unstorable(ctx, reflect.ValueOf(value)); path != "" {
-			return Value{}, kverr.Errorf(ErrType, "cannot store a %T: field %s holds what scripts cannot read", value, strings.TrimPrefix(path, "."))
+			return Value{}, kverr.Errorf(ErrType, "cannot store a %T: scripts cannot read the value of field %s; use the types that Encode lists", value, strings.TrimPrefix(path, "."))
 		}
-		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: it holds what scripts cannot read", value)
+		return Value{}, kverr.Errorf(ErrType, "cannot store a %T: scripts cannot read it; use the types that Encode lists", value)
 	}
 	return v, nil
 }

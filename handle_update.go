@@ -94,7 +94,7 @@ func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Val
 		}
 		runs.inVain()
 	}
-	return Value{}, h.inStore(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of the function; does the function write it itself?", updateAttempts))
+	return Value{}, h.inStore(key, kverr.Errorf(ErrConflict, "the key changed during each of %d runs of fn; try again, and check whether fn writes the key itself", updateAttempts))
 }
 
 // getOrSet returns the value of a key, or stores and returns what fn makes. Of
@@ -201,5 +201,5 @@ func (h *Handle) applyIfEqual(ctx context.Context, op Op, old Value) (bool, erro
 		}
 		op.Old = r.Old
 	}
-	return false, h.inStore(op.Key, kverr.Errorf(ErrConflict, "the key changed during each of %d comparisons", updateAttempts))
+	return false, h.inStore(op.Key, kverr.Errorf(ErrConflict, "the key changed during each of %d comparisons; try again", updateAttempts))
 }

@@ -101,7 +101,7 @@ func (h *Handle) updateMany(ctx context.Context, held budget, keys []string, fn 
 		}
 		runs.inVain()
 	}
-	return h.inStore("", kverr.Errorf(ErrConflict, "a key changed during each of %d runs of the function; does the function write one itself?", updateAttempts))
+	return h.inStore("", kverr.Errorf(ErrConflict, "a key changed during each of %d runs of fn; try again, and check whether fn writes one of them itself", updateAttempts))
 }
 
 // changesOf returns the operations that give keys their next values if they still hold

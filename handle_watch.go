@@ -90,7 +90,7 @@ func (h *Handle) startWatch(ctx context.Context, o WatchOptions) (*keyWatch, err
 // use reports that the iterator of a Watch is used, once.
 func (k *keyWatch) use() error {
 	if k.used {
-		return kverr.Errorf(ErrInvalid, "the iterator was used before; call Watch again")
+		return kverr.Errorf(ErrInvalid, "the iterator has been used already; call Watch again")
 	}
 	k.used = true
 	return nil

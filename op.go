@@ -145,7 +145,7 @@ func (op *Op) next(old Value) (r Result, o Outcome, err error) {
 		}
 		if op.Kind == OpIncrInt {
 			if n, err := old.number(); err == nil && n.IsFloat {
-				return Result{}, OutcomeKeep, kverr.Errorf(ErrType, "the number is a float; it is unchanged")
+				return Result{}, OutcomeKeep, kverr.Errorf(ErrType, "the number is a float, and is unchanged; use OpIncr")
 			}
 		}
 		sum, err := addNumbers(old, op.Value)

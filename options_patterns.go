@@ -126,7 +126,7 @@ func (o *storeOptions) give(kind storeKinds, opts []StoreOption) error {
 	}
 	for _, opt := range opts {
 		if opt.of&kind == 0 && opt.set != nil {
-			return kverr.Errorf(ErrInvalid, "%s is an option of stores %v, and the store is one %v; leave it out", opt.name, opt.of, kind)
+			return kverr.Errorf(ErrInvalid, "%s is an option of stores %v, and the store is one %v; omit it", opt.name, opt.of, kind)
 		}
 		opt.applyTo(o)
 	}
@@ -152,7 +152,7 @@ func (o *storeOptions) errOtherOptions(kind storeKinds, given []StoreOption) err
 			names = append(names, opt.name)
 		}
 	}
-	return kverr.Errorf(ErrInUse, "the store is open with other options (%s); close it first, or give StoreOptions to the registry before anybody opens it", strings.Join(names, ", "))
+	return kverr.Errorf(ErrInUse, "the store is open with other options (%s); close it first, or set StoreOptions on the registry before the store is opened", strings.Join(names, ", "))
 }
 
 // matches reports whether a rule is for the store of a kind and a name.

@@ -176,7 +176,7 @@ func (o *storeOptions) admitKeys(alive int64, count func() (int64, error)) error
 }
 
 func (o *storeOptions) errKeys() error {
-	return kverr.Errorf(ErrFull, "it would hold more than its limit of %d keys; delete some, or let the host raise MaxKeys", o.maxKeys)
+	return kverr.Errorf(ErrFull, "the store is full (limit: %d keys); delete some keys, or let the host raise MaxKeys", o.maxKeys)
 }
 
 // LogBytes sets the size of the write-ahead log of each store's file, and so how many

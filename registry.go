@@ -115,7 +115,7 @@ func (r *Registry) placeLocked(o options) error {
 		return err
 	}
 	if o.maxStores > 0 && len(r.stores)+r.reserved >= o.maxStores {
-		return kverr.Errorf(ErrFull, "%d stores are open, the limit; close some, or let the host raise MaxStores", o.maxStores)
+		return kverr.Errorf(ErrFull, "%d stores are open, the maximum; close some, or let the host raise MaxStores", o.maxStores)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (r *Registry) placeLocked(o options) error {
 // endedLocked returns ErrClosed after Close, until the next Init. r.mu is locked.
 func (r *Registry) endedLocked() error {
 	if r.ended {
-		return kverr.Errorf(ErrClosed, "the registry is closed; its stores can be opened again after the host has called Init")
+		return kverr.Errorf(ErrClosed, "the registry is closed; the host must call Init before stores can be opened")
 	}
 	return nil
 }

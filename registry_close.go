@@ -102,14 +102,14 @@ func (r *Registry) shut(ctx context.Context, h *Handle) error {
 			}
 		}()
 	})
-	return kverr.Errorf(ctx.Err(), "it is still being closed, which goes on: %w", ctx.Err())
+	return kverr.Errorf(ctx.Err(), "the store is still being closed, in the background: %w", ctx.Err())
 }
 
 func (r *Registry) closeStore(h *Handle) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.opts.logger.Error("kv: closing a store panicked", "store", h.name, "panic", p, "stack", string(debug.Stack()))
-			h.closeErr = kverr.Errorf(ErrUnavailable, "closing it panicked, which is a bug; the host's log has the stack")
+			h.closeErr = kverr.Errorf(ErrUnavailable, "closing the store panicked; report this bug with the stack in the host's log")
 		}
 		r.mu.Lock()
 		delete(r.closing, h)

@@ -81,7 +81,7 @@ func parseURL(name string) (*url.URL, error) {
 		if len(schemes) > 0 {
 			have = "registered are " + strings.Join(schemes, ", ")
 		}
-		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", ":cache:NAME", or let the host import a driver, as redisstore is one`, shorten(scheme), have)
+		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", ":cache:NAME", or let the host import a driver, such as redisstore`, shorten(scheme), have)
 	}
 	u, err := access.ParseURL(name)
 	if err != nil {

@@ -170,7 +170,7 @@ func openError(name string, err error) error {
 	}
 	err = kverr.WithoutPath(err)
 	if errors.Is(err, ErrCorrupt) {
-		err = fmt.Errorf("%w; the command scriptling-kv check says what can be saved", err)
+		err = fmt.Errorf("%w; run scriptling-kv check to see what can be saved", err)
 	}
 	return &storeError{store: name, err: err}
 }

@@ -58,7 +58,7 @@ func (o *opening) has(info os.FileInfo) bool {
 
 // errAbandoned is why an opening ended that nobody waited for any more. A caller
 // that came too late for it starts another one.
-var errAbandoned = errors.New("nobody waits for the store any more")
+var errAbandoned = errors.New("no caller waits for the store")
 
 // found is what the registry has of a store: one of the three.
 type found struct {
@@ -121,7 +121,7 @@ func (r *Registry) startLocked(o *opening, q request, open func(context.Context)
 		return found{}, err
 	}
 	if o.creates && q.options.maxCreatedFiles >= 0 && r.created >= q.options.maxCreatedFiles {
-		return found{}, kverr.Errorf(ErrFull, "it does not exist, and scripts have created %d files, their limit; use one that exists, or let the host raise MaxCreatedFiles", r.created)
+		return found{}, kverr.Errorf(ErrFull, "the file does not exist, and scripts have created %d files, the maximum; use an existing file, or let the host raise MaxCreatedFiles", r.created)
 	}
 	if !q.asDefault {
 		if err := r.placeLocked(q.options); err != nil {
@@ -154,7 +154,7 @@ func (r *Registry) runOpening(ctx context.Context, o *opening, open func(context
 				who = "opening it"
 			}
 			r.options().logger.Error("kv: opening a store panicked", "panic", p, "stack", string(debug.Stack()))
-			h, err = nil, kverr.Errorf(ErrUnavailable, "%s panicked, which is a bug; the host's log has the stack", who)
+			h, err = nil, kverr.Errorf(ErrUnavailable, "%s panicked; report this bug with the stack in the host's log", who)
 		}
 	}()
 	return open(ctx)

@@ -14,11 +14,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// arguments are a call's arguments in the order of its parameters. Where none has
-// a keyword they are the interpreter's own, which are ours until the call returns.
+// arguments are the arguments of a call in the order of its parameters. Without keyword
+// arguments this is the interpreter's own slice, valid until the call returns.
 type arguments []object.Object
 
-// at returns an argument; nil: not given.
+// at returns an argument, or nil if it was not given.
 func (a arguments) at(i int) object.Object {
 	if i < len(a) {
 		return a[i]
@@ -26,7 +26,7 @@ func (a arguments) at(i int) object.Object {
 	return nil
 }
 
-// maxParams is the most parameters that a call has.
+// maxParams is the maximum number of parameters of a call.
 const maxParams = 7
 
 // argBuffer holds the arguments of a call with keywords in the order of its parameters.
@@ -43,7 +43,7 @@ func (b *argBuffer) release() {
 // keywords.
 func (c *call) bind(b *argBuffer, kwargs map[string]object.Object, args arguments) (arguments, error) {
 	if len(args) > len(c.params) {
-		return nil, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; it is %s", len(c.params), len(args), c.signature())
+		return nil, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; usage: %s", len(c.params), len(args), c.signature())
 	}
 	if len(kwargs) > 0 {
 		var err error
@@ -53,7 +53,7 @@ func (c *call) bind(b *argBuffer, kwargs map[string]object.Object, args argument
 	}
 	for i := range c.params {
 		if args.at(i) == nil && c.params[i].fallback == "" {
-			return nil, kverr.Errorf(ErrType, "missing argument '%s'; it is %s", c.params[i].name, c.signature())
+			return nil, kverr.Errorf(ErrType, "missing argument '%s'; usage: %s", c.params[i].name, c.signature())
 		}
 	}
 	return args, raiseIn(args)
@@ -75,32 +75,31 @@ func (c *call) bindKeywords(b *argBuffer, kwargs map[string]object.Object, args 
 	for name := range kwargs {
 		switch i := c.index(name); {
 		case i < 0:
-			return nil, kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; it is %s", kverr.Printable(shorten(name)), c.hint(name), c.signature())
+			return nil, kverr.Errorf(ErrType, "unexpected keyword argument '%s'%s; usage: %s", kverr.Printable(shorten(name)), c.hint(name), c.signature())
 		case i < positional:
-			return nil, kverr.Errorf(ErrType, "got argument '%s' twice; it is %s", name, c.signature())
+			return nil, kverr.Errorf(ErrType, "got argument '%s' twice; usage: %s", name, c.signature())
 		}
 	}
 	return bound, nil
 }
 
-// elsewhere are keywords of other stores, and the parameter or call that does
-// the same here.
+// elsewhere maps keywords of other stores to the parameter or call that has their effect here.
 var elsewhere = map[string]struct{ param, hint string }{
-	"ex":      {"ttl", "say ttl=, in seconds"},
-	"px":      {"ttl", "say ttl=, in seconds"},
-	"expire":  {"ttl", "say ttl=, in seconds"},
-	"expires": {"ttl", "say ttl=, in seconds"},
-	"timeout": {"ttl", "say ttl=, in seconds"},
+	"ex":      {"ttl", "use ttl=, in seconds"},
+	"px":      {"ttl", "use ttl=, in seconds"},
+	"expire":  {"ttl", "use ttl=, in seconds"},
+	"expires": {"ttl", "use ttl=, in seconds"},
+	"timeout": {"ttl", "use ttl=, in seconds"},
 	"nx":      {"value", "use add(key, value)"},
-	"match":   {"pattern", "say pattern="},
-	"start":   {"after", "say after=, which is exclusive, or prefix="},
-	"end":     {"before", "say before=, which is exclusive, or prefix="},
-	"desc":    {"reverse", "say reverse=True"},
-	"count":   {"limit", "say limit="},
-	"amount":  {"delta", "say delta="},
+	"match":   {"pattern", "use pattern="},
+	"start":   {"after", "use after=, which is exclusive, or prefix="},
+	"end":     {"before", "use before=, which is exclusive, or prefix="},
+	"desc":    {"reverse", "use reverse=True"},
+	"count":   {"limit", "use limit="},
+	"amount":  {"delta", "use delta="},
 }
 
-// hint says what a keyword of another store is called here.
+// hint returns what to write here in place of a keyword of another store, or "".
 func (c *call) hint(name string) string {
 	e, ok := elsewhere[name]
 	if !ok || c.index(e.param) < 0 {
@@ -109,8 +108,8 @@ func (c *call) hint(name string) string {
 	return " (" + e.hint + ")"
 }
 
-// raiseIn finds an exception among arguments. A raise inside an expression is a
-// value there; it goes on from here.
+// raiseIn returns the error of an exception among the arguments: inside an expression, a raise
+// evaluates to the exception, which is raised here.
 func raiseIn(args []object.Object) error {
 	for _, arg := range args {
 		if x, ok := arg.(*object.Exception); ok {
@@ -161,11 +160,11 @@ func (r *reader) text(i int, name, fallback string) string {
 	}
 }
 
-// ttl reads seconds. A ttl that is shorter than a millisecond becomes one, and never no
-// expiry.
+// ttl reads a number of seconds. A ttl shorter than a millisecond is rounded up to one; only 0
+// and None mean no expiry.
 func (r *reader) ttl(i int) time.Duration { return r.seconds(i, "ttl", "no expiry") }
 
-// seconds reads a time; zero says what 0 means.
+// seconds reads a number of seconds; zero describes what 0 means, for the error.
 func (r *reader) seconds(i int, name, zero string) time.Duration {
 	var seconds float64
 	switch o := r.a.at(i).(type) {
@@ -183,7 +182,7 @@ func (r *reader) seconds(i int, name, zero string) time.Duration {
 		return 0
 	}
 	if !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
-		r.fail(kverr.Errorf(ErrInvalid, "%s is %v; use seconds from 0 (%s) up to 100 years", name, seconds, zero))
+		r.fail(kverr.Errorf(ErrInvalid, "%s is %v; use a number of seconds from 0 (%s) to 100 years", name, seconds, zero))
 		return 0
 	}
 	if seconds == 0 {
@@ -192,8 +191,8 @@ func (r *reader) seconds(i int, name, zero string) time.Duration {
 	return min(max(time.Duration(math.Ceil(seconds*float64(time.Second))), MinTTL), MaxTTL)
 }
 
-// until reads a time in seconds that a call waits, and returns when it has passed: the
-// zero time for None, or if the argument was not given.
+// until reads the number of seconds that a call waits, and returns the moment at which the wait
+// ends: the zero time if the argument is None or was not given.
 func (r *reader) until(i int, name string) time.Time {
 	if isNone(r.a.at(i)) {
 		return time.Time{}
@@ -201,7 +200,7 @@ func (r *reader) until(i int, name string) time.Time {
 	return time.Now().Add(r.seconds(i, name, "not to wait"))
 }
 
-// newTTL is ttl for calls that keep the time left if no ttl is given.
+// newTTL is ttl for calls that keep the remaining time if no ttl is given.
 func (r *reader) newTTL(i int) time.Duration {
 	if isNone(r.a.at(i)) {
 		return KeepTTL
@@ -223,7 +222,7 @@ func (r *reader) delta(i int) Value {
 	}
 }
 
-// callable reads what the interpreter can call back.
+// callable reads a function that the interpreter can call.
 func (r *reader) callable(i int) object.Object {
 	switch o := r.a.at(i).(type) {
 	case *object.Function, *object.LambdaFunction, *object.Builtin:
@@ -278,7 +277,7 @@ func (r *reader) matching(pattern, prefix int) selection {
 	return r.selection(ListOptions{Pattern: r.text(pattern, "pattern", "*"), Prefix: r.text(prefix, "prefix", "")})
 }
 
-// list reads pListing, the first of which is argument i.
+// list reads the parameters pListing, which begin at argument i.
 func (r *reader) list(i int) selection {
 	return r.selection(ListOptions{
 		Pattern: r.text(i, "pattern", "*"),
@@ -290,7 +289,7 @@ func (r *reader) list(i int) selection {
 	})
 }
 
-// removal reads pattern and prefix of keys that are removed.
+// removal reads pattern and prefix for a call that removes keys.
 func (r *reader) removal() selection {
 	pattern, prefix := r.text(0, "pattern", ""), r.text(1, "prefix", "")
 	if r.a.at(0) == nil {
@@ -315,7 +314,7 @@ func (r *reader) selection(o ListOptions) (s selection) {
 	return s
 }
 
-// keys reads keys and returns each of them once. It counts them.
+// keys reads a list of keys and returns each of them once. It charges held for them.
 func (r *reader) keys(h *Handle, held *budget) []string {
 	n, elems := elementsOf(r.a.at(0))
 	if elems == nil {
@@ -341,8 +340,8 @@ func (r *reader) keys(h *Handle, held *budget) []string {
 	return keys
 }
 
-// elementsOf returns the elements of a list, a tuple, a set or a dict's keys(), and how
-// many there are; nil for anything else.
+// elementsOf returns the elements of a list, a tuple, a set or a dict's keys(), and their
+// number; nil for anything else.
 func elementsOf(o object.Object) (n int, elems iter.Seq[object.Object]) {
 	switch o := o.(type) {
 	case *object.List:

@@ -167,7 +167,7 @@ var badCalls = []struct {
 	{`store.set_many([1])`, "TypeError", []string{"kv.set_many: dict must be a dict, not LIST"}},
 
 	// What lasts how long.
-	{`store.set("int", 1, -1)`, "ValueError", []string{"kv.set: ttl is -1; use seconds from 0"}},
+	{`store.set("int", 1, -1)`, "ValueError", []string{"kv.set: ttl is -1; use a number of seconds from 0"}},
 	{`store.set("int", 1, ttl=-0.001)`, "ValueError", []string{"kv.set: ttl is -0.001"}},
 	{`store.set("int", 1, ttl="60")`, "TypeError", []string{"kv.set: ttl must be a number of seconds, not STRING"}},
 	{`store.set("int", 1, ttl=True)`, "TypeError", []string{"kv.set: ttl must be a number of seconds, not BOOLEAN"}},
@@ -175,9 +175,9 @@ var badCalls = []struct {
 	{`store.set("int", 1, ttl=float("nan"))`, "ValueError", []string{"kv.set: ttl is NaN"}},
 	{`store.set("int", 1, ttl=float("inf"))`, "ValueError", []string{"kv.set: ttl is +Inf"}},
 	{`store.set("int", 1, ttl=float("-inf"))`, "ValueError", []string{"kv.set: ttl is -Inf"}},
-	{`store.set("int", 1, ttl=100 * 366 * 86400)`, "ValueError", []string{"kv.set: ttl is ", "up to 100 years"}},
-	{`store.set("int", 1, ttl=9223372036854775807)`, "ValueError", []string{"up to 100 years"}},
-	{`store.set("int", 1, ttl=1e300)`, "ValueError", []string{"up to 100 years"}},
+	{`store.set("int", 1, ttl=100 * 366 * 86400)`, "ValueError", []string{"kv.set: ttl is ", "to 100 years"}},
+	{`store.set("int", 1, ttl=9223372036854775807)`, "ValueError", []string{"to 100 years"}},
+	{`store.set("int", 1, ttl=1e300)`, "ValueError", []string{"to 100 years"}},
 	{`store.add("new", 1, ttl=-1)`, "ValueError", []string{"kv.add: ttl is -1"}},
 	{`store.incr("new", ttl=-1)`, "ValueError", []string{"kv.incr: ttl is -1"}},
 	{`store.incr("new", ttl="1")`, "TypeError", []string{"kv.incr: ttl must be"}},
@@ -191,7 +191,7 @@ var badCalls = []struct {
 	{`store.set("k", raises)`, "TypeError", []string{"kv.set: cannot store a FUNCTION at value"}},
 	{`store.set("k", lambda: 1)`, "TypeError", []string{"kv.set: cannot store a LAMBDA at value"}},
 	{`store.set("k", Thing)`, "TypeError", []string{"kv.set: cannot store a CLASS at value"}},
-	{`store.set("k", thing)`, "TypeError", []string{"kv.set: cannot store a INSTANCE at value", "; store a dict or str of what it holds"}},
+	{`store.set("k", thing)`, "TypeError", []string{"kv.set: cannot store a INSTANCE at value", "; store its fields as a dict"}},
 	{`store.set("k", thing.method)`, "TypeError", []string{"kv.set: cannot store a FUNCTION at value"}},
 	{`store.set("k", kv.default)`, "TypeError", []string{"kv.set: cannot store a BUILTIN at value"}},
 	{`store.set("k", range(3))`, "TypeError", []string{"kv.set: cannot store a ITERATOR at value"}},
@@ -260,9 +260,9 @@ var badCalls = []struct {
 	{`store.update_many(["int"], thing.method)`, "TypeError", []string{"kv.update_many: fn cannot be a bound method; wrap it in a lambda"}},
 	{`store.update_many(["int"], {"int": 2})`, "TypeError", []string{"kv.update_many: fn must be a function, not DICT"}},
 	{`store.update_many(["int", "list"], raises)`, "KeyError", []string{"mine"}},
-	{`store.update_many(["int", "list"], lambda v: None)`, "ValueError", []string{"kv.update_many: fn returned None, so nothing was changed; let it return a dict of the new values"}},
+	{`store.update_many(["int", "list"], lambda v: None)`, "ValueError", []string{"kv.update_many: fn returned None, so nothing was changed; return a dict of the new values"}},
 	{`store.update_many(["int", "list"], lambda v: v.clear())`, "ValueError", []string{"kv.update_many: fn returned None"}},
-	{`store.update_many(["int", "list"], lambda v: [v])`, "ValueError", []string{"kv.update_many: fn returned LIST, so nothing was changed; let it return a dict"}},
+	{`store.update_many(["int", "list"], lambda v: [v])`, "ValueError", []string{"kv.update_many: fn returned LIST, so nothing was changed; return a dict"}},
 	{`store.update_many(["int", "list"], lambda v: {"int": 2, "new": 3})`, "ValueError", []string{`kv.update_many: fn returned a value for the key "new", which is not one of keys`}},
 	{`store.update_many(["int"], lambda v: {"int": 2, "new": 3})`, "ValueError", []string{`kv.update_many: fn returned a value for the key "new", which is not one of keys`}},
 	{`store.update_many(["int"], lambda v: {1: 2})`, "TypeError", []string{"kv.update_many: key must be a str, not INTEGER"}},
@@ -276,7 +276,7 @@ var badCalls = []struct {
 	{`store.get_or_set("new", raises)`, "KeyError", []string{"mine"}},
 	{`store.update("int", lambda v: v + "text")`, "TypeError", []string{"type error"}},
 
-	{`store.update("int", lambda v: None)`, "ValueError", []string{"kv.update: fn returned None, nothing was stored; let it return the new value"}},
+	{`store.update("int", lambda v: None)`, "ValueError", []string{"kv.update: fn returned None, so nothing was stored; return the new value"}},
 	{`store.update("list", lambda l: l.append(2))`, "ValueError", []string{"kv.update: fn returned None"}},
 	{`store.update("new", lambda v: v)`, "ValueError", []string{"kv.update: fn returned None"}},
 	{`store.update("int", lambda: 1)`, "TypeError", []string{"kv.update: fn is called with one argument, the value; write it as lambda old: new"}},
@@ -284,12 +284,12 @@ var badCalls = []struct {
 	{`store.get_or_set("new", lambda v: 1)`, "TypeError", []string{"kv.get_or_set: fn is called with no argument; write it as lambda: value"}},
 
 	// Words of other stores.
-	{`store.set("int", 2, ex=60)`, "TypeError", []string{"kv.set: unexpected keyword argument 'ex' (say ttl=, in seconds); it is set("}},
+	{`store.set("int", 2, ex=60)`, "TypeError", []string{"kv.set: unexpected keyword argument 'ex' (use ttl=, in seconds); usage: set("}},
 	{`store.set("int", 2, nx=True)`, "TypeError", []string{"unexpected keyword argument 'nx' (use add(key, value))"}},
-	{`store.set_many({"int": 2}, timeout=60)`, "TypeError", []string{"kv.set_many: unexpected keyword argument 'timeout' (say ttl="}},
-	{`store.get("int", ex=60)`, "TypeError", []string{"kv.get: unexpected keyword argument 'ex'; it is get("}},
-	{`store.keys(match="*")`, "TypeError", []string{"(say pattern=)"}},
-	{`store.incr("int", amount=2)`, "TypeError", []string{"(say delta=)"}},
+	{`store.set_many({"int": 2}, timeout=60)`, "TypeError", []string{"kv.set_many: unexpected keyword argument 'timeout' (use ttl="}},
+	{`store.get("int", ex=60)`, "TypeError", []string{"kv.get: unexpected keyword argument 'ex'; usage: get("}},
+	{`store.keys(match="*")`, "TypeError", []string{"(use pattern=)"}},
+	{`store.incr("int", amount=2)`, "TypeError", []string{"(use delta=)"}},
 
 	// Calls on the module instead of a store.
 	{`kv.clear()`, "TypeError", []string{"kv.clear: call it on a store, such as kv.default.clear()"}},
@@ -320,9 +320,9 @@ var badCalls = []struct {
 	{`kv.open(5)`, "TypeError", []string{"kv.open: name must be a str, not INTEGER"}},
 	{`kv.open("nosuch://host/db")`, "ValueError", []string{`kv.open: no driver for scheme "nosuch"`}},
 	{"kv.open(\"a\\0b\")", "ValueError", []string{"kv.open: ", "NUL"}},
-	{`store()`, "TypeError", []string{"kv.store: a store cannot be called; use its methods"}},
-	{`store("int")`, "TypeError", []string{"a store cannot be called"}},
-	{`kv.default()`, "TypeError", []string{"a store cannot be called"}},
+	{`store()`, "TypeError", []string{"kv.store: a store is not a function; call its methods"}},
+	{`store("int")`, "TypeError", []string{"a store is not a function"}},
+	{`kv.default()`, "TypeError", []string{"a store is not a function"}},
 }
 
 func TestABadCallIsRefusedByNameAndChangesNothing(t *testing.T) {

@@ -410,10 +410,10 @@ def endless(old=None):
 		kvtest.Within(t, 20*time.Second, func() {
 			eval(t, p, "store.clear()")
 			clause, message := caught(t, p, "deeper(33)")
-			if want := "kv.get_or_set: functions that stores call are nested more than 32 deep; does fn make the call that runs it?"; clause != "RuntimeError" || message != want {
+			if want := "kv.get_or_set: callbacks are nested more than 32 deep; check whether fn makes the call that runs it"; clause != "RuntimeError" || message != want {
 				t.Errorf("33 deep raised %s %q", clause, message)
 			}
-			if clause, message = caught(t, p, "endless()"); clause != "RuntimeError" || !strings.HasPrefix(message, "kv.update: functions that stores call") {
+			if clause, message = caught(t, p, "endless()"); clause != "RuntimeError" || !strings.HasPrefix(message, "kv.update: callbacks are nested") {
 				t.Errorf("without an end it raised %s %q", clause, message)
 			}
 		})

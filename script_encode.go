@@ -46,7 +46,7 @@ func writeObject(ctx context.Context, buf *codec.Buffer, o object.Object, limit 
 	// then is it worth following.
 	if p, ok := err.(*codec.PathError); ok && p.Depth {
 		if steps, found := findCycle(ctx, o); found {
-			err = codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s"), steps)
+			err = codec.Along(codec.Errorf(ErrType, "cannot store a structure that contains itself at %%s; remove the cycle"), steps)
 		}
 	}
 	return err
@@ -87,9 +87,9 @@ func (w *objectWriter) value(b []byte, o object.Object, depth int) ([]byte, erro
 		}
 		return b, err
 	case *object.Instance:
-		return b, codec.Errorf(ErrType, "cannot store a %s at %%s; store a dict or str of what it holds", typeName(o))
+		return b, codec.Errorf(ErrType, "cannot store a %s at %%s; store its fields as a dict", typeName(o))
 	default:
-		return b, codec.Errorf(ErrType, "cannot store a %s at %%s", typeName(o))
+		return b, codec.Errorf(ErrType, "cannot store a %s at %%s; store plain data instead", typeName(o))
 	}
 	return b, w.Check(b)
 }

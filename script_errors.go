@@ -7,12 +7,12 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// toScript makes the script's error of a Go error. It is a new object each time,
-// because the interpreter writes line numbers into it.
+// toScript converts a Go error to an error of the interpreter. It returns a new object each
+// time, because the interpreter writes line numbers into it.
 func toScript(call string, err error) object.Object { return storeToScript(call, "", err) }
 
-// storeToScript is toScript for a call on a store that the script knows by a name, which
-// may stand for a path of the host or an address.
+// storeToScript is toScript for a call on a store. The error shows the name that the script
+// uses, and not the host's path or address.
 func storeToScript(call, name string, err error) object.Object {
 	var r *scriptRaise
 	if errors.As(err, &r) {
@@ -42,8 +42,8 @@ func exceptionType(err error) string {
 
 var errNesting = errors.New("callbacks are nested too deeply")
 
-// scriptRaise carries a script's own exception or error through Go code, for the
-// script to get it back as it was.
+// scriptRaise carries an exception or error of a script through Go code, so that the script
+// gets it back unchanged.
 type scriptRaise struct{ obj object.Object }
 
 func (r *scriptRaise) Error() string { return "a script raised" }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,9 +32,17 @@ func TestHelpShowsEachCallAsTheContractHasIt(t *testing.T) {
 		if !strings.HasPrefix(lines[0], c.signature()+" -> ") {
 			t.Errorf("help of %s begins with %q, want %s -> ...", expression, lines[0], c.signature())
 		}
-		if len(lines) < 2 || !strings.HasSuffix(lines[len(lines)-1], ".") {
+		if len(lines) < 3 || !strings.HasSuffix(lines[len(lines)-2], ".") {
 			t.Errorf("help of %s has no sentence: %q", expression, lines)
 		}
+		example, ok := strings.CutPrefix(lines[len(lines)-1], "Example: ")
+		if !ok || !strings.Contains(example, "."+c.name+"(") {
+			t.Errorf("help of %s ends with %q, want an example", expression, lines[len(lines)-1])
+		}
+		eval(t, interpreter(backends[0].registry(t), &bytes.Buffer{}), `
+import scriptling.runtime.kv as kv
+kv.default.set_many({"old": 1, "result:7": 42, "config": {}, "job:1": "mail"})
+`+strings.Replace(example, "timeout=60", "timeout=0.01", 1))
 	}
 }
 
@@ -141,8 +150,9 @@ func TestAStoreObjectAllocatesLittle(t *testing.T) {
 
 func TestHelpOfAStoreListsItsCalls(t *testing.T) {
 	help := strings.Join(helpOf(t, "kv.default"), "\n")
+	listed := strings.Fields(help)
 	for _, c := range contractCalls {
-		if c.name != "open" && !strings.Contains(help, " "+c.name) {
+		if c.name != "open" && !slices.Contains(listed, c.name) {
 			t.Errorf("help of a store lacks %s: %s", c.name, help)
 		}
 	}
@@ -155,7 +165,7 @@ func TestHelpOfTheLibraryListsItsMembers(t *testing.T) {
 	var out bytes.Buffer
 	p := interpreter(backends[0].registry(t), &out)
 	eval(t, p, "import scriptling.runtime.kv\nhelp(\"scriptling.runtime.kv\")")
-	for _, part := range []string{"  - default\n", "  - open\n", "Key-value stores that share state"} {
+	for _, part := range []string{"  - default\n", "  - open\n", "Key-value stores that share state", "help(kv.default) lists"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("help lacks %q:\n%s", part, out.String())
 		}

@@ -19,14 +19,15 @@ const RuntimeKVLibraryName = "scriptling.runtime.kv"
 
 const libraryDoc = `Key-value stores that share state between requests and background tasks.
 
-kv.default is the host's store; kv.open(name) opens or reuses another one:
-":memory:name" in this process, ":cache:name", which evicts keys when it is full, or
-the path of a file. Every store has the same methods; help(kv.default.set) and so on describe them. A store is no dict: write
-s.exists(k) for k in s, s.get(k) for s[k], s.count() for len(s). Values are None, bool,
-int, float, str, bytes, list, tuple, set and dict; what a store returns is a copy.`
+kv.default is the host's store. kv.open(name) returns another one: ":memory:NAME" in this
+process, ":cache:NAME", which evicts keys when it is full, or the path of a file.
+Every store has the same calls: help(kv.default) lists them, and help(kv.default.set), and
+so on, describes each one. A store is not a dict: write s.exists(k) for k in s, s.get(k)
+for s[k], and s.count() for len(s). Values are None, bool, int, float, str, bytes, list,
+tuple, set and dict. A store returns copies.`
 
-// newLibrary makes the library over a registry. Scripts that import it may open
-// what a allows.
+// newLibrary returns the library for a registry. Scripts that import it can open the paths
+// and URLs that a allows.
 func (r *Registry) newLibrary(a *access.List) *object.Library {
 	open := &object.Builtin{HelpText: openCall.helpText(), Fn: func(ctx context.Context, kwargs object.Kwargs, args ...object.Object) object.Object {
 		bound, err := openCall.bind(new(argBuffer), kwargs.Kwargs, args)
@@ -53,16 +54,17 @@ func (r *Registry) newLibrary(a *access.List) *object.Library {
 	return lib
 }
 
-// dictMethods are what every dict answers to, and so every module, which is one
-// for the interpreter: kv.clear() would empty the library for all who share it.
-// Each has the store's call that does its work.
+// dictMethods maps the methods of dicts to the equivalent calls of a store. To the interpreter
+// a module is a dict, so without replacements kv.clear() would empty the library for all
+// interpreters that share it.
 var dictMethods = map[string]string{
 	"keys": "keys", "values": "items", "items": "items", "get": "get", "pop": "pop", "setdefault": "get_or_set",
 	"update": "update", "clear": "clear", "copy": "items", "fromkeys": "set_many",
 }
 
-// misplacedCalls are functions of the module, which win over a dict's methods,
-// in the place of calls that belong on a store.
+// misplacedCalls returns functions of the module that take the names of a store's calls and of
+// a dict's methods, and raise an error that names the call to make. Functions of a module take
+// precedence over the methods of a dict.
 func misplacedCalls() map[string]*object.Builtin {
 	functions := make(map[string]*object.Builtin, len(calls)+len(dictMethods)+len(stubs)+1)
 	for _, s := range stubs {
@@ -82,8 +84,8 @@ func misplacedCalls() map[string]*object.Builtin {
 	return functions
 }
 
-// openFromScript lets other threads of the interpreter run while a file is
-// opened.
+// openFromScript opens a store. While a file or a server is opened, other threads of the
+// interpreter run.
 func (r *Registry) openFromScript(ctx context.Context, name string, a *access.List) (h *Handle, err error) {
 	if isMemoryName(name) {
 		return r.open(ctx, request{name: name, allowed: a, script: true})
@@ -92,11 +94,10 @@ func (r *Registry) openFromScript(ctx context.Context, name string, a *access.Li
 	return h, err
 }
 
-// newStoreObject makes the object that scripts see as a store, by the name that they
-// gave it. Each of its calls asks of.store for the handle, so that kv.default follows a
-// later Init.
+// newStoreObject returns the object that scripts see as a store. Errors show name. Each call
+// gets the handle from store, so kv.default follows a later Init.
 func newStoreObject(name string, store func() *Handle) *object.Builtin {
-	of := &scriptStore{name, store} // shared by the calls, each of which would take a copy
+	of := &scriptStore{name, store} // shared by the calls; each would otherwise allocate a copy
 	builtins, methods := make([]object.Builtin, len(calls)), storeAttributes()
 	for i := range calls {
 		c := &calls[i]
@@ -121,7 +122,7 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 				case err == nil:
 					return result
 				case errors.Is(err, ErrClosed) && of.store() != h:
-					continue // the default store was replaced on the way
+					continue // the default store was replaced meanwhile
 				}
 				return storeToScript(c.name, of.name, err)
 			}
@@ -138,12 +139,12 @@ func newStoreObject(name string, store func() *Handle) *object.Builtin {
 		HelpText:   storeHelp,
 		Attributes: methods,
 		Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
-			return toScript("store", kverr.Errorf(ErrType, "a store cannot be called; use its methods, such as get(key)"))
+			return toScript("store", kverr.Errorf(ErrType, "a store is not a function; call its methods, such as get(key)"))
 		},
 	}
 }
 
-// observed is run for a store whose calls are observed. sub makes no call.
+// observed is run for a store whose calls are observed. sub is not a call on the store.
 func (c *call) observed(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	if c.name == "sub" {
 		return c.run(ctx, h, a)
@@ -161,18 +162,17 @@ func (h *Handle) scriptObject() *object.Builtin {
 	})
 }
 
-// storeKey is where the context of a call that asks for it holds the store that it is made
-// on.
+// storeKey is the context key of the store that a call is made on, for calls that need it.
 type storeKey struct{}
 
-// scriptStore is a store as a script sees it: another Handle after a later Init.
+// scriptStore is a store as a script sees it. Its Handle changes with a later Init.
 type scriptStore struct {
 	name  string
 	store func() *Handle
 }
 
-// subObject makes a view of h as scripts see it. It goes by the store's name. A view of
-// the default store follows a later Init, as kv.default does.
+// subObject returns a view of h for scripts. Errors show the store's name. A view of the
+// default store follows a later Init, as kv.default does.
 func subObject(ctx context.Context, h *Handle, prefix string) (*object.Builtin, error) {
 	sub := h.Sub(prefix)
 	if sub.prefixErr != nil {

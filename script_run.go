@@ -13,7 +13,7 @@ func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error)
 	key, ttl := r.key(), r.ttl(2)
 	if len(a) > 3 && r.flag(3, "keep_ttl") {
 		if ttl != 0 {
-			r.fail(kverr.Errorf(ErrInvalid, "ttl and keep_ttl exclude each other; leave one of them out"))
+			r.fail(kverr.Errorf(ErrInvalid, "use ttl or keep_ttl, not both"))
 		}
 		ttl = KeepTTL
 	}
@@ -195,7 +195,7 @@ func callUpdate(ctx context.Context, h *Handle, a arguments) (object.Object, err
 			return Value{}, err
 		}
 		if isNone(next) {
-			return Value{}, kverr.Errorf(ErrInvalid, "fn returned None, nothing was stored; let it return the new value (a method such as append changes its list and returns None)")
+			return Value{}, kverr.Errorf(ErrInvalid, "fn returned None, so nothing was stored; return the new value (a method such as append changes the list and returns None)")
 		}
 		return encodeObject(ctx, next, h.opts.maxValueBytes)
 	})

@@ -28,9 +28,9 @@ func callUpdateMany(ctx context.Context, h *Handle, a arguments) (object.Object,
 		dict, ok := made.(*object.Dict)
 		switch {
 		case isNone(made):
-			return nil, kverr.Errorf(ErrInvalid, "fn returned None, so nothing was changed; let it return a dict of the new values (a method such as update changes its dict and returns None)")
+			return nil, kverr.Errorf(ErrInvalid, "fn returned None, so nothing was changed; return a dict of the new values (a method such as update changes the dict and returns None)")
 		case !ok:
-			return nil, kverr.Errorf(ErrInvalid, "fn returned %s, so nothing was changed; let it return a dict of the new values", typeName(made))
+			return nil, kverr.Errorf(ErrInvalid, "fn returned %s, so nothing was changed; return a dict of the new values", typeName(made))
 		}
 		returned = dict
 		return h.encodeDict(ctx, dict, keys, held)

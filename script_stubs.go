@@ -8,7 +8,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// stubs are names of calls of other stores, and of dicts, with what to write instead.
+// stubs are names of calls of other stores and of dicts, each with what to write instead.
 // Calling one on a store raises a TypeError that says so.
 var stubs = []struct{ name, write string }{
 	// Redis, Valkey, memcached
@@ -60,10 +60,10 @@ var stubs = []struct{ name, write string }{
 	{"sync", "nothing: a write to a file is durable when it returns"},
 }
 
-// stubBuiltins are the stubs as attributes of a store. All stores share the builtins. A store
-// object has a copy of the map, with room for the calls: a builtin is called without the
-// object that it is an attribute of, so each store has separate calls, and the interpreter
-// looks up names in one map. The names in the map are all that the stubs cost a store object.
+// stubBuiltins are the stubs as attributes of a store. All stores share the builtins. Each store
+// object has a copy of the map, with capacity for its calls: a builtin is called without the
+// object that it is an attribute of, so each store needs separate calls, and the interpreter
+// looks up names in one map. So the stubs cost a store object only their names in the map.
 var stubBuiltins map[string]object.Object
 
 func init() {
@@ -73,11 +73,11 @@ func init() {
 	}
 }
 
-// storeAttributes returns the attributes of a store but for its calls.
+// storeAttributes returns the attributes of a store without its calls.
 func storeAttributes() map[string]object.Object { return maps.Clone(stubBuiltins) }
 
-// raises returns a builtin that raises a TypeError, made afresh for each call, whatever its
-// arguments are, unless one of them is an exception.
+// raises returns a builtin that raises a new TypeError at each call, whatever its arguments,
+// unless one of them is an exception, which it raises instead.
 func raises(name, text, help string) *object.Builtin {
 	err := kverr.Errorf(ErrType, "%s", text)
 	return &object.Builtin{HelpText: help, Fn: func(_ context.Context, _ object.Kwargs, args ...object.Object) object.Object {

@@ -7,9 +7,8 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// following runs a call that waits, again if its store was closed because the host has
-// replaced the default store. It goes on with the new one, until the time that the call
-// began with.
+// following runs a waiting call, and runs it again if its store was closed because the host
+// replaced the default store. It continues with the new store and its original timeout.
 func following(ctx context.Context, h *Handle, run func(h *Handle) error) error {
 	of := ctx.Value(storeKey{}).(*scriptStore)
 	for {
@@ -104,7 +103,7 @@ func callWatch(ctx context.Context, h *Handle, a arguments) (object.Object, erro
 			return err
 		}
 		defer w.close()
-		w.lost, moved = moved, true // in another store everything is different
+		w.lost, moved = moved, true // in another store any key can be different
 		for {
 			c, ok, err := w.next(ctx)
 			if err != nil || !ok {

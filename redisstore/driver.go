@@ -47,7 +47,7 @@ func (s *store) warnOfEviction(ctx context.Context) {
 		return
 	}
 	if policy := m.Lookup("maxmemory-policy"); strings.HasPrefix(policy, "allkeys-") {
-		s.logger.Warn("kv: the server evicts keys when its memory is full, and a store is four keys: whole stores may go; set maxmemory-policy to noeviction or volatile-*",
+		s.logger.Warn("kv: the server evicts keys when its memory is full, which can destroy whole stores, because a store is four keys; set maxmemory-policy to noeviction or volatile-*",
 			"server", s.server.name, "policy", policy)
 	}
 }

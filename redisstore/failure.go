@@ -15,13 +15,13 @@ import (
 
 var (
 	errNoNumber  = fmt.Errorf("%w: the value is not a number, and is unchanged; set a number first, or use another key", extlibs.ErrType)
-	errFloat     = fmt.Errorf("%w: the number is a float; it is unchanged", extlibs.ErrType)
+	errFloat     = fmt.Errorf("%w: the number is a float, and is unchanged; use OpIncr", extlibs.ErrType)
 	errOverflow  = fmt.Errorf("%w: the sum is beyond a 64-bit int; the value is unchanged", extlibs.ErrOverflow)
-	errFullKeys  = fmt.Errorf("%w: it holds its limit of keys; delete some, or let the host raise MaxKeys", extlibs.ErrFull)
+	errFullKeys  = fmt.Errorf("%w: the limit of keys is reached; delete some keys, or let the host raise MaxKeys", extlibs.ErrFull)
 	errConflict  = fmt.Errorf("%w: a condition of the call (Op.Must) does not hold, so nothing was done; read the keys again", extlibs.ErrConflict)
-	errTooLarge  = fmt.Errorf("%w: it would hold more bytes of values at once than MaxOperationBytes; take fewer keys at a time, or let the host raise that", extlibs.ErrTooLarge)
-	errLost      = fmt.Errorf("%w: the server has lost a part of the store, its values or their order; has it evicted it? restore it, or clear the store", extlibs.ErrCorrupt)
-	errServerOOM = fmt.Errorf("%w: the server's memory is used up; delete some keys, or raise its maxmemory", extlibs.ErrFull)
+	errTooLarge  = fmt.Errorf("%w: the call exceeds the limit of bytes of keys and values; use fewer keys at a time, or let the host raise MaxOperationBytes", extlibs.ErrTooLarge)
+	errLost      = fmt.Errorf("%w: the server has lost a part of the store, its values or their order, perhaps by eviction; restore the store, or clear it", extlibs.ErrCorrupt)
+	errServerOOM = fmt.Errorf("%w: the server's memory is full; delete some keys, or raise its maxmemory", extlibs.ErrFull)
 )
 
 // access is what a request does, which decides what a failure leaves behind.
@@ -106,13 +106,13 @@ func refusal(text string) error {
 	case "KVLARGE":
 		return errTooLarge
 	case "KVPERM":
-		return fmt.Errorf("%w: the user of the server is not allowed the commands%s; grant them with ACL SETUSER", extlibs.ErrNotAllowed, strings.TrimPrefix(text, code))
+		return fmt.Errorf("%w: the server user lacks the commands%s; grant them with ACL SETUSER", extlibs.ErrNotAllowed, strings.TrimPrefix(text, code))
 	case "WRONGTYPE":
-		return fmt.Errorf("%w: the store's keys on the server hold something else; choose another name of the store", extlibs.ErrFormat)
+		return fmt.Errorf("%w: the store's keys on the server contain other data; choose another name for the store", extlibs.ErrFormat)
 	case "NOAUTH", "WRONGPASS":
-		return fmt.Errorf("%w: the server wants other credentials", extlibs.ErrUnavailable)
+		return fmt.Errorf("%w: the server refused the credentials; let the host configure the right ones", extlibs.ErrUnavailable)
 	case "NOPERM":
-		return fmt.Errorf("%w: the user of the server may not do this; it needs the keys ~{NAME}:* and scripts", extlibs.ErrNotAllowed)
+		return fmt.Errorf("%w: the server user lacks a permission; grant it the keys ~{NAME}:* and scripts with ACL SETUSER", extlibs.ErrNotAllowed)
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS":
 		return fmt.Errorf("%w: the server says: %.200s", extlibs.ErrUnavailable, text)
 	}
@@ -125,7 +125,7 @@ func refusal(text string) error {
 	case code == "READONLY", has("-READONLY"), code == "MISCONF", has("-MISCONF"):
 		return fmt.Errorf("%w: the server takes no writes: %.200s", extlibs.ErrReadOnly, text)
 	case has("can't run this command"), has("No permissions to access a key"), has("-NOPERM"), has("ACL failure in script"):
-		return fmt.Errorf("%w: the user of the server may not do this; it needs the keys ~{NAME}:* and the commands that opening tries", extlibs.ErrNotAllowed)
+		return fmt.Errorf("%w: the server user lacks a permission; grant it the keys ~{NAME}:* and the driver's commands with ACL SETUSER", extlibs.ErrNotAllowed)
 	case has("-NOREPLICAS"), has("max number of clients"):
 		return fmt.Errorf("%w: the server says: %.200s", extlibs.ErrUnavailable, text)
 	}
@@ -139,7 +139,7 @@ const leastVersion = 7
 func tooOld(version string) error {
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err == nil && n < leastVersion {
-		return fmt.Errorf("%w: the server is of version %.20q; stores need Redis %d.0 or later, or Valkey", extlibs.ErrFormat, version, leastVersion)
+		return fmt.Errorf("%w: the server has version %.20q; use Redis %d.0 or later, or Valkey", extlibs.ErrFormat, version, leastVersion)
 	}
 	return nil
 }

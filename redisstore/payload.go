@@ -83,7 +83,7 @@ func formatFloat(f float64) string {
 	return strconv.FormatFloat(f, 'g', floatDigits, 64)
 }
 
-var errPayload = errors.New("the server holds something that is no value; was the key written by another program?")
+var errPayload = errors.New("the server holds an invalid value, perhaps written by another program; delete the key or restore it")
 
 // value is the value of a payload without a deadline.
 func value(p string) (extlibs.Value, error) {

@@ -102,7 +102,7 @@ func TestOpeningMakesAnIndexThatDoesNotFitAnew(t *testing.T) {
 		n, err := h.Count(t.Context(), "*")
 		items, err2 := h.Items(t.Context(), extlibs.ListOptions{Pattern: "k*"})
 		ttl, err3 := h.TTL(t.Context(), "mortal")
-		if n != len(want)+1 || len(items) != len(want) || err != nil || err2 != nil || err3 != nil || ttl <= 0 || !strings.Contains(log.String(), "made anew") {
+		if n != len(want)+1 || len(items) != len(want) || err != nil || err2 != nil || err3 != nil || ttl <= 0 || !strings.Contains(log.String(), "rebuilt") {
 			t.Errorf("%s: %d keys, %d items, mortal for %v, %v, %v, %v; log %q", what, n, len(items), ttl, err, err2, err3, log.String())
 		}
 		if err := h.Close(); err != nil {

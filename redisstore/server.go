@@ -139,7 +139,7 @@ func (s *server) do(ctx context.Context, r *route, req wire.Request) (wire.Resul
 		case err != nil || result.Kind != wire.Error:
 			return result, err
 		case result.Code() == "MOVED" || result.Code() == "ASK":
-			return result, fmt.Errorf("%w: the server redirects without end; does its cluster agree on the slots?", extlibs.ErrUnavailable)
+			return result, fmt.Errorf("%w: the server redirects the call endlessly; check that the nodes of the cluster agree on the slots", extlibs.ErrUnavailable)
 		case result.Code() == "TRYAGAIN" && again.wait(ctx): // nothing was done
 			continue
 		case result.Code() == "READONLY" && s.sentinels != nil:

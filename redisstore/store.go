@@ -47,7 +47,7 @@ type limits struct {
 
 func (l *limits) check(keys int) error {
 	if keys > l.callKeys {
-		return fmt.Errorf("%w: a call on a server takes at most %d keys, since the server does nothing else meanwhile; it has %d; use fewer at a time, or let the host raise MaxCallKeys", extlibs.ErrTooLarge, l.callKeys, keys)
+		return fmt.Errorf("%w: a call on a server takes at most %d keys, because it blocks the server's other clients; this one has %d; use fewer keys at a time, or let the host raise MaxCallKeys", extlibs.ErrTooLarge, l.callKeys, keys)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (s *store) open(ctx context.Context) error {
 	}
 	if reply.List[2].Int != 1 {
 		s.channelsOf = quietly
-		s.logger.Warn("kv: waiting calls read the store now and then, since the user of the server may not use the store's channels; nor do other hosts hear what this one writes; grant them with ACL SETUSER",
+		s.logger.Warn("kv: waiting calls poll the store, and other hosts are not notified of this host's writes, because the server user lacks permission for the store's channels; grant them with ACL SETUSER",
 			"server", s.server.name, "channels", "&"+strings.TrimSuffix(s.keys[0], "v")+"*")
 	}
 	s.sweeper.start(s)
@@ -131,7 +131,7 @@ func (s *store) reindex(ctx context.Context) error {
 			}
 		}
 	}
-	s.logger.Warn("kv: the index of the store did not fit its values and was made anew; another program has written to its keys, or a user without all rights",
+	s.logger.Warn("kv: the index of the store did not match its values and was rebuilt; another program, or a user without all permissions, has written to its keys",
 		"server", s.server.name, "added", counts[1], "removed", counts[0])
 	return nil
 }

@@ -59,7 +59,7 @@ func parse(u *url.URL, script bool) (t target, err error) {
 	path := strings.Trim(u.Path, "/")
 	query := u.Query()
 	if u.Fragment != "" {
-		return t, invalid("the URL has a fragment, which no store has; write # as %%23")
+		return t, invalid("the URL has a fragment; remove it, or write # as %%23")
 	}
 	if u.Scheme == "redis+unix" {
 		at.address = u.Path

@@ -181,7 +181,7 @@ func TestAHostIsReachedOverASocket(t *testing.T) {
 	c.prints("1\n", "get", "unix://"+socket+"?path=/debug/kv/default", "k")
 	c.prints("k\n", "keys", "unix://"+socket)
 	c.fails(exitFailed, "no such open store", "keys", "unix://"+socket+"?path=/debug/kv/nosuch")
-	c.fails(exitFailed, "can't be reached", "keys", "unix://"+socket+"2")
+	c.fails(exitFailed, "unreachable", "keys", "unix://"+socket+"2")
 	for _, bad := range []string{"unix://host/x", "unix://", "unix://" + socket + "?path=x", "unix://" + socket + "?nosuch=1", "http:///x", "http://host/x?y=1"} {
 		if _, stderr, status := c.try("", "keys", bad); status != exitUsage {
 			t.Errorf("%s: exit status %d, %s", bad, status, stderr)
@@ -256,7 +256,7 @@ func TestTheTokenGoesToNoOtherHost(t *testing.T) {
 	// A proxy would see the token too.
 	t.Setenv("HTTP_PROXY", other)
 	t.Setenv("http_proxy", other)
-	c.fails(exitFailed, "can't be reached", "keys", "http://192.0.2.1.invalid/debug/kv/default")
+	c.fails(exitFailed, "unreachable", "keys", "http://192.0.2.1.invalid/debug/kv/default")
 }
 
 // A good description of a store, which a hostile answer follows.

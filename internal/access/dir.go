@@ -293,7 +293,7 @@ func (n *syncer) Close() {
 
 func syncDirError(err error) error {
 	err = DiskError(err)
-	return kverr.Errorf(err, "the names of its directory could not be made durable: %w", err)
+	return kverr.Errorf(err, "its directory could not be synced: %w", err)
 }
 
 // Temp creates a temporary file, locked while it is open. The lock distinguishes it from

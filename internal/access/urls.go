@@ -22,11 +22,11 @@ func ParseURL(text string) (*url.URL, error) {
 	path := strings.ToLower(u.EscapedPath())
 	switch {
 	case err != nil:
-		return nil, kverr.Errorf(kverr.Invalid, "the query of the URL is malformed; separate its settings by &, and write special characters as %%XX")
+		return nil, kverr.Errorf(kverr.Invalid, "the query of the URL is malformed; separate its settings with &, and write special characters as %%XX")
 	case strings.Contains(text, "#"):
-		return nil, kverr.Errorf(kverr.Invalid, "the URL has a fragment, which no store has; write # as %%23")
+		return nil, kverr.Errorf(kverr.Invalid, "the URL has a fragment; remove it, or write # as %%23")
 	case strings.Contains(path, "%2f"), strings.Contains(path, "%00"):
-		return nil, kverr.Errorf(kverr.Invalid, "the path of the URL has an encoded slash or NUL byte; leave it out")
+		return nil, kverr.Errorf(kverr.Invalid, "the path of the URL has an encoded slash or NUL byte; remove it")
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
 		return nil, kverr.Errorf(kverr.Invalid, `the path of the URL has a part "." or ".."; write the path that is meant`)
 	}
@@ -66,7 +66,7 @@ func (a *List) AllowMalformedURL(text string) error {
 }
 
 func errURL() error {
-	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not among those that the host allows; ask the host to allow it")
+	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not one that the host allows; ask the host to allow it")
 }
 
 func allows(allowed, u *url.URL) bool {

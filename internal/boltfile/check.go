@@ -310,7 +310,7 @@ func (d *Damaged) candidate() bbpage.Meta {
 func (d *Damaged) Repair(ctx context.Context, path string) error {
 	meta := d.candidate()
 	if found, err := d.verify(ctx, meta); !meta.Valid || err != nil || found.new {
-		return errors.Join(ctx.Err(), kverr.Errorf(kverr.Corrupt, "the commit before the damage is not whole either; salvage what can be read, or restore a backup"))
+		return errors.Join(ctx.Err(), kverr.Errorf(kverr.Corrupt, "the previous commit is damaged too; salvage the readable records, or restore a backup"))
 	}
 	loc, err := (*access.List)(nil).Locate(path)
 	if err != nil {

@@ -55,7 +55,7 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist):
-		return n, kverr.Errorf(fs.ErrNotExist, "no file can be made in its directory; choose another path")
+		return n, kverr.Errorf(fs.ErrNotExist, "no file can be created in its directory; choose another path")
 	default:
 		return n, access.OpenError(err)
 	}

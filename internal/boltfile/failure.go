@@ -44,7 +44,7 @@ func (f *File) writable() error {
 	}
 	err := f.look()
 	if err != nil && !errors.Is(err, kverr.Replaced) && !errors.Is(err, kverr.Closed) {
-		return kverr.Errorf(kverr.Unavailable, "nothing was done, because the file's name could not be looked at: %w; try again", err)
+		return kverr.Errorf(kverr.Unavailable, "nothing was done, because the file's name could not be checked: %w; try again", err)
 	}
 	return err
 }

@@ -280,8 +280,8 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 	if view == nil && seen < id {
 		return err
 	}
-	f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed in the middle of a commit, so nothing is written any more; close the store and open it again: %w", err).(*kverr.Error))
-	return kverr.Errorf(kverr.CommitUnknown, "the disk failed in the middle of a commit, so the write may or may not be stored; close the store and open it again: %w", err)
+	f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed during a commit, so nothing more is written; close the store and open it again: %w", err).(*kverr.Error))
+	return kverr.Errorf(kverr.CommitUnknown, "the disk failed during a commit, so the write may or may not be stored; close the store and open it again: %w", err)
 }
 
 func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {

@@ -83,7 +83,7 @@ const anyChange = 1 << 60
 func (w fileWriter) failed(err error) error {
 	c, full := &w.s.checkpoints, errors.Is(err, kverr.Full)
 	if !errors.Is(err, kverr.Closed) && !(full && c.full()) {
-		w.s.opts.Logger.Error("kv: what is in the log could not be written to the file, so it stays there until it can", "path", w.s.file.Path(), "error", err)
+		w.s.opts.Logger.Error("kv: a checkpoint failed; its changes stay in the log until one succeeds", "path", w.s.file.Path(), "error", err)
 	}
 	if full {
 		c.fullAt.Store(time.Now().UnixNano())

@@ -33,7 +33,7 @@ func (s *Store) RemoveExpired(ctx context.Context, now time.Time, limit int) (re
 		return 0, 0, err
 	}
 	if len(due.stray) > 0 {
-		s.opts.Logger.Warn("kv: the file's index of deadlines names keys that are not there; they are removed from it", "path", s.file.Path())
+		s.opts.Logger.Warn("kv: the file's index of deadlines has entries without a key; they are removed", "path", s.file.Path())
 		if err := s.dropStray(ctx, due.stray); err != nil && !errors.Is(err, kverr.Closed) {
 			s.opts.Logger.Warn("kv: they could not be removed", "path", s.file.Path(), "error", err)
 		}

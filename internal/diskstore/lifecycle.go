@@ -157,7 +157,7 @@ func (s *Store) abandon() error {
 }
 
 func errLeft(f *logFile, err error) error {
-	return kverr.Errorf(err, "the file could not be written, so its latest changes stay in %s beside it: keep the two together, and the next open has both: %w", f.name, err)
+	return kverr.Errorf(err, "the file could not be written, so its latest changes stay in its log %s; keep both files together, and the next open replays the log: %w", f.name, err)
 }
 
 // writable returns why nothing can be written, or nil.

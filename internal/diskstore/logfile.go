@@ -39,7 +39,7 @@ func (f *logFile) Sync() error {
 		err = f.inPlace()
 	}
 	if err != nil && !errors.Is(err, kverr.Replaced) {
-		return kverr.Errorf(wal.ErrPassing, "the names of the store's files could not be looked at: %w", err)
+		return kverr.Errorf(wal.ErrPassing, "the names of the store's files could not be checked: %w", err)
 	}
 	return err
 }
@@ -74,7 +74,7 @@ func (f *logFile) inPlace() error {
 
 // lostLog is onLoss of the log of a store: it starts the checkpoint.
 func (s *Store) lostLog(why error) {
-	s.opts.Logger.Error("kv store takes no writes any longer", "path", s.file.Path(), "error", why)
+	s.opts.Logger.Error("kv: a store takes no more writes", "path", s.file.Path(), "error", why)
 	s.checkpoints.start()
 }
 

@@ -37,9 +37,9 @@ func (w fileWriter) findLog(ref *boltfile.LogRef) (*logFile, error) {
 	case err != nil:
 		return nil, err
 	case aside == "" && w.s.file.Mounted():
-		return nil, kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and the log %s is not here: the file is mounted by itself, and its log is where it was mounted from; mount the folder that holds both", name)
+		return nil, kverr.Errorf(kverr.Corrupt, "the file needs its log %s, which does not exist: the file is a mount point, and its log is in the folder from which it is mounted; mount that folder", name)
 	case aside == "":
-		return nil, kverr.Errorf(kverr.Corrupt, "the file lacks what is in its log, and there is no %s beside it: a store that was not closed in order is two files; bring back the log, or restore a backup", name)
+		return nil, kverr.Errorf(kverr.Corrupt, "the file needs its log %s, which does not exist, because the store was not closed; move the log back, or restore a backup", name)
 	case !missing:
 		f.Close()
 	}
@@ -98,10 +98,10 @@ func (w fileWriter) freeName() error {
 	case errors.Is(err, kverr.Format): // no log, or one of a newer format
 		return err
 	case err != nil:
-		return kverr.Errorf(errTaken, "a log that is left over could not be read: %w", err)
+		return kverr.Errorf(errTaken, "an obsolete log could not be read: %w", err)
 	case what == done || what == unmade:
 		if err := dir.Remove(name); err != nil {
-			return kverr.Errorf(errTaken, "a log that is left over could not be removed: %w", err)
+			return kverr.Errorf(errTaken, "an obsolete log could not be removed: %w", err)
 		}
 		return nil
 	}
@@ -116,9 +116,9 @@ func (w fileWriter) freeName() error {
 		err = dir.Sync() // else a power cut could leave that log without a name, and a new one in its place
 	}
 	if err != nil {
-		return kverr.Errorf(errTaken, "the log of another store could not be put aside: %w", err)
+		return kverr.Errorf(errTaken, "the log of another store could not be renamed: %w", err)
 	}
-	w.s.opts.Logger.Warn("kv: a log lay in the place of the store's own, and has another name now; a file that was moved away without being closed needs it", "path", w.s.file.Path(), "log", aside)
+	w.s.opts.Logger.Warn("kv: renamed the log of another store, whose file was moved away without being closed and needs it", "path", w.s.file.Path(), "log", aside)
 	return nil
 }
 
@@ -131,7 +131,7 @@ func asideSuffix(id wal.ID) string { return fmt.Sprintf("-%x", id[:4]) }
 func (w fileWriter) tidy() {
 	err := w.freeName()
 	if err != nil && !errors.Is(err, kverr.Format) && !errors.Is(err, kverr.InUse) { // these are for the first write to say
-		w.s.opts.Logger.Warn("kv: a log that was left beside the store could not be removed; the store does not need it", "path", w.s.file.Path(), "error", err)
+		w.s.opts.Logger.Warn("kv: an obsolete log could not be removed; the store does not need it", "path", w.s.file.Path(), "error", err)
 	}
 }
 
@@ -147,7 +147,7 @@ func (w fileWriter) leftOver() (what leftOver, id wal.ID, err error) {
 	case errors.Is(err, kverr.Format):
 		torn, err := unfinished(f, info.Size())
 		if err == nil && !torn {
-			err = kverr.Errorf(kverr.Format, "the store keeps its log in %s, but a file is there that is no log; move that away", w.s.logName())
+			err = kverr.Errorf(kverr.Format, "the name of the store's log, %s, is taken by a file that is not a log; move that file away", w.s.logName())
 		}
 		return unmade, id, err
 	case errors.Is(err, kverr.Corrupt):

@@ -34,9 +34,9 @@ func (w fileWriter) recover(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		return kverr.Errorf(kverr.Corrupt, "a meta page of the file is damaged, and no log completes the commit before it (%w); restore the file from a backup", err)
+		return kverr.Errorf(kverr.Corrupt, "a meta page of the file is damaged, and no log completes the previous commit (%w); restore the file from a backup", err)
 	}
-	s.opts.Logger.Warn("kv: a meta page of the file was damaged, as by a power cut in the middle of a commit; the log completed the commit before it", "path", s.file.Path())
+	s.opts.Logger.Warn("kv: a meta page of the file was damaged, perhaps by a power cut during a commit; the log completed the previous commit", "path", s.file.Path())
 	return nil
 }
 

@@ -22,7 +22,7 @@ func (w fileWriter) replay(ctx context.Context, f *logFile, ref *boltfile.LogRef
 			return nil
 		}
 		if err := stateOf(op).Check(op.Key); err != nil {
-			return kverr.Errorf(kverr.Corrupt, "a record stores what no store holds (%w); restore the store from a backup", err)
+			return kverr.Errorf(kverr.Corrupt, "a log record contains an invalid change (%w); restore the store from a backup", err)
 		}
 		return nil
 	})
@@ -104,7 +104,7 @@ func (r *replayer) spill(at wal.LSN) error {
 	return err
 }
 
-var errSpill = kverr.Errorf(kverr.TooLarge, "the log holds more entries than a store that was opened with ReadOnly keeps in memory; open it once without, which brings them into the file")
+var errSpill = kverr.Errorf(kverr.TooLarge, "the log has more entries than a store opened with ReadOnly keeps in memory; open it once without ReadOnly, which writes them to the file")
 
 // finish makes the rest the mutable memtable.
 func (r *replayer) finish() error {

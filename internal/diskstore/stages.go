@@ -25,7 +25,7 @@ import (
 func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error) {
 	defer func() {
 		if s.recovered(recover(), &err) {
-			err = kverr.Errorf(kverr.CommitUnknown, "the write may be stored or not: %w", err)
+			err = kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown: %w", err)
 		}
 	}()
 	if err := ctx.Err(); err != nil {
@@ -273,7 +273,7 @@ func (s *Store) extend(ctx context.Context, p *Plan) error {
 // makeRoom waits for a checkpoint, which frees the log and the memtable.
 func (s *Store) makeRoom(ctx context.Context, p *Plan) error {
 	if p.puts && s.checkpoints.fullJustNow() {
-		return kverr.Errorf(kverr.Full, "the file can't take what its log holds, and the log is full: delete some keys, make room on the disk, or let the host raise MaxFileBytes")
+		return kverr.Errorf(kverr.Full, "the file cannot hold the changes in its log, and the log is full; delete some keys, free space on the disk, or let the host raise MaxFileBytes")
 	}
 	w, err := s.lockFile(ctx)
 	if err != nil {

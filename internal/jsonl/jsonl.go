@@ -115,7 +115,7 @@ func (r *Reader) Next() (Entry, error) {
 	}
 	switch err := r.lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return Entry{}, kverr.Errorf(kverr.TooLarge, "line %d: it is longer than any value that the store takes", r.line+1)
+		return Entry{}, kverr.Errorf(kverr.TooLarge, "line %d: it is longer than the largest value that the store accepts", r.line+1)
 	case err != nil:
 		return Entry{}, fmt.Errorf("line %d: %w", r.line+1, err)
 	}

@@ -144,7 +144,7 @@ func (w *writer) named(b []byte, name string, v any, depth int, hashed bool) ([]
 	case name == nameDict && isList:
 		return w.dict(b, elems, depth)
 	}
-	return b, fmt.Errorf("an object with the one name %.20q that does not stand for a type", name)
+	return b, fmt.Errorf("an object with the one name %.20q that is not the name of a type", name)
 }
 
 func (w *writer) dict(b []byte, elems []any, depth int) ([]byte, error) {

@@ -18,7 +18,7 @@ const (
 
 var (
 	errUTF8      = errors.New("not valid UTF-8; export writes a str of other bytes as {\"$text\":\"base64\"}")
-	errSurrogate = errors.New(`half of a surrogate pair: a \u escape from d800 to dfff is a character only in a pair`)
+	errSurrogate = errors.New(`half of a surrogate pair: \u escapes from d800 to dfff are valid only in pairs`)
 )
 
 // checkText returns an error where a JSON text holds characters that are none:

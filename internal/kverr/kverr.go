@@ -27,8 +27,8 @@ var (
 	ReadOnly      = errors.New("file is read-only")
 	NotAllowed    = errors.New("not allowed by the host")
 	Conflict      = errors.New("key changed too often")
-	Unavailable   = errors.New("store can't be reached, nothing was done")
-	CommitUnknown = errors.New("unknown whether it is stored")
+	Unavailable   = errors.New("store is unreachable, nothing was done")
+	CommitUnknown = errors.New("outcome of the write is unknown")
 )
 
 // Error wraps a sentinel error without repeating its text, and optionally a cause.

@@ -60,7 +60,7 @@ func (t *Tasks) Close() error {
 	err := t.Wait(ctx)
 	t.failures.flush()
 	if err != nil {
-		return fmt.Errorf("%d background tasks have not ended %v after they were told to; do they call Go code that ignores its context?", t.Running(), closeGrace)
+		return fmt.Errorf("%d background tasks have not ended %v after they were told to; check whether they call Go code that ignores its context", t.Running(), closeGrace)
 	}
 	return nil
 }
@@ -98,13 +98,13 @@ func (t *Tasks) start(ctx context.Context, run func(*taskContext)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.life.Err() != nil {
-		return fmt.Errorf("background: the host has closed its stores and ended its tasks; none can be started")
+		return fmt.Errorf("background: the host has closed its stores, so no task can be started")
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if limit := t.limit(); limit > 0 && t.running >= limit {
-		return fmt.Errorf("background: %d tasks are running, the limit; wait for some with promise.wait(), or let the host raise MaxTasks", t.running)
+		return fmt.Errorf("background: %d tasks are running, the maximum; wait for some with promise.wait(), or let the host raise MaxTasks", t.running)
 	}
 	if t.running == 0 {
 		t.idle = make(chan struct{})

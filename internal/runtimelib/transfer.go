@@ -50,7 +50,7 @@ type walk struct {
 
 func (w *walk) check(o object.Object, depth int) error {
 	if w.parts++; w.parts > maxArgParts {
-		return fmt.Errorf("has more than %d parts, each counted as often as it stands there; store it with kv and pass the key", maxArgParts)
+		return fmt.Errorf("has more than %d parts, each counted as often as it occurs; store it with kv and pass the key", maxArgParts)
 	}
 	kind := containerKind(o)
 	if kind == "" {

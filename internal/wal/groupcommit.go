@@ -169,7 +169,7 @@ func (l *Log) makeDurable(to LSN) (err error) {
 func (l *Log) latch(err error) error {
 	if l.latched.err == nil {
 		l.latched.cause = err
-		l.latched.err = kverr.Errorf(kverr.Unavailable, "the log can't be written any longer, so nothing was done; close the store and open it again: %w", err)
+		l.latched.err = kverr.Errorf(kverr.Unavailable, "the log cannot be written, so nothing was done; close the store and open it again: %w", err)
 	}
 	return l.latched.err
 }

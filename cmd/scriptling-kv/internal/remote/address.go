@@ -65,7 +65,7 @@ func parse(text string) (a address, err error) {
 		return a, invalid("the URL has a user or a password, which other users of this machine can see; leave it out, and set %s", TokenVariable)
 	}
 	if u.Fragment != "" {
-		return a, invalid("the URL has a fragment, which no store has; write # as %%23")
+		return a, invalid("the URL has a fragment; remove it, or write # as %%23")
 	}
 	query := u.Query()
 	switch u.Scheme {
