@@ -25,7 +25,7 @@ func TestNoMoreTasksRunThanTheLimit(t *testing.T) {
 			}
 		}
 		err := tasks.start(t.Context(), func(*taskContext) { t.Error("it ran") })
-		if err == nil || !strings.Contains(err.Error(), "2 tasks are running, the limit") || !strings.Contains(err.Error(), "MaxTasks") {
+		if err == nil || !strings.Contains(err.Error(), "2 tasks are running, the maximum") || !strings.Contains(err.Error(), "MaxTasks") {
 			t.Errorf("the third: %v", err)
 		}
 		close(release)
