@@ -222,7 +222,7 @@ func TestTheLoggerHearsOfFailuresThatNoCallerCanBeTold(t *testing.T) {
 	if !errors.Is(err, extlibs.ErrFull) {
 		t.Errorf("a write into a full file: %v", err)
 	}
-	if text := log.String(); !strings.Contains(text, "could not be written to the file") || strings.Contains(text, "secret") {
+	if text := log.String(); !strings.Contains(text, "a checkpoint failed") || strings.Contains(text, "secret") {
 		t.Errorf("the log says %.200q", text)
 	}
 	if err := h.Backup(ctx, io.Discard); err != nil {
