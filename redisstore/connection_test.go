@@ -144,13 +144,14 @@ func TestTooManyClientsAreUnavailable(t *testing.T) {
 	}
 }
 
-func TestAnErrorHasItsKindOnOlderServersToo(t *testing.T) {
+func TestAnErrorHasItsKindOnOlderAndNewerServersToo(t *testing.T) {
 	for text, want := range map[string]error{
 		"READONLY You can't write against a read only replica.":                                                  extlibs.ErrReadOnly,
 		"ERR Error running script (call to f_0): @user_script:2: @user_script: 2: -READONLY You can't write":     extlibs.ErrReadOnly,
 		"MISCONF Redis is configured to save RDB snapshots":                                                      extlibs.ErrReadOnly,
 		"ERR Error running script (call to f_0): @user_script:2: -MISCONF Redis is configured":                   extlibs.ErrReadOnly,
 		"ERR The user executing the script can't run this command or subcommand script: f_0, on @user_script:2.": extlibs.ErrNotAllowed,
+		"ERR ACL failure in script: User u has no permissions to run the 'zadd' command":                         extlibs.ErrNotAllowed,
 		"NOPERM this user has no permissions":                                                                    extlibs.ErrNotAllowed,
 		"ERR max number of clients reached":                                                                      extlibs.ErrUnavailable,
 		"ERR Error running script: -OOM command not allowed when used memory > 'maxmemory'":                      extlibs.ErrFull,

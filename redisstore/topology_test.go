@@ -122,32 +122,9 @@ func TestACallWaitsWhileItsSlotMoves(t *testing.T) {
 	if err := h.SetMany(t.Context(), values, 0); err != nil {
 		t.Fatal(err)
 	}
-	m := nodes[0].command(t, "CLUSTER", "KEYSLOT", "{"+name+"}:v")
-	n, err := m.ToInt64()
-	if err != nil {
-		t.Fatal(err)
-	}
-	slot := fmt.Sprint(n)
-	var from, to *testServer
-	for _, node := range nodes {
-		if reply, err := node.ask("", "CLUSTER", "COUNTKEYSINSLOT", slot); err == nil {
-			if n, err := reply.ToInt64(); err == nil && n > 0 {
-				from = node
-			} else {
-				to = node
-			}
-		}
-	}
-	id := func(s *testServer) string {
-		m := s.command(t, "CLUSTER", "MYID")
-		text, err := m.ToString()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	to.command(t, "CLUSTER", "SETSLOT", slot, "IMPORTING", id(from))
-	from.command(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", id(to))
+	slot, from, to := slotOf(t, nodes, name)
+	to.command(t, "CLUSTER", "SETSLOT", slot, "IMPORTING", from.id(t))
+	from.command(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", to.id(t))
 	calls := func(when string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -187,7 +164,7 @@ func TestACallWaitsWhileItsSlotMoves(t *testing.T) {
 	<-done
 	calls("when all keys have moved")
 	for _, node := range []*testServer{to, from, nodes[0], nodes[1], nodes[2]} {
-		node.command(t, "CLUSTER", "SETSLOT", slot, "NODE", id(to))
+		node.command(t, "CLUSTER", "SETSLOT", slot, "NODE", to.id(t))
 	}
 	calls("afterwards")
 	if n, err := h.Count(t.Context(), "*"); n != len(values) || err != nil {
