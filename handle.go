@@ -11,9 +11,9 @@ import (
 )
 
 // Handle is an open store with the calls that hosts make, as Registry.Open and
-// Registry.Default return it. The calls check keys, values and limits before the backend
-// sees them, count, and add the store and the key to errors. Calls that a backend does
-// not implement are derived here from those that it does.
+// Registry.Default return it. The calls check keys, values and limits before the backend sees
+// them, count, and add the store and the key to errors. Calls that are not methods of Store
+// are derived from its methods.
 //
 // A key is 1 to MaxKeyBytes bytes of UTF-8. A ttl is 0 for no expiry, or from MinTTL to
 // MaxTTL. docs/patterns.md describes patterns. Anything else is ErrInvalid. Besides the
@@ -21,7 +21,7 @@ import (
 // and the error of the context; a write also ErrFull, ErrReadOnly, ErrReplaced and
 // ErrCommitUnknown.
 //
-// A Handle is safe for concurrent use. All handles of one store share it.
+// A Handle is safe for concurrent use. All handles of a store share it.
 type Handle struct {
 	*openStore
 	store     Store     // all of the store, or the part that the view shows
@@ -265,9 +265,9 @@ func (h *Handle) IncrFloat(ctx context.Context, key string, delta float64, ttl t
 	return n.Float, inCall("incr", err)
 }
 
-// Stats returns the store's counters. If it fails, because ctx ended the wait for the
-// backend or the store is closed, it still returns the counters that do not come from the
-// backend and, of a store on a server that does not answer, Server.
+// Stats returns the store's counters. If it fails, because ctx ended the wait for the backend
+// or the store is closed, it still returns the counters that do not come from the backend
+// and, for a store on a server that does not answer, Server.
 func (h *Handle) Stats(ctx context.Context) (Stats, error) {
 	s := h.counters.sum()
 	if b, ok := h.backend.(interface{ sets() int64 }); ok { // those of the fast path

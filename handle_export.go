@@ -30,20 +30,20 @@ func ExportProgress(fn func(entries int)) ExportOption {
 // exportBuffer is the number of bytes that Export collects before it writes.
 const exportBuffer = 64 << 10
 
-// Export writes the entries of a store to w in order of their keys, as JSON Lines: an
-// entry a line, with the type of its value and the time that it has left. Import reads
-// them, as does the command scriptling-kv. It works on every store, in memory, in a file
-// or on a server, and on a view, whose keys are exported without its prefix.
+// Export writes the entries of a store to w in order of their keys, as JSON Lines: one entry
+// per line, with the type of its value and its remaining time. Import and the command
+// scriptling-kv read this format. It works on every store, in memory, in a file or on a
+// server, and on a view, whose keys are exported without its prefix.
 //
 //	{"key":"session:abc","value":{"user":"bob"},"ttl":3599.5}
 //
-// The store can be in use meanwhile: each page of keys shows one moment, different pages
-// show different ones, and a key that exists all the time is exported exactly once.
-// Handle.Backup copies a store in a file as of one moment.
+// The store can be in use meanwhile: each page of keys shows one moment, and a key that
+// exists during the whole export is exported exactly once. Handle.Backup copies a store in a
+// file as of one moment.
 //
-// Export returns the number of entries that it has written, also if it fails; then w has
-// an incomplete export. It does not close w. If a value is damaged, the error is
-// ErrCorrupt and names the key.
+// Export returns the number of entries that it wrote, even if it fails; w then contains an
+// incomplete export. It does not close w. If a value is damaged, the error is ErrCorrupt and
+// names the key.
 func (h *Handle) Export(ctx context.Context, w io.Writer, opts ...ExportOption) (entries int, err error) {
 	if h.observer != nil {
 		return observed(ctx, h, "export", func(h *Handle) (int, error) { return h.Export(ctx, w, opts...) })

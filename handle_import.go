@@ -16,15 +16,15 @@ const (
 	importBytes = 1 << 20
 )
 
-// Import stores the entries of an export, replacing existing keys, and returns how many
-// it has stored, also if it fails. It works on every store and on a view, and stores
-// atomically up to 1,000 entries or 1 MiB at a time. A key gets the time that it had left
-// when it was exported; existing keys that the export does not have stay.
+// Import stores the entries of an export, replacing existing keys, and returns how many it
+// stored, even if it fails. It works on every store and on a view, and stores atomically up
+// to 1,000 entries or 1 MiB at a time. A key gets the remaining time that it had when it was
+// exported. Existing keys that are not in the export are kept.
 //
 // If a line is not an entry, has text that is not valid, or is refused by the store, the
-// error names the line, and the entries before it are stored; importing the corrected
-// export again does no harm. Such errors are ErrInvalid, ErrTooLarge or ErrFull. Import
-// checks ctx between lines: a read from r that does not return keeps it waiting.
+// error names the line, and the entries before it are stored; it is safe to import the
+// corrected export again. Such errors are ErrInvalid, ErrTooLarge or ErrFull. Import checks
+// ctx between lines: a read from r that does not return keeps it waiting.
 func (h *Handle) Import(ctx context.Context, r io.Reader) (stored int, err error) {
 	if h.observer != nil {
 		return observed(ctx, h, "import", func(h *Handle) (int, error) { return h.Import(ctx, r) })

@@ -23,19 +23,19 @@ type PopOptions struct {
 }
 
 // PopFirst atomically removes the first of the keys that o selects, in the order of their
-// bytes, and returns it with its value and the time that it had left. If no key is selected,
-// PopFirst waits for one as o.Wait says; then the error is ErrNotFound. Concurrent callers
-// get different keys. A new key wakes one waiting caller of each process, the one that has
-// waited longest; it takes no CPU to wait.
+// bytes, and returns it with its value and the time that it had left. If there is none,
+// PopFirst waits for one for o.Wait, and then returns ErrNotFound. Concurrent callers get
+// different keys. A new key wakes one waiting caller of each process, the one that has waited
+// longest; it takes no CPU to wait.
 //
-// For a prefix, or a pattern such as "job:*" that is one, no key came before the returned one
-// when it was removed, and the cost does not depend on the number of keys. Other patterns
-// cost as the keys under their literal prefix that do not match, and a key that is set
-// meanwhile can come before the returned one.
+// With a prefix, or a pattern such as "job:*" that is equivalent to one, the returned key was
+// the first one when it was removed, and the cost does not depend on the number of keys. With
+// another pattern, the cost grows with the number of keys under its literal prefix that do
+// not match, and a key that is set meanwhile can sort before the returned one.
 //
-// An error that is ErrCommitUnknown means that the key may be lost: to lose none, let its
-// value carry a lease (examples/scripts/lease_queue.py). A value that could not be decoded
-// within MaxOperationBytes stays, and is ErrTooLarge.
+// ErrCommitUnknown means that the key may be lost; a queue with leases loses none
+// (examples/scripts/lease_queue.py). A value that cannot be decoded within MaxOperationBytes
+// is not removed; the error is ErrTooLarge.
 func (h *Handle) PopFirst(ctx context.Context, o PopOptions) (Item, error) {
 	if h.observer != nil {
 		return observed(ctx, h, "pop_first", func(h *Handle) (Item, error) { return h.PopFirst(ctx, o) })

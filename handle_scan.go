@@ -131,8 +131,8 @@ func (h *Handle) Items(ctx context.Context, o ListOptions) ([]Item, error) {
 	return items, nil
 }
 
-// Count returns the number of live keys that pattern selects, page by page. "" and "*"
-// select all keys: a store knows their number without a scan, a view counts them.
+// Count returns the number of live keys that pattern selects, page by page. "" and "*" select
+// all keys; counting them needs no scan, except in a view.
 func (h *Handle) Count(ctx context.Context, pattern string) (int, error) {
 	if h.observer != nil {
 		return observed(ctx, h, "count", func(h *Handle) (int, error) { return h.Count(ctx, pattern) })

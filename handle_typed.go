@@ -45,11 +45,11 @@ func SetAs[T any](ctx context.Context, h *Handle, key string, value T, ttl time.
 }
 
 // Update replaces the value of a key with the result of fn, as Handle.Update does, and
-// returns the new value. It keeps the parts of the old value that T cannot represent:
-// members of dicts that a struct does not name, at every level, and the types of tuples
-// and sets that are slices in T. An element of a list keeps its unnamed members if fn
-// left it unchanged, wherever it is now. Changed elements are matched by position if the
-// number of elements is the same, otherwise by what they still have in common.
+// returns the new value. It keeps the parts of the old value that T cannot represent: members
+// of dicts that a struct does not name, at every level, and the types of tuples and sets that
+// are slices in T. An element of a list keeps its unnamed members if fn left it unchanged,
+// wherever it is now. Changed elements are matched by position if the number of elements is
+// the same, otherwise by their common content.
 func Update[T any](ctx context.Context, h *Handle, key string, fn func(old T, ok bool) (T, error)) (T, error) {
 	if h.observer != nil {
 		return observed(ctx, h, "update", func(h *Handle) (T, error) { return Update[T](ctx, h, key, fn) })

@@ -120,10 +120,10 @@ func (r Result) kept(added Value) Value {
 	return r.Old
 }
 
-// CompareAndSwap stores value if the live value of the key equals old, and reports
-// whether it did. Types matter (1 is not 1.0); the order of the members of sets and dicts
-// does not. ttl replaces the remaining time: 0 makes the key permanent, KeepTTL keeps the
-// time. An absent key equals nothing; use Add for it.
+// CompareAndSwap stores value if the live value of the key equals old, and reports whether it
+// did. Types matter (1 is not 1.0); the order of the members of sets and dicts does not. ttl
+// replaces the remaining time: 0 makes the key permanent, KeepTTL keeps the time. For an
+// absent key it reports false, whatever old is; use Add for it.
 func (h *Handle) CompareAndSwap(ctx context.Context, key string, old, value any, ttl time.Duration) (bool, error) {
 	if h.observer != nil {
 		return observed(ctx, h, "compare_and_set", func(h *Handle) (bool, error) { return h.CompareAndSwap(ctx, key, old, value, ttl) })

@@ -13,15 +13,15 @@ import (
 )
 
 // UpdateMany atomically changes several keys. fn gets the values of the keys that exist, and
-// returns what the keys shall hold: a key that it leaves out is removed, a key that is not
-// among keys is ErrInvalid, and so is a nil map. UpdateMany returns what fn returned.
+// returns the new values: a key that is missing from the returned map is removed; a key that
+// is not among keys, or a nil map, is ErrInvalid. UpdateMany returns what fn returned.
 //
 // The change is serializable: it takes effect only if none of keys has changed since fn's
-// values were read, also if fn leaves the key alone or it is absent.
-// Otherwise fn runs again, at most 200 times; then the error is ErrConflict. fn runs without
-// locks and can use the store. Concurrent updates take turns as those of Update do. Existing
-// keys keep their remaining time, new ones get no expiry. If fn returns an error, UpdateMany
-// changes nothing and returns that error unchanged.
+// values were read, including keys that fn does not change and absent keys. Otherwise fn runs
+// again, at most 200 times; then the error is ErrConflict. fn runs without locks and can use
+// the store. Concurrent updates take turns as those of Update do. Existing keys keep their
+// remaining time, new ones get no expiry. If fn returns an error, UpdateMany changes nothing
+// and returns that error unchanged.
 //
 // On a server, all keys of a store are in one slot, and MaxCallKeys limits their number.
 // More than MaxOperationBytes is ErrTooLarge.

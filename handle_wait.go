@@ -8,12 +8,11 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/codec"
 )
 
-// Wait blocks until a key exists and returns its value, at once if it exists already.
-// While it waits it takes no CPU: the write of the key wakes it, from whichever
-// interpreter, handle or host it comes; on a store that cannot report changes it polls,
-// every 10 ms at first and every second in the end. If ctx ends first the error is that
-// of ctx, and ErrClosed if the store is closed. While a server cannot be reached Wait
-// goes on, for up to 10 s.
+// Wait blocks until a key exists and returns its value, at once if it exists already. While
+// it waits it takes no CPU: the write of the key wakes it, from whichever interpreter, handle
+// or host it comes; on a store that cannot report changes it polls, every 10 ms at first and
+// once a second later. If ctx ends first, Wait returns the error of ctx; if the store is
+// closed, ErrClosed. If a server cannot be reached, Wait retries for up to 10 s.
 func (h *Handle) Wait(ctx context.Context, key string) (any, error) {
 	if h.observer != nil {
 		return observed(ctx, h, "wait", func(h *Handle) (any, error) { return h.Wait(ctx, key) })

@@ -29,20 +29,19 @@ type Change struct {
 	Lost bool
 }
 
-// Watch returns an iterator over the keys that change after Watch was called. So a program
-// that calls Watch, then reads the keys, then begins the loop misses nothing. The loop
-// ends with an error as its last element: that of ctx, or ErrClosed. Leave the loop, or
-// end ctx, to end the watch. An iterator can be used once.
+// Watch returns an iterator over the keys that change after Watch was called. A program that
+// calls Watch, then reads the keys, then starts the loop misses no change. The loop ends with
+// an error as its last element: that of ctx, or ErrClosed. Leave the loop, or end ctx, to end
+// the watch. An iterator can be used once.
 //
-// After the last change of a key the iterator returns what the key holds; several changes
-// of a key can become one element. Setting an equal value, or a ttl, is a change. If more
-// than 10,000 changed keys are waiting for the loop, after Clear, or after the connection
-// to a server broke, the iterator returns an element with Lost.
+// After the last change of a key, the iterator returns its current value; several changes of
+// a key can become one element. Setting an equal value, or a ttl, is a change. If more than
+// 10,000 changed keys are waiting for the loop, after Clear, or after the connection to a
+// server broke, the iterator returns an element with Lost.
 //
-// The body of the loop runs outside all locks and can use the store. On a store that
-// cannot report changes Watch reads all selected keys, every 10 ms at first and every
-// second in the end, and reports those whose values differ; they must be within
-// MaxOperationBytes.
+// The body of the loop runs outside all locks and can use the store. On a store that cannot
+// report changes Watch reads all selected keys, every 10 ms at first and once a second later,
+// and reports the keys whose values differ; their size is limited by MaxOperationBytes.
 func (h *Handle) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Change, error] {
 	if h.observer != nil {
 		return observedSeq(ctx, h, "watch", func(h *Handle) iter.Seq2[Change, error] { return h.Watch(ctx, o) })

@@ -28,9 +28,9 @@ const (
 // Op is a change of one key, or a condition on it. It is data, so it can be part of a batch,
 // be retried, or be sent to a server.
 //
-// With Must, it is a condition of its call: if it does not apply, the call does nothing and
-// returns ErrConflict. So a batch of OpCheck, OpSwap, OpAdd and OpDeleteIf with Must changes
-// several keys only if none of them has changed since it was read.
+// With Must, its condition is one of the whole call: if it does not hold, the call does
+// nothing and returns ErrConflict. So a batch of OpCheck, OpSwap, OpAdd and OpDeleteIf with
+// Must changes several keys only if none of them has changed since it was read.
 type Op struct {
 	Kind    OpKind
 	Key     string

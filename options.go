@@ -122,11 +122,11 @@ func (o *options) now() time.Time {
 	return time.Now()
 }
 
-// Logger receives what no caller can be told: failures of background work and of
-// background tasks, damage, and slow calls (see SlowCalls). It also receives one line of
-// level Info, with a duration, for each file that is opened, and for each backup,
-// compaction, export and import. Without this option warnings and errors, but no other
-// lines, go to slog.Default() at the time of the message. A nil l discards all.
+// Logger receives reports that cannot be returned to a caller: failures of background work
+// and of background tasks, damage, and slow calls (see SlowCalls). It also receives one line
+// of level Info, with a duration, for each file that is opened, and for each backup,
+// compaction, export and import. Without this option warnings and errors, but no other lines,
+// go to slog.Default() at the time of the message. A nil l discards all.
 func Logger(l *slog.Logger) Option {
 	return registryOption(func(o *options) {
 		if l == nil {

@@ -15,16 +15,16 @@ type Call struct {
 	Err      error         // nil where a key is absent
 }
 
-// Observe makes a registry tell fn of each call on its stores, by scripts and by Go code,
-// after the call has returned: for metrics and traces. Without Observe and SlowCalls a call
-// costs as much as if they did not exist; with them a call in memory takes a few hundred
-// nanoseconds more. Given several times, each function is called.
+// Observe makes a registry call fn after each call on its stores, by scripts and by Go code,
+// for metrics and traces. Without Observe and SlowCalls, calls have no extra cost; with them
+// a call in memory takes a few hundred nanoseconds more. Given several times, each function
+// is called.
 //
 // fn runs on the goroutine of the caller, outside all locks, and without the lock of the
 // interpreter whose script made the call. So it must be safe for concurrent use, and the
 // caller waits for it. It can use stores: calls that it makes are not observed, unless it
-// makes them on another goroutine. If it panics, the call is not affected, and the Logger
-// is told of the first panic of each store.
+// makes them on another goroutine. If fn panics, the call is not affected, and the Logger
+// receives the first panic of each store.
 func Observe(fn func(Call)) Option {
 	return registryOption(func(o *options) {
 		if fn != nil {

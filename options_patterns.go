@@ -12,8 +12,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// StoreOptions gives options to the stores whose names match a pattern, whoever opens
-// them, a script or the host. A host uses it for stores that its scripts open:
+// StoreOptions sets options for the stores whose names match a pattern, whether a script or
+// the host opens them. A host uses it for stores that its scripts open:
 //
 //	extlibs.NewRegistry(
 //		extlibs.StoreOptions("sessions.db", extlibs.Durability(extlibs.Interval(time.Second))),
@@ -35,8 +35,8 @@ import (
 //
 // The path of a file is absolute and without symbolic links, so it does not matter how a
 // script spells it. Links in the pattern are resolved too, as far as it has no special
-// character. A pattern without special characters also matches hard links of the file. A
-// file system that ignores case does so for such a pattern alone.
+// character. A pattern without special characters also matches hard links of the file. On a
+// file system that ignores case, such a pattern also matches names with a different case.
 //
 // A malformed pattern makes Init, Open and OpenWith fail with ErrInvalid. So does opening
 // a store with an option that it does not have; see StoreOption.

@@ -8,10 +8,10 @@ import (
 )
 
 // StoreOption is an Option that a single store can have. Registry.OpenWith gives it to one
-// store, StoreOptions to those that a pattern matches, and NewRegistry and Init to all
-// stores of a registry. The options that return a StoreOption are those of stores;
-// the others are those of registries alone. Given to one store or to a pattern, an option
-// that the store does not have, such as MaxFileBytes of a store in memory, is ErrInvalid:
+// store, StoreOptions to the stores that a pattern matches, and NewRegistry and Init to all
+// stores of a registry. The options that return a StoreOption are those of stores; the others
+// are those of registries alone. Given to one store or to a pattern, an option that the store
+// does not have, such as MaxFileBytes of a store in memory, is ErrInvalid:
 //
 //	Durability, ReadOnly, LogBytes,         stores in files
 //	MaxFileBytes, LockTimeout
@@ -81,7 +81,7 @@ func (k storeKinds) String() string {
 	return "of several kinds"
 }
 
-// Mode is when writes to a file become durable. See Always and Interval.
+// Mode says when writes to a file become durable. See Always and Interval.
 type Mode struct {
 	interval time.Duration
 }
@@ -226,9 +226,8 @@ func Evict() StoreOption {
 }
 
 // MaxCacheBytes limits each cache: each store in memory that evicts. It counts bytes as
-// MaxMemoryBytes does; what a cache remembers in order to choose which keys to evict takes
-// about 10 bytes more for each key. n of zero or less sets DefaultMaxCacheBytes: a cache
-// always has a limit.
+// MaxMemoryBytes does; the data for choosing which keys to evict takes about 10 bytes more
+// for each key. n of zero or less sets DefaultMaxCacheBytes: a cache always has a limit.
 func MaxCacheBytes(n int64) StoreOption {
 	return StoreOption{"MaxCacheBytes", cacheStores, func(o *storeOptions) {
 		if n <= 0 {

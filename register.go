@@ -60,18 +60,17 @@ func (r *Registry) RegisterWithSecurity(p object.LibraryRegistrar, allowedPaths 
 // scriptling.runtime.kv. allowedPaths restricts kv as in
 // RegisterRuntimeKVLibraryWithSecurity.
 //
-// Where p is a *scriptling.Scriptling, background tasks import libraries
-// through a Clone of it; with another registrar they have those that the caller
-// of background had imported.
+// If p is a *scriptling.Scriptling, background tasks import libraries through a Clone of it;
+// with another registrar they have the libraries that the caller of background had imported.
 //
 // A task has the deadline and the host's values of the context of the script that
 // started it, but not its cancellation: it may outlive the request that it was
 // started in, but not the time that the host gave that request. At most MaxTasks
 // run at once; Registry.WaitTasks waits for them and Registry.Close ends them.
 //
-// What scripts can write to, such as the module runtime.kv, is made for p. A Clone of p
-// shares it with p: call this for the clone too before it runs scripts. Tasks have their
-// own.
+// Objects that scripts can change, such as the module runtime.kv, are created for p. A Clone
+// of p shares them with p: call this function for the clone too before it runs scripts. Each
+// task gets a separate copy.
 func RegisterRuntimeLibraryAll(p object.LibraryRegistrar, allowedPaths []string) {
 	standard.RegisterRuntimeLibraryAll(p, allowedPaths)
 }
@@ -104,15 +103,15 @@ func CreateRequestInstance(method, path, body string, headers, query map[string]
 //
 //	runtime.RegisterRuntimeLibraryAll(extlibs.WithKV(p), nil)
 //
-// Scripts may then open files at any path, whatever allowed paths the functions of
-// Scriptling are given, which reach Scriptling's own libraries only. A host that
-// restricts its scripts passes the paths to [Registry.WithKV]:
+// Scripts can then open files at any path: allowed paths given to the functions of Scriptling
+// apply only to Scriptling's own libraries. A host that restricts its scripts passes the
+// paths to [Registry.WithKV]:
 //
 //	p := extlibs.DefaultRegistry().WithKV(p, allowedPaths)
 //
-// Where Scriptling registers a kv library that refuses paths, and WithKV was given
-// none, scripts may open no file at all. Allowed paths given to the functions of this
-// package restrict its kv also through WithKV.
+// If Scriptling registers a kv library that refuses paths, and WithKV was given none, scripts
+// can open no file at all. Allowed paths given to the functions of this package restrict its
+// kv also through WithKV.
 func WithKV(p object.LibraryRegistrar) object.LibraryRegistrar { return standard.WithKV(p, nil) }
 
 // WithKV is the function of that name for the stores of r, with allowedPaths as

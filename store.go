@@ -7,35 +7,32 @@ import (
 	"time"
 )
 
-// Store is the interface of backends. It is small: whatever can be derived from it is
-// derived once, in Handle. It uses encoded values, so a backend neither copies nor
-// interprets them; and it is batched, paged and conditional, so a backend can be at the
-// far end of a network.
+// Store is the interface of backends. It is small: Handle derives all other calls from it. It
+// uses encoded values, so a backend neither copies nor interprets them; and it is batched,
+// paged and conditional, so a backend can be at the far end of a network.
 //
-// All methods are safe for concurrent use, and each is linearizable. Methods that wait
-// obey ctx. After Close every method but Close returns an error that is ErrClosed. A call
-// that fails changes nothing, unless its error is ErrCommitUnknown. An expired key is
-// absent for every method from its deadline on.
+// All methods are safe for concurrent use, and each is linearizable. Methods that wait obey
+// ctx. After Close, every method except Close returns ErrClosed. A call that fails changes
+// nothing, unless its error is ErrCommitUnknown. An expired key is absent for every method
+// from its deadline on.
 //
 // Optional capabilities of a backend are StatsReporter, Backuper, Compacter, FileHolder,
 // FirstPopper and Watcher. A Handle detects them; without one, its calls return
 // errors.ErrUnsupported, but PopFirst reads pages, and the calls that wait poll.
 // Package storetest tests a Store.
 type Store interface {
-	// Load returns the entry of a live key, else an error that is ErrNotFound.
+	// Load returns the entry of a live key, or ErrNotFound.
 	Load(ctx context.Context, key string, need Need) (Entry, error)
 
-	// LoadMany returns the entries of those keys that are live, in the order
-	// of keys.
+	// LoadMany returns the entries of the live keys among keys, in the order of keys.
 	LoadMany(ctx context.Context, keys []string, need Need) ([]Entry, error)
 
 	// Apply carries out one operation.
 	Apply(ctx context.Context, op Op) (Result, error)
 
-	// ApplyMany carries out operations in their order: all of them or, where
-	// it returns an error, none. No call sees some of them done and others
-	// not. An operation whose condition does not hold is no error; its result
-	// says so. With Op.Must it is an error that is ErrConflict.
+	// ApplyMany carries out operations in order: all of them or, if it returns an error,
+	// none. No call sees only some of them done. An operation whose condition does not hold
+	// is not an error; its result says so. With Op.Must it is ErrConflict.
 	ApplyMany(ctx context.Context, ops []Op) ([]Result, error)
 
 	// Scan returns one page of live entries in the order of their keys' bytes, or in the
@@ -53,8 +50,8 @@ type Store interface {
 	Close() error
 }
 
-// Need says which parts of an entry a reader wants, so that a backend need not send the
-// rest. 0 is the key alone. An entry can have more than the reader asked for.
+// Need says which parts of an entry a reader wants, so that a backend need not send the rest.
+// 0 means the key alone. An entry can contain more than was requested.
 type Need uint8
 
 // What an entry has besides its key.
@@ -109,14 +106,14 @@ type (
 		// whenever changes can have been missed. Several changes of a key can be one
 		// call; a call without a change is no error.
 		//
-		// Watch returns as soon as it misses no change any more, or when ctx ends. A
-		// watch survives what interrupts it, such as a lost connection. An error that is
-		// errors.ErrUnsupported means that this store cannot be watched; the Handle then
-		// polls, as it does for a while after any other error.
+		// Watch returns as soon as it reports all later changes, or when ctx ends. A watch
+		// survives interruptions such as a lost connection. errors.ErrUnsupported means that
+		// this store cannot be watched; the Handle then polls, as it does for a while after
+		// any other error.
 		//
 		// changed does not block and does not use the store. Its calls can be concurrent.
-		// stop can be called after Close. changed is not called after stop has returned,
-		// but for calls that are under way.
+		// stop can be called after Close. After stop has returned, changed is not called any
+		// more, except for calls that are already running.
 		Watch(ctx context.Context, changed func(key string, live bool)) (stop func(), err error)
 	}
 

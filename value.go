@@ -66,10 +66,10 @@ type (
 //	set     Set
 //	dict    map[string]any if every key is a str, else Dict; other maps
 //
-// and types that are defined as one of them. A value of another type, such as a
-// struct or a pointer, is an error that is ErrType and says where it stands; one
-// nested more than MaxDepth levels, as a value that contains itself is, or larger
-// than 2 GiB is ErrTooLarge. For the limit of a store see [MaxValueBytes].
+// and named types based on one of them. A value of another type, such as a struct or a
+// pointer, is ErrType, and the error says where in the value it is; one nested more than
+// MaxDepth levels, as a value that contains itself is, or larger than 2 GiB is ErrTooLarge.
+// For the limit of a store see [MaxValueBytes].
 func Encode(v any) (Value, error) { return encodeGo(context.Background(), v, math.MaxInt32) }
 
 func encodeGo(ctx context.Context, v any, limit int) (Value, error) {
