@@ -19,6 +19,9 @@ import (
 // their order: the module is made, its tests pass, and the host answers what the page
 // shows.
 func TestTheHostOfThePageIsBuiltAndAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a module")
+	}
 	if runtime.GOOS == "windows" {
 		t.Skip("the page is for a Unix shell")
 	}
