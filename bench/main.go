@@ -17,6 +17,9 @@ import (
 )
 
 func main() {
+	if loadChild() {
+		return
+	}
 	if err := command(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -153,6 +156,7 @@ func allRows() []row {
 	rows = append(rows, cacheRows()...)
 	rows = append(rows, durableRows()...)
 	rows = append(rows, besideRows()...)
+	rows = append(rows, loadRows()...)
 	rows = append(rows, openRows()...)
 	rows = append(rows, scriptRows()...)
 	rows = append(rows, httpRows()...)
