@@ -108,7 +108,7 @@ func loadChild() bool {
 	for range l.Batches {
 		for i := range keys {
 			n := r.Uint64()
-			keys[i], values[i] = fmt.Sprintf("%016x", n), text16(int(n % 1e10))
+			keys[i], values[i] = fmt.Sprintf("%016x", n), text16(int(n%1e10))
 		}
 		from := time.Now()
 		st.fill(keys, values)

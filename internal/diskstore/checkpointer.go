@@ -20,7 +20,41 @@ type checkpointer struct {
 	right   chan struct{} // holds a value while someone has the right to write to the file
 	fullAt  atomic.Int64  // when a checkpoint found the file full, in nanoseconds since 1970; 0: the last one did not
 	changed atomic.Int64  // about how many bytes were changed since the file was rewritten
+	progress
 	background
+}
+
+// progress tells writers that wait for room when a checkpoint has ended.
+type progress struct {
+	mu   sync.Mutex
+	next *ending // that has not happened; nil: nobody asked for it
+}
+
+// ending is the end of a checkpoint.
+type ending struct {
+	done chan struct{} // closed after it
+	err  error         // of a checkpoint that failed
+}
+
+// nextEnd returns the end that happens next.
+func (p *progress) nextEnd() *ending {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next == nil {
+		p.next = &ending{done: make(chan struct{})}
+	}
+	return p.next
+}
+
+// end wakes the waiting writers.
+func (p *progress) end(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next != nil {
+		p.next.err = err
+		close(p.next.done)
+		p.next = nil
+	}
 }
 
 // fileWriter is the right to write to the file.
@@ -107,8 +141,9 @@ func (w fileWriter) endLost(f *logFile) bool {
 func (s *Store) checkpointInBackground() {
 	defer func() { s.recovered(recover(), nil) }()
 	w, err := s.lockFile(context.Background())
-	if err != nil {
-		return // the store was abandoned
+	if err != nil { // the store was abandoned
+		s.checkpoints.end(err)
+		return
 	}
 	defer w.unlock()
 	s.checkpoints.began()

@@ -31,8 +31,9 @@ func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error)
 	if err := ctx.Err(); err != nil {
 		return notDone(err)
 	}
+	var p *Plan
 	for {
-		p, err := s.planAndAppend(ctx, decide)
+		p, err = s.planAndAppend(ctx, p, decide)
 		switch err {
 		default:
 			return s.acknowledge(ctx, p, err)
@@ -54,15 +55,18 @@ func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error)
 	}
 }
 
-func (s *Store) planAndAppend(ctx context.Context, decide func(*Plan) error) (*Plan, error) {
+// planAndAppend carries out the first two stages. p, if not nil, was planned before, and is
+// still right unless another call has changed something since.
+func (s *Store) planAndAppend(ctx context.Context, p *Plan, decide func(*Plan) error) (*Plan, error) {
 	l, err := s.lockPlanner(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer l.unlock() // also after a panic of decide
-	p, err := l.plan(decide)
-	if err != nil || p.empty() {
-		return p, err
+	if p == nil || p.writes != s.planner.writes || s.life.closing.Load() {
+		if p, err = l.plan(decide); err != nil || p.empty() {
+			return p, err
+		}
 	}
 	return p, l.append(p)
 }
@@ -164,8 +168,9 @@ func (s *Store) publish(to wal.LSN) {
 // checkpoint writes the visible changes to the file. last says that the file needs no log
 // afterwards. What could not be written stays in the memtable and in the log, for the
 // next checkpoint.
-func (w fileWriter) checkpoint(last bool) error {
+func (w fileWriter) checkpoint(last bool) (err error) {
 	s, f := w.s, w.s.logFile.Load()
+	defer func() { s.checkpoints.end(err) }()
 	if f == nil || s.file.ReadOnly() {
 		return nil
 	}
@@ -188,7 +193,7 @@ func (w fileWriter) checkpoint(last bool) error {
 		unsynced = f.log.Sync(context.Background(), t.end)
 	}
 	inParts := unsynced == nil && !lost // after a crash the log completes what is half written
-	err := w.writeMemtable(t, inParts, finish)
+	err = w.writeMemtable(t, inParts, finish)
 	if errors.Is(boltfile.DiskError(err), kverr.Full) && t != nil && unsynced == nil {
 		if err = w.squeeze(t); err == nil {
 			err = w.writeMemtable(t, inParts, finish)
@@ -270,20 +275,32 @@ func (s *Store) extend(ctx context.Context, p *Plan) error {
 	return s.file.Extend(s.visible.need(p.need))
 }
 
-// makeRoom waits for a checkpoint, which frees the log and the memtable.
+// makeRoom waits until a checkpoint has ended, which frees the log and the memtable up to
+// where it began. There can still be too little room then.
 func (s *Store) makeRoom(ctx context.Context, p *Plan) error {
 	if p.puts && s.checkpoints.fullJustNow() {
 		return kverr.Errorf(kverr.Full, "the file cannot hold the changes in its log, and the log is full; delete some keys, free space on the disk, or let the host raise MaxFileBytes")
 	}
-	w, err := s.lockFile(ctx)
-	if err != nil {
-		return notDone(err)
-	}
-	defer w.unlock()
-	if s.opts.Interval == 0 {
-		if err := s.syncAll(ctx); err != nil {
-			return err
+	for tried := false; ; tried = true {
+		next := s.checkpoints.nextEnd()
+		if s.life.closing.Load() {
+			return kverr.Closed
+		}
+		if s.opts.Interval == 0 { // a checkpoint writes what is visible
+			if err := s.syncAll(ctx); err != nil {
+				return err
+			}
+		}
+		s.checkpoints.start()
+		select {
+		case <-next.done:
+			if next.err == nil || tried { // else the first one can have begun before this call
+				return next.err
+			}
+		case <-ctx.Done():
+			return notDone(ctx.Err())
+		case <-s.file.Broken():
+			return s.file.Err()
 		}
 	}
-	return w.checkpoint(false)
 }
