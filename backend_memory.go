@@ -293,7 +293,7 @@ func (m *memory) Close() error {
 	return nil
 }
 
-// replace puts the next state in the place of the last one, unless that is closed.
+// replace replaces the last state with the next one, unless that is closed.
 func (m *memory) replace(next func(last *memoryState) *memoryState) error {
 	m.replacing.Lock()
 	defer m.replacing.Unlock()

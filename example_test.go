@@ -390,7 +390,7 @@ func ExampleWithKV() {
 	}
 	p := scriptling.New()
 	// A host that uses Scriptling's own RegisterRuntimeLibraryAll gives it
-	// extlibs.WithKV(p) in the place of p.
+	// extlibs.WithKV(p) instead of p.
 	extlibs.RegisterRuntimeLibraryAll(extlibs.WithKV(p), nil)
 	_, err := p.Eval("import scriptling.runtime.kv as kv\nkv.open(':memory:example').set('k', 1)")
 	fmt.Println(err)

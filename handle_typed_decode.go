@@ -227,7 +227,7 @@ func placesOf(ctx context.Context, v any, t reflect.Type) (s *shadow, values []a
 	return s, values, found.Elem(), nil
 }
 
-// shadow is a struct type that has a *int in the place of each field of another.
+// shadow is a struct type that has a *int for each field of another.
 type shadow struct {
 	t      reflect.Type
 	fields []shadowField // one for each field of t

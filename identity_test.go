@@ -80,7 +80,7 @@ var logs = map[string]func(t *testing.T) (path string){
 	},
 }
 
-// Whatever a new store does in the place of one that was moved away after a crash, the
+// Whatever a new store does with the name of one that was moved away after a crash, the
 // log stays for the file that names it, which is opened with it in the same folder.
 func TestALogIsKeptForTheFileThatNamesIt(t *testing.T) {
 	t.Parallel()

@@ -61,7 +61,7 @@ func TestMaxKeysBoundsTheLiveKeys(t *testing.T) {
 
 		clock.Advance(time.Hour)
 		for i := range 3 {
-			room("set in the place of an expired key", h.Set(ctx, fmt.Sprint("late", i), 1, 0))
+			room("set over an expired key", h.Set(ctx, fmt.Sprint("late", i), 1, 0))
 		}
 		full("one more", h.Set(ctx, "newer", 1, 0))
 		full("set of an expired key in a full store", h.Set(ctx, "0", 1, 0))

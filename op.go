@@ -14,15 +14,15 @@ type OpKind uint8
 const (
 	OpSet        OpKind = iota + 1 // store Value with TTL
 	OpAdd                          // store Value with TTL if the key is absent
-	OpSwap                         // store Value if the live value is Old, keeping the time left; no Old is absent
-	OpSwapTTL                      // OpSwap, but with TTL instead of the time left
+	OpSwap                         // store Value if the live value is Old, keeping the remaining time; no Old is absent
+	OpSwapTTL                      // OpSwap, but with TTL instead of the remaining time
 	OpDelete                       // remove
 	OpDeleteIf                     // remove if the live value is Old
 	OpExpire                       // give a live key TTL, keeping its value
-	OpIncr                         // add the number in Value, keeping the time left; absent counts as 0 and takes TTL
+	OpIncr                         // add the number in Value, keeping the remaining time; absent counts as 0 and takes TTL
 	OpIncrInt                      // OpIncr, but a float under the key is an error
 	OpCheck                        // change nothing; it applies if the live value is Old; no Old is absent
-	OpSetKeepTTL                   // store Value, keeping the time left; an absent key takes TTL
+	OpSetKeepTTL                   // store Value, keeping the remaining time; an absent key takes TTL
 )
 
 // Op is a change of one key, or a condition on it. It is data, so it can be part of a batch,

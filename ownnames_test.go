@@ -150,7 +150,7 @@ func TestWhoOpensALogIsToldItsStore(t *testing.T) {
 	path := onDisk.storeName(t) + "-log"
 	_, err := newRegistry().Open(ctx, path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a store in the place of a log: %v", err)
+		t.Errorf("a store with the name of a log: %v", err)
 	}
 	want := fmt.Sprintf("%q", strings.TrimSuffix(filepath.Base(path), "-log"))
 	if err == nil || !strings.Contains(err.Error(), want) {

@@ -20,7 +20,7 @@ type Stats struct {
 	Bytes   int64 `json:"bytes"`   // in memory: keys, values and overhead; on disk: the file and its log
 	Commits int64 `json:"commits"` // times that writes were made durable, which many share
 
-	Buffered int64 `json:"buffered"` // bytes of memory for what is in the log and not in the file yet
+	Buffered int64 `json:"buffered"` // bytes of memory for changes that are in the log and not in the file yet
 
 	Server *ServerStats `json:"server,omitempty"` // nil for a store that is not on a server
 }

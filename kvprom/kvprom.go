@@ -87,7 +87,7 @@ func onServer(of func(s *extlibs.ServerStats) float64) func(reading) float64 {
 var metrics = []metric{
 	{"scriptling_kv_keys", "Live keys.", prometheus.GaugeValue, func(n reading) float64 { return float64(n.Keys) }, true},
 	{"scriptling_kv_bytes", "In memory: keys, values and overhead; on disk: the file and its log.", prometheus.GaugeValue, func(n reading) float64 { return float64(n.Bytes) }, true},
-	{"scriptling_kv_buffered_bytes", "Memory for what is in the log and not in the file yet.", prometheus.GaugeValue, func(n reading) float64 { return float64(n.Buffered) }, true},
+	{"scriptling_kv_buffered_bytes", "Memory for changes that are in the log and not in the file yet.", prometheus.GaugeValue, func(n reading) float64 { return float64(n.Buffered) }, true},
 	{"scriptling_kv_hits_total", "Reads of a live key, in part by a sample.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Hits) }, false},
 	{"scriptling_kv_misses_total", "Reads of an absent key.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Misses) }, false},
 	{"scriptling_kv_sets_total", "Keys written.", prometheus.CounterValue, func(n reading) float64 { return float64(n.Sets) }, false},

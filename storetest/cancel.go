@@ -60,8 +60,8 @@ func cancelledBefore(s *suite) {
 	}
 }
 
-// wantOneOf checks a key after a write that was done, that failed, or of which
-// nobody knows, and reports whether it was done.
+// wantOneOf checks a key after a write that was done, that failed, or whose outcome is
+// unknown, and reports whether it was done.
 func (s *suite) wantOneOf(key string, before, after any, done bool, err error) bool {
 	s.Helper()
 	got := s.load(key)
@@ -94,7 +94,7 @@ func cancelledDuring(s *suite) {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			s.Errorf("ApplyMany: %v, want context.Canceled or no error", err)
 		}
-		// Where nobody knows, it may yet be done, but not for long.
+		// If that is unknown, it may yet be done, but not for long.
 		for errors.Is(err, extlibs.ErrCommitUnknown) && s.load("a") != encode(i) && patience > 0 {
 			time.Sleep(pollInterval)
 			patience -= pollInterval

@@ -236,7 +236,7 @@ func concurrentPops(s *suite) {
 	s.wantLen(0)
 }
 
-// popsInOrder stores smaller and smaller keys, and looks after each whether the key before
+// popsInOrder stores smaller and smaller keys, and checks after each whether the key before
 // still exists, while another caller takes first keys. It must not take the larger of two
 // keys first if both existed.
 func popsInOrder(s *suite) {

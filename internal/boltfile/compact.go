@@ -59,7 +59,7 @@ type rewriting struct {
 	remove *Removal // a change that the new file contains; nil: none
 }
 
-// rewrite writes the file anew, and puts the new one in the place of this one.
+// rewrite rewrites the file, and replaces this one with the result.
 func (f *File) rewrite(r *rewriting) (done bool, err error) {
 	if f.alone {
 		return false, errAlone("no compacted file can take its place")
@@ -108,7 +108,7 @@ func (f *File) rewrite(r *rewriting) (done bool, err error) {
 // errNoGain is why there is no new file: it would not be smaller.
 var errNoGain = errors.New("nothing to gain")
 
-// become puts a new file in the place of this one. If the new one is changed, readers see
+// become replaces this file with a new one. If the new one is changed, readers see
 // it only if its name is durable.
 func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState, changed bool) (old *bolt.DB, err error) {
 	f.engine.Lock()

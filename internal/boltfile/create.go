@@ -82,7 +82,7 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 	return n, nil
 }
 
-// replaceEmpty puts a store in the place of a file without content. f stays
+// replaceEmpty replaces a file without content with a store. f stays
 // locked until the caller closes it.
 func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (*File, error) {
 	if err := opts.claim(f.info); err != nil {

@@ -82,7 +82,7 @@ func index(t *testing.T, f *File) (keys []string, places [][]byte) {
 	return keys, places
 }
 
-// Nobody knows the deadline of a damaged record: its entry of the index is found when the
+// The deadline of a damaged record is unknown: its entry of the index is found when the
 // record is replaced.
 func TestADamagedRecordCanBeReplaced(t *testing.T) {
 	path := storedFile(t, map[string]State{"bad": {Value: "damaged", Deadline: 5}, "good": {Value: "whole", Deadline: 6}, "large": {Value: strings.Repeat("v", 3000)}}) // not inline: those are verified at once
@@ -100,7 +100,7 @@ func TestADamagedRecordCanBeReplaced(t *testing.T) {
 			t.Error("its entry of the index is readable")
 		}
 		if _, err := tx.State("absent", true); !errors.Is(err, kverr.Corrupt) {
-			t.Errorf("beside a damaged record nobody knows what is absent: %v", err)
+			t.Errorf("beside a damaged record absent keys are unknown: %v", err)
 		}
 		s, err := tx.State("good", true)
 		if s.Value != "whole" {

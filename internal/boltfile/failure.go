@@ -19,7 +19,7 @@ func (f *File) Refused() error {
 // Broken is closed when no call can succeed any more; Err then says why.
 func (f *File) Broken() <-chan struct{} { return f.broken }
 
-// Err is why the file can't be used any longer, or nil.
+// Err returns the reason why the file can no longer be used, or nil.
 func (f *File) Err() error {
 	if d := f.damaged.Load(); d != nil {
 		return d
@@ -76,7 +76,7 @@ func (f *File) look() error {
 
 func (f *File) refuse(why *kverr.Error) {
 	if f.refused.CompareAndSwap(nil, why) {
-		f.opts.Logger.Error("kv file takes no writes any longer", "path", f.dir.Path(), "error", why.Msg)
+		f.opts.Logger.Error("kv: a file takes no more writes", "path", f.dir.Path(), "error", why.Msg)
 	}
 }
 
@@ -89,7 +89,7 @@ func (f *File) FailStop(why *kverr.Error) error {
 		if f.late != nil {
 			f.late.Broadcast()
 		}
-		f.opts.Logger.Error("kv file can't be used any longer", "path", f.dir.Path(), "error", why.Msg)
+		f.opts.Logger.Error("kv: a file can no longer be used", "path", f.dir.Path(), "error", why.Msg)
 	})
 	return why
 }

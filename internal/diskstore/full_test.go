@@ -49,7 +49,7 @@ func fillUp(t *testing.T, h db, key func(int) string, value string) (n int) {
 type full struct {
 	name  string
 	limit int64       // 0: the disk is full
-	hook  access.Hook // made anew for each store
+	hook  access.Hook // a new one for each store
 	key   int         // bytes of a key
 	value int
 	opts  []option

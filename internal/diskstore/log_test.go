@@ -166,7 +166,7 @@ func TestAStaleLogDoesNoHarmAndOtherFilesAreLeftAlone(t *testing.T) {
 	writeFile(t, path+"-log", []byte("Dear diary"))
 	h = mustOpen(t, path)
 	if err := h.set("001", 1); !errors.Is(err, kverr.Format) {
-		t.Errorf("a log in the place of another file: %v", err)
+		t.Errorf("a log with the name of another file: %v", err)
 	}
 	if err := h.Close(); err != nil {
 		t.Error(err)

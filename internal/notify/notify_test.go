@@ -184,7 +184,7 @@ func TestAWokenWatcherFindsItsQueueAgain(t *testing.T) {
 	a.Requeue()
 	h.Changed("k", true)
 	if !signalled(a) {
-		t.Fatal("it waits in a queue that nobody knows")
+		t.Fatal("it waits in an unknown queue")
 	}
 	a.Close()
 	empty(t, &h)

@@ -122,7 +122,7 @@ const (
 )
 
 // refusals is embedded by the object types to refuse every conversion they do
-// not define themselves. The errors are made anew each time because the
+// not define themselves. The errors are created for each call because the
 // evaluator may annotate them.
 type refusals struct{}
 

@@ -253,7 +253,7 @@ func replacesDamaged(t *testing.T, n int) time.Duration {
 }
 
 // longLeaf appends a leaf with one entry, whose value is n zeros that no disk holds,
-// in the place of the first leaf, and returns the size that the file has to get.
+// instead of the first leaf, and returns the size that the file has to get.
 func (m *image) longLeaf(t *testing.T, n int) (key string, size int64) {
 	leaf, _ := m.leafOf(t, keyOf(0))
 	at := headerBytes + int(order.Uint32(m.page(leaf)[headerBytes+4:]))

@@ -128,7 +128,7 @@ func use(h *extlibs.Handle, truth map[string]any, m *mutant) error {
 	}
 	look()
 	set := func(key string, ttl time.Duration) {
-		// Whether a write whose error is not sure of it was done, nobody knows.
+		// Whether a write with an uncertain error was done is unknown.
 		switch err := h.Set(ctx, key, valueOf(key)+"new", ttl); {
 		case err == nil:
 			truth[key] = valueOf(key) + "new"
