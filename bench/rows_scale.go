@@ -43,7 +43,7 @@ func since(began time.Time, n int) float64 { return float64(time.Since(began)) /
 // scaleLoad stores n keys in random order, and returns the bytes that they take.
 func scaleLoad(s *suite, name string, order []int, set func(key string, value any)) float64 {
 	before := heap()
-	began := time.Now()
+	began, used := time.Now(), processorTime()
 	last, longest, slow := began, time.Duration(0), 0
 	for _, i := range order {
 		set(pointKey(i), text16(i))
@@ -55,6 +55,7 @@ func scaleLoad(s *suite, name string, order []int, set func(key string, value an
 		longest = max(longest, took)
 	}
 	s.figure(name, "load, per key", duration, since(began, len(order)), "")
+	s.figure(name, "its processor time, per key", duration, float64(processorTime()-used)/float64(len(order)), "collections of garbage included")
 	s.figure(name, "longest insert", duration, float64(longest), fmt.Sprintf("%d took more than %v", slow, scaleSlow))
 	return (heap() - before) / float64(len(order))
 }
@@ -160,6 +161,7 @@ func scaleMap(s *suite, n int) {
 	s.figure(baselineMap, "memory per key", bytes, scaleLoad(s, baselineMap, shuffled(n), m.set), "")
 	scalePoints(s, baselineMap, n, m, true)
 	scaleCollect(s, baselineMap)
+	runtime.KeepAlive(m)
 }
 
 func scaleDisk(s *suite, n int) {
@@ -168,7 +170,7 @@ func scaleDisk(s *suite, n int) {
 	}
 	path := s.path("kv")
 	kv := openKV(path)
-	began, longest := time.Now(), time.Duration(0)
+	began, used, longest := time.Now(), processorTime(), time.Duration(0)
 	for batch := range slices.Chunk(shuffled(n), scaleBatch) {
 		many := make(map[string]any, len(batch))
 		for _, i := range batch {
@@ -179,6 +181,7 @@ func scaleDisk(s *suite, n int) {
 		longest = max(longest, time.Since(started))
 	}
 	s.figure(oursBolt, "load, per key", duration, since(began, n), "")
+	s.figure(oursBolt, "its processor time, per key", duration, float64(processorTime()-used)/float64(n), "checkpoints included")
 	s.figure(oursBolt, "longest set_many", duration, float64(longest), "")
 	scalePoints(s, oursBolt, n, kv, false)
 	scalePages(s, oursBolt, n, kv.kvStore)
