@@ -21,5 +21,6 @@
 //	mapped.go  Mapped: the pages of a commit in memory that maps the file
 //	tree.go    Tree: reads of one key, and verification before a write
 //	cursor.go  scans of a tree
+//	count.go   how many entries a range has
 //	build.go   Builder: writing a new file
 package bbpage

@@ -9,6 +9,7 @@
 //	open.go        opening; create.go: creating
 //	tx.go          Tx: reading and changing entries
 //	index.go       the index of deadlines
+//	expired.go     how many of its entries have expired
 //	state.go       State: what is stored under a key, and the space that it needs
 //	space.go       the reserve of a file, and how it grows
 //	identity.go    owner and permissions, and which files belong together

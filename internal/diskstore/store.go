@@ -40,6 +40,7 @@
 //	largewrite.go    a call that is too large for the log
 //	visible.go       what reads see, and how the stages change it
 //	memtable.go      mutable and immutable memtable, with tombstones
+//	tally.go         how many keys a memtable adds, and which have expired
 //	read.go          reads: the memtables over the file
 //	checkpointer.go  when checkpoints run, and who writes to the file
 //	parts.go         a checkpoint in several transactions
