@@ -1,11 +1,6 @@
 package bbpage
 
-import (
-	"math"
-	"math/rand/v2"
-
-	"github.com/scriptling-kv/extlibs/internal/kverr"
-)
+import "github.com/scriptling-kv/extlibs/internal/kverr"
 
 // freelist is the list of free pages: n page numbers at an offset, in some pages.
 type freelist struct {
@@ -87,58 +82,8 @@ func (w *Walk) Freelist(meta Meta) (free uint64, err error) {
 func (w *Walk) Unreachable() error {
 	for id := range w.Pages {
 		if !w.Set.has(id) {
-			return errUnreachable(id)
+			return errPage(id, "is unreachable and not free")
 		}
-	}
-	return nil
-}
-
-func errUnreachable(id uint64) error { return errPage(id, "is unreachable and not free") }
-
-// Overflow verifies, of a lazy walk, that the pages which it has not been at are overflow
-// pages of the leaves before them. A tree that lacks a part leaves others: those of the part.
-// It reads the first pages of a sample of these leaves: of the first ones, and then of ever
-// fewer, those with many overflow pages first of all.
-func (w *Walk) Overflow() error {
-	// The entries of a leaf have 32-bit offsets.
-	most := math.MaxUint32 / w.PageSize
-	// The same leaves are read at each open.
-	gaps, pages, sample := uint64(0), uint64(0), rand.New(rand.NewPCG(w.Pages, 0))
-	for id := w.Set.next(2, w.Pages, false); id < w.Pages; {
-		end := w.Set.next(id, min(w.Pages, id+most+1), true)
-		n := end - id
-		if n > most {
-			return errUnreachable(id)
-		}
-		gaps, pages = gaps+1, pages+n
-		// Either of the two finds a missing half: one if the pages of a gap are few, and
-		// one if they are many.
-		if sample.Uint64N(gaps) < overflowSample || sample.Uint64N(pages) < overflowSample*n {
-			if err := w.overflows(id, n); err != nil {
-				return err
-			}
-		}
-		id = w.Set.next(end, w.Pages, false)
-	}
-	return nil
-}
-
-// overflowSample is how many leaves with overflow pages Overflow reads at least. For each
-// further factor of 2.7 it reads as many again, or twice as many.
-const overflowSample = 32
-
-// overflows verifies that n pages are overflow pages of the leaf before them. What is wrong
-// with the leaf itself is for its first reader to find.
-func (w *Walk) overflows(id, n uint64) error {
-	if !w.Set.isUnread(id - 1) {
-		return errUnreachable(id)
-	}
-	leaf, err := w.first(id-1, 0)
-	if err != nil {
-		return err
-	}
-	if _, err := leaf.verifyLayout(id-1, w.PageSize); err == nil && leaf.flags() == pageLeaf && leaf.overflow() < n {
-		return errUnreachable(id)
 	}
 	return nil
 }

@@ -100,29 +100,6 @@ func (s *Set) has(id uint64) bool {
 	return c != nil && c.claimed[word]&bit != 0
 }
 
-// next returns the first page from id on that is claimed, or that is not, or end.
-func (s *Set) next(id, end uint64, claimed bool) uint64 {
-	for id < end {
-		c := s.chunks[id/chunkPages]
-		switch {
-		case c == nil && !claimed:
-			return id
-		case c == nil:
-			id = (id/chunkPages + 1) * chunkPages
-			continue
-		}
-		word := c.claimed[id%chunkPages/64]
-		if !claimed {
-			word = ^word
-		}
-		if word >>= id % 64; word != 0 {
-			return min(id+uint64(bits.TrailingZeros64(word)), end)
-		}
-		id = (id/64 + 1) * 64
-	}
-	return end
-}
-
 // setUnread marks a claimed page as a leaf that has not been verified.
 func (s *Set) setUnread(id uint64) {
 	c, word, bit := s.chunk(id)

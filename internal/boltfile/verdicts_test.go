@@ -292,10 +292,7 @@ func verdict(t *testing.T, path string, keys []string) string {
 	return strings.Join(say, "; ")
 }
 
-// Whatever is wrong with a file, its verdicts stay the same, unless there is a reason. One
-// was that pages which belong to nothing show that a tree lacks a part: a file with such pages
-// is refused also if its leaves are not read. That includes a leaf that was replaced by one
-// with fewer pages.
+// Whatever is wrong with a file, its verdicts stay the same, unless there is a reason.
 func TestTheVerdictsOnMutants(t *testing.T) {
 	file, keys := verdictFile(t)
 	path := filepath.Join(t.TempDir(), "kv.db")

@@ -124,11 +124,8 @@ func verify(w *bbpage.Walk, meta bbpage.Meta) (found, error) {
 	if err != nil {
 		return f, err
 	}
-	if err := verifyRecords(w, meta, buckets, count); err != nil {
+	if err := verifyRecords(w, meta, buckets, count); err != nil || w.Lazy {
 		return f, err
-	}
-	if w.Lazy {
-		return f, w.Overflow()
 	}
 	f.set = nil
 	return f, w.Unreachable()
