@@ -189,11 +189,13 @@ func TestABuiltFileIsNotLargerThanWhatItWasBuiltFrom(t *testing.T) {
 			_, err = b.Finish(2)
 		}
 		file.Close()
-		if err != nil || b.Pages() > used+used/sharedPages+4 { // a page more here and there is no matter
-			k, v := 0, 0
-			for _, e := range list {
-				k, v = max(k, len(e.key)), max(v, len(e.value))
-			}
+		k, v := 0, 0
+		for _, e := range list {
+			k, v = max(k, len(e.key)), max(v, len(e.value))
+		}
+		// Some pages more do not matter, and which key gets into the branch is chance.
+		chance := 4 + uint64(k/os.Getpagesize())
+		if err != nil || b.Pages() > used+used/sharedPages+chance {
 			t.Errorf("round %d, %d keys of up to %d bytes, values of up to %d: %d pages, %d before, %v", round, len(list), k, v, b.Pages(), used, err)
 		}
 	}
