@@ -358,7 +358,7 @@ func TestAFileThatIsMountedByItselfHasAllOfItsStore(t *testing.T) {
 	}
 	path := logs["with records"](t)
 	must(t, os.Remove(path+"-log"))
-	if _, err := mounted(t).Open(ctx, path); !errors.Is(err, extlibs.ErrCorrupt) || !strings.Contains(err.Error(), "mount the folder") {
+	if _, err := mounted(t).Open(ctx, path); !errors.Is(err, extlibs.ErrCorrupt) || !strings.Contains(err.Error(), "mount that folder") {
 		t.Errorf("without the log that it needs: %v", err)
 	}
 }
