@@ -85,7 +85,7 @@ func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, e
 			return p, false, err
 		}
 	}
-	p = part{t.part.to, t.part.own.clone(), t.part.hidden.clone()}
+	p = part{t.part.to, t.part.own.next(), t.part.hidden.next()}
 	t.entries.Ascend(p.to, func(key string, e entry) bool {
 		switch {
 		case key == p.to:
@@ -103,8 +103,8 @@ func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, e
 		}
 		return err == nil
 	})
-	p.own.sort()
-	p.hidden.sort()
+	p.own.end()
+	p.hidden.end()
 	return p, more, err
 }
 
