@@ -190,7 +190,7 @@ func refusal(answer *http.Response, body io.Reader) error {
 	if kind == nil {
 		kind = extlibs.ErrUnavailable
 	}
-	return fmt.Errorf("%w: the host says: %s", kind, message)
+	return fmt.Errorf("%w: %s", kind, message)
 }
 
 // ask sends a request and decodes the JSON of its answer into v.
