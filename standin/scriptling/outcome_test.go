@@ -62,13 +62,17 @@ def loops():
 	returning(p, "exit4", object.NewSystemExit(4, "stop"))
 	returning(p, "refuse", scripterrors.NewPermissionError("no %s", "entry"))
 	for _, tt := range tests {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		limit := time.Minute
+		if tt.name == "loops" {
+			limit = 200 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		obj, err := p.EvalWithContext(ctx, tt.name+"()")
 		if obj.Inspect() != tt.evalObj || errorText(err) != tt.evalErr {
 			t.Errorf("Eval %s: got %s, %v", tt.name, obj.Inspect(), err)
 		}
 		cancel()
-		ctx, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
+		ctx, cancel = context.WithTimeout(context.Background(), limit)
 		obj, err = p.CallFunctionWithContext(ctx, tt.name)
 		if obj.Inspect() != tt.callObj || errorText(err) != tt.callError {
 			t.Errorf("call %s: got %s, %v", tt.name, obj.Inspect(), err)
@@ -204,7 +208,7 @@ class C:
 	if _, err := p.CallMethod(c, "raises"); errorText(err) != "method 'raises' on class 'C': bad" {
 		t.Errorf("an exception in a method: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := p.CallMethodWithContext(ctx, c, "loops"); errorText(err) != "method 'loops' on class 'C': execution timeout (line 13)" {
 		t.Errorf("a timeout in a method: %v", err)
