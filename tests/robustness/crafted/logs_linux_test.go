@@ -117,7 +117,7 @@ func init() {
 func TestALogTakesMemoryAndTimeByItsBytesAndNotByItsEntries(t *testing.T) {
 	logBytes, records := int64(3<<20), []int64{1 << 30}
 	if !testing.Short() && !raceDetector { // which is many times slower, and takes more memory
-		logBytes, records = 16<<20, []int64{1 << 30, 64 << 10}
+		logBytes, records = int64(kvtest.Sized(0, 8<<20, 16<<20)), []int64{1 << 30, 64 << 10}
 	}
 	const share, base = 8, 96 << 20
 	for _, name := range kvtest.SampleNames(t, logKinds, 2) {
