@@ -38,7 +38,8 @@ import (
 // character. A pattern without special characters also matches hard links of the file. On a
 // file system that ignores case, such a pattern also matches names with a different case.
 //
-// A malformed pattern makes Init, Open and OpenWith fail with ErrInvalid. So does opening
+// A pattern that is malformed, or that begins with : and matches no name, makes Init, Open
+// and OpenWith fail with ErrInvalid. So does opening
 // a store with an option that it does not have; see StoreOption.
 func StoreOptions(pattern string, opts ...StoreOption) Option {
 	rule := newStoreRule(pattern, slices.Clone(opts))
@@ -76,11 +77,19 @@ func newStoreRule(pattern string, opts []StoreOption) storeRule {
 		r.names = allStores
 	case pattern[0] == ':':
 		r.names = memoryStores | cacheStores
+		if !canBegin(p, memoryPrefix) && !canBegin(p, cachePrefix) {
+			r.err = kverr.Errorf(ErrInvalid, `pattern %q matches no store; write ":memory:NAME" or ":cache:NAME"`, shorten(pattern))
+		}
 	case strings.Contains(pattern, "://"):
 		r.names = serverStores
 	}
 	r.literal = err == nil && p.Exact
 	return r
+}
+
+// canBegin reports whether what a pattern matches can begin with a prefix.
+func canBegin(p *glob.Pattern, prefix string) bool {
+	return strings.HasPrefix(p.Prefix, prefix) || !p.Exact && strings.HasPrefix(prefix, p.Prefix)
 }
 
 // check returns the error of the first malformed pattern. What a script is told does not

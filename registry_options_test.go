@@ -220,7 +220,7 @@ func TestNoSpellingOfAFileEvadesItsOptions(t *testing.T) {
 }
 
 func TestAMalformedPatternOfStoresIsNotIgnored(t *testing.T) {
-	for _, pattern := range []string{"", "[", "secret[folder/*", "{a,b}.db", "\xff", strings.Repeat("x", 2000)} {
+	for _, pattern := range []string{"", "[", "secret[folder/*", "{a,b}.db", ":Cache:*", ":x", ":memory", "\xff", strings.Repeat("x", 2000)} {
 		bad := extlibs.StoreOptions(pattern, valueLimit(1))
 		r := newRegistry(extlibs.StoreOptions("fine", valueLimit(1)), bad)
 		for _, name := range []string{":memory:x", filepath.Join(t.TempDir(), "x.db"), "registrytest://host/pattern"} {

@@ -18,8 +18,8 @@ import (
 
 // Run it with TMPDIR in memory where the disk is busy: a sync can take 5 ms by itself. With a
 // million keys the first page takes less than 100 ms, the biggest keys less than five
-// seconds and little memory, and the p99 of a set of the host meanwhile is less than 5 ms more
-// than before.
+// seconds and little memory, and the p99 of a set of the host meanwhile is less than 5 ms, for a
+// file less than 5 ms more than alone.
 func TestAMillionKeys(t *testing.T) {
 	if !kvtest.Nightly() {
 		t.Skip("it measures time, on an idle machine: set KV_NIGHTLY=1")
@@ -80,7 +80,11 @@ func TestAMillionKeys(t *testing.T) {
 			alone := beside("nothing", func() { time.Sleep(time.Second) })
 			for _, path := range []string{"/top", "/count?pattern=*9", "?pattern=*999:name", "/export"} {
 				p99 := beside(path, func() { get(path, "text/html") })
-				if p99 > alone+5*time.Millisecond {
+				limit := 5 * time.Millisecond
+				if kind == "file" { // whose syncs can take as long alone
+					limit += alone
+				}
+				if p99 > limit {
 					t.Errorf("the p99 of a set beside %s was %v, alone it was %v", path, p99, alone)
 				}
 			}

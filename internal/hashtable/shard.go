@@ -129,7 +129,7 @@ func (t *Table) makeRoom(s *shard, n int) {
 	}
 }
 
-// shrink gives back the memory of a shard that has emptied, and tells whether it
+// shrink gives back the memory of a shard that has emptied, and reports whether it
 // had.
 func (t *Table) shrink(s *shard) bool {
 	groups := s.groups.Load()
