@@ -12,6 +12,12 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
+// These start the names of in-memory stores and, among them, of caches.
+const (
+	memoryPrefix = ":memory:"
+	cachePrefix  = ":cache:"
+)
+
 // StoreOptions sets options for the stores whose names match a pattern, whether a script or
 // the host opens them. A host uses it for stores that its scripts open:
 //

@@ -10,12 +10,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// These start the names of in-memory stores and, among them, of caches.
-const (
-	memoryPrefix = ":memory:"
-	cachePrefix  = ":cache:"
-)
-
 const maxMemoryName = 1024 // bytes after the prefix
 
 // isMemoryName also takes what can only be meant as such a name: nobody wants a
