@@ -4,7 +4,7 @@
 // in the fast mode, the counters of its rate limiter in memory, and listings of jobs in a
 // cache, all by StoreOptions.
 // Its workers wait without polling: with 50,000 jobs done and none to do, the service takes
-// less than a thousandth of a processor.
+// about a thousandth of a processor.
 //
 //	go run ./examples/app [-addr 127.0.0.1:8080] [-store app.db] [-backups backups]
 //	T=$(curl -sd '{"user": "ann"}' http://127.0.0.1:8080/login | cut -d'"' -f4)
