@@ -52,7 +52,7 @@ type app struct {
 func (c *config) library() *object.Library {
 	return object.NewLibrary("app", map[string]*object.Builtin{
 		"token": {
-			HelpText: "token() -> str\nReturns a text that nobody can guess.",
+			HelpText: "token() -> str\nReturns a random text that cannot be guessed.",
 			Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object {
 				return object.NewString(rand.Text())
 			},
