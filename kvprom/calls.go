@@ -30,12 +30,16 @@ const otherStores = "other"
 //	scriptling_kv_call_errors_total  failed calls, by the kind of the error
 //
 // The first 100 stores have their names as label; the others are together in "other".
+//
+// The first call of each name on a store also creates its counters of the errors commit_unknown,
+// unavailable, full, corrupt and replaced, with the value 0: to Prometheus, the increase of a
+// counter that appears with the value 1 is 0, so an alert would miss the first error.
 type Calls struct {
 	seconds *prometheus.HistogramVec
 	errors  *prometheus.CounterVec
 
 	mu    sync.RWMutex
-	known map[string]bool
+	known map[string]map[string]bool // the calls seen of each store with a label
 }
 
 // NewCalls returns the metrics of the calls of a registry, with labels that distinguish it
@@ -49,37 +53,51 @@ func NewCalls(labels prometheus.Labels) *Calls {
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scriptling_kv_call_errors_total", Help: "Failed calls on stores, by the kind of the error.", ConstLabels: labels,
 		}, []string{labelStore, "call", "kind"}),
-		known: map[string]bool{},
+		known: map[string]map[string]bool{otherStores: {}},
 	}
 }
 
 // Observe counts a call. It is the argument of extlibs.Observe, and safe for concurrent
 // use.
 func (c *Calls) Observe(call extlibs.Call) {
-	store := c.label(call.Store)
+	store := c.label(call.Store, call.Name)
 	c.seconds.WithLabelValues(store, call.Name).Observe(call.Duration.Seconds())
 	if call.Err != nil {
 		c.errors.WithLabelValues(store, call.Name, kindOf(call.Err)).Inc()
 	}
 }
 
-func (c *Calls) label(store string) string {
+// label returns the label of a store. At the first call of that name on it, it creates the
+// counters of alertKinds.
+func (c *Calls) label(store, call string) string {
 	store = strings.ToValidUTF8(store, "?")
 	c.mu.RLock()
-	known, full := c.known[store], len(c.known) >= maxStores
+	store = c.shown(store)
+	seen := c.known[store][call]
 	c.mu.RUnlock()
-	if known {
+	if seen {
 		return store
-	}
-	if full {
-		return otherStores
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.known) >= maxStores && !c.known[store] {
+	store = c.shown(store)
+	if c.known[store] == nil {
+		c.known[store] = map[string]bool{}
+	}
+	if !c.known[store][call] {
+		c.known[store][call] = true
+		for _, kind := range alertKinds {
+			c.errors.WithLabelValues(store, call, kind)
+		}
+	}
+	return store
+}
+
+// shown returns store, or otherStores for a store that is not known when maxStores are.
+func (c *Calls) shown(store string) string {
+	if c.known[store] == nil && len(c.known) > maxStores { // otherStores is in known too
 		return otherStores
 	}
-	c.known[store] = true
 	return store
 }
 
@@ -104,6 +122,9 @@ var kinds = []struct {
 	{extlibs.ErrReplaced, "replaced"}, {extlibs.ErrConflict, "conflict"}, {extlibs.ErrType, "type"}, {extlibs.ErrInvalid, "invalid"},
 	{extlibs.ErrOverflow, "overflow"}, {errors.ErrUnsupported, "unsupported"}, {context.Canceled, "canceled"}, {context.DeadlineExceeded, "deadline"},
 }
+
+// alertKinds are the kinds of errors on which docs/operating.md pages somebody.
+var alertKinds = []string{"commit_unknown", "unavailable", "full", "corrupt", "replaced"}
 
 // kindOf returns the name of the kind of an error.
 func kindOf(err error) string {

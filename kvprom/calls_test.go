@@ -43,6 +43,9 @@ func TestCallsAreCountedByStoreCallAndKindOfError(t *testing.T) {
 			shown[text] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
+	if n, ok := shown["scriptling_kv_call_errors_total get corrupt :memory:007 a"]; !ok || n != 0 {
+		t.Errorf("the counter of errors that did not happen yet: %v, %v", n, ok)
+	}
 	for text, want := range map[string]float64{
 		"scriptling_kv_call_seconds set :memory:000 a":           2,
 		"scriptling_kv_call_seconds get :memory:099 b":           1,
@@ -54,7 +57,7 @@ func TestCallsAreCountedByStoreCallAndKindOfError(t *testing.T) {
 			t.Errorf("%s is %v, want %v", text, shown[text], want)
 		}
 	}
-	if want := 2 * (maxStores + 1) * 3; len(shown) != want {
+	if want := 2 * (maxStores + 1) * 2 * (1 + len(alertKinds)); len(shown) != want {
 		t.Errorf("%d series, want %d", len(shown), want)
 	}
 }

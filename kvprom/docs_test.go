@@ -40,11 +40,23 @@ func TestThePagesNameTheMetrics(t *testing.T) {
 			t.Errorf("operating.md lacks the kind %s", k.name)
 		}
 	}
+	var alerted []string
 	for _, used := range regexp.MustCompile(`kind=~?"([^"]+)"`).FindAllStringSubmatch(operating, -1) {
 		for kind := range strings.SplitSeq(used[1], `\|`) {
 			if !slices.Contains(all, kind) {
 				t.Errorf("operating.md names the kind %s, which is not exported", kind)
 			}
+			alerted = append(alerted, kind)
+		}
+	}
+	for _, kind := range alertKinds {
+		if !slices.Contains(alerted, kind) {
+			t.Errorf("operating.md has no alert on the kind %s, which starts at 0", kind)
+		}
+	}
+	for _, kind := range alerted {
+		if !slices.Contains(alertKinds, kind) {
+			t.Errorf("operating.md has an alert on the kind %s, which does not start at 0", kind)
 		}
 	}
 }

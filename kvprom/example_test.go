@@ -30,6 +30,7 @@ func Example() {
 	}
 	fmt.Println(err)
 	// Output:
+	// scriptling_kv_call_errors_total
 	// scriptling_kv_call_seconds
 	// scriptling_kv_keys
 	// <nil>

@@ -290,6 +290,7 @@ var expensive = []string{
 }
 
 func TestAnyPatternIsDoneWithALongKeyOfAnyTextInMilliseconds(t *testing.T) {
+	const limit = 100 * time.Millisecond * slowness
 	keys := []string{strings.Repeat("é", maxKeyBytes/2), strings.Repeat("aé", maxKeyBytes/3), strings.Repeat("a", maxKeyBytes), strings.Repeat("éü日x", maxKeyBytes/8)}
 	for _, text := range append(slices.Clone(hostile), expensive...) {
 		p, err := Compile(text)
@@ -298,12 +299,12 @@ func TestAnyPatternIsDoneWithALongKeyOfAnyTextInMilliseconds(t *testing.T) {
 		}
 		for _, key := range keys {
 			fastest := time.Hour // of some runs: the machine has other work too
-			for range 5 {
+			for i := 0; i < 50 && fastest > limit; i++ {
 				began := time.Now()
 				p.Selects(key)
 				fastest = min(fastest, time.Since(began))
 			}
-			if fastest > 100*time.Millisecond*slowness {
+			if fastest > limit {
 				t.Errorf("%q takes %v for a key of %d bytes that begins with %q", kverr.Shorten(text), fastest, len(key), kverr.Shorten(key))
 			}
 		}
