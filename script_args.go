@@ -43,7 +43,11 @@ func (b *argBuffer) release() {
 // keywords.
 func (c *call) bind(b *argBuffer, kwargs map[string]object.Object, args arguments) (arguments, error) {
 	if len(args) > len(c.params) {
-		return nil, kverr.Errorf(ErrType, "takes at most %d arguments, got %d; usage: %s", len(c.params), len(args), c.signature())
+		plural := "s"
+		if len(c.params) == 1 {
+			plural = ""
+		}
+		return nil, kverr.Errorf(ErrType, "takes at most %d argument%s, got %d; usage: %s", len(c.params), plural, len(args), c.signature())
 	}
 	if len(kwargs) > 0 {
 		var err error
@@ -84,28 +88,30 @@ func (c *call) bindKeywords(b *argBuffer, kwargs map[string]object.Object, args 
 }
 
 // elsewhere maps keywords of other stores to the parameter or call that has their effect here.
-var elsewhere = map[string]struct{ param, hint string }{
-	"ex":      {"ttl", "use ttl=, in seconds"},
-	"px":      {"ttl", "use ttl=, in seconds"},
-	"expire":  {"ttl", "use ttl=, in seconds"},
-	"expires": {"ttl", "use ttl=, in seconds"},
-	"timeout": {"ttl", "use ttl=, in seconds"},
-	"nx":      {"value", "use add(key, value)"},
-	"match":   {"pattern", "use pattern="},
-	"start":   {"after", "use after=, which is exclusive, or prefix="},
-	"end":     {"before", "use before=, which is exclusive, or prefix="},
-	"desc":    {"reverse", "use reverse=True"},
-	"count":   {"limit", "use limit="},
-	"amount":  {"delta", "use delta="},
+var elsewhere = map[string][]struct{ param, hint string }{
+	"ex":      {{"ttl", "use ttl=, in seconds"}},
+	"px":      {{"ttl", "use ttl=, in seconds"}},
+	"expire":  {{"ttl", "use ttl=, in seconds"}},
+	"expires": {{"ttl", "use ttl=, in seconds"}},
+	"timeout": {{"ttl", "use ttl=, in seconds"}, {"wait", "use wait=, in seconds"}},
+	"wait":    {{"timeout", "use timeout=, in seconds"}},
+	"nx":      {{"value", "use add(key, value)"}},
+	"match":   {{"pattern", "use pattern="}},
+	"start":   {{"after", "use after=, which is exclusive, or prefix="}},
+	"end":     {{"before", "use before=, which is exclusive, or prefix="}},
+	"desc":    {{"reverse", "use reverse=True"}},
+	"count":   {{"limit", "use limit="}},
+	"amount":  {{"delta", "use delta="}},
 }
 
 // hint returns what to write here in place of a keyword of another store, or "".
 func (c *call) hint(name string) string {
-	e, ok := elsewhere[name]
-	if !ok || c.index(e.param) < 0 {
-		return ""
+	for _, e := range elsewhere[name] {
+		if c.index(e.param) >= 0 {
+			return " (" + e.hint + ")"
+		}
 	}
-	return " (" + e.hint + ")"
+	return ""
 }
 
 // raiseIn returns the error of an exception among the arguments: inside an expression, a raise
@@ -124,7 +130,14 @@ func keyArg(o object.Object) (string, error) {
 	if s, ok := o.(*object.String); ok {
 		return s.StringValue(), nil
 	}
-	return "", kverr.Errorf(ErrType, "key must be a str, not %s", typeName(o))
+	hint := ""
+	switch o.(type) {
+	case *object.Integer, *object.Float:
+		hint = "; write str(key)"
+	case *object.List, *object.Tuple, *object.Set:
+		hint = "; get_many, set_many and delete_many take several keys"
+	}
+	return "", kverr.Errorf(ErrType, "key must be a str, not %s%s", typeName(o), hint)
 }
 
 // reader reads the arguments of a call, which it numbers from 0, and keeps the first
@@ -318,7 +331,11 @@ func (r *reader) selection(o ListOptions) (s selection) {
 func (r *reader) keys(h *Handle, held *budget) []string {
 	n, elems := elementsOf(r.a.at(0))
 	if elems == nil {
-		r.fail(kverr.Errorf(ErrType, "keys must be a list of str, not %s", typeName(r.a.at(0))))
+		hint := ""
+		if _, ok := r.a.at(0).(*object.String); ok {
+			hint = "; write [key] for one key"
+		}
+		r.fail(kverr.Errorf(ErrType, "keys must be a list of str, not %s%s", typeName(r.a.at(0)), hint))
 		return nil
 	}
 	i := -1

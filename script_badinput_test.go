@@ -144,9 +144,9 @@ var badCalls = []struct {
 	want      []string // parts of the message
 }{
 	// Keys.
-	{`store.set(1, 2)`, "TypeError", []string{"kv.set: key must be a str, not INTEGER"}},
+	{`store.set(1, 2)`, "TypeError", []string{"kv.set: key must be a str, not INTEGER; write str(key)"}},
 	{`store.get(None)`, "TypeError", []string{"kv.get: key must be a str, not NULL"}},
-	{`store.delete(["a"])`, "TypeError", []string{"kv.delete: key must be a str, not LIST"}},
+	{`store.delete(["a"])`, "TypeError", []string{"kv.delete: key must be a str, not LIST; get_many, set_many and delete_many take several keys"}},
 	{`store.set("", 1)`, "ValueError", []string{"kv.set: key is empty; use 1 to 32768 bytes"}},
 	{`store.get("")`, "ValueError", []string{"kv.get: key is empty"}},
 	{`store.set("k" * 32769, 1)`, "ValueError", []string{"kv.set: key has 32769 bytes; use 1 to 32768"}},
@@ -159,7 +159,7 @@ var badCalls = []struct {
 	{`store.update_many("int", lambda v: v)`, "TypeError", []string{"kv.update_many: keys must be a list of str, not STRING"}},
 	{`store.get_many(["int", ""])`, "ValueError", []string{"kv.get_many: key is empty"}},
 	{`store.get_many(["int", 5])`, "TypeError", []string{"kv.get_many: keys[1] must be a str, not INTEGER"}},
-	{`store.get_many("int")`, "TypeError", []string{"kv.get_many: keys must be a list of str, not STRING"}},
+	{`store.get_many("int")`, "TypeError", []string{"kv.get_many: keys must be a list of str, not STRING; write [key] for one key"}},
 	{`store.delete_many(["int", ""])`, "ValueError", []string{"kv.delete_many: key is empty"}},
 	{`store.delete_many(["int", None])`, "TypeError", []string{"kv.delete_many: keys[1] must be a str, not NULL"}},
 	{`store.set_many({"a": 1, "": 2})`, "ValueError", []string{"kv.set_many: key is empty"}},
@@ -287,6 +287,9 @@ var badCalls = []struct {
 	{`store.set("int", 2, ex=60)`, "TypeError", []string{"kv.set: unexpected keyword argument 'ex' (use ttl=, in seconds); usage: set("}},
 	{`store.set("int", 2, nx=True)`, "TypeError", []string{"unexpected keyword argument 'nx' (use add(key, value))"}},
 	{`store.set_many({"int": 2}, timeout=60)`, "TypeError", []string{"kv.set_many: unexpected keyword argument 'timeout' (use ttl="}},
+	{`store.pop_first(timeout=60)`, "TypeError", []string{"kv.pop_first: unexpected keyword argument 'timeout' (use wait="}},
+	{`store.wait("int", wait=60)`, "TypeError", []string{"kv.wait: unexpected keyword argument 'wait' (use timeout="}},
+	{`store.ttl("int", "text")`, "TypeError", []string{"kv.ttl: takes at most 1 argument, got 2; usage: ttl("}},
 	{`store.get("int", ex=60)`, "TypeError", []string{"kv.get: unexpected keyword argument 'ex'; usage: get("}},
 	{`store.keys(match="*")`, "TypeError", []string{"(use pattern=)"}},
 	{`store.incr("int", amount=2)`, "TypeError", []string{"(use delta=)"}},

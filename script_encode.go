@@ -167,7 +167,7 @@ func objectStep(key object.Object) string {
 }
 
 func unstorableKey(key object.Object) error {
-	return codec.Errorf(ErrType, "cannot store a dict with a %s as key at %%s", typeName(key))
+	return codec.Errorf(ErrType, "cannot store a dict with a %s as key at %%s; use str, int, float, bool, None, bytes or tuples of them", typeName(key))
 }
 
 // storableKey reports whether a dict key is the same key after a round trip.

@@ -24,7 +24,9 @@ process, ":cache:NAME", which evicts keys when it is full, or the path of a file
 Every store has the same calls: help(kv.default) lists them, and help(kv.default.set), and
 so on, describes each one. A store is not a dict: write s.exists(k) for k in s, s.get(k)
 for s[k], and s.count() for len(s). Values are None, bool, int, float, str, bytes, list,
-tuple, set and dict. A store returns copies.`
+tuple, set and dict. A store returns copies.
+
+Of the functions below, use open. The others only raise an error that says what to call.`
 
 // newLibrary returns the library for a registry. Scripts that import it can open the paths
 // and URLs that a allows.

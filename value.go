@@ -192,7 +192,7 @@ func (w *goWriter) pair(b []byte, p Pair, depth int) ([]byte, error) {
 		return b, err
 	}
 	if unhashable(p.Key) {
-		return b, codec.Errorf(ErrType, "cannot store a dict with a %T as key at %%s", p.Key)
+		return b, codec.Errorf(ErrType, "cannot store a dict with a %T as key at %%s; use strings, numbers, bools, nil or Tuples of them", p.Key)
 	}
 	if b, err = w.value(b, p.Value, depth+1); err != nil {
 		return b, codec.At(err, codec.KeyStep(p.Key))
