@@ -161,6 +161,9 @@ func TestEachCommandThatReadsTakesACopy(t *testing.T) {
 	c.fails(exitNoKey, "no key", "get", "app.db", "nosuch", "--live")
 	c.fails(exitUsage, "unknown flag", "set", "app.db", "a", "1", "--live")
 	c.fails(exitUsage, "omit it", "keys", "redis://localhost/0/x", "--live")
+	c.fails(exitFailed, "unreachable", "move", "app.db", "redis://127.0.0.1:1/0/x", "--live") // the flag is for the source
+	c.fails(exitUsage, "omit it", "move", "redis://127.0.0.1:1/0/x", "moved.db", "--live")
+	c.fails(exitFailed, "backup \"app.db\" COPY --live", "check", "app.db")
 	c.fails(exitFailed, "no file", "keys", "nosuch.db", "--live")
 	c.fails(exitUsage, "not both", "export", "app.db", "--live", "--salvage")
 	if err := os.Symlink("app.db", "link.db"); err == nil { // the log is beside the file

@@ -101,7 +101,7 @@ func canOpen(cmd *cobra.Command, name string, a access) error {
 		return cmd.Context().Err()
 	case isInMemory(name):
 		return usageError("a store in memory exists only in its process; give the path of a file or the URL of a server or running host")
-	case isURL(name) && wantsLive(cmd):
+	case isURL(name) && a != creates && wantsLive(cmd): // the flag is for the source of move, not for its destination
 		return usageError("--live needs a file; omit it for a store on a server")
 	case isURL(name) && a != creates:
 		return existsOn(cmd.Context(), name)
@@ -142,7 +142,7 @@ func isInMemory(name string) bool {
 }
 
 func noFile(name string) error {
-	return fmt.Errorf("there is no file %q; create one with set, import, restore or move", name)
+	return fmt.Errorf("there is no file %q; check the path; set, import, restore and move create stores", name)
 }
 
 // selection are the flags that choose keys.

@@ -218,7 +218,7 @@ func OpenError(err error) error {
 
 // DiskError wraps an operating system error in its sentinel error, if there is one.
 func DiskError(err error) error {
-	if IsDiskFull(err) {
+	if IsDiskFull(err) && !errors.Is(err, kverr.Full) {
 		return kverr.Errorf(kverr.Full, "the disk is full: %w", err)
 	}
 	return err

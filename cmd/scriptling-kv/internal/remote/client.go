@@ -156,9 +156,15 @@ var kinds = map[string]error{
 // ErrNoStore is the error of a URL that leads to no open store.
 var ErrNoStore = errors.New("the host has no such open store")
 
+// errHostsURL is the error of a URL that is the one of kvadmin's handler, not of a store.
+var errHostsURL = errors.New("the URL names no store")
+
 // refusal is the error that an answer with another status than 200 says.
 func refusal(answer *http.Response, body io.Reader) error {
 	if to := answer.Header.Get("Location"); answer.StatusCode >= 300 && answer.StatusCode < 400 {
+		if request := answer.Request; request != nil && to == request.URL.EscapedPath()+"/" {
+			return errHostsURL
+		}
 		return errStrange(fmt.Sprintf("the host redirects to %.200q; redirects are not followed, give that URL if you trust it", to))
 	}
 	var f struct {

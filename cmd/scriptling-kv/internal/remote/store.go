@@ -48,8 +48,11 @@ func open(ctx context.Context, text string, maxValue int) (*store, error) {
 	s.closed, s.close = context.WithCancel(context.Background())
 	if _, err := s.describe(ctx); err != nil {
 		s.Close()
-		if errors.Is(err, ErrNoStore) {
-			err = s.whichStores(ctx)
+		switch {
+		case errors.Is(err, errHostsURL):
+			err = s.whichStores(ctx, s.base, invalid("the URL names no store; append the name of a store of the host"))
+		case errors.Is(err, ErrNoStore):
+			err = s.whichStores(ctx, s.base[:strings.LastIndex(s.base, "/")], ErrNoStore)
 		}
 		return nil, err
 	}
@@ -76,13 +79,12 @@ func (s *store) describe(ctx context.Context) (c counters, err error) {
 	return c, s.ask(ctx, http.MethodGet, "", nil, nil, maxAnswer, &c)
 }
 
-// whichStores is the error of a URL that leads to no open store. It names those that the
-// host has.
-func (s *store) whichStores(ctx context.Context) error {
-	parent := s.base[:strings.LastIndex(s.base, "/")]
-	stores, err := list(ctx, client{s.http, parent, s.token})
+// whichStores returns the error of a URL that leads to no open store, with the names of the
+// open stores of the host whose URL is base.
+func (s *store) whichStores(ctx context.Context, base string, noStore error) error {
+	stores, err := list(ctx, client{s.http, base, s.token})
 	if err != nil {
-		return ErrNoStore
+		return noStore
 	}
 	var names []string
 	for _, found := range stores {
@@ -91,9 +93,9 @@ func (s *store) whichStores(ctx context.Context) error {
 		}
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%w; it has none", ErrNoStore)
+		return fmt.Errorf("%w; it has none", noStore)
 	}
-	return fmt.Errorf("%w; it has %s", ErrNoStore, strings.Join(names, ", "))
+	return fmt.Errorf("%w; it has %s", noStore, strings.Join(names, ", "))
 }
 
 // Info describes a store of a host.
