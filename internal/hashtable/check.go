@@ -3,6 +3,7 @@ package hashtable
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Held is the number of records, expired ones included.
@@ -86,7 +87,10 @@ const leafSlack = 256
 func (t *Table) checkNames(want []string) error {
 	slices.Sort(want)
 	n, last, deadBytes := 0, "", int64(0)
-	for _, l := range t.names.leaves {
+	if err := t.names.check(); err != nil {
+		return err
+	}
+	for l := range t.names.ascending("") {
 		if len(l.begins) == 0 || len(l.begins) > leafKeys {
 			return fmt.Errorf("a leaf has %d names", len(l.begins))
 		}
@@ -118,6 +122,37 @@ func (t *Table) checkNames(want []string) error {
 	}
 	if n != t.names.n || n-t.names.dead != t.keys {
 		return fmt.Errorf("%d names, of which %d are dead, are said to be %d for %d keys", n, t.names.dead, t.names.n, t.keys)
+	}
+	return nil
+}
+
+// check returns an error unless each branch and each leaf is found by its first key.
+func (x *names) check() error {
+	if err := x.firsts.check("branches", len(x.branches), x.first); err != nil {
+		return err
+	}
+	for _, b := range x.branches {
+		if len(b.leaves) == 0 || len(b.leaves) > branchLeaves {
+			return fmt.Errorf("a branch has %d leaves", len(b.leaves))
+		}
+		if cap(b.leaves) > 2*len(b.leaves)+leafSlack {
+			return fmt.Errorf("a branch has memory for %d leaves, and has %d", cap(b.leaves), len(b.leaves))
+		}
+		if err := b.firsts.check("leaves", len(b.leaves), b.first); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *firsts) check(what string, n int, first func(i int) string) error {
+	if len(f.words) != n {
+		return fmt.Errorf("%d %s have %d words", n, what, len(f.words))
+	}
+	for i, word := range f.words {
+		if rest, ok := strings.CutPrefix(first(i), f.prefix); !ok || wordOf(rest) != word {
+			return fmt.Errorf("number %d of %d %s has the word %x after %q, but the first key %q", i, n, what, word, f.prefix, first(i))
+		}
 	}
 	return nil
 }

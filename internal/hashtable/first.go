@@ -139,8 +139,8 @@ func (x *names) within(v View) func(yield func(name string) bool) {
 }
 
 func (x *names) ascend(v View, yield func(name string) bool) {
-	for at := max(0, x.find(v.From)); at < len(x.leaves); at++ {
-		l, i := x.leaves[at], 0
+	for l := range x.ascending(v.From) {
+		i := 0
 		if l.key(0) < v.From {
 			i, _ = l.search(v.From)
 		}
@@ -153,12 +153,7 @@ func (x *names) ascend(v View, yield func(name string) bool) {
 }
 
 func (x *names) descend(v View, yield func(name string) bool) {
-	at := len(x.leaves) - 1
-	if v.To != "" {
-		at = x.find(v.To)
-	}
-	for ; at >= 0; at-- {
-		l := x.leaves[at]
+	for l := range x.descending(v.To) {
 		i := len(l.begins)
 		if v.To != "" {
 			i = sort.Search(i, func(i int) bool { return l.key(i) >= v.To })

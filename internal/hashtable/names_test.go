@@ -152,8 +152,8 @@ func TestNamesOfEveryLengthAreNeighbors(t *testing.T) {
 			m.remove(key)
 		}
 		m.check(t)
-		if n := &m.table.names; m.table.Bytes() != 0 || len(n.leaves) != 0 || n.n != 0 || n.dead != 0 {
-			t.Fatalf("seed %d: without a key the table counts %d bytes in %d leaves, %d names", seed, m.table.Bytes(), len(n.leaves), n.n)
+		if n := &m.table.names; m.table.Bytes() != 0 || len(n.branches) != 0 || n.n != 0 || n.dead != 0 {
+			t.Fatalf("seed %d: without a key the table counts %d bytes in %d branches, %d names", seed, m.table.Bytes(), len(n.branches), n.n)
 		}
 	}
 }

@@ -46,17 +46,14 @@ type pager struct {
 
 // leaves looks at the leaves that can hold keys of the view, in its order.
 func (p *pager) leaves() {
-	leaves := p.t.names.leaves
-	if !p.Reverse {
-		for i := max(0, p.t.names.find(p.From)); i < len(leaves) && p.leaf(leaves[i]); i++ {
+	leaves := p.t.names.ascending(p.From)
+	if p.Reverse {
+		leaves = p.t.names.descending(p.To)
+	}
+	for l := range leaves {
+		if !p.leaf(l) {
+			return
 		}
-		return
-	}
-	last := len(leaves) - 1
-	if p.To != "" {
-		last = p.t.names.find(p.To)
-	}
-	for i := last; i >= 0 && p.leaf(leaves[i]); i-- {
 	}
 }
 

@@ -15,7 +15,9 @@
 //	commit.go     changes of keys, and the limits that refuse them
 //	large.go      writes of so many keys that other calls go on meanwhile
 //	snapshot.go   reads of many keys as of one moment
-//	names.go      keys in their order, packed
+//	names.go      keys in their order
+//	branch.go     runs of leaves of keys, and how a key's leaf is found
+//	leaf.go       some keys, packed
 //	deadlines.go  keys in the order of their deadlines, by hash
 //	page.go       pages of keys and records
 //	first.go      removal of the first key of a range
