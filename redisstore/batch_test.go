@@ -47,6 +47,7 @@ func number(n int64) extlibs.Value {
 
 // The script takes a batch in parts, and the driver sends most batches sorted by key.
 func TestALargeBatchDoesWhatItDoesInMemory(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	if s.mini != nil {
 		t.Skip("the clock of the imitation stands still")
@@ -78,40 +79,48 @@ func sameBatch(t *testing.T, local, remote *extlibs.Handle, ops []extlibs.Op) {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	var answers [2][]string
+	var done [2]bool
+	var results [2][]extlibs.Result
+	var items [2][]extlibs.Item
+	var entries [2][]extlibs.Entry
 	for i, h := range []*extlibs.Handle{local, remote} {
-		results, err := h.Store().ApplyMany(t.Context(), ops)
-		if err != nil && !errors.Is(err, extlibs.ErrConflict) {
+		var err error
+		if results[i], err = h.Store().ApplyMany(t.Context(), ops); err != nil && !errors.Is(err, extlibs.ErrConflict) {
 			t.Fatal(err)
 		}
-		answers[i] = append(answers[i], fmt.Sprintf("done: %t", err == nil))
-		for j, r := range results {
-			answers[i] = append(answers[i], fmt.Sprintf("operation %d, %+v: %+v", j, ops[j], r))
-		}
-		items, err := h.Items(t.Context(), extlibs.ListOptions{})
-		if err != nil {
+		done[i] = err == nil
+		if items[i], err = h.Items(t.Context(), extlibs.ListOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		for _, item := range items {
-			answers[i] = append(answers[i], fmt.Sprintf("%s: %#v, %v", item.Key, item.Value, item.TTL.Round(time.Hour)))
-		}
-		entries, err := h.Store().LoadMany(t.Context(), names, extlibs.NeedTTL) // which has another source
-		if err != nil {
+		if entries[i], err = h.Store().LoadMany(t.Context(), names, extlibs.NeedTTL); err != nil { // which has another source
 			t.Fatal(err)
-		}
-		for _, e := range entries {
-			answers[i] = append(answers[i], fmt.Sprintf("%s: %v", e.Key, e.TTL.Round(time.Hour)))
 		}
 	}
-	for i := range answers[0] {
-		if i >= len(answers[1]) || answers[0][i] != answers[1][i] {
-			t.Fatalf("%d operations: memory has %s\nthe server %s", len(ops), answers[0][i], answers[1][min(i, len(answers[1])-1)])
+	if done[0] != done[1] || len(results[0]) != len(results[1]) || len(items[0]) != len(items[1]) || len(entries[0]) != len(entries[1]) {
+		t.Fatalf("%d operations: memory has done %t with %d results, and holds %d items and %d entries\nthe server %t, %d, %d, %d", len(ops),
+			done[0], len(results[0]), len(items[0]), len(entries[0]), done[1], len(results[1]), len(items[1]), len(entries[1]))
+	}
+	for i := range results[0] {
+		if a, b := results[0][i], results[1][i]; a != b {
+			t.Fatalf("operation %d of %d, %+v: memory has %+v\nthe server %+v", i, len(ops), ops[i], a, b)
+		}
+	}
+	for i := range items[0] {
+		a, b := items[0][i], items[1][i]
+		if a.Key != b.Key || fmt.Sprintf("%#v", a.Value) != fmt.Sprintf("%#v", b.Value) || a.TTL.Round(time.Hour) != b.TTL.Round(time.Hour) {
+			t.Fatalf("%d operations: memory has %+v\nthe server %+v", len(ops), a, b)
+		}
+	}
+	for i := range entries[0] {
+		if a, b := entries[0][i], entries[1][i]; a.Key != b.Key || a.TTL.Round(time.Hour) != b.TTL.Round(time.Hour) {
+			t.Fatalf("%d operations: memory has %+v\nthe server %+v", len(ops), a, b)
 		}
 	}
 }
 
 // Each of several parts has keys that are there, that are not, and that have expired.
 func TestDeleteManyTellsWhichKeysWereLive(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	if s.mini != nil {
 		t.Skip("the clock of the imitation stands still")

@@ -30,6 +30,7 @@ func (s *testServer) info(t *testing.T, name string) int64 {
 }
 
 func TestAnIdleStoreSendsNothing(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	if s.mini != nil {
 		t.Skip("the server's count of commands needs redis-server or valkey-server on PATH; install one")
@@ -177,6 +178,7 @@ func (s *testServer) scripts(t *testing.T) (n int64) {
 }
 
 func TestCallsThatNeedNoValueDoNotMoveIt(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	if s.mini != nil {
 		t.Skip("the server's count of bytes needs redis-server or valkey-server on PATH; install one")
@@ -238,6 +240,7 @@ func TestCallsThatNeedNoValueDoNotMoveIt(t *testing.T) {
 
 // Operations on large values do what they do on small ones.
 func TestLargeValuesTakePartInEverything(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	name := newName()
 	h := openHandle(t, s.url(name))

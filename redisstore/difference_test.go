@@ -121,6 +121,7 @@ func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 // Whatever is called with whatever, a server answers as memory does, also through views.
 func TestCallsGiveWhatTheyGiveInMemory(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	stores := []*extlibs.Handle{openHandle(t, ":memory:difference"), openHandle(t, s.url(newName()))}
 	steps := 6000

@@ -30,6 +30,7 @@ func set(key string, v any) extlibs.Op {
 // TestTheScriptsDoWhatNextSays applies random operations to a store and to the model of
 // storetest, whose tests compare it with Op.Next.
 func TestTheScriptsDoWhatNextSays(t *testing.T) {
+	t.Parallel()
 	operations := kvtest.Sized(4000, 100_000, 1_000_000)
 	s := startServer(t)
 	st := open(t, s.url(newName()))

@@ -161,6 +161,7 @@ func TestKeysThatHoldSomethingElseAreRefusedAtOpen(t *testing.T) {
 // Payloads that no store wrote: each call that has to look at them says so, and
 // leaves them as they are.
 func TestForeignPayloadsAreErrorsAndStay(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	name := newName()
 	h := openHandle(t, s.url(name), extlibs.SweepInterval(time.Hour))

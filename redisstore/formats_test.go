@@ -19,6 +19,7 @@ const formats = "../testdata/formats"
 
 // Formats are forever: what earlier commits wrote to servers.
 func TestStoresOfEarlierVersionsHoldWhatWasWritten(t *testing.T) {
+	t.Parallel()
 	archives, err := filepath.Glob(filepath.Join(formats, "redis-*.jsonl.bz2"))
 	if err != nil || len(archives) == 0 {
 		t.Fatalf("%d files, %v", len(archives), err)

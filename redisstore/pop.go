@@ -23,8 +23,8 @@ local function remove(k,d)
 end
 for i=1,200 do
   local found
-  if ARGV[4] then found=redis.call('ZRANGE',I,ARGV[2],ARGV[1],'BYLEX','REV','LIMIT',0,1)
-  else found=redis.call('ZRANGEBYLEX',I,ARGV[1],ARGV[2],'LIMIT',0,1) end
+  if ARGV[4] then found=redis.call('ZRANGE',I,ARGV[2],ARGV[1],'BYLEX','REV','LIMIT','0','1')
+  else found=redis.call('ZRANGEBYLEX',I,ARGV[1],ARGV[2],'LIMIT','0','1') end
   local k=found[1]
   if not k then
     if redis.call('HLEN',V)~=redis.call('ZCARD',I) then return redis.error_reply('KVLOST') end

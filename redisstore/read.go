@@ -90,7 +90,7 @@ func only(entries []extlibs.Entry, err error) (extlibs.Entry, error) {
 func (s *store) loadLarge(ctx context.Context, key string) (extlibs.Entry, error) {
 	e, err := only(s.loadValues(ctx, []string{key}, true))
 	if err != nil || len(e.Value.Raw()) < largePayload {
-		s.seen.small(key)
+		s.seen.notLarge(key)
 	}
 	return e, err
 }

@@ -83,29 +83,30 @@ func channelSuffix(db int) string {
 // The deadline of a key with an expiry is in {NAME}:d, and in the payload unless that is
 // a large one, so that expire need not touch a large value.
 
-// addKey adds a new key to the index, or takes back its value and ends the script.
+// addKey adds a new key to the index, or takes back its value and ends the script. A score is
+// a string, because the server formats numbers slowly.
 const addKey = `
-  local e=redis.pcall('ZADD',KEYS[2],0,ARGV[1])
-  if type(e)=='table' and e.err then redis.call('HDEL',KEYS[1],ARGV[1]) return e end`
+  local e=redis.pcall('ZADD',KEYS[2],'0',k)
+  if e~=1 and type(e)=='table' then redis.call('HDEL',KEYS[1],k) return e end`
 
 // scriptSet: key, payload.
 var scriptSet = newScript("set", 3, `
-if redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])==1 then`+addKey+`
-else redis.call('ZREM',KEYS[3],ARGV[1]) end
-@redis.pcall('SPUBLISH',LIVE,ARGV[1])
+local k=ARGV[1]
+if redis.call('HSET',KEYS[1],k,ARGV[2])==1 then`+addKey+`
+else redis.call('ZREM',KEYS[3],k) end
+@redis.pcall('SPUBLISH',LIVE,k)
 return 1`)
 
 // scriptSetTTL: key, payload, ttl.
 var scriptSetTTL = newScript("set", 3, `
-local call=redis.call
+local call,k,p=redis.call,ARGV[1],ARGV[2]
 local t=call('TIME')
 local d=string.format('%.0f',t[1]*1000000+t[2]+ARGV[3])
-local p=ARGV[2]
 if string.byte(p,1)~=38 then p='!'..d..'!'..p end
-if call('HSET',KEYS[1],ARGV[1],p)==1 then`+addKey+`
+if call('HSET',KEYS[1],k,p)==1 then`+addKey+`
 end
-call('ZADD',KEYS[3],d,ARGV[1])
-@redis.pcall('SPUBLISH',LIVE,ARGV[1])
+call('ZADD',KEYS[3],d,k)
+@redis.pcall('SPUBLISH',LIVE,k)
 return 1`)
 
 // scriptIncr: key, an int. It returns the sum, or false where it takes more than
@@ -114,9 +115,9 @@ return 1`)
 var scriptIncr = newScript("incr", 2, `
 local n=redis.pcall('HINCRBY',KEYS[1],ARGV[1],ARGV[2])
 if type(n)~='number' then return false end
-if n==tonumber(ARGV[2]) then
-  local e=redis.pcall('ZADD',KEYS[2],0,ARGV[1])
-  if type(e)=='table' and e.err then
+if n==ARGV[2]+0 then
+  local e=redis.pcall('ZADD',KEYS[2],'0',ARGV[1])
+  if e~=1 and type(e)=='table' then
     if redis.call('ZSCORE',KEYS[2],ARGV[1]) then redis.call('HINCRBY',KEYS[1],ARGV[1],-ARGV[2]) else redis.call('HDEL',KEYS[1],ARGV[1]) end
     return e
   end
@@ -128,131 +129,140 @@ return n`)
 // scriptIncrTTL: key, an int, ttl. It is scriptIncr for keys that have an expiry, or
 // get one. Numbers of up to 15 digits are exact in Lua.
 var scriptIncrTTL = newScript("incr", 3, `
-local call,sub=redis.call,string.sub
-local k,add=ARGV[1],ARGV[2]
+local call,format,k,add=redis.call,string.format,ARGV[1],ARGV[2]
 local p=call('HGET',KEYS[1],k)
-local ttl,now=tonumber(ARGV[3]),nil
+local ttl,now=ARGV[3]+0,nil
 if #add>15 or p and string.byte(p,1)~=33 then return false end
 if p or ttl>0 then
   local t=call('TIME')
   now=t[1]*1000000+t[2]
 end
 if p then
-  local e=string.find(p,'!',2,true)
-  local d=e and tonumber(sub(p,2,e-1))
-  if not d then return false end
-  if d>now then
-    local n=sub(p,e+1)
-    if #n>15 or not (string.find(n,'^-?[1-9]%d*$') or n=='0') then return false end
-    local sum=string.format('%.0f',n+add)
-    call('HSET',KEYS[1],k,sub(p,1,e)..sum)
-@redis.pcall('SPUBLISH',LIVE,ARGV[1])
+  local d,n=string.match(p,'^!(%d+)!(-?[1-9]%d*)$')
+  if not d then
+    d=string.match(p,'^!(%d+)!')
+    if not d then return false end
+    n=string.sub(p,#d+3)=='0' and '0'
+  end
+  if d+0>now then
+    if not n or #n>15 then return false end
+    local sum=format('%.0f',n+add)
+    call('HSET',KEYS[1],k,'!'..d..'!'..sum)
+@redis.pcall('SPUBLISH',LIVE,k)
     return sum
   end
 end
-local d=ttl>0 and string.format('%.0f',now+ttl)
+local d=ttl>0 and format('%.0f',now+ttl)
 call('HSET',KEYS[1],k,d and '!'..d..'!'..add or add)
 if not p then`+addKey+`
 end
 if d then call('ZADD',KEYS[3],d,k) elseif p then call('ZREM',KEYS[3],k) end
-@redis.pcall('SPUBLISH',LIVE,ARGV[1])
+@redis.pcall('SPUBLISH',LIVE,k)
 return add`)
 
-// scriptAdd: key, payload, ttl (0: none). It returns 1 if the key was absent.
+// scriptAdd: key, payload. It returns 1 if the key was absent.
 var scriptAdd = newScript("add", 3, `
-local call=redis.call
-local k,p=ARGV[1],ARGV[2]
-local now,d
-if ARGV[3]~='0' then
-  local t=call('TIME')
-  now=t[1]*1000000+t[2]
-  d=string.format('%.0f',now+ARGV[3])
-  if string.byte(p,1)~=38 then p='!'..d..'!'..p end
-end
-if call('HSETNX',KEYS[1],k,p)==1 then`+addKey+`
+local call,k=redis.call,ARGV[1]
+if call('HSETNX',KEYS[1],k,ARGV[2])==1 then`+addKey+`
 else
   local was=call('ZSCORE',KEYS[3],k)
   if not was then return 0 end
-  if not now then
-    local t=call('TIME')
-    now=t[1]*1000000+t[2]
-  end
-  if tonumber(was)>now then return 0 end
-  call('HSET',KEYS[1],k,p)
-  if not d then call('ZREM',KEYS[3],k) end
+  local t=call('TIME')
+  if was+0>t[1]*1000000+t[2] then return 0 end
+  call('HSET',KEYS[1],k,ARGV[2])
+  call('ZREM',KEYS[3],k)
 end
-if d then call('ZADD',KEYS[3],d,k) end
+@redis.pcall('SPUBLISH',LIVE,k)
+return 1`)
+
+// scriptAddTTL: key, payload, ttl. It is scriptAdd with an expiry.
+var scriptAddTTL = newScript("add", 3, `
+local call,k,p=redis.call,ARGV[1],ARGV[2]
+local t=call('TIME')
+local now=t[1]*1000000+t[2]
+local d=string.format('%.0f',now+ARGV[3])
+if string.byte(p,1)~=38 then p='!'..d..'!'..p end
+if call('HSETNX',KEYS[1],k,p)==1 then`+addKey+`
+else
+  local was=call('ZSCORE',KEYS[3],k)
+  if not was or was+0>now then return 0 end
+  call('HSET',KEYS[1],k,p)
+end
+call('ZADD',KEYS[3],d,k)
 @redis.pcall('SPUBLISH',LIVE,k)
 return 1`)
 
 // scriptSwap: key, old payload, new payload, neither of them large. It keeps the time
 // left. It returns 1 if the live value was the old one, false for a large value.
 var scriptSwap = newScript("swap", 1, `
-local p=redis.call('HGET',KEYS[1],ARGV[1])
+local k=ARGV[1]
+local p=redis.call('HGET',KEYS[1],k)
 if not p then return 0 end
-local head=''
-local kind=string.byte(p,1,1)
-if kind==38 then return false end
-if kind==33 then
-  local e=string.find(p,'!',2,true)
-  local d=e and tonumber(string.sub(p,2,e-1))
+if p==ARGV[2] then redis.call('HSET',KEYS[1],k,ARGV[3])
+else
+  local kind=string.byte(p,1)
+  if kind==38 then return false end
+  if kind~=33 then return 0 end
+  local d=string.match(p,'^!(%d+)!')
   if not d then return false end
   local t=redis.call('TIME')
-  if d<=t[1]*1000000+t[2] then return 0 end
-  head,p=string.sub(p,1,e),string.sub(p,e+1)
+  if d+0<=t[1]*1000000+t[2] or string.sub(p,#d+3)~=ARGV[2] then return 0 end
+  redis.call('HSET',KEYS[1],k,'!'..d..'!'..ARGV[3])
 end
-if p~=ARGV[2] then return 0 end
-redis.call('HSET',KEYS[1],ARGV[1],head..ARGV[3])
-@redis.pcall('SPUBLISH',LIVE,ARGV[1])
+@redis.pcall('SPUBLISH',LIVE,k)
 return 1`)
 
 // scriptDelete: key. It returns 1 if the key was live.
 var scriptDelete = newScript("delete", 3, `
-local call=redis.call
-local d=call('ZSCORE',KEYS[3],ARGV[1])
-if call('HDEL',KEYS[1],ARGV[1])==0 then return 0 end
-call('ZREM',KEYS[2],ARGV[1])
-@redis.pcall('SPUBLISH',GONE,ARGV[1])
+local call,k=redis.call,ARGV[1]
+local d=call('ZSCORE',KEYS[3],k)
+if call('HDEL',KEYS[1],k)==0 then return 0 end
+call('ZREM',KEYS[2],k)
+@redis.pcall('SPUBLISH',GONE,k)
 if not d then return 1 end
-call('ZREM',KEYS[3],ARGV[1])
+call('ZREM',KEYS[3],k)
 local t=call('TIME')
-return tonumber(d)>t[1]*1000000+t[2] and 1 or 0`)
+return d+0>t[1]*1000000+t[2] and 1 or 0`)
 
-// scriptExpire: key, ttl (0: none). It returns 1 if the key was live. What is longer
-// than 65,636 bytes has the mark of a large value.
+// scriptExpire: key, ttl (0: none). It returns 0 if the key was not live, 2 if its value is
+// large, else 1. Only what is longer than 65,636 bytes has the mark of a large value, so the
+// length tells whether the value is to be read.
 var scriptExpire = newScript("expire", 3, `
-local call,sub=redis.call,string.sub
-local V,D,k=KEYS[1],KEYS[3],ARGV[1]
-local n=call('HSTRLEN',V,k)
-if n==0 then
-  if call('HEXISTS',V,k)==1 then return redis.error_reply('KVDATA') end
-  return 0
-end
+local call,k=redis.call,ARGV[1]
+local n=call('HSTRLEN',KEYS[1],k)
+local p=n<=65636 and call('HGET',KEYS[1],k)`+expire)
+
+// scriptExpireSmall is scriptExpire without asking for the length, for keys that had a small
+// value when this host looked last.
+var scriptExpireSmall = newScript("expire", 3, `
+local call,k=redis.call,ARGV[1]
+local n,p=0,call('HGET',KEYS[1],k)`+expire)
+
+const expire = `
+if not p and n==0 then return 0 end
 local t=call('TIME')
 local now=t[1]*1000000+t[2]
-local p=n<=65636 and call('HGET',V,k)
-local kind=p and string.byte(p,1)
-if not p or kind==38 then
-  local was=call('ZSCORE',D,k)
-  if was and tonumber(was)<=now then return 0 end
+local d=p and string.match(p,'^!(%d+)!')
+if d then
+  if d+0<=now then return 0 end
+  p=string.sub(p,#d+3)
+elseif p and string.byte(p,1)~=38 then
+  if p=='' or string.byte(p,1)==33 then return redis.error_reply('KVDATA') end
+else
+  d=call('ZSCORE',KEYS[3],k)
+  if d and d+0<=now then return 0 end
   p=false
-elseif kind==33 then
-  local e=string.find(p,'!',2,true)
-  local was=e and tonumber(sub(p,2,e-1))
-  if not was then return redis.error_reply('KVDATA') end
-  if was<=now then return 0 end
-  p=sub(p,e+1)
 end
 if ARGV[2]~='0' then
-  local d=string.format('%.0f',now+ARGV[2])
-  call('ZADD',D,d,k)
-  if p then call('HSET',V,k,'!'..d..'!'..p) end
+  d=string.format('%.0f',now+ARGV[2])
+  call('ZADD',KEYS[3],d,k)
+  if p then call('HSET',KEYS[1],k,'!'..d..'!'..p) end
 else
-  call('ZREM',D,k)
-  if p then call('HSET',V,k,p) end
+  call('ZREM',KEYS[3],k)
+  if p then call('HSET',KEYS[1],k,p) end
 end
-@redis.pcall('SPUBLISH',LIVE,ARGV[1])
-return 1`)
+@redis.pcall('SPUBLISH',LIVE,k)
+return p and 1 or 2`
 
 // scriptTTL: keys. It returns for each the time left, -1 without expiry, -2 if it is not
 // live. It does not touch the values.

@@ -10,8 +10,8 @@ local now=t[1]*1000000+t[2]
 if redis.call('HLEN',KEYS[1])~=redis.call('ZCARD',KEYS[2]) then return redis.error_reply('KVLOST') end
 local n=tonumber(ARGV[3])
 local keys
-if ARGV[6] then keys=redis.call('ZRANGE',KEYS[2],ARGV[2],ARGV[1],'BYLEX','REV','LIMIT',0,n+1)
-else keys=redis.call('ZRANGEBYLEX',KEYS[2],ARGV[1],ARGV[2],'LIMIT',0,n+1) end
+if ARGV[6] then keys=redis.call('ZRANGE',KEYS[2],ARGV[2],ARGV[1],'BYLEX','REV','LIMIT','0',n+1)
+else keys=redis.call('ZRANGEBYLEX',KEYS[2],ARGV[1],ARGV[2],'LIMIT','0',n+1) end
 local more=0
 if #keys>n then more=1 keys[#keys]=nil end
 local r={redis.call('HGET',KEYS[4],'epoch') or '0',more,keys[#keys] or '',string.format('%.0f',now)}
@@ -56,7 +56,7 @@ return n`)
 const keepKeys = `
 local function keep()
   redis.call('HSET',KEYS[1],'','')
-  redis.call('ZADD',KEYS[2],0,'')
+  redis.call('ZADD',KEYS[2],'0','')
   redis.call('ZADD',KEYS[3],'inf','')
 end`
 
@@ -77,7 +77,7 @@ return 1`)
 var scriptSweep = newScript("sweep", 3, `
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
-local due=redis.call('ZRANGEBYSCORE',KEYS[3],'-inf',now,'LIMIT',0,ARGV[1])
+local due=redis.call('ZRANGEBYSCORE',KEYS[3],'-inf',now,'LIMIT','0',ARGV[1])
 if #due>0 then
   redis.call('HDEL',KEYS[1],unpack(due))
   redis.call('ZREM',KEYS[2],unpack(due))
@@ -145,7 +145,7 @@ local page=redis.call('HSCAN',KEYS[1],ARGV[1],'COUNT',200)
 local added=0
 for i=1,#page[2],2 do
   local k,d=page[2][i],string.match(page[2][i+1],'^!(%d+)!')
-  added=added+redis.call('ZADD',KEYS[2],0,k)
+  added=added+redis.call('ZADD',KEYS[2],'0',k)
   if d then redis.call('ZADD',KEYS[3],d,k) end
 end
 if redis.call('HEXISTS',KEYS[1],'')==1 then redis.call('ZADD',KEYS[3],'inf','') end

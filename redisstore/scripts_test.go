@@ -44,6 +44,7 @@ func runFile(url, file string) error {
 }
 
 func TestEachExampleScriptPrintsTheSameOnAServer(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../examples/scripts/*.py")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no example scripts (%v)", err)

@@ -8,16 +8,12 @@ import (
 // seen remembers what the values of a store were like, so that a read asks in the way
 // that costs least. It may err, which costs a round trip.
 type seen struct {
-	mortals atomic.Int32             // reads for which an expiry is expected
-	keys    [largeBits]atomic.Uint64 // a bit for keys with the same hash: their value is large
+	mortals      atomic.Int32 // reads for which an expiry is expected
+	larges       keyBits      // the value is large, so a read uses another connection
+	smallExpires keyBits      // the value was small when expire read it
 }
 
-const (
-	expectMortal = 32
-	largeBits    = 128
-)
-
-var seed = maphash.MakeSeed()
+const expectMortal = 32
 
 func (s *seen) expectsMortal() bool { return s.mortals.Load() > 0 }
 
@@ -29,22 +25,40 @@ func (s *seen) mortal() {
 
 func (s *seen) immortal() { s.mortals.Add(-1) }
 
-func (s *seen) bit(key string) (word *atomic.Uint64, mask uint64) {
+func (s *seen) isLarge(key string) bool { return s.larges.has(key) }
+
+func (s *seen) isSmall(key string) bool { return s.smallExpires.has(key) && !s.larges.has(key) }
+
+func (s *seen) large(key string) { s.larges.set(key) }
+
+// notLarge takes back what large noted.
+func (s *seen) notLarge(key string) { s.larges.clear(key) }
+
+// small notes that expire read a small value.
+func (s *seen) small(key string) { s.smallExpires.set(key) }
+
+// keyBits is a set of keys in which keys with the same hash are one.
+type keyBits [128]atomic.Uint64
+
+var seed = maphash.MakeSeed()
+
+func (b *keyBits) bit(key string) (word *atomic.Uint64, mask uint64) {
 	h := maphash.String(seed, key)
-	return &s.keys[h%largeBits], 1 << (h >> 32 % 64)
+	return &b[h%uint64(len(b))], 1 << (h >> 32 % 64)
 }
 
-func (s *seen) isLarge(key string) bool {
-	word, mask := s.bit(key)
+func (b *keyBits) has(key string) bool {
+	word, mask := b.bit(key)
 	return word.Load()&mask != 0
 }
 
-func (s *seen) large(key string) {
-	word, mask := s.bit(key)
-	word.Or(mask)
+func (b *keyBits) set(key string) {
+	if word, mask := b.bit(key); word.Load()&mask == 0 {
+		word.Or(mask)
+	}
 }
 
-func (s *seen) small(key string) {
-	word, mask := s.bit(key)
+func (b *keyBits) clear(key string) {
+	word, mask := b.bit(key)
 	word.And(^mask)
 }

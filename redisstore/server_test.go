@@ -35,8 +35,11 @@ type testServer struct {
 	dir  string
 }
 
-// serverBinary is the server on PATH, "" if there is none.
+// serverBinary is the server that KV_REDIS_SERVER names, or that on PATH, "" if there is none.
 func serverBinary() string {
+	if path := os.Getenv("KV_REDIS_SERVER"); path != "" {
+		return path
+	}
 	for _, name := range []string{"valkey-server", "redis-server"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
@@ -208,6 +211,7 @@ func openBare(t *testing.T, store string) extlibs.Store {
 }
 
 func TestStoreWithoutAHandle(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("TestStore runs the same tests with a Handle")
 	}
@@ -354,6 +358,7 @@ func valueOf(args []string, name string) string {
 }
 
 func TestStoreOnACluster(t *testing.T) {
+	t.Parallel()
 	addr := startCluster(t)
 	if addr == "" {
 		t.Skip("a cluster needs redis-server or valkey-server on PATH; install one")

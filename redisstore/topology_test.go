@@ -64,6 +64,7 @@ func sentinelOf(t *testing.T, primary *testServer, password string, quorum int, 
 
 // A sentinel that hangs says nothing of a failover that others have decided.
 func TestAStoreFollowsAFailoverThoughItsSentinelHangs(t *testing.T) {
+	t.Parallel()
 	if serverBinary() == "" {
 		t.Skip("a failover needs redis-server or valkey-server on PATH; install one")
 	}
@@ -109,6 +110,7 @@ func TestAStoreFollowsAFailoverThoughItsSentinelHangs(t *testing.T) {
 }
 
 func TestACallWaitsWhileItsSlotMoves(t *testing.T) {
+	t.Parallel()
 	if serverBinary() == "" {
 		t.Skip("a cluster needs redis-server or valkey-server on PATH; install one")
 	}
@@ -198,6 +200,7 @@ func TestOperatorsSettingsReachTheServer(t *testing.T) {
 }
 
 func TestAStoreFollowsItsSentinelsToANewPrimary(t *testing.T) {
+	t.Parallel()
 	if serverBinary() == "" {
 		t.Skip("a failover needs redis-server or valkey-server on PATH; install one")
 	}

@@ -38,9 +38,9 @@ func (s *store) applyFast(ctx context.Context, op *extlibs.Op) (r extlibs.Result
 		m, err = s.exec(ctx, writes, scriptDelete, op.Key)
 		return extlibs.Result{Applied: m.Int == 1}, true, err
 	case op.Kind == extlibs.OpExpire:
-		m, err = s.exec(ctx, writes, scriptExpire, op.Key, ttl)
+		live, err := s.expire(ctx, op.Key, ttl)
 		s.sweeper.expect(op.TTL)
-		return extlibs.Result{Applied: m.Int == 1}, true, err
+		return extlibs.Result{Applied: live}, true, err
 	case op.Kind == extlibs.OpSwap:
 		old, next := payload(op.Old), payload(op.Value)
 		if old == "" || isLarge(old) || isLarge(next) {
@@ -69,7 +69,11 @@ func (s *store) applyFast(ctx context.Context, op *extlibs.Op) (r extlibs.Result
 		}
 		return extlibs.Result{Applied: true, New: op.Value}, true, err
 	case op.Kind == extlibs.OpAdd:
-		m, err = s.exec(ctx, writes, scriptAdd, op.Key, payload(op.Value), ttl)
+		if op.TTL == 0 {
+			m, err = s.exec(ctx, writes, scriptAdd, op.Key, payload(op.Value))
+		} else {
+			m, err = s.exec(ctx, writes, scriptAddTTL, op.Key, payload(op.Value), ttl)
+		}
 		if m.Int == 1 {
 			s.sweeper.expect(op.TTL)
 			r = extlibs.Result{Applied: true, New: op.Value}
@@ -94,6 +98,22 @@ func (s *store) applyFast(ctx context.Context, op *extlibs.Op) (r extlibs.Result
 		return r, true, err
 	}
 	return r, false, nil
+}
+
+// expire changes a deadline, and reports whether the key was live.
+func (s *store) expire(ctx context.Context, key, ttl string) (live bool, err error) {
+	sc := scriptExpire
+	if s.seen.isSmall(key) {
+		sc = scriptExpireSmall
+	}
+	m, err := s.exec(ctx, writes, sc, key, ttl)
+	switch m.Int {
+	case 1:
+		s.seen.small(key)
+	case 2:
+		s.seen.large(key)
+	}
+	return m.Int != 0, err
 }
 
 // isNumber also knows a NaN of other bits, which is CBOR.
