@@ -50,25 +50,40 @@ func command(name, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// linesFrom runs a process to its end and returns what it printed. It has to exit with status 0 and not hang;
-// where it does, the lines that it printed last say what it was at.
+// linesFrom runs a process to its end and returns what it printed. It has to exit with status 0, and to print
+// something within each limit. If
+// it does not, the lines that it printed last say what it was doing.
 func linesFrom(t *testing.T, limit time.Duration, cmd *exec.Cmd) []string {
 	t.Helper()
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	out := &progress{limit: limit}
+	out.hung = time.AfterFunc(limit, func() { cmd.Process.Kill() })
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hung := time.AfterFunc(limit, func() { cmd.Process.Kill() })
 	err := cmd.Wait()
-	lines := linesOf(out.String())
-	if !hung.Stop() {
+	lines := linesOf(out.text.String())
+	if !out.hung.Stop() {
 		t.Fatalf("the process hung; its last lines:\n%s", strings.Join(lines[max(0, len(lines)-3):], "\n"))
 	}
 	if err != nil {
 		t.Fatalf("the process died: %v; its last lines:\n%s", err, strings.Join(lines[max(0, len(lines)-40):], "\n"))
 	}
 	return lines
+}
+
+// progress keeps what a process prints. hung fires after limit without any output.
+type progress struct {
+	text  bytes.Buffer
+	limit time.Duration
+	hung  *time.Timer
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	if p.hung.Stop() {
+		p.hung.Reset(p.limit)
+	}
+	return p.text.Write(b)
 }
 
 func linesOf(s string) (lines []string) {
