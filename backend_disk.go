@@ -71,7 +71,7 @@ func (s *diskStore) write(ctx context.Context, plan func(*diskstore.Plan) error)
 
 func (s *diskStore) errReadOnly() error {
 	if s.opts.readOnly {
-		return kverr.Errorf(ErrReadOnly, "the file was opened with ReadOnly; let the host open it without that option")
+		return kverr.Errorf(ErrReadOnly, "the file was opened with ReadOnly; open it without that option in the host")
 	}
 	return kverr.Errorf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
 }

@@ -263,7 +263,7 @@ func stateOf(r *hashtable.Record) keyState {
 func (m *memory) full(limit hashtable.Limit) error {
 	switch limit {
 	case hashtable.MaxBytes:
-		return kverr.Errorf(ErrFull, "the store is full (limit: %d bytes); delete some keys, or let the host raise MaxMemoryBytes", m.opts.memoryLimit())
+		return kverr.Errorf(ErrFull, "the store is full (limit: %d bytes); delete some keys, or raise MaxMemoryBytes in the host", m.opts.memoryLimit())
 	case hashtable.MaxKeys:
 		return m.opts.errKeys()
 	}

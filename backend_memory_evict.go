@@ -96,7 +96,7 @@ func (m *memory) expire(ctx context.Context, st *memoryState) {
 // checkFits returns an error if a cache cannot hold a record at all.
 func (m *memory) checkFits(r *hashtable.Record) error {
 	if limit := m.opts.maxCacheBytes; r != nil && r.Size() > limit {
-		return kverr.Errorf(ErrTooLarge, "the entry takes %d bytes, and the cache holds at most %d; store a smaller value, or let the host raise MaxCacheBytes", r.Size(), limit)
+		return kverr.Errorf(ErrTooLarge, "the entry takes %d bytes, and the cache holds at most %d; store a smaller value, or raise MaxCacheBytes in the host", r.Size(), limit)
 	}
 	return nil
 }

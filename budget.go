@@ -104,7 +104,7 @@ func (b *budget) takeDecoded(v Value) error {
 // take adds so many bytes.
 func (b *budget) take(bytes int) error {
 	if b.held += bytes; b.held > b.limit {
-		return kverr.Errorf(ErrTooLarge, "the call exceeds the limit of %d bytes of keys and values; use fewer keys at a time, or let the host raise MaxOperationBytes", b.limit)
+		return kverr.Errorf(ErrTooLarge, "the call exceeds the limit of %d bytes of keys and values; use fewer keys at a time, or raise MaxOperationBytes in the host", b.limit)
 	}
 	return b.look(bytes)
 }

@@ -57,7 +57,7 @@ result = str([len(some), len(some["k"]), store.delete_many(["k", "k"])])
 	})
 }
 
-const tooMuch = "the call exceeds the limit of 2097152 bytes of keys and values; use fewer keys at a time, or let the host raise MaxOperationBytes"
+const tooMuch = "the call exceeds the limit of 2097152 bytes of keys and values; use fewer keys at a time, or raise MaxOperationBytes in the host"
 
 func TestOneCallHoldsABoundedNumberOfBytes(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {

@@ -26,8 +26,8 @@
 // structs. [Handle.Sub] returns a view of the keys under a prefix, [Handle.All] an
 // iterator. An [Option] sets a limit or another property of a registry.
 //
-// [Handle.Store] returns the [Store] below a Handle. Store is the small interface
-// that backends implement: the in-memory store, the bbolt file, and those that
+// [Handle.Store] returns the [Store] below a Handle. Store is the small interface that
+// backends implement: the in-memory store, the bbolt file, and the backends that
 // [RegisterDriver] adds. Package storetest tests a backend.
 //
 // # Values

@@ -28,7 +28,7 @@ var (
 	ErrReadOnly      = kverr.ReadOnly      // a write without permission, to a read-only store, or to a replica
 	ErrNotAllowed    = kverr.NotAllowed    // the host does not allow the path or URL
 	ErrConflict      = kverr.Conflict      // a condition (Op.Must) does not hold, or update gave up after too many concurrent modifications
-	ErrUnavailable   = kverr.Unavailable   // the store could not be reached; certainly nothing was done
+	ErrUnavailable   = kverr.Unavailable   // the store could not be reached; nothing was done
 	ErrCommitUnknown = kverr.CommitUnknown // the outcome of the write is unknown: the context ended while it was in flight, or the final sync failed
 )
 

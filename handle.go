@@ -10,10 +10,9 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// Handle is an open store with the calls that hosts make, as Registry.Open and
-// Registry.Default return it. The calls check keys, values and limits before the backend sees
-// them, count, and add the store and the key to errors. Calls that are not methods of Store
-// are derived from its methods.
+// Handle is an open store for Go code. Registry.Open and Registry.Default return it. The calls
+// check keys, values and limits before the backend sees them, count, and add the store and the
+// key to errors. Calls that are not methods of Store are derived from its methods.
 //
 // A key is 1 to MaxKeyBytes bytes of UTF-8. A ttl is 0 for no expiry, or from MinTTL to
 // MaxTTL. docs/patterns.md describes patterns. Anything else is ErrInvalid. Besides the

@@ -6,7 +6,7 @@ type Limits struct {
 	MaxBytes int64 // of Stats.Bytes: MaxMemoryBytes, MaxCacheBytes or MaxFileBytes; a server's own limit is not known
 }
 
-// Limits returns the limits of a store; of a view, those of its store.
+// Limits returns the limits of a store; for a view, the limits of its store.
 func (h *Handle) Limits() Limits {
 	l := Limits{MaxKeys: max(h.opts.maxKeys, 0)}
 	switch h.place {

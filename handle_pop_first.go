@@ -11,7 +11,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// PopOptions selects the keys that PopFirst takes one of. The zero value selects all keys.
+// PopOptions selects the keys of which PopFirst takes the first. The zero value selects all
+// keys.
 type PopOptions struct {
 	Pattern string // glob, as in "job:*"; "" is "*"
 	Prefix  string // only keys that start with it, taken literally

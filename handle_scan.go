@@ -17,7 +17,7 @@ type ListOptions struct {
 	Prefix  string // only keys that start with it, taken literally
 	After   string // only keys greater than this one, also with Reverse
 	Before  string // only keys less than this one, also with Reverse; "": no limit
-	Limit   int    // most keys returned; 0: all; less is ErrInvalid
+	Limit   int    // maximum number of keys; 0: all; less is ErrInvalid
 	Reverse bool   // the greatest key first; it is as fast as ascending order
 }
 

@@ -10,11 +10,11 @@ import (
 )
 
 // Sub returns a view of the keys that start with prefix; its calls take and return keys
-// without the prefix. Views nest. The key that equals the prefix is not in the view.
-// Prefix and key together have at most MaxKeyBytes; if no key can start with the prefix,
-// the calls fail with ErrInvalid. Clear removes the keys of the view page by page, so
-// keys that are set meanwhile can remain. Count scans them, Close has no effect, and
-// Stats are those of the whole store. A view is cheap to create and need not be kept.
+// without the prefix. Views nest. The key that equals the prefix is not in the view. Prefix
+// and key together have at most MaxKeyBytes; if no key can start with the prefix, the calls
+// fail with ErrInvalid. Clear removes the keys of the view page by page, so keys that are set
+// meanwhile can remain. Count scans them, Close has no effect, and Stats returns the counters
+// of the whole store. A view is cheap to create and need not be kept.
 func (h *Handle) Sub(prefix string) *Handle {
 	sub := &Handle{openStore: h.openStore, observer: h.observer, view: true, prefix: h.prefix + prefix, prefixErr: h.prefixErr}
 	sub.store = &subStore{whole: h.whole, prefix: sub.prefix}

@@ -34,7 +34,7 @@ func decodeInto(ctx context.Context, v Value, dst reflect.Value) error {
 func unmarshal(raw string, dst any) error {
 	raw, err := codec.UnmarkText(raw)
 	if err != nil {
-		return kverr.Errorf(ErrCorrupt, "value cannot be decoded: %w", err)
+		return kverr.Errorf(ErrCorrupt, "value cannot be decoded (%w); store it again, or restore it from a backup", err)
 	}
 	return typedDecoding.Unmarshal([]byte(raw), dst)
 }

@@ -25,10 +25,10 @@ func (h *Handle) Wait(ctx context.Context, key string) (any, error) {
 	return v, inCall("wait", err)
 }
 
-// WaitChange blocks until the value of a key is not equal to old and returns it, nil if
-// the key is absent or has expired. It compares as CompareAndSwap does; a nil old equals
-// an absent key. A change between an earlier read of old and the call is not missed.
-// Otherwise it is as Wait.
+// WaitChange blocks until the value of a key is not equal to old and returns it, nil if the
+// key is absent or has expired. It compares as CompareAndSwap does; a nil old equals an absent
+// key. A change between an earlier read of old and the call is not missed. Otherwise
+// WaitChange behaves as Wait does.
 func (h *Handle) WaitChange(ctx context.Context, key string, old any) (any, error) {
 	if h.observer != nil {
 		return observed(ctx, h, "wait_change", func(h *Handle) (any, error) { return h.WaitChange(ctx, key, old) })

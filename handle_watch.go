@@ -21,7 +21,7 @@ type WatchOptions struct {
 // Change is a key that changed, as Watch returns it.
 type Change struct {
 	Key     string
-	Value   any  // what the key holds; nil if Deleted
+	Value   any  // the value of the key; nil if Deleted
 	Deleted bool // the key was removed or has expired
 
 	// Lost reports that any of the selected keys can have changed: Watch lost track.

@@ -14,22 +14,22 @@ type OpKind uint8
 const (
 	OpSet        OpKind = iota + 1 // store Value with TTL
 	OpAdd                          // store Value with TTL if the key is absent
-	OpSwap                         // store Value if the live value is Old, keeping the remaining time; no Old is absent
+	OpSwap                         // store Value if the live value is Old, keeping the remaining time; a zero Old means absent
 	OpSwapTTL                      // OpSwap, but with TTL instead of the remaining time
 	OpDelete                       // remove
 	OpDeleteIf                     // remove if the live value is Old
 	OpExpire                       // give a live key TTL, keeping its value
 	OpIncr                         // add the number in Value, keeping the remaining time; absent counts as 0 and takes TTL
 	OpIncrInt                      // OpIncr, but a float under the key is an error
-	OpCheck                        // change nothing; it applies if the live value is Old; no Old is absent
+	OpCheck                        // change nothing; it applies if the live value is Old; a zero Old means absent
 	OpSetKeepTTL                   // store Value, keeping the remaining time; an absent key takes TTL
 )
 
 // Op is a change of one key, or a condition on it. It is data, so it can be part of a batch,
 // be retried, or be sent to a server.
 //
-// With Must, its condition is one of the whole call: if it does not hold, the call does
-// nothing and returns ErrConflict. So a batch of OpCheck, OpSwap, OpAdd and OpDeleteIf with
+// With Must, its condition applies to the whole call: if it does not hold, the call does
+// nothing and returns ErrConflict. Thus a batch of OpCheck, OpSwap, OpAdd and OpDeleteIf with
 // Must changes several keys only if none of them has changed since it was read.
 type Op struct {
 	Kind    OpKind
@@ -38,7 +38,7 @@ type Op struct {
 	Old     Value         // of OpSwap, OpSwapTTL, OpDeleteIf and OpCheck
 	TTL     time.Duration // 0: no expiry
 	NeedOld bool          // the caller wants Result.Old
-	Must    bool          // if it does not apply, nothing of its call is done: ErrConflict
+	Must    bool          // if it does not apply, the whole call does nothing: ErrConflict
 }
 
 // KeepTTL, as the ttl of Handle.Set, SetAs, Handle.SetMany and Handle.CompareAndSwap, keeps
@@ -68,7 +68,7 @@ func setOp(key string, value Value, ttl time.Duration) Op {
 // Result is the result of an Op.
 type Result struct {
 	Applied bool  // whether its condition held; always true for OpSet, OpSetKeepTTL, OpIncr and OpIncrInt
-	Old     Value // where Op.NeedOld: the live value before, if there was one
+	Old     Value // if Op.NeedOld: the previous live value, if there was one
 	New     Value // the value that the op stored, if it stored one
 }
 
@@ -77,9 +77,9 @@ type Outcome uint8
 
 // The outcomes of Op.Next.
 const (
-	OutcomeKeep       Outcome = iota // leave the entry as it is
+	OutcomeKeep       Outcome = iota // leave the entry unchanged
 	OutcomePut                       // store Result.New with the op's TTL
-	OutcomePutKeepTTL                // store Result.New with the time left; as OutcomePut where nothing was live
+	OutcomePutKeepTTL                // store Result.New with the remaining ttl; as OutcomePut if there was no live entry
 	OutcomeTouch                     // keep the value, give it the op's TTL
 	OutcomeRemove                    // remove the entry
 )

@@ -8,11 +8,11 @@ import (
 // Call is a call on a store, after it has returned.
 type Call struct {
 	Store    string        // Handle.Name
-	Name     string        // of the call as scripts and errors have it, such as "get_or_set"
+	Name     string        // of the call as in scripts and errors, such as "get_or_set"
 	Keys     int           // keys that the store was asked for, or that it returned
 	Bytes    int           // of the encoded values that it read or wrote
-	Duration time.Duration // with the functions that the call ran, and the loop over an iterator
-	Err      error         // nil where a key is absent
+	Duration time.Duration // including its callbacks, and the loop over an iterator
+	Err      error         // nil if the key is absent
 }
 
 // Observe makes a registry call fn after each call on its stores, by scripts and by Go code,

@@ -26,12 +26,12 @@ const (
 //		extlibs.StoreOptions(":memory:*", extlibs.MaxMemoryBytes(16<<20)),
 //	)
 //
-// A store has the options of the registry, then those of the first StoreOptions that
-// matches it, then those that OpenWith or Init gives it. StoreOptions with the pattern of
-// an earlier one replaces that one.
+// A store has the options of the registry, then the options of the first StoreOptions that
+// matches it, then the options given to OpenWith or Init. StoreOptions with the pattern of an
+// earlier one replaces that one.
 //
-// The pattern is a glob as docs/patterns.md describes; * also matches a slash. Its
-// beginning says what it is matched with:
+// The pattern is a glob as docs/patterns.md describes; * also matches a slash. Its first
+// characters determine what it is matched against:
 //
 //	:          the names of stores in memory
 //	SCHEME://  the names of stores on servers, which have no user, password and query
@@ -105,7 +105,7 @@ func (rules storeRules) check(script bool) error {
 		switch {
 		case r.err == nil:
 		case script:
-			return kverr.Errorf(ErrInvalid, "a pattern of the host's StoreOptions is malformed; let the host correct it")
+			return kverr.Errorf(ErrInvalid, "a pattern of the host's StoreOptions is malformed; correct it in the host")
 		default:
 			return kverr.Errorf(ErrInvalid, "StoreOptions number %d: %w", i+1, r.err)
 		}

@@ -9,9 +9,9 @@ import (
 
 // StoreOption is an Option that a single store can have. Registry.OpenWith gives it to one
 // store, StoreOptions to the stores that a pattern matches, and NewRegistry and Init to all
-// stores of a registry. The options that return a StoreOption are those of stores; the others
-// are those of registries alone. Given to one store or to a pattern, an option that the store
-// does not have, such as MaxFileBytes of a store in memory, is ErrInvalid:
+// stores of a registry. Options that return a StoreOption belong to stores; the others belong
+// to registries only. Given to one store or to a pattern, an option that the store does not
+// have, such as MaxFileBytes of a store in memory, is ErrInvalid:
 //
 //	Durability, ReadOnly, LogBytes,         stores in files
 //	MaxFileBytes, LockTimeout
@@ -22,7 +22,7 @@ import (
 //	MaxOperationBytes, SweepInterval,
 //	SlowCalls
 //
-// Given to a registry, it applies to those of its stores that have it.
+// Given to a registry, it applies to all of its stores that have it.
 type StoreOption struct {
 	name string
 	of   storeKinds // stores that have the option
@@ -176,7 +176,7 @@ func (o *storeOptions) admitKeys(alive int64, count func() (int64, error)) error
 }
 
 func (o *storeOptions) errKeys() error {
-	return kverr.Errorf(ErrFull, "the store is full (limit: %d keys); delete some keys, or let the host raise MaxKeys", o.maxKeys)
+	return kverr.Errorf(ErrFull, "the store is full (limit: %d keys); delete some keys, or raise MaxKeys in the host", o.maxKeys)
 }
 
 // LogBytes sets the size of the write-ahead log of each store's file, and so how many
@@ -199,24 +199,22 @@ func MaxFileBytes(n int64) StoreOption {
 	return StoreOption{"MaxFileBytes", fileStores, func(o *storeOptions) { o.maxFileBytes = n }}
 }
 
-// MaxMemoryBytes limits each in-memory store. It counts encoded values, keys twice (in
-// the table and in the index), 72 bytes for every key, what the allocator rounds large
-// values up to, and the names of expired keys until they are removed. A write that would
-// exceed the limit first removes expired keys. A store that holds at least half of its
-// limit starts a garbage collection after each eighth of it that it writes or deletes, so
-// that, with Go's default GOGC, the process takes at most one and a half times the limit
-// for the store. For the host's other memory see GOMEMLIMIT in package runtime. n of zero
-// or less means no limit.
+// MaxMemoryBytes limits each in-memory store. It counts encoded values, keys twice (in the
+// table and in the index), 72 bytes for every key, the allocator's rounding of large values,
+// and the names of expired keys until they are removed. A write that would exceed the limit
+// first removes expired keys. A store that holds at least half of its limit starts a garbage
+// collection after each eighth of it that it writes or deletes, so that, with Go's default
+// GOGC, the process takes at most one and a half times the limit for the store. For the host's
+// other memory see GOMEMLIMIT in package runtime. n of zero or less means no limit.
 func MaxMemoryBytes(n int64) StoreOption {
 	return StoreOption{"MaxMemoryBytes", memoryStores, func(o *storeOptions) { o.maxMemoryBytes = n }}
 }
 
-// Evict makes stores in memory caches, as those whose names begin with ":cache:" are: a
-// write that a limit refuses evicts other keys instead of failing. The limits are
-// MaxCacheBytes, which replaces MaxMemoryBytes, and MaxKeys. Expired keys are removed
-// first. Of the others, keys that have not been read or overwritten lately are evicted
-// before others; scans, such as Keys and Items, do not count as reads. A key that
-// a call writes is not evicted to make room for that call.
+// Evict turns stores in memory into caches, like stores whose names begin with ":cache:": a
+// write that a limit would refuse evicts other keys instead of failing. The limits are
+// MaxCacheBytes, which replaces MaxMemoryBytes, and MaxKeys. Expired keys are removed first,
+// then keys that have not been read or overwritten recently; scans, such as Keys and Items, do
+// not count as reads. A key that a call writes is not evicted to make room for that call.
 //
 // Only a value that is larger than the whole cache is ErrTooLarge. A batch of several keys
 // is stored atomically; of a batch that is larger than the cache, as many keys as do not

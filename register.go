@@ -63,10 +63,10 @@ func (r *Registry) RegisterWithSecurity(p object.LibraryRegistrar, allowedPaths 
 // If p is a *scriptling.Scriptling, background tasks import libraries through a Clone of it;
 // with another registrar they have the libraries that the caller of background had imported.
 //
-// A task has the deadline and the host's values of the context of the script that
-// started it, but not its cancellation: it may outlive the request that it was
-// started in, but not the time that the host gave that request. At most MaxTasks
-// run at once; Registry.WaitTasks waits for them and Registry.Close ends them.
+// A task has the deadline and the host's values of the context of the script that started it,
+// but not its cancellation: it can outlive the request that started it, but not the deadline
+// of that request. At most MaxTasks run at once; Registry.WaitTasks waits for them and
+// Registry.Close ends them.
 //
 // Objects that scripts can change, such as the module runtime.kv, are created for p. A Clone
 // of p shares them with p: call this function for the clone too before it runs scripts. Each
@@ -110,13 +110,13 @@ func CreateRequestInstance(method, path, body string, headers, query map[string]
 //	p := extlibs.DefaultRegistry().WithKV(p, allowedPaths)
 //
 // If Scriptling registers a kv library that refuses paths, and WithKV was given none, scripts
-// can open no file at all. Allowed paths given to the functions of this package restrict its
-// kv also through WithKV.
+// cannot open any file. Allowed paths given to the functions of this package also restrict a
+// kv that is registered through WithKV.
 func WithKV(p object.LibraryRegistrar) object.LibraryRegistrar { return standard.WithKV(p, nil) }
 
-// WithKV is the function of that name for the stores of r, with allowedPaths as
-// in RegisterRuntimeKVLibraryWithSecurity. They restrict scripts whichever function of
-// Scriptling, or of this package, the registrar is given to.
+// WithKV is the function of that name for the stores of r, with allowedPaths as in
+// RegisterRuntimeKVLibraryWithSecurity. They restrict scripts no matter which function of
+// Scriptling, or of this package, gets the registrar.
 func (r *Registry) WithKV(p object.LibraryRegistrar, allowedPaths []string) object.LibraryRegistrar {
 	allowed := access.New(allowedPaths)
 	return &kvRegistrar{LibraryRegistrar: p, registry: r, allowed: allowed, kv: r.newLibrary(allowed)}

@@ -410,7 +410,7 @@ func TestATaskBeyondTheLimitIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	eval(t, p, endless+`runtime.background("t", "sleeps")`+"\n"+`runtime.background("t", "sleeps", shared=True)`)
 	for _, shared := range []string{"", ", shared=True"} {
 		clause, message := caught(t, p, `runtime.background("t", "sleeps"`+shared+`)`)
-		if want := "background: 2 tasks are running, the maximum; wait for some with promise.wait(), or let the host raise MaxTasks"; clause != "RuntimeError" || message != want {
+		if want := "background: 2 tasks are running, the maximum; wait for some with promise.wait(), or raise MaxTasks in the host"; clause != "RuntimeError" || message != want {
 			t.Errorf("raised %s %q, want %q", clause, message, want)
 		}
 	}

@@ -115,7 +115,7 @@ func (r *Registry) placeLocked(o options) error {
 		return err
 	}
 	if o.maxStores > 0 && len(r.stores)+r.reserved >= o.maxStores {
-		return kverr.Errorf(ErrFull, "%d stores are open, the maximum; close some, or let the host raise MaxStores", o.maxStores)
+		return kverr.Errorf(ErrFull, "%d stores are open, the maximum; close some, or raise MaxStores in the host", o.maxStores)
 	}
 	return nil
 }
@@ -166,9 +166,9 @@ func (r *Registry) taskFailed(f runtimelib.Failure) {
 	r.options().logger.Warn(message, attrs...)
 }
 
-// WaitTasks waits until no background task of the registry's scripts runs. An orderly
-// shutdown stops what starts tasks, calls WaitTasks, then Close. WaitTasks returns the
-// error of ctx if that ends first; the tasks then run until Close.
+// WaitTasks waits until no background task of the registry's scripts runs. To shut down in
+// order, stop everything that starts tasks, then call WaitTasks, then Close. WaitTasks returns
+// the error of ctx if that ends first; the tasks then run until Close.
 func (r *Registry) WaitTasks(ctx context.Context) error { return r.tasksOf().Wait(ctx) }
 
 // Tasks returns the number of background tasks that run, and MaxTasks, 0 for no limit.

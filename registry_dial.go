@@ -25,7 +25,7 @@ func (r *Registry) openURL(ctx context.Context, q request) (h *Handle, closeErr,
 		return nil, nil, err
 	}
 	if q.script && u.User != nil {
-		return nil, nil, &storeError{store: shownURL(u), err: kverr.Errorf(ErrNotAllowed, "a script's URL cannot contain a user or a password; remove them, and let the host configure them")}
+		return nil, nil, &storeError{store: shownURL(u), err: kverr.Errorf(ErrNotAllowed, "a script's URL cannot contain a user or a password; remove them, and configure them in the host")}
 	}
 	if err := q.options.forStore(serverStores, shownURL(u), q.given, q.script); err != nil {
 		return nil, nil, &storeError{store: shownURL(u), err: err}

@@ -19,19 +19,19 @@ import (
 // contain the password of the URL.
 type Opener func(ctx context.Context, c OpenConfig) (Store, error)
 
-// OpenConfig has what a driver needs to open a store.
+// OpenConfig contains what a driver needs to open a store.
 type OpenConfig struct {
-	URL *url.URL // as it was given, its password included; the driver's own
+	URL *url.URL // as given, including the password; the driver can change it
 
 	// FromScript reports that a script gave the URL. Such a URL must not choose the
 	// settings of the host, such as a file of certificates: a driver refuses a query
 	// with ErrInvalid. The registry has already refused a user and a password.
 	FromScript bool
 
-	// What the host set, as the options of the same names say. A Handle checks
-	// MaxValueBytes and MaxOperationBytes itself; a backend whose LoadMany copies
-	// values may check the latter before each of them, which saves the memory. A
-	// backend that holds its keys on a server may leave MaxKeys to it.
+	// The host's settings; see the options of the same names. A Handle checks MaxValueBytes
+	// and MaxOperationBytes itself; a backend whose LoadMany copies values can check the
+	// latter before it copies each value, which saves memory. A backend that keeps its keys on
+	// a server may leave MaxKeys to the server.
 	MaxKeys           int
 	MaxValueBytes     int
 	MaxOperationBytes int
@@ -81,7 +81,7 @@ func parseURL(name string) (*url.URL, error) {
 		if len(schemes) > 0 {
 			have = "registered are " + strings.Join(schemes, ", ")
 		}
-		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", ":cache:NAME", or let the host import a driver, such as redisstore`, shorten(scheme), have)
+		return nil, kverr.Errorf(ErrInvalid, `no driver for scheme %q (%s); use the path of a file, ":memory:NAME", ":cache:NAME", or import a driver, such as redisstore, in the host`, shorten(scheme), have)
 	}
 	u, err := access.ParseURL(name)
 	if err != nil {

@@ -8,13 +8,12 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Init opens the default store: "" in memory, the path of a file, or the URL of a driver.
-// It adds opts to the options of the registry, for this store and for stores opened
-// later, and closes the previous default store. On failure opts are discarded and the
-// previous store stays open, unless it was the same file or URL. If closing the previous
-// store fails, Init returns that error although the new store is open. A file that is open
-// as a named store with other options than those of opts is ErrInUse. After Close, Init
-// opens the registry again.
+// Init opens the default store: "" in memory, the path of a file, or the URL of a driver. It
+// adds opts to the options of the registry, for this store and for stores opened later, and
+// closes the previous default store. On failure opts are discarded and the previous store
+// stays open, unless it was the same file or URL. If closing the previous store fails, Init
+// returns that error although the new store is open. A file that is open as a named store with
+// options other than opts is ErrInUse. After Close, Init opens the registry again.
 func (r *Registry) Init(path string, opts ...Option) error {
 	o := r.options()
 	o.apply(opts)
@@ -98,11 +97,11 @@ func (r *Registry) Open(ctx context.Context, name string) (*Handle, error) {
 	return r.OpenWith(ctx, name)
 }
 
-// OpenWith is Open for a store with options. They come after those of the registry and
-// its StoreOptions, and replace them. An option that the store does not have is
-// ErrInvalid; StoreOption says which stores have which. If the store is open and does not
-// have the options given, the error is ErrInUse: the store keeps the options that it was
-// opened with, since others use it. LockTimeout is not compared.
+// OpenWith is Open for a store with options. They take precedence over the options of the
+// registry and its StoreOptions. An option that the store does not have is ErrInvalid;
+// StoreOption says which stores have which. If the store is open and does not have the options
+// given, the error is ErrInUse: the store keeps the options that it was opened with, since
+// others use it. LockTimeout is not compared.
 func (r *Registry) OpenWith(ctx context.Context, name string, opts ...StoreOption) (*Handle, error) {
 	h, err := r.open(ctx, request{name: name, given: opts})
 	return h, inCall("open", err)

@@ -121,7 +121,7 @@ func (r *Registry) startLocked(o *opening, q request, open func(context.Context)
 		return found{}, err
 	}
 	if o.creates && q.options.maxCreatedFiles >= 0 && r.created >= q.options.maxCreatedFiles {
-		return found{}, kverr.Errorf(ErrFull, "the file does not exist, and scripts have created %d files, the maximum; use an existing file, or let the host raise MaxCreatedFiles", r.created)
+		return found{}, kverr.Errorf(ErrFull, "the file does not exist, and scripts have created %d files, the maximum; use an existing file, or raise MaxCreatedFiles in the host", r.created)
 	}
 	if !q.asDefault {
 		if err := r.placeLocked(q.options); err != nil {

@@ -46,8 +46,8 @@ func (r *Registry) allStats(ctx context.Context) []namedStats {
 //
 //	expvar.Publish("kv", extlibs.DefaultRegistry().Var())
 //
-// A store that does not answer within a second is there with those counters that
-// its backend has no part in. A number less than 0 is unknown.
+// If a store does not answer within a second, only the counters that do not come from its
+// backend are included. A number less than 0 is unknown.
 func (r *Registry) Var() fmt.Stringer { return registryVar{r} }
 
 const varTimeout = 1 * time.Second

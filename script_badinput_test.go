@@ -252,8 +252,8 @@ var badCalls = []struct {
 	{`store.incr("none")`, "TypeError", []string{"kv.incr: ", "not a number"}},
 	{`store.incr("int", "1")`, "TypeError", []string{"kv.incr: delta must be an int or a float, not STRING"}},
 	{`store.incr("int", True)`, "TypeError", []string{"kv.incr: delta must be an int or a float, not BOOLEAN"}},
-	{`store.incr("most")`, "ValueError", []string{"kv.incr: ", "beyond a 64-bit int"}},
-	{`store.incr("least", -1)`, "ValueError", []string{"kv.incr: ", "beyond a 64-bit int"}},
+	{`store.incr("most")`, "ValueError", []string{"kv.incr: ", "outside the range of a 64-bit int"}},
+	{`store.incr("least", -1)`, "ValueError", []string{"kv.incr: ", "outside the range of a 64-bit int"}},
 
 	// Functions.
 	{`store.update("int", thing.method)`, "TypeError", []string{"kv.update: fn cannot be a bound method; wrap it in a lambda"}},

@@ -18,9 +18,9 @@ type Stats struct {
 	Expired int64 `json:"expired"` // expired keys that were removed
 	Evicted int64 `json:"evicted"` // keys that a cache removed to make room
 	Bytes   int64 `json:"bytes"`   // in memory: keys, values and overhead; on disk: the file and its log
-	Commits int64 `json:"commits"` // times that writes were made durable, which many share
+	Commits int64 `json:"commits"` // syncs and commits that made writes durable; many writes can share one
 
-	Buffered int64 `json:"buffered"` // bytes of memory for changes that are in the log and not in the file yet
+	Buffered int64 `json:"buffered"` // bytes of memory for changes that are in the log and not yet in the file
 
 	Server *ServerStats `json:"server,omitempty"` // nil for a store that is not on a server
 }

@@ -17,9 +17,9 @@ import (
 // from its deadline on.
 //
 // Optional capabilities of a backend are StatsReporter, Backuper, Compacter, FileHolder,
-// FirstPopper and Watcher. A Handle detects them; without one, its calls return
-// errors.ErrUnsupported, but PopFirst reads pages, and the calls that wait poll.
-// Package storetest tests a Store.
+// FirstPopper and Watcher. A Handle detects them; without one, the calls that need it return
+// errors.ErrUnsupported, except that PopFirst reads pages and waiting calls poll. Package
+// storetest tests a Store.
 type Store interface {
 	// Load returns the entry of a live key, or ErrNotFound.
 	Load(ctx context.Context, key string, need Need) (Entry, error)
@@ -30,9 +30,9 @@ type Store interface {
 	// Apply carries out one operation.
 	Apply(ctx context.Context, op Op) (Result, error)
 
-	// ApplyMany carries out operations in order: all of them or, if it returns an error,
-	// none. No call sees only some of them done. An operation whose condition does not hold
-	// is not an error; its result says so. With Op.Must it is ErrConflict.
+	// ApplyMany carries out operations in order: all of them or, if it returns an error, none.
+	// No call sees only some of them done. An operation whose condition does not hold is not
+	// an error; its Result has Applied == false. With Op.Must it is ErrConflict.
 	ApplyMany(ctx context.Context, ops []Op) ([]Result, error)
 
 	// Scan returns one page of live entries in the order of their keys' bytes, or in the
@@ -50,8 +50,8 @@ type Store interface {
 	Close() error
 }
 
-// Need says which parts of an entry a reader wants, so that a backend need not send the rest.
-// 0 means the key alone. An entry can contain more than was requested.
+// Need says which parts of an entry a reader wants, so that a backend need not send the
+// others. 0 means the key alone. An entry can contain more than was requested.
 type Need uint8
 
 // What an entry has besides its key.
@@ -66,7 +66,7 @@ const (
 type Entry struct {
 	Key   string
 	Value Value
-	TTL   time.Duration // time left, more than 0; 0: no expiry
+	TTL   time.Duration // remaining ttl; 0: no expiry
 }
 
 // Page is a part of a Range. A backend can end a page anywhere, even before the first
@@ -74,14 +74,14 @@ type Entry struct {
 type Page struct {
 	Entries []Entry
 	More    bool
-	Next    string // the last key that was looked at, where More
+	Next    string // if More: the last key that was visited
 	Epoch   uint64 // changes with each Clear: pages of two epochs do not belong together
 }
 
 type (
 	// StatsReporter is a backend that counts Expired, Evicted, Bytes, Commits and Buffered,
 	// with -1 for a number that it does not know, and, if it is on a server, Server. The
-	// Handle counts the rest. Stats returns when ctx ends.
+	// Handle counts the other numbers. Stats returns when ctx ends.
 	StatsReporter interface {
 		Stats(ctx context.Context) (Stats, error)
 	}
@@ -124,10 +124,10 @@ type (
 	}
 
 	// FirstPopper is a backend that can remove the first key of a range in one atomic call.
-	// Handle.PopFirst otherwise reads a page and deletes one of its keys. The same holds for
-	// done == false without an error, with which a backend declines, having changed nothing:
-	// it does so if the value has more than maxBytes bytes, and can do so if the call would
-	// take long.
+	// Handle.PopFirst otherwise reads a page and deletes one of its keys. It also does so if
+	// the backend declines: PopFirst then returns done == false without an error, and has
+	// changed nothing. A backend must decline if the value has more than maxBytes bytes, and
+	// can decline if the call would take long.
 	FirstPopper interface {
 		// PopFirst removes the first live entry of r and returns it with its value and TTL;
 		// if there is none, the error is ErrNotFound. r has neither a Match nor a Limit.

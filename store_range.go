@@ -9,8 +9,8 @@ type Range struct {
 	Before  string
 	Reverse bool                  // the greatest key first
 	Match   func(key string) bool // must not block nor use a store
-	Limit   int                   // most entries on the page; 0: as the store likes
-	Need    Need                  // what the entries have to hold besides their keys
+	Limit   int                   // maximum number of entries; 0: the store decides
+	Need    Need                  // what the entries must have besides their keys
 }
 
 // Bounds returns the half-open interval of keys that r selects before Match: from <= key,
@@ -26,7 +26,7 @@ func (r *Range) Bounds() (from, to string) {
 	return from, to
 }
 
-// Resume makes r the rest of the range after a page whose last key was next.
+// Resume makes r the remaining range after a page whose last key was next.
 func (r *Range) Resume(next string) {
 	if r.Reverse {
 		r.Before = next

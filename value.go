@@ -161,7 +161,7 @@ func (w *goWriter) value(b []byte, v any, depth int) ([]byte, error) {
 			return b, err
 		}
 		if i := slices.IndexFunc(v, unhashable); i >= 0 {
-			return b, codec.At(codec.Errorf(ErrType, "cannot store a set with a %T in it at %%s", v[i]), codec.IndexStep(i))
+			return b, codec.At(codec.Errorf(ErrType, "cannot store a set with a %T in it at %%s; use strings, numbers or Tuples", v[i]), codec.IndexStep(i))
 		}
 		return b, nil
 	case Dict:
@@ -209,7 +209,7 @@ func (w *goWriter) reflected(b []byte, v reflect.Value, depth int) ([]byte, erro
 		return w.value(b, v.Int(), depth)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		if v.Uint() > math.MaxInt64 {
-			return b, codec.Errorf(ErrInvalid, "an unsigned integer at %%s is beyond a 64-bit int")
+			return b, codec.Errorf(ErrInvalid, "an unsigned integer at %%s is outside the range of int64; store it as a float or a string")
 		}
 		return w.value(b, int64(v.Uint()), depth)
 	case reflect.Float32, reflect.Float64:

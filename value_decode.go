@@ -45,7 +45,7 @@ func checkDecodedSize(ctx context.Context, v Value, limit int64) error {
 }
 
 func errDecodedSize(limit int64) error {
-	return kverr.Errorf(ErrTooLarge, "value would take more than %d bytes of memory once decoded; split it over several keys, or let the host raise MaxOperationBytes", limit)
+	return kverr.Errorf(ErrTooLarge, "value would take more than %d bytes of memory once decoded; split it over several keys, or raise MaxOperationBytes in the host", limit)
 }
 
 // decodeGo makes a Go value of a value, whose decoded size the caller has checked.

@@ -67,7 +67,7 @@ func ttlOf(n *json.Number) (time.Duration, error) {
 	}
 	ttl, ok := jsonl.ParseSeconds(string(*n))
 	if !ok {
-		return 0, fail(http.StatusBadRequest, "invalid", "ttl is not a number of seconds from 0 (no expiry) up to 100 years")
+		return 0, fail(http.StatusBadRequest, "invalid", "ttl is out of range; use a number of seconds from 0 (no expiry) to 100 years")
 	}
 	return ttl, nil
 }

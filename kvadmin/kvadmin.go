@@ -53,14 +53,15 @@ type Options struct {
 	// Backup permits downloads of a store's file, with all of its values.
 	Backup bool
 
-	// Hide reports whether a key is not shown, counted, watched, exported or changed. With
-	// a Hide there are no backups, and the number of keys of a store is shown only after a
-	// scan. It is called for every key that is read, concurrently, and must be fast. The
-	// store is called as in Action.
+	// Hide reports whether a key is not shown, counted, watched, exported or changed. With a
+	// Hide there are no backups, and the number of keys of a store is shown only after a scan.
+	// It is called for every key that is read, concurrently, and must be fast. store is the
+	// name in Action.
 	Hide func(store, key string) bool
 
-	// Name returns the name that pages and answers show for a store, which is called as in
-	// Action. It returns different names for different stores. A nil Name changes none.
+	// Name returns the name that pages and answers show for a store; its argument is the name
+	// in Action. It must return different names for different stores. A nil Name changes no
+	// name.
 	Name func(store string) string
 
 	// Logger gets an Info line for each change, backup and export, with the user that Allow
@@ -100,9 +101,9 @@ type Action struct {
 	Key   string
 }
 
-// Handler returns a handler of the stores that the registry has open. It is safe for
-// concurrent use. It runs one scan at a time: a second one waits a few seconds, and is then
-// refused.
+// Handler returns a handler that shows the stores that the registry has open. It is safe for
+// concurrent use. It runs one scan at a time: a second one waits up to three seconds, and is
+// then refused.
 func Handler(registry *extlibs.Registry, o Options) http.Handler {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -126,13 +127,13 @@ func userOf(r *http.Request) string {
 	return user
 }
 
-// ErrUnauthenticated is an error of an Allow for a caller that has to log in. The status
-// is 401, and browsers ask for a password.
+// ErrUnauthenticated is the error that an Allow returns for a caller that has to log in. The
+// status is 401, and browsers ask for a password.
 var ErrUnauthenticated = errors.New("a password is needed: log in with any user name, or send it as Authorization: Bearer PASSWORD")
 
 // Password returns an Allow for callers that know a password: as the password of HTTP basic
-// authentication, with any user name, which is then the user, or as a bearer token. An
-// empty password refuses everybody. Serve such a handler over TLS, or on loopback.
+// authentication, with any user name, which is then the user, or as a bearer token. An empty
+// password refuses every request. Serve such a handler over TLS, or on loopback.
 func Password(password string) func(*http.Request, Action) error {
 	want := sha256.Sum256([]byte(password))
 	return func(r *http.Request, _ Action) error {

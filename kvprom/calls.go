@@ -17,8 +17,8 @@ const maxStores = 100
 // otherStores is the label of the stores beyond maxStores.
 const otherStores = "other"
 
-// Calls are metrics of the calls on the stores of a registry. They are unknown to a
-// registry that does not observe its calls:
+// Calls are metrics of the calls on the stores of a registry. The registry must be created
+// with extlibs.Observe:
 //
 //	calls := kvprom.NewCalls(nil)
 //	registry := extlibs.NewRegistry(extlibs.Observe(calls.Observe))
@@ -29,7 +29,7 @@ const otherStores = "other"
 //	scriptling_kv_call_seconds       a histogram of the durations
 //	scriptling_kv_call_errors_total  failed calls, by the kind of the error
 //
-// The first 100 stores have their names as label; the others are together in "other".
+// The first 100 stores have their names as label; all others share the label "other".
 //
 // The first call of each name on a store also creates its counters of the errors commit_unknown,
 // unavailable, full, corrupt and replaced, with the value 0: to Prometheus, the increase of a

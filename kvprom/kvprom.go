@@ -30,8 +30,8 @@
 //
 //	scriptling_kv_tasks, scriptling_kv_max_tasks              gauges, background tasks
 //
-// A number that a backend does not know, such as the bytes of a store on a server, is
-// omitted, and so is a limit that there is not. [Calls] has metrics of the calls.
+// Numbers that a backend does not know, such as the bytes of a store on a server, and limits
+// that are not set, are omitted. [Calls] has metrics of the calls.
 package kvprom
 
 import (
@@ -115,10 +115,10 @@ const labelStore = "store"
 // labelRegistry numbers the registries that have no labels, from the second one on.
 const labelRegistry = "registry"
 
-// Collector returns the counters of the stores that r has open when it is asked, each
-// with the labels given, which tell r from other registries. Of registries without
-// labels the second one that gets a collector has label registry="2", and so on. It
-// panics if a label is called store or is invalid.
+// Collector returns a collector of the counters of the stores that r has open at the time of
+// the collection. The labels distinguish r from other registries; among registries without
+// labels, the second one that gets a collector has the label registry="2", and so on.
+// Collector panics if a label is named store or is invalid.
 //
 // It is safe for concurrent use. A store that does not answer within a second shows
 // hits, misses, sets and deletes only; a closed one shows nothing. The collector is
@@ -137,10 +137,10 @@ func Collector(r *extlibs.Registry, labels ...prometheus.Labels) prometheus.Coll
 	return newCollector(func() []labelled { return []labelled{{r, all}} }, all)
 }
 
-// Collectors returns the counters of the registries that list returns when it is asked,
-// by the value of a label such as "tenant". It is what Collector is for each of them,
-// and a registry that list no longer returns is no longer shown, nor kept in memory.
-// list can be called concurrently.
+// Collectors returns a collector of the counters of the registries that list returns at the
+// time of the collection, by the value of a label such as "tenant". It does what Collector
+// does for each of them. A registry that list no longer returns is no longer shown, and is not
+// kept in memory. list can be called concurrently.
 func Collectors(label string, list func() map[string]*extlibs.Registry) prometheus.Collector {
 	return newCollector(func() []labelled {
 		var all []labelled

@@ -16,10 +16,10 @@ import (
 var (
 	errNoNumber  = fmt.Errorf("%w: the value is not a number, and is unchanged; set a number first, or use another key", extlibs.ErrType)
 	errFloat     = fmt.Errorf("%w: the number is a float, and is unchanged; use OpIncr", extlibs.ErrType)
-	errOverflow  = fmt.Errorf("%w: the sum is beyond a 64-bit int; the value is unchanged", extlibs.ErrOverflow)
-	errFullKeys  = fmt.Errorf("%w: the limit of keys is reached; delete some keys, or let the host raise MaxKeys", extlibs.ErrFull)
+	errOverflow  = fmt.Errorf("%w: the sum is outside the range of a 64-bit int, and the value is unchanged; use a smaller delta or a float", extlibs.ErrOverflow)
+	errFullKeys  = fmt.Errorf("%w: the limit of keys is reached; delete some keys, or raise MaxKeys in the host", extlibs.ErrFull)
 	errConflict  = fmt.Errorf("%w: a condition of the call (Op.Must) does not hold, so nothing was done; read the keys again", extlibs.ErrConflict)
-	errTooLarge  = fmt.Errorf("%w: the call exceeds the limit of bytes of keys and values; use fewer keys at a time, or let the host raise MaxOperationBytes", extlibs.ErrTooLarge)
+	errTooLarge  = fmt.Errorf("%w: the call exceeds the limit of bytes of keys and values; use fewer keys at a time, or raise MaxOperationBytes in the host", extlibs.ErrTooLarge)
 	errLost      = fmt.Errorf("%w: the server has lost a part of the store, its values or their order, perhaps by eviction; restore the store, or clear it", extlibs.ErrCorrupt)
 	errServerOOM = fmt.Errorf("%w: the server's memory is full; delete some keys, or raise its maxmemory", extlibs.ErrFull)
 )
@@ -75,9 +75,9 @@ func withoutAddress(err error) error {
 	var host x509.HostnameError
 	switch {
 	case errors.As(err, &dns):
-		return errors.New("its name does not resolve; check the host of the URL")
+		return errors.New("its name cannot be resolved; check the host in the URL")
 	case errors.As(err, &host):
-		return errors.New("its certificate is for another name")
+		return errors.New("its certificate is for another name; check the host in the URL")
 	case errors.As(err, &op):
 		return fmt.Errorf("%s: %w", op.Op, op.Err)
 	}
@@ -110,7 +110,7 @@ func refusal(text string) error {
 	case "WRONGTYPE":
 		return fmt.Errorf("%w: the store's keys on the server contain other data; choose another name for the store", extlibs.ErrFormat)
 	case "NOAUTH", "WRONGPASS":
-		return fmt.Errorf("%w: the server refused the credentials; let the host configure the right ones", extlibs.ErrUnavailable)
+		return fmt.Errorf("%w: the server refused the credentials; configure the right ones in the host", extlibs.ErrUnavailable)
 	case "NOPERM":
 		return fmt.Errorf("%w: the server user lacks a permission; grant it the keys ~{NAME}:* and scripts with ACL SETUSER", extlibs.ErrNotAllowed)
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS":

@@ -196,7 +196,7 @@ func (s *server) node(ctx context.Context, address string, large bool) (*wire.Co
 		}
 		if n == nil && len(s.nodes.all) >= maxNodes {
 			s.nodes.mu.Unlock()
-			return nil, &unreachable{errors.New("it has redirected to more nodes than a cluster has")}
+			return nil, &unreachable{errors.New("it redirected to more nodes than a cluster can have")}
 		}
 		n = &node{ready: make(chan struct{})}
 		s.nodes.all[key] = n

@@ -98,7 +98,7 @@ const maxRedirects = 5
 func (s *server) do(ctx context.Context, r *route, req wire.Request) (wire.Result, error) {
 	size := req.Bytes()
 	if !s.requests.take(size) {
-		return wire.Result{}, fmt.Errorf("%w: other calls to the server hold %d bytes, and it is slow or hangs; try again later, or let the host raise MaxInFlightBytes", extlibs.ErrUnavailable, s.requests.used.Load())
+		return wire.Result{}, fmt.Errorf("%w: other calls to the server hold %d bytes, and it is slow or hangs; try again later, or raise MaxInFlightBytes in the host", extlibs.ErrUnavailable, s.requests.used.Load())
 	}
 	defer s.requests.give(size)
 	large := req.Large || size > largeRequest

@@ -22,14 +22,14 @@ const (
 	libraryVersion = "0.1.0"
 )
 
-// Options are the settings of a server that only a host chooses. The zero value of each
-// stands for its default.
+// Options are the settings of a server that only a host can choose. The zero value of each
+// field means its default.
 type Options struct {
 	Username string
 	Password string
 
-	// CA is the path of a PEM file with the certificates that vouch for the server.
-	// Where it is set, nobody reaches the server without TLS.
+	// CA is the path of a PEM file with the certificates against which the server's
+	// certificate is checked. If it is set, the server is only reached over TLS.
 	CA string
 
 	// ClientCert and ClientKey are the paths of PEM files with the certificate that the
@@ -43,31 +43,30 @@ type Options struct {
 	SentinelUsername string
 	SentinelPassword string
 
-	// Seeds are further addresses of the same cluster or sentinels, host:port, which are
-	// tried when the first one does not answer.
+	// Seeds are more addresses of the same cluster or sentinels, host:port, which are tried if
+	// the first one does not answer.
 	Seeds []string
 
 	// ClientName is shown in CLIENT LIST.
 	ClientName string
 
-	// Timeout limits connecting, 5 s by default. A connection on which the server has
-	// been silent for twice that while a call waits is given up.
+	// Timeout limits connecting, 5 s by default. If a call waits and the server sends nothing
+	// for twice that time, the connection is closed.
 	Timeout time.Duration
 
-	// MaxInFlightBytes limits what the requests of calls to the server hold at a time,
-	// 256 MiB by default. A call beyond it is ErrUnavailable.
+	// MaxInFlightBytes limits the memory of all running requests to the server, 256 MiB by
+	// default. A call that would exceed it is ErrUnavailable.
 	MaxInFlightBytes int64
 
-	// MaxCallKeys limits the keys of one atomic call, 100,000 by default, since the server
-	// does nothing else meanwhile. A call beyond it is ErrTooLarge.
+	// MaxCallKeys limits the number of keys of one atomic call, 100,000 by default, because
+	// the server executes nothing else meanwhile. A call with more keys is ErrTooLarge.
 	MaxCallKeys int
 }
 
-// Configure says how the stores of a server are opened, by this host and by its
-// scripts, which give no settings themselves. The address is that of the URLs,
-// host:port or the path of a socket; without a port it is 6379. What a host's own
-// URL says goes before that. Stores that are open stay as they are. It may be
-// called at any time by any goroutine.
+// Configure sets how the stores of a server are opened by this host and by its scripts, which
+// cannot give settings themselves. addr is the address in the URLs: host:port, a host with the
+// default port 6379, or the path of a socket. Settings in the host's own URL take precedence.
+// Open stores keep their settings. Configure is safe for concurrent use.
 func Configure(addr string, o Options) {
 	addr = normalized(addr)
 	seeds := make([]string, len(o.Seeds))
@@ -150,17 +149,17 @@ func (s *settings) take(key, value string) error {
 	case "timeout":
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
-			return invalid("timeout is a time such as 5s")
+			return invalid("timeout must be a duration such as 5s")
 		}
 		s.timeout = d
 	case "callkeys":
 		n, err := strconv.Atoi(value)
 		if err != nil || n <= 0 {
-			return invalid("callkeys is a number of keys such as 100000")
+			return invalid("callkeys must be a number of keys such as 100000")
 		}
 		s.maxCallKeys = n
 	default:
-		return invalid("the URL's setting %.40q is not known; there are ca, cert, key, sentinel, sentineluser, sentinelpassword, seeds, client, timeout and callkeys", key)
+		return invalid("the URL's setting %.40q is unknown; use ca, cert, key, sentinel, sentineluser, sentinelpassword, seeds, client, timeout or callkeys", key)
 	}
 	return nil
 }
@@ -205,24 +204,24 @@ func (s *settings) callKeys() int {
 // tlsConfig says how the server proves who it is, and the client.
 func (id *identity) tlsConfig() (*tls.Config, error) {
 	if !id.tls {
-		return nil, invalid("ca, cert and key are for rediss and valkeys")
+		return nil, invalid("ca, cert and key need the scheme rediss or valkeys")
 	}
 	host, _, _ := net.SplitHostPort(id.address)
 	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	if id.ca != "" {
 		pem, err := os.ReadFile(id.ca)
 		if err != nil {
-			return nil, invalid("the file of ca cannot be read")
+			return nil, invalid("the file that ca names cannot be read; check its path and permissions")
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, invalid("ca is the path of a PEM file with certificates")
+			return nil, invalid("ca must be the path of a PEM file with certificates")
 		}
 	}
 	if id.cert != "" || id.key != "" {
 		pair, err := tls.LoadX509KeyPair(id.cert, id.key)
 		if err != nil {
-			return nil, invalid("cert and key are the paths of PEM files with a certificate and its key, which cannot be read or do not fit")
+			return nil, invalid("cert and key must be the paths of PEM files with a certificate and its key; they cannot be read or do not match")
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
@@ -237,7 +236,7 @@ func settingsForScripts(at place) (settings, error) {
 	configuration.Unlock()
 	if known {
 		if set.ca != "" && !at.tls {
-			return set, notAllowed("the server is reached by TLS only; write rediss:// or valkeys://")
+			return set, notAllowed("the server can only be reached over TLS; write rediss:// or valkeys://")
 		}
 		return set, nil
 	}
@@ -247,7 +246,7 @@ func settingsForScripts(at place) (settings, error) {
 		switch {
 		case !s.byHost || id.place != at || known && id.settings == set:
 		case known:
-			return settings{}, notAllowed("the host uses the server with several settings; let it say by redisstore.Configure which are for scripts")
+			return settings{}, notAllowed("the host uses the server with several settings; call redisstore.Configure in the host to choose those for scripts")
 		default:
 			set, known = id.settings, true
 		}

@@ -47,7 +47,7 @@ type limits struct {
 
 func (l *limits) check(keys int) error {
 	if keys > l.callKeys {
-		return fmt.Errorf("%w: a call on a server takes at most %d keys, because it blocks the server's other clients; this one has %d; use fewer keys at a time, or let the host raise MaxCallKeys", extlibs.ErrTooLarge, l.callKeys, keys)
+		return fmt.Errorf("%w: a call on a server takes at most %d keys, because it blocks the server's other clients; this one has %d; use fewer keys at a time, or raise MaxCallKeys in the host", extlibs.ErrTooLarge, l.callKeys, keys)
 	}
 	return nil
 }

@@ -17,16 +17,16 @@ import (
 // StoreInfo describes a store on a server.
 type StoreInfo struct {
 	Name string // the last part of its URL
-	Keys int64  // that have not expired
+	Keys int64  // keys that have not expired
 }
 
 // scanCount is how many keys of the server one step of Stores visits.
 const scanCount = "1000"
 
-// Stores returns the stores in the database that a URL names, sorted by name; it ignores
-// the name of a store in the URL. On a cluster it asks every primary. It visits all keys of the
-// database, step by step, and creates no store. The URL is one of the host's: it can
-// have credentials and settings.
+// Stores returns the stores in the database that a URL names, sorted by name; it ignores the
+// name of a store in the URL. On a cluster it asks every primary. It visits all keys of the
+// database in steps, and does not create stores. As a URL of the host, rawURL can have
+// credentials and settings.
 func Stores(ctx context.Context, rawURL string) ([]StoreInfo, error) {
 	t, err := parseText(rawURL)
 	if err != nil {
@@ -57,9 +57,9 @@ func Stores(ctx context.Context, rawURL string) ([]StoreInfo, error) {
 	return stores, nil
 }
 
-// Exists reports whether the store of a URL exists: some host has opened it, and it was
-// not deleted on the server since. Opening a store creates it, Exists does not. The URL
-// is one of the host's.
+// Exists reports whether the store of a URL exists: a host has opened it, and it has not been
+// deleted on the server since. Opening a store creates it; Exists does not. As a URL of the
+// host, rawURL can have credentials and settings.
 func Exists(ctx context.Context, rawURL string) (bool, error) {
 	t, err := parseText(rawURL)
 	if err != nil {
@@ -90,10 +90,10 @@ func withoutLimits() extlibs.OpenConfig {
 func parseText(text string) (t target, err error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return t, invalid("the URL is malformed; check its characters, and write those of a password as %%XX")
+		return t, invalid("the URL is malformed; check its characters, and write special characters of a password as %%XX")
 	}
 	if !slices.Contains(schemes, strings.ToLower(u.Scheme)) {
-		return t, invalid("the scheme %.40q is none of %s", u.Scheme, strings.Join(schemes, ", "))
+		return t, invalid("the scheme %.40q is unknown; use one of %s", u.Scheme, strings.Join(schemes, ", "))
 	}
 	if t, err = parse(u, false); err == nil {
 		t.reply = replyBytes(withoutLimits())
@@ -123,7 +123,7 @@ func (s *server) primaries(ctx context.Context) ([]string, error) {
 	addresses := clusterNodes(&r.Reply, c.Address())
 	slices.Sort(addresses)
 	if addresses = slices.Compact(addresses); len(addresses) > maxNodes {
-		return nil, &unreachable{errors.New("it has named more nodes than a cluster has")}
+		return nil, &unreachable{errors.New("it named more nodes than a cluster can have")}
 	}
 	return addresses, nil
 }

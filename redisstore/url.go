@@ -69,7 +69,7 @@ func parse(u *url.URL, script bool) (t target, err error) {
 		query.Del("name")
 	} else {
 		if u.Hostname() == "" {
-			return t, invalid("the URL names no server; it is %s://host:6379/0/NAME", u.Scheme)
+			return t, invalid("the URL names no server; write %s://host:6379/0/NAME", u.Scheme)
 		}
 		at.address = address(u.Hostname(), u.Port())
 		t.name = at.address
@@ -81,10 +81,10 @@ func parse(u *url.URL, script bool) (t target, err error) {
 	var set settings
 	if script {
 		if u.User != nil {
-			return t, notAllowed("a script gives no credentials; leave them out, and let the host configure them")
+			return t, notAllowed("a script's URL cannot contain credentials; remove them, and configure them in the host")
 		}
 		if len(query) > 0 {
-			return t, invalid("a script's URL has no settings; leave the query out, and let the host configure them")
+			return t, invalid("a script's URL cannot contain settings; remove the query, and configure them in the host")
 		}
 		if set, err = settingsForScripts(at); err != nil {
 			return t, err
@@ -114,7 +114,7 @@ func databaseAndName(path string) (db int, name string, err error) {
 	first, rest, _ := strings.Cut(path, "/")
 	if first != "" && strings.Trim(strings.TrimLeft(first, "+-"), "0123456789") == "" && strings.ContainsAny(first, "0123456789") {
 		if db, err = strconv.Atoi(first); err != nil || db < 0 || db > maxDB || strconv.Itoa(db) != first {
-			return 0, "", invalid("%.40q is not the number of a database; write 0, or as many as the server has", first)
+			return 0, "", invalid("%.40q is not a database number; write 0, or another number that the server has", first)
 		}
 		path = rest
 	}
@@ -122,7 +122,7 @@ func databaseAndName(path string) (db int, name string, err error) {
 		path = defaultName
 	}
 	if len(path) > maxNameBytes || strings.ContainsAny(path, "{}\x00") {
-		return 0, "", invalid("the name of the store, after the number of the database, has at most %d bytes and no braces", maxNameBytes)
+		return 0, "", invalid("the store name, after the database number, can have at most %d bytes and no braces", maxNameBytes)
 	}
 	return db, path, nil
 }

@@ -174,5 +174,5 @@ func (s *store) subscribe(ctx context.Context) (*wire.Subscription, error) {
 		s.server.routes.moved(s.route.slot, to)
 		address = to
 	}
-	return nil, s.failure(reads, &unreachable{errors.New("it redirects without end")})
+	return nil, s.failure(reads, &unreachable{errors.New("it redirects endlessly")})
 }

@@ -3,8 +3,9 @@
 //	handlers, err := scriptweb.New(registry, script, scriptweb.Options{})
 //	mux.Handle("GET /jobs", handlers.Function("list_jobs"))
 //
-// The function gets a request with method, path, body, headers and query, and returns what
-// runtime.http.json and its neighbours make. docs/host-from-nothing.md builds a host with it.
+// The function gets a request with method, path, body, headers and query, and returns a
+// response, which runtime.http.json and similar functions make. docs/host-from-nothing.md
+// builds a host with it.
 package scriptweb
 
 import (
@@ -151,7 +152,7 @@ func firsts(values map[string][]string) map[string]string {
 func write(w http.ResponseWriter, response object.Object) error {
 	dict, ok := conversion.ToGo(response).(map[string]any)
 	if !ok {
-		return fmt.Errorf("the handler returned no response but a %s", response.Type())
+		return fmt.Errorf("the handler returned a %s instead of a response", response.Type())
 	}
 	status, err := statusOf(dict["status"])
 	if err != nil {
@@ -188,13 +189,13 @@ func statusOf(v any) (int, error) {
 			return int(status), nil
 		}
 	}
-	return 0, fmt.Errorf("the handler's status is not one of 200 to 599")
+	return 0, fmt.Errorf("the handler's status must be from 200 to 599")
 }
 
 func headersOf(v any) (map[string]string, error) {
 	dict, ok := v.(map[string]any)
 	if !ok && v != nil {
-		return nil, fmt.Errorf("the handler's headers are no dict")
+		return nil, fmt.Errorf("the handler's headers must be a dict")
 	}
 	if len(dict) > maxHeaders {
 		return nil, fmt.Errorf("the handler set %d headers; at most %d are sent", len(dict), maxHeaders)
@@ -204,11 +205,11 @@ func headersOf(v any) (map[string]string, error) {
 		value, ok := v.(string)
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("a header's value is no str")
+			return nil, fmt.Errorf("a header's value must be a str")
 		case len(name)+len(value) > maxHeaderBytes:
 			return nil, fmt.Errorf("a header has %d bytes; at most %d are sent", len(name)+len(value), maxHeaderBytes)
 		case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isToken(r) }):
-			return nil, fmt.Errorf("a header's name has characters that names cannot have")
+			return nil, fmt.Errorf("a header's name contains an invalid character")
 		case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 			return nil, fmt.Errorf("the value of header %s has control characters", name)
 		}

@@ -10,9 +10,9 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// A Model is a store as a reader of the contract would write it down: a plain map and a
-// clock that stands still. Tests compare stores with it. It shares no code with
-// [extlibs.Op.Next] nor with any store, so that a mistake there is not repeated here.
+// A Model is a simple store that meets the requirements: a map, and a clock that only Advance
+// moves. Tests compare stores with it. It shares no code with [extlibs.Op.Next] or with any
+// store, so it does not repeat their mistakes.
 type Model struct {
 	now  time.Duration
 	keys map[string]modelEntry
@@ -175,7 +175,7 @@ func encodeFloat(f float64) (extlibs.Value, error) {
 	return extlibs.Encode(f)
 }
 
-// ApplyMany carries out operations in their order: all of them or, where one fails, none.
+// ApplyMany carries out operations in their order: all of them or, if one fails, none.
 func (m *Model) ApplyMany(ops []extlibs.Op) ([]extlibs.Result, error) {
 	next, results := m.Clone(), make([]extlibs.Result, len(ops))
 	for i, op := range ops {

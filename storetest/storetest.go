@@ -56,21 +56,20 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// Config says how to get at the stores to be tested.
+// Config says how Run gets the stores that it tests.
 type Config struct {
-	// Open returns an empty store that nobody else uses, and arranges that it
-	// is closed when t ends. A subtest may close it before. It is the backend
-	// itself: what Handle.Store returns checks and matches on its own, which
-	// would hide a mistake below it.
+	// Open returns an empty store that is not used elsewhere, and closes it when t ends; a
+	// subtest can close it earlier. The store must be the backend itself: the result of
+	// Handle.Store checks arguments and matches patterns, which would hide mistakes of the
+	// backend.
 	Open func(t *testing.T) extlibs.Store
 
-	// Advance moves the clock of the stores that Open returned. If it is nil,
-	// the suite really waits for short ttls, and leaves out what would take too
-	// long.
+	// Advance moves the clock of the stores that Open returned. If it is nil, the tests wait
+	// in real time for short ttls, and omit tests that would take too long.
 	Advance func(d time.Duration)
 }
 
-// Run proves a store, in subtests that are named after what they prove.
+// Run tests a store, in subtests that are named after the requirements.
 func Run(t *testing.T, c Config) {
 	for _, group := range []struct {
 		name  string

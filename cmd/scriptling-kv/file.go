@@ -56,7 +56,7 @@ func hasNoFile(name string) error {
 // copyTo copies a store to a new file. It never overwrites a file.
 func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	if isURL(path) {
-		return usageError("a copy is a file; move copies to a server")
+		return usageError("the copy must be a file; use move to copy to a server")
 	}
 	if err := isFreeForStore(path); err != nil {
 		return err
@@ -79,7 +79,7 @@ func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 // gets its name when it is complete, verified and synced.
 func download(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) {
 	if isURL(path) {
-		return usageError("a copy is a file; move copies to a server")
+		return usageError("the copy must be a file; use move to copy to a server")
 	}
 	if err := isFreeForStore(path); err != nil {
 		return err

@@ -23,7 +23,7 @@ func toOutput(cmd *cobra.Command, path string, write func(io.Writer) error) erro
 		return write(cmd.OutOrStdout())
 	}
 	if isURL(path) {
-		return usageError("-o takes a file; move copies to a server")
+		return usageError("-o must be a file; use move to copy to a server")
 	}
 	if err := files.CheckStoreName(path); err != nil { // a later export or a store could remove it as its temporary file
 		return usageError("%q cannot be the output: %w", path, err)

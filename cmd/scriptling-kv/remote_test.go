@@ -87,7 +87,7 @@ func TestARunningHostIsReadAndChangedAsAFile(t *testing.T) {
 	c.prints("3\tdefault\n", "stores", strings.TrimSuffix(h.url, "/default"))
 	c.fails(exitFailed, `no such open store; it has "default"`, "count", h.url+"t")
 	c.fails(exitUsage, `append the name of a store of the host; it has "default"`, "count", strings.TrimSuffix(h.url, "default"))
-	c.fails(exitFailed, "permits set, del and expire", "import", h.url, c.file("x.jsonl", `{"key":"a","value":1}`))
+	c.fails(exitFailed, "permits only set, del and expire", "import", h.url, c.file("x.jsonl", `{"key":"a","value":1}`))
 	c.fails(exitFailed, "in a file of this process", "backup", h.url, "b.db")
 	c.fails(exitUsage, "omit it", "count", h.url, "--live")
 	c.noTemporaries()

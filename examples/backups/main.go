@@ -1,11 +1,11 @@
-// Command backups is a host that backs up its store in each period, keeps the newest
-// backups, and at its start restores the last one to an empty store. Package rotation,
-// which does that, works on stores in memory, in files and on servers.
+// Command backups is a host that makes a backup of its store in each period, keeps the newest
+// backups, and when it starts restores the last one to an empty store. Package rotation, which
+// does that, works on stores in memory, in files and on servers.
 //
 //	go run ./examples/backups [-store :memory:app] [-dir backups] [-every 10s] [-keep 5]
 //
-// Stop it with Ctrl-C and run it again: the store is in memory, and its count of runs goes
-// on. A host that imports redisstore can also give the URL of a server.
+// Stop it with Ctrl-C and run it again: although the store is in memory, its count of runs
+// continues. A host that imports redisstore can also give the URL of a server.
 package main
 
 import (

@@ -8,7 +8,7 @@
 //	curl -X POST http://127.0.0.1:8080/reports   # a task that takes a while
 //	curl http://127.0.0.1:8080/reports           # what it has found so far
 //
-// Ctrl-C or SIGTERM ends it in order, the second one at once.
+// Ctrl-C or SIGTERM shuts it down cleanly; a second signal ends it at once.
 package main
 
 import (

@@ -1,10 +1,10 @@
-// Command quickstart is the smallest Go host: it opens a store in a file, runs
-// a script line by line and shows what each line did, closes the store, and
-// opens it again to see what is left.
+// Command quickstart is the smallest Go host: it opens a store in a file, runs a script line
+// by line and shows what each line did, closes the store, and opens it again to show what was
+// stored.
 //
 //	go run ./examples/quickstart [-dir DIR]
 //
-// Run it twice: the second run goes on where the first one ended.
+// Run it twice: the second run continues where the first one ended.
 package main
 
 import (

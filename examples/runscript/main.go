@@ -1,12 +1,11 @@
-// Command runscript runs scripts with a key-value store at hand:
+// Command runscript runs scripts with key-value stores:
 //
 //	go run ./examples/runscript [-store PATH] [-allow DIR]... [-e SCRIPT]... FILE...
 //
-// Each script runs in a separate interpreter, those of -e first; all share
-// the stores. The default store is in memory, or the file that -store names.
-// -allow restricts kv.open to a folder. -allow and -e may be given several
-// times. A script that fails is told on standard error, the others still run,
-// and the exit status is 1.
+// Each script runs in a separate interpreter, the scripts of -e first; all share the stores.
+// The default store is in memory, or the file that -store names. -allow restricts kv.open to a
+// folder. -allow and -e can be given several times. If a script fails, its error is printed to
+// standard error, the other scripts still run, and the exit status is 1.
 package main
 
 import (

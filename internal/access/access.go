@@ -98,7 +98,7 @@ func spellings(dir string) []string {
 // inside.
 func (a *List) Locate(name string) (Location, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return Location{}, kverr.Errorf(kverr.Invalid, "the store's name contains a NUL byte")
+		return Location{}, kverr.Errorf(kverr.Invalid, "the store's name contains a NUL byte; remove it")
 	}
 	abs, err := filepath.Abs(name)
 	if err != nil {
@@ -211,7 +211,7 @@ func OpenError(err error) error {
 		if _, said := errors.AsType[*kverr.Error](err); said {
 			return err
 		}
-		return kverr.Errorf(fs.ErrPermission, "no permission; let the host's user read and write the file and its directory")
+		return kverr.Errorf(fs.ErrPermission, "no permission; allow the host's user to read and write the file and its directory")
 	}
 	return DiskError(err)
 }

@@ -66,7 +66,7 @@ func (l Location) OpenDir(hook Hook) (*Dir, error) {
 		root, err := l.openRoot()
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) && strings.Contains(l.Path, string(filepath.Separator)+"~") {
-				return nil, kverr.Errorf(fs.ErrNotExist, `its directory does not exist: "~" does not stand for the home directory here; give the whole path`)
+				return nil, kverr.Errorf(fs.ErrNotExist, `its directory does not exist: "~" is not expanded to the home directory; give the full path`)
 			}
 			return nil, OpenError(err)
 		}

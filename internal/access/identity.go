@@ -57,5 +57,5 @@ func NoPermission(err error, what string, info os.FileInfo) error {
 		}
 		whose += ")"
 	}
-	return kverr.Errorf(fs.ErrPermission, "no permission to open %s%s; let the host's user read and write both the file and its log, and write to their directory", what, whose)
+	return kverr.Errorf(fs.ErrPermission, "no permission to open %s%s; allow the host's user to read and write the file and its log, and to write to their directory", what, whose)
 }

@@ -30,7 +30,7 @@ func (d *Dir) Names(name string, info os.FileInfo) (here os.FileInfo, err error)
 	case err == nil && os.SameFile(here, info):
 		return here, nil
 	case err == nil || Gone(err):
-		return nil, kverr.Errorf(kverr.Replaced, "the file %s was deleted, or another is in its place", name)
+		return nil, kverr.Errorf(kverr.Replaced, "the file %s was deleted or replaced", name)
 	}
 	return nil, err
 }
@@ -45,7 +45,7 @@ func (d *Dir) Holds(info os.FileInfo) error {
 	}
 	there, err := os.Stat(d.path)
 	if err == nil && !os.SameFile(there, info) || Gone(err) {
-		return kverr.Errorf(kverr.Replaced, "the folder of the file was moved or deleted, or another is in its place")
+		return kverr.Errorf(kverr.Replaced, "the folder of the file was moved, deleted or replaced")
 	}
 	return nil
 }

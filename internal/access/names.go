@@ -69,7 +69,7 @@ func CheckStoreName(path string) error {
 	}
 	for _, kind := range tempKinds {
 		if hasPrefixFold(name, tempPrefix+kind+"-") {
-			return kverr.Errorf(kverr.Invalid, "names that start with %s%s- are those of temporary files of this library; choose another one", tempPrefix, kind)
+			return kverr.Errorf(kverr.Invalid, "names that start with %s%s- are reserved for temporary files of this library; choose another name", tempPrefix, kind)
 		}
 	}
 	if strings.HasSuffix(name, LogSuffix) || foldsNames && hasSuffixFold(name, LogSuffix) {

@@ -16,7 +16,7 @@ import (
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, kverr.Errorf(kverr.Invalid, "the URL is malformed; check its characters, and write those of a password as %%XX")
+		return nil, kverr.Errorf(kverr.Invalid, "the URL is malformed; check its characters, and write special characters of a password as %%XX")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	path := strings.ToLower(u.EscapedPath())
@@ -28,7 +28,7 @@ func ParseURL(text string) (*url.URL, error) {
 	case strings.Contains(path, "%2f"), strings.Contains(path, "%00"):
 		return nil, kverr.Errorf(kverr.Invalid, "the path of the URL has an encoded slash or NUL byte; remove it")
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
-		return nil, kverr.Errorf(kverr.Invalid, `the path of the URL has a part "." or ".."; write the path that is meant`)
+		return nil, kverr.Errorf(kverr.Invalid, `the path of the URL has a part "." or ".."; write the path without it`)
 	}
 	u.Host = strings.ToLower(u.Host)
 	if u.Path == "/" {
@@ -66,7 +66,7 @@ func (a *List) AllowMalformedURL(text string) error {
 }
 
 func errURL() error {
-	return kverr.Errorf(kverr.NotAllowed, "access denied: the URL is not one that the host allows; ask the host to allow it")
+	return kverr.Errorf(kverr.NotAllowed, "access denied: the host does not allow the URL; ask for it to be allowed")
 }
 
 func allows(allowed, u *url.URL) bool {

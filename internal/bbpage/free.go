@@ -40,7 +40,7 @@ func (w *Walk) Freelist(meta Meta) (free uint64, err error) {
 	if id == noFreelist {
 		// bbolt would look for the free pages in trees that have not been verified, in a
 		// goroutine whose panic ends the process.
-		return 0, kverr.Errorf(kverr.Format, "the file has no list of free pages, as every kv file has; choose another path, or restore it from a backup")
+		return 0, kverr.Errorf(kverr.Format, "the file has no list of free pages, which every kv file has; choose another path, or restore it from a backup")
 	}
 	b, err := w.read(id, pageHeaderBytes+8, 0)
 	if err != nil {

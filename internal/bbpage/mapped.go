@@ -3,7 +3,7 @@ package bbpage
 import "github.com/scriptling-kv/extlibs/internal/kverr"
 
 // ErrOverwritten is the error of a file whose pages are not those that were written.
-var ErrOverwritten = kverr.Errorf(kverr.Corrupt, "the file was changed by someone else while it was open; close the store, restore the file from a backup, and open it again")
+var ErrOverwritten = kverr.Errorf(kverr.Corrupt, "another program changed the file while it was open; close the store, restore the file from a backup, and open it again")
 
 // Mapped is the pages of one commit in memory that maps the file. It must not be used
 // after that memory is unmapped.

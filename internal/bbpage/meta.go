@@ -90,7 +90,7 @@ func (m *Metas) Last(size int64) (last Meta, torn bool, err error) {
 		need = 2 * m.PageSize
 	case last.Valid && before.Valid:
 		if before.Tx+1 != last.Tx { // bbolt writes the two alternately
-			return last, false, kverr.Errorf(kverr.Corrupt, "the file's meta pages do not belong together; restore it from a backup")
+			return last, false, kverr.Errorf(kverr.Corrupt, "the file's meta pages are not from consecutive commits; restore it from a backup")
 		}
 	case !last.Valid || before.believed:
 		return last, false, ErrMeta
@@ -100,7 +100,7 @@ func (m *Metas) Last(size int64) (last Meta, torn bool, err error) {
 		torn = true
 	}
 	if size < need {
-		err = kverr.Errorf(kverr.Corrupt, "the file has been cut short: %d bytes of at least %d; restore it from a backup", size, need)
+		err = kverr.Errorf(kverr.Corrupt, "the file was truncated: it has %d bytes of at least %d; restore it from a backup", size, need)
 	}
 	return last, torn, err
 }

@@ -376,7 +376,7 @@ func (f *fileSource) read(id, n uint64, depth int) ([]byte, error) {
 
 func readError(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return kverr.Errorf(kverr.Corrupt, "the file has been cut short; restore it from a backup")
+		return kverr.Errorf(kverr.Corrupt, "the file was truncated; restore it from a backup")
 	}
 	return err
 }

@@ -249,7 +249,7 @@ func (d *Damaged) walk(ctx context.Context, meta bbpage.Meta) *bbpage.Walk {
 // verify does what opening a small file does.
 func (d *Damaged) verify(ctx context.Context, meta bbpage.Meta) (f found, err error) {
 	if d.size < meta.Size() {
-		return f, kverr.Errorf(kverr.Corrupt, "the file has been cut short")
+		return f, kverr.Errorf(kverr.Corrupt, "the file was truncated")
 	}
 	err = guard(func() (err error) {
 		f, err = verify(d.walk(ctx, meta), meta)

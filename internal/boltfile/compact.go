@@ -135,7 +135,7 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState
 	var refused *kverr.Error
 	if err != nil {
 		// A power cut could bring the old file back, without what is written now.
-		refused = kverr.Errorf(err, "%w; nothing is written any more, so close the store and open it again", err).(*kverr.Error)
+		refused = kverr.Errorf(err, "%w; the store accepts no more writes, so close it and open it again", err).(*kverr.Error)
 	}
 	if err != nil && changed {
 		f.other.Store(nil)

@@ -104,7 +104,7 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func()
 	}
 	named, err = dir.Publish(tmp, name, access.Replace)
 	if named && err != nil {
-		return kverr.Errorf(err, "the backup is complete, but may lose its name in a power cut: %w", err)
+		return kverr.Errorf(err, "the backup is complete, but its folder could not be synced, so a power cut can lose it; back up again: %w", err)
 	}
 	return err
 }

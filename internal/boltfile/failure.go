@@ -66,7 +66,7 @@ func (f *File) look() error {
 	}
 	err := f.dir.Holds(f.info)
 	if errors.Is(err, kverr.Replaced) {
-		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted, or another is in its place, so nothing can be stored in it; close the store and open it again").(*kverr.Error))
+		f.refuse(kverr.Errorf(kverr.Replaced, "the file was deleted or replaced, so the store accepts no more writes; close the store and open it again").(*kverr.Error))
 		if why := f.refused.Load(); why.Kind == kverr.Replaced {
 			return why
 		}

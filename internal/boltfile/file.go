@@ -281,7 +281,7 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 	if view == nil && seen < id {
 		return err
 	}
-	f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed during a commit, so nothing more is written; close the store and open it again: %w", err).(*kverr.Error))
+	f.refuse(kverr.Errorf(kverr.Unavailable, "the disk failed during a commit, so the store accepts no more writes; close it and open it again: %w", err).(*kverr.Error))
 	return kverr.Errorf(kverr.CommitUnknown, "the disk failed during a commit, so the write may or may not be stored; close the store and open it again: %w", err)
 }
 

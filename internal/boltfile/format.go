@@ -153,7 +153,7 @@ func (r *LogRef) encode() []byte {
 
 func parseLogRef(b []byte) (*LogRef, error) {
 	if len(b) != logRefBytes {
-		return nil, kverr.Errorf(kverr.Corrupt, "what the file says of its log is damaged; restore it from a backup")
+		return nil, kverr.Errorf(kverr.Corrupt, "the file's reference to its log is damaged; restore it from a backup")
 	}
 	n := len(wal.ID{})
 	return &LogRef{wal.ID(b[:n]), wal.LSN(binary.BigEndian.Uint64(b[n:]))}, nil

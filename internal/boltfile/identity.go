@@ -95,7 +95,7 @@ func emptyBesideLog(dir *access.Dir) error {
 	if n, _ := f.ReadAt(first, 0); string(first[:n]) != wal.Magic {
 		return nil // it was never written to
 	}
-	return kverr.Errorf(kverr.Corrupt, "the file is empty, but %s beside it is the log of a store: the file was cut short, or another is in its place; bring back the file, or move the log away for an empty store", name)
+	return kverr.Errorf(kverr.Corrupt, "the file is empty, but %s is the log of a store: the file was truncated or replaced; restore the file, or move the log away to start with an empty store", name)
 }
 
 // NoPermission names the file that this process may not open, and says whose it is.

@@ -14,7 +14,7 @@ import (
 // must know to be mapped, as one slice: reads are checked against its end.
 //
 // bbolt unmaps the memory after the transaction, so the slice must not be used longer.
-// It is mapped read-only. If the file has been cut short since, reading the slice
+// It is mapped read-only. If the file was truncated since, reading the slice
 // faults, which guard turns into an error.
 func mapping(db *bolt.DB, n int64) []byte {
 	info := db.Info()

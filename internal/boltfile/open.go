@@ -238,7 +238,7 @@ func verifyContent(ctx context.Context, f openedFile, opts Options) (found, erro
 	case tooLarge(size):
 		return found{}, kverr.Errorf(kverr.TooLarge, "the file has %d bytes, which is more than a process with 32-bit addresses can map; open it in a 64-bit process", size)
 	case opts.MaxBytes > 0 && size > opts.MaxBytes+opts.Slack:
-		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; let the host raise MaxFileBytes", size, opts.MaxBytes+opts.Slack)
+		return found{}, kverr.Errorf(kverr.Full, "the file has %d bytes, and its limit is %d; raise MaxFileBytes in the host", size, opts.MaxBytes+opts.Slack)
 	}
 	return verifyTorn(ctx, f.File, cmp.Or(opts.VerifyBytes, DefaultVerifyBytes))
 }
@@ -251,7 +251,7 @@ func (o *Options) claim(info os.FileInfo) error {
 }
 
 func errInUse(opts Options) error {
-	return kverr.Errorf(kverr.InUse, "the file is in use, by another process or another registry of this one; it was not released within %v", opts.LockTimeout)
+	return kverr.Errorf(kverr.InUse, "the file is in use by another process, or by another registry of this one, and was not released within %v; close it there first", opts.LockTimeout)
 }
 
 func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err error) {

@@ -93,7 +93,7 @@ func (s *salvage) commit() error {
 		case err != nil:
 		case value == nil:
 			s.walk.Lost++
-			err = s.fault(kverr.Errorf(kverr.Corrupt, "nothing leads to the bucket %s", b.name))
+			err = s.fault(kverr.Errorf(kverr.Corrupt, "the bucket %s is unreachable", b.name))
 		default:
 			err = s.walk.Bucket(s.meta.Root, value, b.visit)
 		}

@@ -183,7 +183,7 @@ func (g *pageState) parse(key, rec []byte, wanted bool) (deadline int64, value [
 	case !ok:
 		return 0, nil, errBadRecord
 	case wanted:
-		return deadline, nil, kverr.Errorf(kverr.TooLarge, "the value has %d bytes in the file, more than the limit of %d; let the host raise MaxValueBytes", len(rec)-most, g.maxValue)
+		return deadline, nil, kverr.Errorf(kverr.TooLarge, "the value has %d bytes in the file, more than the limit of %d; raise MaxValueBytes in the host", len(rec)-most, g.maxValue)
 	}
 	return deadline, nil, nil
 }

@@ -231,7 +231,7 @@ func (f *File) allocate(r *space, least, wanted int64) error {
 	return nil
 }
 
-var errLimit = kverr.Errorf(kverr.Full, "the file would grow past its limit; delete some keys, or let the host raise MaxFileBytes")
+var errLimit = kverr.Errorf(kverr.Full, "the file would grow past its limit; delete some keys, or raise MaxFileBytes in the host")
 
 func (f *File) allocateTo(r *space, from, to int64) error {
 	if runtime.GOOS != "windows" {

@@ -32,7 +32,7 @@ func (s State) Live(now int64) bool {
 func (s State) Check(key string) error {
 	switch {
 	case key == "" || len(key) > bolt.MaxKeySize:
-		return kverr.Errorf(kverr.Invalid, "a key has %d bytes, it can have 1 to %d", len(key), bolt.MaxKeySize)
+		return kverr.Errorf(kverr.Invalid, "a key has %d bytes; use 1 to %d", len(key), bolt.MaxKeySize)
 	case !s.Exists:
 	case s.Value == "":
 		return kverr.Errorf(kverr.Invalid, "a value is empty")

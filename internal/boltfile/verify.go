@@ -74,7 +74,7 @@ func verifyTx(db *bolt.DB, tx *bolt.Tx, meta bbpage.Meta, tick func() error) (fo
 }
 
 // errOtherMeta is about a commit that no meta page of the file leads to.
-var errOtherMeta = kverr.Errorf(kverr.Corrupt, "the file's meta page is not the one that was written; close the store, restore the file from a backup, and open it again")
+var errOtherMeta = kverr.Errorf(kverr.Corrupt, "the file's meta page was changed while it was open; close the store, restore the file from a backup, and open it again")
 
 // metaOf returns the meta page of the commit that a transaction sees. Two commits later
 // the file does not have it any more.
@@ -115,7 +115,7 @@ func verify(w *bbpage.Walk, meta bbpage.Meta) (found, error) {
 		return f, err
 	case len(buckets) > 0:
 	case meta.Pages != 4 || meta.Tx != 1 || meta.Root != 3 || meta.Freelist != 2 || free != 0:
-		return f, kverr.Errorf(kverr.Corrupt, "the file holds no store, but is not new either; restore it from a backup, or choose another path")
+		return f, kverr.Errorf(kverr.Corrupt, "the file contains no store, but is not new; restore it from a backup, or choose another path")
 	default: // what bbolt makes of an empty file, before its first commit
 		f.new = true
 		return f, nil
@@ -193,9 +193,9 @@ func verifyRecords(w *bbpage.Walk, meta bbpage.Meta, buckets map[string][]byte, 
 	case err != nil || w.Lazy:
 		return err
 	case keys != count:
-		return kverr.Errorf(kverr.Corrupt, "the file is damaged: it holds %d keys of %d; restore it from a backup", keys, count)
+		return kverr.Errorf(kverr.Corrupt, "the file is damaged: it contains %d keys instead of %d; restore it from a backup", keys, count)
 	case deadlines != index:
-		return kverr.Errorf(kverr.Corrupt, "the file is damaged: the keys and the index of their deadlines disagree; restore it from a backup")
+		return kverr.Errorf(kverr.Corrupt, "the file is damaged: the keys and the index of their deadlines do not match; restore it from a backup")
 	}
 	return nil
 }
@@ -206,7 +206,7 @@ func checkFormat(version []byte) error {
 		return errOtherFormat
 	}
 	if version[0] > formatVersion {
-		return kverr.Errorf(kverr.Format, "the file has format %d, this version of the library reads up to %d; update the library", version[0], formatVersion)
+		return kverr.Errorf(kverr.Format, "the file has format %d, and this version of the library reads formats up to %d; update the library", version[0], formatVersion)
 	}
 	return nil
 }

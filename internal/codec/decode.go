@@ -72,7 +72,7 @@ func (b *Limits) End(rest string, err error) error {
 		err = fmt.Errorf("%d bytes too many", len(rest))
 	}
 	if err != nil {
-		return kverr.Errorf(kverr.Corrupt, "value cannot be decoded: %w", err)
+		return kverr.Errorf(kverr.Corrupt, "value cannot be decoded (%w); store it again, or restore it from a backup", err)
 	}
 	return nil
 }

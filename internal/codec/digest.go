@@ -28,7 +28,7 @@ func Digest(ctx context.Context, raw string) (sum Sum, err error) {
 		if e, ok := err.(ended); ok {
 			return sum, e.error
 		}
-		return sum, kverr.Errorf(kverr.Corrupt, "value cannot be compared: %w", err)
+		return sum, kverr.Errorf(kverr.Corrupt, "value cannot be compared (%w); store it again, or restore it from a backup", err)
 	}
 	return Sum(h.Sum(nil)), nil
 }

@@ -47,7 +47,7 @@ func Add(a, b string) (string, error) {
 		return Float(sum).Raw(), nil
 	}
 	if (y.Int > 0 && x.Int > math.MaxInt64-y.Int) || (y.Int < 0 && x.Int < math.MinInt64-y.Int) {
-		return "", kverr.Errorf(kverr.Overflow, "the sum is beyond a 64-bit int; the value is unchanged")
+		return "", kverr.Errorf(kverr.Overflow, "the sum is outside the range of a 64-bit int, and the value is unchanged; use a smaller delta or a float")
 	}
 	return Int(x.Int + y.Int).Raw(), nil
 }

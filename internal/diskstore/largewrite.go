@@ -169,7 +169,7 @@ var errRemoval = kverr.Errorf(kverr.Full, "the file has too few free pages to re
 // that is kverr.CommitUnknown: the commit is in the file, wherever that is by now.
 func (w fileWriter) found() error {
 	if err := w.s.file.InPlace(); err != nil {
-		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but it is unknown whether the file still has its name, so the write may be lost: %w", err)
+		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but the check of the file's name failed, so the write may be lost; read the key before you repeat it: %w", err)
 	}
 	f := w.s.logFile.Load()
 	if f == nil {
@@ -180,7 +180,7 @@ func (w fileWriter) found() error {
 		err = w.checkpoint(false)
 	}
 	if err != nil {
-		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but it is unknown whether the log that the file needs still exists, so the write may be lost: %w", err)
+		return kverr.Errorf(kverr.CommitUnknown, "the write is in the file, but the check of the log that the file needs failed, so the write may be lost; read the key before you repeat it: %w", err)
 	}
 	return nil
 }

@@ -58,11 +58,11 @@ func (f *logFile) inPlace() error {
 	here, err := f.db.Dir().Names(f.name, f.info)
 	switch {
 	case errors.Is(err, kverr.Replaced):
-		why = kverr.Errorf(kverr.Replaced, "the store's log %s was deleted, or another file is in its place; close the store and open it again", f.name)
+		why = kverr.Errorf(kverr.Replaced, "the store's log %s was deleted or replaced; close the store and open it again", f.name)
 	case err != nil:
 		return err
 	case here.Size() < f.size:
-		why = kverr.Errorf(kverr.Replaced, "the store's log %s was cut short; close the store and open it again, and keep other programs, such as logrotate, from the log", f.name)
+		why = kverr.Errorf(kverr.Replaced, "the store's log %s was truncated; close the store and open it again, and keep other programs, such as logrotate, from the log", f.name)
 	default:
 		return nil
 	}
@@ -105,7 +105,7 @@ func (f *logFile) lock() error {
 	if locked, err := access.TryLock(f.File); err != nil {
 		return access.DiskError(err)
 	} else if !locked {
-		return kverr.Errorf(kverr.InUse, "the file's log %s is in use by another store: the file is a copy of that, made while it was open; close that store, or copy it with BackupFile", f.name)
+		return kverr.Errorf(kverr.InUse, "the file's log %s is in use by another store: the file is a copy of that store's file, made while it was open; close that store, or copy it with BackupFile", f.name)
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (w fileWriter) freeName() error {
 	}
 	aside := name + asideSuffix(id)
 	if _, err := dir.Stat(aside); err == nil {
-		return kverr.Errorf(kverr.InUse, "the store keeps its log in %s, but the log of a store that was moved or deleted is there, and one like it in %s; move it away", name, aside)
+		return kverr.Errorf(kverr.InUse, "the store needs the name %s for its log, but the log of a store that was moved or deleted has that name, and %s exists too; move both logs away", name, aside)
 	} else if !access.Gone(err) {
 		return err
 	}

@@ -244,7 +244,7 @@ func (s *Store) acknowledge(ctx context.Context, p *Plan, err error) error {
 func (s *Store) syncAll(ctx context.Context) error {
 	log := s.logFile.Load().log
 	if err := s.sync(ctx, log, log.Tail()); err != nil {
-		return s.whyNot(kverr.Errorf(kverr.Unavailable, "not done, because a write before it failed: %w", err))
+		return s.whyNot(kverr.Errorf(kverr.Unavailable, "not done, because an earlier write failed: %w", err))
 	}
 	return nil
 }
@@ -279,7 +279,7 @@ func (s *Store) extend(ctx context.Context, p *Plan) error {
 // where it began. There can still be too little room then.
 func (s *Store) makeRoom(ctx context.Context, p *Plan) error {
 	if p.puts && s.checkpoints.fullJustNow() {
-		return kverr.Errorf(kverr.Full, "the file cannot hold the changes in its log, and the log is full; delete some keys, free space on the disk, or let the host raise MaxFileBytes")
+		return kverr.Errorf(kverr.Full, "the file cannot hold the changes in its log, and the log is full; delete some keys, free space on the disk, or raise MaxFileBytes in the host")
 	}
 	for tried := false; ; tried = true {
 		next := s.checkpoints.nextEnd()

@@ -53,7 +53,7 @@ func Compile(text string) (*Pattern, error) {
 		return nil, kverr.Errorf(kverr.Invalid, "pattern %q is longer than %d bytes; use a shorter one, such as a prefix and *", kverr.Shorten(text), MaxBytes)
 	}
 	if !utf8.ValidString(text) {
-		return nil, kverr.Errorf(kverr.Invalid, "pattern %q is not valid UTF-8, as every key is; a byte that is no character can't be found", kverr.Shorten(text))
+		return nil, kverr.Errorf(kverr.Invalid, "pattern %q is not valid UTF-8, but every key is; remove the invalid bytes", kverr.Shorten(text))
 	}
 	words, err := expandBraces(text)
 	if err != nil {
@@ -92,14 +92,14 @@ func Compile(text string) (*Pattern, error) {
 
 // invalid says what is wrong with a word of a pattern, and what to do.
 func invalid(text, word string) error {
-	advice := `write \ before a * ? [ { or \ that stands for itself`
+	advice := `write \ before * ? [ { or \ to match the character itself`
 	for rest := word; rest != ""; rest = rest[tokenLen(rest):] {
 		switch token := rest[:tokenLen(rest)]; {
 		case token == `\`:
-			advice = `it ends with a \, which needs a character behind it; write \\ for the character itself`
+			advice = `it ends with \, which must be followed by a character; write \\ to match the character itself`
 		case token[0] != '[':
 		case !strings.HasSuffix(token, "]"):
-			advice = `a class is one range [a-z] or a list [abc], ended by a ]; for both write {[a-z],[abc]}, and \[ for the character itself`
+			advice = `a class is one range [a-z] or one list [abc], and ends with ]; for both, write {[a-z],[abc]}; write \[ to match the character itself`
 		default:
 			inner := strings.TrimPrefix(token[1:len(token)-1], "!")
 			if lo, size := utf8.DecodeRuneInString(inner); strings.HasPrefix(inner[size:], "-") {
@@ -322,7 +322,7 @@ func (x *braces) group(depth int) ([]string, error) {
 			return nil, kverr.Errorf(kverr.Invalid, "pattern %q has more than %d alternatives once its braces are multiplied out; use several patterns", kverr.Shorten(x.text), MaxAlternatives)
 		}
 		if x.pos == len(x.text) {
-			return nil, kverr.Errorf(kverr.Invalid, "pattern %q is invalid: a { is not closed; write \\{ for the character itself", kverr.Shorten(x.text))
+			return nil, kverr.Errorf(kverr.Invalid, "pattern %q is invalid: a { is not closed; add a }, or write \\{ to match the character itself", kverr.Shorten(x.text))
 		}
 		if x.text[x.pos] == '}' {
 			x.pos++

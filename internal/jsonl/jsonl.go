@@ -115,7 +115,7 @@ func (r *Reader) Next() (Entry, error) {
 	}
 	switch err := r.lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return Entry{}, kverr.Errorf(kverr.TooLarge, "line %d: it is longer than the largest value that the store accepts", r.line+1)
+		return Entry{}, kverr.Errorf(kverr.TooLarge, "line %d: the line is longer than the largest value that the store accepts; split the value, or raise MaxValueBytes", r.line+1)
 	case err != nil:
 		return Entry{}, fmt.Errorf("line %d: %w", r.line+1, err)
 	}
@@ -125,7 +125,7 @@ func (r *Reader) Next() (Entry, error) {
 // Line is the number of the line that was read last.
 func (r *Reader) Line() int { return r.line }
 
-var errLine = errors.New(`not an entry; a line is {"key": "...", "value": ..., "ttl": seconds}, and ttl may be left out`)
+var errLine = errors.New(`not an entry; write {"key": "...", "value": ..., "ttl": seconds}, where ttl is optional`)
 
 func parse(text []byte) (Entry, error) {
 	if err := checkText(text); err != nil {
@@ -153,7 +153,7 @@ func parse(text []byte) (Entry, error) {
 	if raw.TTL != "" {
 		var ok bool
 		if e.TTL, ok = ParseSeconds(string(raw.TTL)); !ok {
-			return Entry{}, errors.New("ttl is not a number of seconds from 0 (no expiry) up to 100 years")
+			return Entry{}, errors.New("ttl is out of range; use a number of seconds from 0 (no expiry) to 100 years")
 		}
 	}
 	return e, nil

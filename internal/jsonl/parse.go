@@ -32,10 +32,10 @@ func encode(text []byte) (string, error) {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return "", errors.New("not JSON")
+		return "", errors.New("the value is not valid JSON; put strings in double quotes")
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return "", errors.New("more than one JSON value")
+		return "", errors.New("there is more than one JSON value; put them into a list")
 	}
 	w := writer{codec.NewEncoder(context.Background(), math.MaxInt32)}
 	b, err := w.value(nil, v, 0, false)
@@ -87,21 +87,21 @@ func (w *writer) value(b []byte, v any, depth int, hashed bool) ([]byte, error) 
 }
 
 func unhashable(what string) error {
-	return kverr.Errorf(kverr.Type, "a set with a %s in it, or a dict with one as a key; use tuples there", what)
+	return kverr.Errorf(kverr.Type, "a %s cannot be a member of a set or the key of a dict; use a tuple", what)
 }
 
 func (w *writer) number(b []byte, s string) ([]byte, error) {
 	if !strings.ContainsAny(s, ".eE") {
 		i, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return b, errors.New("an int is beyond 64 bits")
+			return b, errors.New("an int is outside the range of 64 bits; use a float or a string")
 		}
 		b = cbor.AppendInt(b, i)
 		return b, w.Check(b)
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return b, errors.New("a float is beyond 64 bits")
+		return b, errors.New("a float is outside the range of 64 bits; use a string")
 	}
 	b = cbor.AppendFloat(b, f)
 	return b, w.Check(b)
@@ -144,7 +144,7 @@ func (w *writer) named(b []byte, name string, v any, depth int, hashed bool) ([]
 	case name == nameDict && isList:
 		return w.dict(b, elems, depth)
 	}
-	return b, fmt.Errorf("an object with the one name %.20q that is not the name of a type", name)
+	return b, fmt.Errorf("an object has the single name %.20q, which is not a type; write {\"$dict\": [[name, value]]} for a dict with that key", name)
 }
 
 func (w *writer) dict(b []byte, elems []any, depth int) ([]byte, error) {
@@ -152,7 +152,7 @@ func (w *writer) dict(b []byte, elems []any, depth int) ([]byte, error) {
 	for i := 0; i < len(elems) && err == nil; i++ {
 		pair, ok := elems[i].([]any)
 		if !ok || len(pair) != 2 {
-			return b, errors.New("a dict that is not a list of pairs")
+			return b, errors.New("$dict is not a list of pairs; write {\"$dict\": [[key, value], ...]}")
 		}
 		if b, err = w.value(b, pair[0], depth+1, true); err == nil {
 			b, err = w.value(b, pair[1], depth+1, false)

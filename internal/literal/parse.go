@@ -20,13 +20,13 @@ const maxDepth = extlibs.MaxDepth
 // a program: nothing of it is run.
 func Parse(text string) (any, error) {
 	if !utf8.ValidString(text) {
-		return nil, errors.New(`it is not valid UTF-8; write \xNN for each byte of a text that is no character`)
+		return nil, errors.New(`the value is not valid UTF-8; write \xNN for each invalid byte of a string`)
 	}
 	p := &parser{rest: text, size: len(text)}
 	v, err := p.value(0)
 	if err == nil {
 		if p.space(); p.rest != "" {
-			err = p.fail("nothing should follow the value")
+			err = p.fail("unexpected text after the value")
 		}
 	}
 	if err != nil {
@@ -63,7 +63,7 @@ var words = []struct {
 
 func (p *parser) value(depth int) (any, error) {
 	if depth > maxDepth {
-		return nil, p.fail(fmt.Sprintf("more than %d levels", maxDepth))
+		return nil, p.fail(fmt.Sprintf("more than %d levels of nesting", maxDepth))
 	}
 	p.space()
 	for _, w := range words {
@@ -94,7 +94,7 @@ func (p *parser) value(depth int) (any, error) {
 	case p.take("bytes("):
 		return p.called(func(s string) (any, error) { return []byte(s), nil })
 	}
-	return nil, p.fail("no value")
+	return nil, p.fail("not a value")
 }
 
 // called reads the text and the bracket that end a call.
@@ -106,7 +106,7 @@ func (p *parser) called(convert func(string) (any, error)) (any, error) {
 	}
 	v, err := convert(s.(string))
 	if err != nil || !p.take(")") {
-		return nil, p.fail("a wrong argument, or no closing bracket,")
+		return nil, p.fail("an invalid argument or a missing closing bracket")
 	}
 	return v, nil
 }
@@ -125,7 +125,7 @@ func (p *parser) number() (any, error) {
 		p.rest = p.rest[end:]
 		return f, nil
 	}
-	return nil, p.fail("no number of 64 bits")
+	return nil, p.fail("not a 64-bit number")
 }
 
 // list reads members up to end. comma is whether one stood before it.
@@ -178,7 +178,7 @@ func (p *parser) braces(depth int) (any, error) {
 		case dict == nil:
 			set = append(set, key)
 		default:
-			return nil, p.fail("a colon is missing or too many")
+			return nil, p.fail("a missing or unexpected colon")
 		}
 		comma := p.take(",")
 		if p.take("}") {
@@ -233,14 +233,14 @@ var unescapes = map[byte]string{'n': "\n", 't': "\t", 'r': "\r", '\\': `\`, '"':
 // it does in scripts, but for \x, \u and \U.
 func (p *parser) text() (any, error) {
 	if p.rest == "" || p.rest[0] != '"' && p.rest[0] != '\'' {
-		return nil, p.fail("a quoted text is missing")
+		return nil, p.fail("a quoted string is missing")
 	}
 	end, s := p.rest[0], p.rest[1:]
 	var b strings.Builder
 	for {
 		i := strings.IndexAny(s, `\`+string(end))
 		if i < 0 {
-			return nil, p.fail("a text without its closing quote")
+			return nil, p.fail("a string without a closing quote")
 		}
 		b.WriteString(s[:i])
 		if s[i] == end {
@@ -267,7 +267,7 @@ func (p *parser) text() (any, error) {
 				b.WriteByte(byte(n))
 			case utf16.IsSurrogate(rune(n)): // which WriteRune would replace
 				p.rest = s
-				return nil, p.fail(`half of a surrogate pair, which is no character (use \U0001f600 for one beyond \uffff),`)
+				return nil, p.fail(`half of a surrogate pair (write characters beyond \uffff as \U0001f600)`)
 			default:
 				b.WriteRune(rune(n))
 			}

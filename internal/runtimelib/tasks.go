@@ -60,7 +60,7 @@ func (t *Tasks) Close() error {
 	err := t.Wait(ctx)
 	t.failures.flush()
 	if err != nil {
-		return fmt.Errorf("%d background tasks have not ended %v after they were told to; check whether they call Go code that ignores its context", t.Running(), closeGrace)
+		return fmt.Errorf("%d background tasks have not ended within %v; check whether they call Go code that ignores its context", t.Running(), closeGrace)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func (t *Tasks) start(ctx context.Context, run func(*taskContext)) error {
 		return err
 	}
 	if limit := t.limit(); limit > 0 && t.running >= limit {
-		return fmt.Errorf("background: %d tasks are running, the maximum; wait for some with promise.wait(), or let the host raise MaxTasks", t.running)
+		return fmt.Errorf("background: %d tasks are running, the maximum; wait for some with promise.wait(), or raise MaxTasks in the host", t.running)
 	}
 	if t.running == 0 {
 		t.idle = make(chan struct{})

@@ -85,9 +85,9 @@ func (l *Log) Sync(ctx context.Context, to LSN) error {
 		switch {
 		case l.durable >= to:
 		case err != nil:
-			return kverr.Errorf(kverr.CommitUnknown, "the write may or may not be stored, because the wait for its sync ended early: %w", err)
+			return kverr.Errorf(kverr.CommitUnknown, "the write may or may not be stored, because the wait for its sync ended early; read the key before you repeat it: %w", err)
 		case round.err != nil && to <= round.to:
-			return kverr.Errorf(kverr.CommitUnknown, "the write is on the disk, but it may or may not be found by the next open, because the check of the file's name failed: %w", round.err)
+			return kverr.Errorf(kverr.CommitUnknown, "the write is on the disk, but the check of the file's name failed, so the next open may not find it; read the key before you repeat it: %w", round.err)
 		}
 	}
 	return nil
@@ -99,7 +99,7 @@ func (l *Log) outcome() error {
 	case l.latched.erased:
 		return l.latched.cause
 	case errors.Is(l.latched.cause, kverr.Replaced):
-		return kverr.Errorf(kverr.CommitUnknown, "the write may be stored, if the moved file comes back: %w", l.latched.cause)
+		return kverr.Errorf(kverr.CommitUnknown, "the write is stored if the moved file is opened again: %w", l.latched.cause)
 	}
 	return kverr.Errorf(kverr.CommitUnknown, "the write may or may not be stored, because the disk failed; close the store and open it again: %w", l.latched.cause)
 }

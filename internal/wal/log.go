@@ -148,7 +148,7 @@ func (l *Log) Usage() (used, size int64) {
 // is latched.
 func (l *Log) Append(b *Batch, reserve int64) (LSN, error) {
 	if len(b.b) > MaxRecordBytes {
-		return 0, kverr.Errorf(kverr.TooLarge, "the changes of one call have %d bytes, they can have %d", len(b.b), MaxRecordBytes)
+		return 0, kverr.Errorf(kverr.TooLarge, "the changes of one call have %d bytes, more than the maximum of %d; split the call", len(b.b), MaxRecordBytes)
 	}
 	if b.err != nil {
 		return 0, b.err
@@ -163,7 +163,7 @@ func (l *Log) Append(b *Batch, reserve int64) (LSN, error) {
 	}
 	rec := b.seal(l.id, l.tail, l.durable)
 	if _, ok := parseHead(l.id, rec); !ok { // replay would stop before it
-		return 0, l.latch(kverr.Errorf(kverr.Unavailable, "no record can be at position %d of the log", l.tail))
+		return 0, l.latch(kverr.Errorf(kverr.Unavailable, "the log has reached position %d, where no record can begin; close the store and open it again", l.tail))
 	}
 	err := l.prepare(int64(l.tail)%l.size + int64(len(rec)))
 	if err == nil {

@@ -269,17 +269,17 @@ func readHeader(f io.ReaderAt) (id ID, size int64, err error) {
 		return id, 0, err
 	}
 	if !strings.HasPrefix(string(b[:n]), Magic) {
-		return id, 0, kverr.Errorf(kverr.Format, "it is not the log of a store")
+		return id, 0, kverr.Errorf(kverr.Format, "it is not the log of a store; move it away")
 	}
 	if n == len(b) && b[7] > magic[7] {
-		return id, 0, kverr.Errorf(kverr.Format, "the log has format %d, this version of the library reads up to %d; update the library", b[7], magic[7])
+		return id, 0, kverr.Errorf(kverr.Format, "the log has format %d, and this version of the library reads formats up to %d; update the library", b[7], magic[7])
 	}
 	if n < len(b) || binary.BigEndian.Uint32(b[headBytes:]) != headerSumOf(b[:]) {
-		return id, 0, kverr.Errorf(kverr.Corrupt, "the log's header is damaged")
+		return id, 0, kverr.Errorf(kverr.Corrupt, "the log's header is damaged; restore the store from a backup")
 	}
 	size = int64(binary.BigEndian.Uint64(b[headBytes-sizeBytes:]))
 	if size < headerBytes || size > MaxBytes || size%headerBytes != 0 {
-		return id, 0, kverr.Errorf(kverr.Corrupt, "the log claims to have %d bytes, which no log can have", size)
+		return id, 0, kverr.Errorf(kverr.Corrupt, "the log's header claims a size of %d bytes, which is invalid; restore the store from a backup", size)
 	}
 	return ID(b[len(magic) : len(magic)+idBytes]), size, nil
 }

@@ -31,7 +31,7 @@ func Check(ctx context.Context, f io.ReaderAt, size int64, id ID, from LSN, vali
 		return 0, err
 	}
 	if from < 0 || from > maxFrom || from%recordAlign != 0 {
-		return 0, kverr.Errorf(kverr.Corrupt, "the file names a log position at which no record can be; restore the store from a backup")
+		return 0, kverr.Errorf(kverr.Corrupt, "the file's log position is not a record boundary; restore the store from a backup")
 	}
 	r.ctx = ctx
 	for end = from; ; {
@@ -70,7 +70,7 @@ func (r *ring) each(from, end LSN, fn func(at LSN, op Op) error) error {
 	for at := from; at < end; {
 		h, whole, err := r.record(at, from)
 		if err == nil && !whole {
-			err = kverr.Errorf(kverr.Corrupt, "another program changed the log while it was read")
+			err = kverr.Errorf(kverr.Corrupt, "another program changed the log while it was read; open the store again")
 		}
 		if err == nil {
 			err = decodeOps(r.part(h.at+recordHead, h.length), func(op Op) error {
@@ -92,7 +92,7 @@ func (r *ring) each(from, end LSN, fn func(at LSN, op Op) error) error {
 // the sequence of valid records.
 func (r *ring) checkHole(end LSN) error {
 	return r.wholeRecords(func(h head) bool { return h.durable > end && h.at >= end }, func(h head) error {
-		return kverr.Errorf(kverr.Corrupt, "the log lacks records between positions %d and %d that were on the disk: it is damaged; restore the store from a backup", end, h.durable)
+		return kverr.Errorf(kverr.Corrupt, "the log is damaged: records between positions %d and %d, which were on the disk, are missing; restore the store from a backup", end, h.durable)
 	})
 }
 

@@ -29,14 +29,14 @@ func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
 		return nil, err
 	}
 	if found != id {
-		return nil, kverr.Errorf(kverr.Corrupt, "the log belongs to another store, or to an earlier state of this one")
+		return nil, kverr.Errorf(kverr.Corrupt, "the log belongs to another store, or to an earlier state of this one; move the right log back, or restore the store from a backup")
 	}
 	whole := headerBytes + ringBytes
 	if hasEnd(f) {
 		whole += endBytes
 	}
 	if size < whole {
-		return nil, kverr.Errorf(kverr.Corrupt, "the log was truncated: it has %d bytes of %d", size, whole)
+		return nil, kverr.Errorf(kverr.Corrupt, "the log was truncated: it has %d bytes of %d; restore the store from a backup", size, whole)
 	}
 	return &ring{f: f, id: id, size: ringBytes, window: make([]byte, min(windowBytes, ringBytes))}, nil
 }

@@ -143,8 +143,8 @@ func (f *Folder) removeTemporary() error {
 	return err
 }
 
-// Every makes a backup in each period until ctx ends, and logs those that fail. A backup
-// that takes longer than the period delays the next one.
+// Every makes a backup in each period until ctx ends, and logs failed backups. A backup that
+// takes longer than the period delays the next one.
 func (f *Folder) Every(ctx context.Context, period time.Duration, store *extlibs.Handle, logger *slog.Logger) {
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()

@@ -48,7 +48,7 @@ func (e *Lost) Unwrap() error { return e.Err }
 var (
 	ErrClosed = errors.New("the connection was closed")
 	ErrSilent = errors.New("the server does not answer")
-	errAsked  = errors.New("it answers what nobody asked")
+	errAsked  = errors.New("it sent a reply without a request")
 )
 
 // directBytes is how much a caller writes itself while the server has that much

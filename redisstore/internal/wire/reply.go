@@ -84,7 +84,7 @@ const (
 )
 
 // ErrForeign is the error of a server that does not speak the protocol.
-var ErrForeign = errors.New("it does not speak the protocol of Redis")
+var ErrForeign = errors.New("it does not speak the Redis protocol")
 
 // parser reads replies. It does not believe lengths: scripts can choose servers.
 type parser struct {

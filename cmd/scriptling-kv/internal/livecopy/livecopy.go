@@ -255,7 +255,7 @@ func (c *Copy) copyFile(ctx context.Context, from *os.File, path string, progres
 		}
 		if !same {
 			if _, err := to.WriteAt(block[:n], size); err != nil {
-				return 0, fmt.Errorf("the copy in %s: %w; TMPDIR names another folder for it", filepath.Dir(path), err)
+				return 0, fmt.Errorf("the copy in %s: %w; set TMPDIR to another folder", filepath.Dir(path), err)
 			}
 		}
 		size += int64(n)

@@ -71,7 +71,7 @@ func parse(text string) (a address, err error) {
 	switch u.Scheme {
 	case "unix":
 		if u.Host != "" || u.Path == "" {
-			return a, invalid("the URL of a socket is unix:///run/app.sock, or unix:///run/app.sock?path=%s", DefaultPath)
+			return a, invalid("the URL of a socket must be unix:///run/app.sock or unix:///run/app.sock?path=%s", DefaultPath)
 		}
 		a.socket = u.Path
 		path := DefaultPath
@@ -81,17 +81,17 @@ func parse(text string) (a address, err error) {
 		}
 		p, err := url.Parse(path)
 		if err != nil || !strings.HasPrefix(path, "/") || p.Host != "" || p.RawQuery != "" || p.Fragment != "" {
-			return a, invalid("the path on the socket begins with a slash, as in path=%s", DefaultPath)
+			return a, invalid("the path on the socket must begin with a slash, as in path=%s", DefaultPath)
 		}
 		a.base = "http://unix" + p.EscapedPath()
 	default:
 		if u.Hostname() == "" {
-			return a, invalid("the URL names no host; it is %s://host:8080%s", u.Scheme, DefaultPath)
+			return a, invalid("the URL names no host; write %s://host:8080%s", u.Scheme, DefaultPath)
 		}
 		a.base = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 	}
 	if len(query) > 0 {
-		return a, invalid("the URL has a query, which no store has")
+		return a, invalid("the URL has a query; remove it")
 	}
 	a.base = strings.TrimRight(a.base, "/")
 	return a, nil
@@ -135,7 +135,7 @@ func token() (string, error) {
 	t := strings.TrimSpace(os.Getenv(TokenVariable))
 	for _, r := range t {
 		if r < ' ' || r > '~' {
-			return "", invalid("%s has a character that a token cannot have", TokenVariable)
+			return "", invalid("%s contains a character that a token cannot have; check it", TokenVariable)
 		}
 	}
 	return t, nil

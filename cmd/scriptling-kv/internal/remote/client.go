@@ -53,7 +53,7 @@ var errTooLong = fmt.Errorf("%w: the answer of the host is longer than its limit
 
 // errStrange is the error of an answer that kvadmin does not give.
 func errStrange(what string) error {
-	return fmt.Errorf("%w: %s: is kvadmin at this address?", extlibs.ErrUnavailable, what)
+	return fmt.Errorf("%w: %s; check that kvadmin is mounted at this address", extlibs.ErrUnavailable, what)
 }
 
 // send sends a request. The answer has the status 200, and its body ends with ctx or
@@ -98,7 +98,7 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	return b, nil
 }
 
-var errIdle = fmt.Errorf("%w: the host sends nothing any more", extlibs.ErrUnavailable)
+var errIdle = fmt.Errorf("%w: the host stopped responding", extlibs.ErrUnavailable)
 
 // failed is the error of a request that was not answered. It quotes no URL.
 func (c *client) failed(ctx context.Context, method string, err error) error {
@@ -176,7 +176,7 @@ func refusal(answer *http.Response, body io.Reader) error {
 	err := json.NewDecoder(io.LimitReader(body, maxFailure)).Decode(&f)
 	if err != nil || f.Error == nil {
 		if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
-			return fmt.Errorf("%w: the host answers with status %d; %s is the variable for its password", extlibs.ErrNotAllowed, answer.StatusCode, TokenVariable)
+			return fmt.Errorf("%w: the host answered with status %d; set %s to its password", extlibs.ErrNotAllowed, answer.StatusCode, TokenVariable)
 		}
 		return errStrange(fmt.Sprintf("the host answered with status %d", answer.StatusCode))
 	}
@@ -230,7 +230,7 @@ func decode(r io.Reader, limit int64, v any) error {
 	case err != nil:
 		return errStrange("the answer of the host is not JSON")
 	case head.Version > version:
-		return fmt.Errorf("%w: the host answers with version %d, this command reads version %d; update it", extlibs.ErrFormat, head.Version, version)
+		return fmt.Errorf("%w: the host uses version %d, and this command reads version %d; update the command", extlibs.ErrFormat, head.Version, version)
 	case head.Version != version:
 		return errStrange("the answer of the host has no version")
 	}

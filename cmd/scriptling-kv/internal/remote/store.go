@@ -166,7 +166,7 @@ func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (e extl
 		return e, err
 	}
 	if answer.Hidden || answer.Value == nil {
-		return e, fmt.Errorf("%w: the host hides values; it shows them with kvadmin.Options.Values", extlibs.ErrNotAllowed)
+		return e, fmt.Errorf("%w: the host hides values; set kvadmin.Options.Values in the host to show them", extlibs.ErrNotAllowed)
 	}
 	raw, err := jsonl.ParseValue(answer.Value)
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *store) LoadMany(ctx context.Context, keys []string, need extlibs.Need) 
 }
 
 // errChanges is the error of what kvadmin cannot do.
-var errChanges = fmt.Errorf("%w: a running host permits set, del and expire of keys, and nothing else; let the host do it, or use a copy", errors.ErrUnsupported)
+var errChanges = fmt.Errorf("%w: a running host permits only set, del and expire; make the change in the host, or use a copy", errors.ErrUnsupported)
 
 // Apply implements extlibs.Store for what kvadmin can do.
 func (s *store) Apply(ctx context.Context, op extlibs.Op) (r extlibs.Result, err error) {

@@ -39,7 +39,7 @@ func Make(parent string) (f *Folder, err error) {
 	return f, err
 }
 
-var errTaken = errors.New("another process takes it for a left-over")
+var errTaken = errors.New("another process is removing it as abandoned")
 
 func makeIn(parent string) (*Folder, error) {
 	number := make([]byte, numberBytes)
