@@ -24,30 +24,30 @@ type checkpointer struct {
 	background
 }
 
-// progress tells writers that wait for room when a checkpoint has ended.
+// progress tells writers that wait for room when a checkpoint has made some.
 type progress struct {
 	mu   sync.Mutex
-	next *ending // that has not happened; nil: nobody asked for it
+	next *step // that has not happened; nil: nobody asked for it
 }
 
-// ending is the end of a checkpoint.
-type ending struct {
+// step is a part of a checkpoint that the file has, or the end of a checkpoint.
+type step struct {
 	done chan struct{} // closed after it
 	err  error         // of a checkpoint that failed
 }
 
-// nextEnd returns the end that happens next.
-func (p *progress) nextEnd() *ending {
+// nextStep returns the step that happens next.
+func (p *progress) nextStep() *step {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.next == nil {
-		p.next = &ending{done: make(chan struct{})}
+		p.next = &step{done: make(chan struct{})}
 	}
 	return p.next
 }
 
-// end wakes the waiting writers.
-func (p *progress) end(err error) {
+// stepped ends the next step.
+func (p *progress) stepped(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.next != nil {
@@ -63,16 +63,25 @@ type fileWriter struct{ s *Store }
 // lockFile waits for the right to write to the file, which no caller gets once the file is
 // closed.
 func (s *Store) lockFile(ctx context.Context) (fileWriter, error) {
+	w, _, err := s.lockFileUnless(ctx, nil)
+	return w, err
+}
+
+// lockFileUnless is lockFile for a caller that stops waiting when done is closed: then it is
+// not locked, and there is no error.
+func (s *Store) lockFileUnless(ctx context.Context, done <-chan struct{}) (w fileWriter, locked bool, err error) {
 	select {
 	case s.checkpoints.right <- struct{}{}:
 		w := fileWriter{s}
 		if s.life.closed.Load() {
 			w.unlock()
-			return w, kverr.Closed
+			return w, false, kverr.Closed
 		}
-		return w, nil
+		return w, true, nil
+	case <-done:
+		return fileWriter{}, false, nil
 	case <-ctx.Done():
-		return fileWriter{}, ctx.Err()
+		return fileWriter{}, false, ctx.Err()
 	}
 }
 
@@ -142,7 +151,7 @@ func (s *Store) checkpointInBackground() {
 	defer func() { s.recovered(recover(), nil) }()
 	w, err := s.lockFile(context.Background())
 	if err != nil { // the store was abandoned
-		s.checkpoints.end(err)
+		s.checkpoints.stepped(err)
 		return
 	}
 	defer w.unlock()

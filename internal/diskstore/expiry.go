@@ -17,11 +17,12 @@ const sweepLook = 4096
 
 // sweep is where the next sweep continues in the index of deadlines. The index still has
 // the keys whose expiry the memtables hide, and those whose records are damaged, which are
-// an error for their readers. So a sweep starts where the last one ended, until the next
-// checkpoint.
+// an error for their readers. So a sweep starts where the last one ended, until a checkpoint
+// gives the index more keys.
 type sweep struct {
-	to   []byte  // place of the last entry that was looked at
-	from wal.LSN // the checkpoint LSN at that time
+	to        []byte  // place of the last entry that was looked at
+	from      wal.LSN // the checkpoint LSN at that time
+	forgotten uint64  // visible.forgotten at that time
 }
 
 // RemoveExpired removes up to limit expired keys. It returns their number, and the time
@@ -97,9 +98,10 @@ func (s *Store) due(now time.Time, limit int) (d due, err error) {
 			}
 		}
 		log := v.tx.Log()
-		if log == nil || log.Pos != s.sweep.from {
+		if log == nil || log.Pos != s.sweep.from || v.visible.forgotten != s.sweep.forgotten {
 			s.sweep.to = nil
 		}
+		s.sweep.forgotten = v.visible.forgotten
 		if log != nil {
 			s.sweep.from = log.Pos
 		}

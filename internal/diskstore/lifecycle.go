@@ -84,7 +84,7 @@ func (s *Store) Close() error {
 	}
 	defer close(s.life.ended)
 	s.checkpoints.stop()
-	s.checkpoints.end(kverr.Closed) // for writers that wait for room
+	s.checkpoints.stepped(kverr.Closed) // for writers that wait for room
 	s.life.err = s.close()
 	return s.life.err
 }

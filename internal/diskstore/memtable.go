@@ -129,7 +129,12 @@ func (t *memtable) live(now int64) int64 {
 	if t.cleared { // then nothing of the file counts
 		return t.own.live(now)
 	}
-	return t.own.live(now) - t.part.own.live(now) - (t.hidden.live(now) - t.part.hidden.live(now))
+	n := t.own.live(now) - t.hidden.live(now)
+	for i := range t.part.pieces {
+		p := &t.part.pieces[i]
+		n -= p.own.live(now) - p.hidden.live(now)
+	}
+	return n
 }
 
 // memtables are the visible changes that the file does not have.

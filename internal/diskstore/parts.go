@@ -3,6 +3,7 @@ package diskstore
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
@@ -12,10 +13,13 @@ import (
 // hold too much. The checkpoint LSN does not advance before the last one: after a crash
 // replay repeats all of them. A file in this state must not be copied without its log or
 // the memtable.
+//
+// What a transaction has written leaves the memtable at once, so that writers which wait for
+// room wait for one transaction, and not for the checkpoint.
 
 // defaultPartBytes is the limit of the memory that one transaction of a checkpoint or a
 // replay takes: of the leaf pages that it changes and of what it stores.
-const defaultPartBytes = 32 << 20
+const defaultPartBytes = 16 << 20
 
 // Parts limits how much a store writes to its file at once. Tests set it.
 type Parts struct {
@@ -28,11 +32,54 @@ func (p Parts) transaction() int64 { return cmp.Or(p.Transaction, defaultPartByt
 // memtable is the limit for a log of some size.
 func (p Parts) memtable(logBytes int64) int64 { return cmp.Or(p.Memtable, logBytes/2*5) }
 
-// part is the part of a memtable that the file has: the keys up to one. The tallies of the
-// memtable do not know of it.
+// part is the part of a memtable that the file has: the keys up to one.
 type part struct {
-	to          string
-	own, hidden partTally // of these keys
+	to     string
+	pieces []piece // in the order of their keys; the memtable still has them, and counts them
+}
+
+// piece counts some adjacent entries.
+type piece struct {
+	entries     int
+	own, hidden partTally
+}
+
+// pieceEntries is how many entries at most leave a memtable while reads wait.
+const pieceEntries = 256
+
+func (p *piece) add(e entry) {
+	p.entries++
+	p.own.add(e.State)
+	p.hidden.add(e.below)
+}
+
+func (p *piece) sort() {
+	p.own.sort()
+	p.hidden.sort()
+}
+
+// forget removes a piece that the file has, and reports whether there are more.
+func (t *memtable) forget() (more bool) {
+	if len(t.part.pieces) == 0 {
+		return false
+	}
+	for range t.part.pieces[0].entries {
+		key, e, _ := t.entries.PopMin()
+		t.uncount(key, e.State)
+		t.hidden.remove(key, e.below)
+	}
+	t.part.pieces = t.part.pieces[1:]
+	return len(t.part.pieces) > 0
+}
+
+// freePart removes the part that the file has from the immutable memtable.
+func (v *visible) freePart(t *memtable) {
+	for more := true; more; {
+		v.locked(func() {
+			more = t == v.tables.immutable && t.forget()
+			v.forgotten++
+		})
+	}
 }
 
 // writeMemtable writes a memtable, which can be nil, to the file, without the part that
@@ -73,19 +120,29 @@ func (w fileWriter) writeMemtable(t *memtable, inParts bool, finish func(*boltfi
 		if err != nil || !more {
 			return err
 		}
+		v.freePart(t)
+		w.s.checkpoints.stepped(nil)
 	}
 }
 
 // writePart writes the entries that the file does not have, until the transaction takes
 // more memory than limit. It returns the part that the file has then, and whether there is
-// more.
+// more. A memtable that hides the whole file keeps its entries, and so it has no pieces.
 func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, err error) {
 	if t.cleared && !t.emptied {
 		if err := tx.Clear(); err != nil {
 			return p, false, err
 		}
 	}
-	p = part{t.part.to, t.part.own.next(), t.part.hidden.next()}
+	p = part{t.part.to, slices.Clone(t.part.pieces)}
+	var now piece
+	end := func() {
+		if now.entries > 0 && !t.cleared {
+			now.sort()
+			p.pieces = append(p.pieces, now)
+		}
+		now = piece{}
+	}
 	t.entries.Ascend(p.to, func(key string, e entry) bool {
 		switch {
 		case key == p.to:
@@ -97,14 +154,12 @@ func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, e
 			err = tx.SetState(key, e.State)
 		}
 		p.to = key
-		p.own.add(e.State)
-		if !t.cleared {
-			p.hidden.add(e.below)
+		if now.add(e); now.entries == pieceEntries {
+			end()
 		}
 		return err == nil
 	})
-	p.own.end()
-	p.hidden.end()
+	end()
 	return p, more, err
 }
 

@@ -110,15 +110,14 @@ func (l planning) append(p *Plan) error {
 	if record.Len() > size/2 {
 		return errLarge
 	}
-	if p.puts && !s.fits(p) {
-		return errFileFull
-	}
 	held, more, most := s.visible.claimed(), p.buffered(), s.opts.Parts.memtable(size)
 	switch {
 	case more > most/2:
 		return errLarge
 	case held+more > most && p.puts, held+more > most+most/4:
 		return errLogFull
+	case p.puts && !s.fits(p):
+		return errFileFull
 	}
 	reserve := int64(0)
 	if p.puts { // so that a full store still accepts deletions
@@ -170,7 +169,7 @@ func (s *Store) publish(to wal.LSN) {
 // next checkpoint.
 func (w fileWriter) checkpoint(last bool) (err error) {
 	s, f := w.s, w.s.logFile.Load()
-	defer func() { s.checkpoints.end(err) }()
+	defer func() { s.checkpoints.stepped(err) }()
 	if f == nil || s.file.ReadOnly() {
 		return nil
 	}
@@ -262,27 +261,37 @@ func (s *Store) whyNot(err error) error {
 func (s *Store) fits(p *Plan) bool { return s.file.Fits(s.visible.need(p.need)) }
 
 // extend makes the file longer, so that it can take the changes that it does not have, and
-// those of a plan.
+// those of a plan. It can do so only between checkpoints, but a part of one that is running can
+// be enough: a file needs less space for changes than it is sure to need.
 func (s *Store) extend(ctx context.Context, p *Plan) error {
-	w, err := s.lockFile(ctx)
-	if err != nil {
-		return notDone(err)
+	for {
+		next := s.checkpoints.nextStep()
+		if s.fits(p) {
+			return nil
+		}
+		w, locked, err := s.lockFileUnless(ctx, next.done)
+		switch {
+		case err != nil:
+			return notDone(err)
+		case !locked:
+			continue
+		}
+		defer w.unlock()
+		if s.fits(p) {
+			return nil
+		}
+		return s.file.Extend(s.visible.need(p.need))
 	}
-	defer w.unlock()
-	if s.fits(p) {
-		return nil
-	}
-	return s.file.Extend(s.visible.need(p.need))
 }
 
-// makeRoom waits until a checkpoint has ended, which frees the log and the memtable up to
-// where it began. There can still be too little room then.
+// makeRoom waits until a checkpoint has written a part of the memtable, or has ended and
+// freed the log. There can still be too little room then.
 func (s *Store) makeRoom(ctx context.Context, p *Plan) error {
 	if p.puts && s.checkpoints.fullJustNow() {
 		return kverr.Errorf(kverr.Full, "the file cannot hold the changes in its log, and the log is full; delete some keys, free space on the disk, or raise MaxFileBytes in the host")
 	}
 	for tried := false; ; tried = true {
-		next := s.checkpoints.nextEnd()
+		next := s.checkpoints.nextStep()
 		if s.life.closing.Load() {
 			return kverr.Closed
 		}

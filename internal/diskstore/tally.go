@@ -92,41 +92,26 @@ func (c *tally) due(visit func(key string, deadline int64) bool) {
 	c.deadlines.Scan(func(k string) bool { return visit(splitDeadlineKey(k)) })
 }
 
-// partTally counts states that a tally counts too: those of the transactions of a checkpoint.
+// partTally counts states that a tally counts too: see piece.
 type partTally struct {
 	n         int64
-	deadlines [][]int64 // of each transaction, sorted; those of earlier ones do not change
+	deadlines []int64 // in order, once sort was called
 }
 
-// add adds the state of a key to the transaction that next has begun.
 func (c *partTally) add(s boltfile.State) {
 	if !s.Exists {
 		return
 	}
 	c.n++
 	if s.Deadline > 0 {
-		last := &c.deadlines[len(c.deadlines)-1]
-		*last = append(*last, s.Deadline)
+		c.deadlines = append(c.deadlines, s.Deadline)
 	}
 }
 
-// next returns a tally of what c counts and of a transaction that begins. c does not change.
-func (c *partTally) next() partTally {
-	return partTally{c.n, append(slices.Clip(c.deadlines), nil)}
-}
-
-// end is for the end of a transaction.
-func (c *partTally) end() {
-	last := &c.deadlines[len(c.deadlines)-1]
-	*last = slices.Clone(*last) // without the room to grow
-	slices.Sort(*last)
-}
+// sort is called once all states were added.
+func (c *partTally) sort() { slices.Sort(c.deadlines) }
 
 // live counts the states that have not expired.
 func (c *partTally) live(now int64) int64 {
-	n := c.n
-	for _, d := range c.deadlines {
-		n -= int64(sort.Search(len(d), func(i int) bool { return d[i] > now }))
-	}
-	return n
+	return c.n - int64(sort.Search(len(c.deadlines), func(i int) bool { return c.deadlines[i] > now }))
 }

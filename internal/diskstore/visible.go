@@ -19,6 +19,7 @@ type visible struct {
 	lsn        wal.LSN // the records before it are in the memtables or the file
 	checkpoint wal.LSN // the records before it are in the file
 	epoch      uint64  // changes with each clear
+	forgotten  uint64  // changes when entries leave a memtable before its checkpoint ends
 }
 
 // appended are the calls whose records are in the log and not visible yet, in their order.
