@@ -2,11 +2,14 @@ package boltfile
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
+	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 )
@@ -35,7 +38,7 @@ func create(dir *access.Dir, opts Options) (_ *File, err error) {
 		return nil, fs.ErrExist
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newPageState(n.file, n.v, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
+	return n.opened(dir, opts), nil
 }
 
 // newStore is a store without keys under a temporary name, open and locked.
@@ -45,6 +48,15 @@ type newStore struct {
 	name string
 	db   *bolt.DB
 	v    found
+
+	solid bool // see space
+}
+
+// opened is the store once it has its name.
+func (n *newStore) opened(dir *access.Dir, opts Options) *File {
+	f := newFile(n.db, newPageState(n.file, n.v, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts)
+	f.space.Load().solid.Store(n.solid)
+	return f
 }
 
 // makeTemp makes a store under a temporary name, with the owner and the permissions of
@@ -63,10 +75,11 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 		_, err = access.Keep(n.file, like)
 	}
 	if err == nil {
-		n.db, err = startEngine(n.file, false, opts)
+		n.v.meta, err = writeEmpty(n.file)
 	}
 	if err == nil {
-		err = guard(func() (err error) { n.v.meta, err = layOut(n.db); return err })
+		n.solid = allocateFirst(dir, n.file, n.v.meta, opts)
+		n.db, err = startEngine(n.file, false, opts)
 	}
 	if err == nil {
 		n.info, err = n.file.Stat()
@@ -80,6 +93,33 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 		return n, DiskError(err)
 	}
 	return n, nil
+}
+
+// writeEmpty writes a store without keys to an empty file, and syncs nothing: bbolt syncs
+// three times for the same pages. Both meta pages lead to them.
+func writeEmpty(f *os.File) (bbpage.Meta, error) {
+	const tx = 2
+	b := bbpage.NewBuilder(f, os.Getpagesize(), fullLeaf)
+	none := func(func(key, value []byte) error) error { return nil }
+	numbers := func(add func(key, value []byte) error) error {
+		err := add(metaFormat, []byte{formatVersion})
+		return errors.Join(err, add(metaTwin, binary.BigEndian.AppendUint64(nil, tx-1)))
+	}
+	err := errors.Join(b.Bucket(bucketData, none), b.Bucket(bucketExpiry, none), b.Bucket(bucketMeta, numbers))
+	if err != nil {
+		return bbpage.Meta{}, err
+	}
+	return b.Finish(tx)
+}
+
+// allocateFirst makes a new file as long as it is after its first step, before it is synced,
+// and reports whether it has. That is one sync less than at the first write.
+func allocateFirst(dir *access.Dir, f *os.File, meta bbpage.Meta, opts Options) bool {
+	to := meta.Size() + leastStep
+	if runtime.GOOS == "windows" || opts.MaxBytes > 0 && to > opts.MaxBytes {
+		return false
+	}
+	return dir.Allocate(f, meta.Size(), to) == nil // else the first write allocates the blocks, or says why it can't
 }
 
 // replaceEmpty replaces a file without content with a store. f stays
@@ -115,5 +155,5 @@ func replaceEmpty(ctx context.Context, dir *access.Dir, f openedFile, opts Optio
 		return nil, access.OpenError(err)
 	}
 	dir.RemoveLeftovers(n.info)
-	return newFile(n.db, newPageState(n.file, n.v, opts.MaxValue), openedFile{File: n.file, info: n.info}, dir, opts), nil
+	return n.opened(dir, opts), nil
 }

@@ -195,8 +195,11 @@ func (f *File) grow(tries int) error {
 func (f *File) allocate(r *space, least, wanted int64) error {
 	size := r.size.Load()
 	if !r.solid.Load() {
-		high := min(r.high.Load(), size)
-		switch err := f.allocateTo(r, high, size); {
+		high, err := min(r.high.Load(), size), error(nil)
+		if high < size {
+			err = f.allocateTo(r, high, size)
+		}
+		switch {
 		case errors.Is(err, kverr.Full): // what is not allocated can't be counted on
 			size = high
 			r.size.Store(size)
