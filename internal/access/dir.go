@@ -15,7 +15,7 @@ import (
 // Act is an operation on a folder, or a durable operation on a file.
 type Act string
 
-// What a Hook is asked about.
+// The operations before which a Hook is called.
 const (
 	ActOpenDir Act = "open folder"
 	ActOpen    Act = "open"
@@ -330,9 +330,9 @@ func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 	}
 }
 
-// RemoveLeftovers removes the temporary files of crashed processes: files with a name
-// that only Temp makes, and that nobody has locked. own is the file that the caller has
-// locked, whose former temporary name can be left over too; nil means none.
+// RemoveLeftovers removes the temporary files of crashed processes: files with a name that
+// only Temp makes, and that no process has locked. own is the file that the caller has locked,
+// whose former temporary name can be left too; nil means none.
 func (d *Dir) RemoveLeftovers(own os.FileInfo) {
 	if !CanLock {
 		return

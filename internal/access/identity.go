@@ -42,8 +42,8 @@ func Alike(a, b os.FileInfo) bool {
 	return uidA == uidB && gidA == gidB && a.Mode().Perm() == b.Mode().Perm()
 }
 
-// NoPermission returns an error that says which of the files of a store this process may
-// not access, and who may. what names the file as part of a sentence; info can be nil.
+// NoPermission returns an error that says which file of a store this process may not access,
+// and which user owns it. what names the file as part of a sentence; info can be nil.
 // NoPermission returns other errors unchanged.
 func NoPermission(err error, what string, info os.FileInfo) error {
 	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, kverr.NotAllowed) {

@@ -42,5 +42,6 @@ func Lock(ctx context.Context, f *os.File, shared bool, timeout time.Duration) (
 	}
 }
 
-// Unlock gives up the lock. Closing the file does not while it is mapped into memory.
+// Unlock releases the lock. Closing the file does not release it while the file is mapped into
+// memory.
 func Unlock(f *os.File) { syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -13,7 +13,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// The kinds of temporary files, which stand beside the file that they are for.
+// The kinds of temporary files, which are created in the folder of the file that they are for.
 const (
 	TempNew     = "new"
 	TempCompact = "compact"
@@ -27,13 +27,13 @@ const (
 	tempPrefix  = ".kv-"
 	randomBytes = 8
 
-	// LogSuffix is what the name of a log has after that of its file.
+	// LogSuffix is appended to the name of a file to name its log.
 	LogSuffix = "-log"
 )
 
-// TempName returns a name for a temporary file: the prefix of its kind, a random number,
-// a dash and a checksum of the two. Files of others do not have such names, not even a
-// file that somebody called .kv-backup-20261129.
+// TempName returns a name for a temporary file: the prefix of its kind, a random number, a
+// dash and a checksum of the two. Other files do not have such names, not even a file that a
+// user named .kv-backup-20261129.
 func TempName(kind string) string {
 	number := make([]byte, randomBytes)
 	rand.Read(number) // never fails

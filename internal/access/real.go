@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// Real returns the absolute path of a file without symbolic links. The file need not
-// exist: a link to it leads to where it would be created. What cannot be resolved stays.
+// Real returns the absolute path of a file without symbolic links. The file need not exist: a
+// link to it leads to where it would be created. Parts that cannot be resolved stay unchanged.
 func Real(path string) string {
 	for range maxLinks {
 		if real, err := filepath.EvalSymlinks(path); err == nil {

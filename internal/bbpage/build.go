@@ -39,8 +39,8 @@ const (
 // higher by as many times as the key has pages.
 const sharedPages = 32
 
-// SharedLeafPages returns how many pages a leaf that entries share has at most in a file that
-// a Builder wrote, if no branch has more than so many pages.
+// SharedLeafPages returns the maximum number of pages of a leaf with several entries, in a
+// file that a Builder wrote and whose branches have at most branch pages.
 func SharedLeafPages(branch int64) int64 {
 	key := branch/largePageEntries + 1
 	return sharedPages * (1 + key)

@@ -1,9 +1,8 @@
 // Package bbpage reads and verifies the pages of a bbolt file without bbolt.
 //
-// bbolt keeps no checksums of its pages and believes what they say: a damaged page
-// can make it miss keys, loop until the memory is gone, end the process, or write
-// over pages that are in use. So a file is verified before bbolt opens it, and reads
-// do not go through bbolt at all.
+// bbolt keeps no checksums of its pages and believes what they say: a damaged page can make it
+// miss keys, loop until memory is exhausted, crash the process, or overwrite pages that are in
+// use. Therefore a file is verified before bbolt opens it, and reads bypass bbolt.
 //
 // Two facts make a plain walk of the pages enough to find damage of the structure.
 // bbolt lays out the entries of a page one after the other in exactly one way, so a

@@ -29,9 +29,9 @@ func parseFreelist(b []byte, meta Meta) (l freelist, err error) {
 	return l, nil
 }
 
-// Freelist claims the meta pages, the free pages and those of their list, and returns how
-// many pages are free. bbolt would allocate whatever the list's length says; here it is
-// read piece by piece, and it has to ascend, so that a wrong length ends the walk early.
+// Freelist claims the meta pages, the free pages and those of their list, and returns how many
+// pages are free. bbolt would allocate as much as the list's length says; Freelist reads it
+// piece by piece, and it has to ascend, so that a wrong length ends the walk early.
 func (w *Walk) Freelist(meta Meta) (free uint64, err error) {
 	if err := w.claim(0, 2); err != nil {
 		return 0, err

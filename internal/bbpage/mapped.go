@@ -2,7 +2,7 @@ package bbpage
 
 import "github.com/scriptling-kv/extlibs/internal/kverr"
 
-// ErrOverwritten is the error of a file whose pages are not those that were written.
+// ErrOverwritten is the error of a file whose pages were changed by another program.
 var ErrOverwritten = kverr.Errorf(kverr.Corrupt, "another program changed the file while it was open; close the store, restore the file from a backup, and open it again")
 
 // Mapped is the pages of one commit in memory that maps the file. It must not be used
@@ -13,7 +13,7 @@ type Mapped struct {
 	set      *Set
 }
 
-// Map returns the pages in mem, of which set says what has been verified.
+// Map returns the pages in mem; set says which of them have been verified.
 func Map(mem []byte, pageSize int, set *Set) Mapped { return Mapped{mem, uint64(pageSize), set} }
 
 // Pages returns how many pages there are.
@@ -51,8 +51,8 @@ func (m *Mapped) Names(tx, root uint64) (named, gone bool) {
 	return false, gone
 }
 
-// Free returns how many pages are free. It verifies what bbolt believes of the list of
-// free pages when it writes.
+// Free returns how many pages are free. It verifies the parts of the list of free pages that
+// bbolt trusts when it writes.
 func (m *Mapped) Free(meta Meta) (uint64, error) {
 	if meta.Freelist < 2 || meta.Freelist >= m.Pages() {
 		return 0, ErrOverwritten

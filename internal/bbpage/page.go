@@ -30,13 +30,13 @@ const (
 // MaxKeyBytes is the size of the longest key that bbolt stores.
 const MaxKeyBytes = 32768
 
-// NodePages returns how many pages a node can have whose entries have up to so many bytes of
-// key and value.
+// NodePages returns the maximum number of pages of a node whose entries have at most entry
+// bytes of key and value.
 func NodePages(entry, pageSize int64) int64 {
 	return (pageHeaderBytes + largePageEntries*(elementBytes+entry) + pageSize - 1) / pageSize
 }
 
-// LeastEntryBytes is less than any entry of a leaf takes.
+// LeastEntryBytes is less than the size of any entry of a leaf.
 const LeastEntryBytes = elementBytes
 
 var order = binary.NativeEndian

@@ -37,8 +37,8 @@ func NewSet() *Set { return &Set{chunks: map[uint64]*chunk{}} }
 // Unread returns how many leaves have not been verified yet.
 func (s *Set) Unread() int64 { return s.unread.Load() }
 
-// LargestNodes returns how many pages the largest branch has that a write came to, or that
-// the keys of the leaves can get, and the largest leaf that its entries share.
+// LargestNodes returns the number of pages of the largest branch that writes have reached, or
+// that can result from the keys of the leaves, and of the largest leaf with several entries.
 func (s *Set) LargestNodes() (branch, leaf int64) {
 	return max(s.branch.Load(), 1), max(s.leaf.Load(), 1)
 }
@@ -49,7 +49,7 @@ func (s *Set) SawNodes(branch, leaf int64) {
 	s.leaf.Store(max(s.leaf.Load(), leaf))
 }
 
-// ForgetNodes is for a file without nodes.
+// ForgetNodes resets LargestNodes, for a file without nodes.
 func (s *Set) ForgetNodes() { s.branch.Store(0); s.leaf.Store(0) }
 
 // sawNode notes a node, and the branches that its keys can get into when it is split.

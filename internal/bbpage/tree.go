@@ -21,8 +21,7 @@ func (m *Mapped) Tree(root Root, check func(key, value []byte) error) Tree {
 // Root returns where the tree begins.
 func (t *Tree) Root() Root { return t.root }
 
-// Verify walks the whole tree, whose pages must not be used by another one that the walk
-// has been at.
+// Verify walks the whole tree, whose pages must not be used by another tree that w has walked.
 func (t *Tree) Verify(w *Walk) error {
 	if t.root.ID == 0 {
 		return nil // Buckets verified it
@@ -145,10 +144,10 @@ func (t *Tree) Get(key []byte) ([]byte, error) {
 	return nil, t.checkAll(c.path[len(c.path)-1].page)
 }
 
-// VerifyPath verifies what bbolt touches when it changes or removes the entry of key,
-// and the pages that it can merge with these: at each level the page on the way, and its
-// neighbours. seen holds the pages that the transaction has verified. VerifyPath returns
-// the page of the leaf, 0 if there is none.
+// VerifyPath verifies what bbolt touches when it changes or removes the entry of key, and the
+// pages that it can merge with these: at each level the page on the path, and its neighbours.
+// seen holds the pages that the transaction has verified. VerifyPath returns the page of the
+// leaf, 0 if there is none.
 //
 // Pages that were verified before are verified again, but not their values: someone can
 // have overwritten the file meanwhile, and bbolt would follow it in circles.

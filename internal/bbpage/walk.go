@@ -7,8 +7,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Walk walks trees of a file that nothing writes, and verifies their pages. Its fields
-// are the policy: all walks of this module are one of these.
+// Walk walks trees of a file that nothing writes, and verifies their pages. Its fields are the
+// policy; this module has these walks:
 //
 //	open of a small file    the first fault ends the walk
 //	open of a large file    Lazy, and the first fault ends the walk
@@ -316,8 +316,8 @@ func (w *Walk) entries(p page, id uint64) (good int, err error) {
 	return good, nil
 }
 
-// InlineEntries calls visit for each entry that can be read of a bucket whose value in
-// the root tree this is. It does nothing if the bucket has pages elsewhere.
+// InlineEntries calls visit for each readable entry of an inline bucket; value is its value in
+// the root tree. It does nothing if the bucket has separate pages.
 func InlineEntries(value []byte, visit func(key, value []byte)) {
 	if len(value) < bucketHeaderBytes+pageHeaderBytes || order.Uint64(value) != 0 {
 		return

@@ -16,8 +16,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Damaged is a file that is read without bbolt, and without believing any of it: it opens
-// whatever Open refuses, and changes nothing. One goroutine uses it at a time.
+// Damaged is a file that is read without bbolt, and without trusting its content: it opens
+// files that Open refuses, and changes nothing. One goroutine uses it at a time.
 type Damaged struct {
 	// Progress, if not nil, is called with the number of bytes that Check has read since the
 	// last call. Check reads a file several times: see CheckPasses.
@@ -37,8 +37,8 @@ type Damaged struct {
 	pages  bbpage.Source
 }
 
-// OpenDamaged opens a file for reading. It is kverr.InUse where a process writes
-// it and does not end within timeout.
+// OpenDamaged opens a file for reading. The error is kverr.InUse if another process has it
+// open for writing and does not close it within timeout.
 func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 	loc, err := (*access.List)(nil).Locate(path)
 	if err != nil {
@@ -66,8 +66,8 @@ func OpenDamaged(path string, timeout time.Duration) (_ *Damaged, err error) {
 // Size returns the size of the file.
 func (d *Damaged) Size() int64 { return d.size }
 
-// CheckPasses is how often Check reads each page of a file without damage, and once
-// more if it is given a visit.
+// CheckPasses is the number of times that Check reads each page of an undamaged file; with a
+// visit, it reads them once more.
 const CheckPasses = 4
 
 // tick notes that a page is read, and returns the error of ctx.
@@ -305,8 +305,8 @@ func (d *Damaged) candidate() bbpage.Meta {
 	return d.last
 }
 
-// Repair makes a new file, at a path that nothing has, of the commit that a
-// report's Back says is whole. The file itself is not touched.
+// Repair creates a new file, at a path that must not exist, with the undamaged commit that
+// Report.Back describes. The damaged file is not changed.
 func (d *Damaged) Repair(ctx context.Context, path string) error {
 	meta := d.candidate()
 	if found, err := d.verify(ctx, meta); !meta.Valid || err != nil || found.new {

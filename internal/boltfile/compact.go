@@ -13,10 +13,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Compact rewrites the file page by page, without free pages and with full ones, and gives
-// the new file the old one's name. It leaves a file alone that would not become smaller.
-// The new file is locked before it has that name, and whoever waited for the old
-// one's lock finds that its name is gone (see settle). No Update may run.
+// Compact rewrites the file page by page, without free pages and with full ones, and gives the
+// new file the old one's name. It leaves a file unchanged that would not become smaller. The
+// new file is locked before it gets that name; a process that waited for the lock of the old
+// file finds that its name is gone (see settle). No Update may run.
 func (f *File) Compact() error {
 	info, err := f.file.Load().Stat()
 	if err != nil {
@@ -33,11 +33,11 @@ const (
 	changedShare   = 8       // the part that must have changed
 )
 
-// Defragment is Compact for a caller that found no adjacent free pages, in a file that
-// can lack what its log has. It reports whether the file was rewritten. So that this does
-// not happen again and again, enough must have changed, in bytes, and of a large file
-// enough pages must be free. A file that has a second name is not rewritten: this name
-// would lead to less than the store has. No Update may run.
+// Defragment is Compact for a caller that found no adjacent free pages, in a file that may not
+// contain the changes in its log. It reports whether the file was rewritten. To avoid repeated
+// rewrites, enough bytes must have changed, and in a large file enough pages must be free. A
+// file with a second hard link is not rewritten: that name would then lead to an incomplete
+// store. No Update may run.
 func (f *File) Defragment(changed int64) (done bool, err error) {
 	r := f.space.Load()
 	high := r.high.Load()

@@ -13,8 +13,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Backup writes a copy of the file, as begin found it, to w. All of it is checked
-// first: a damaged copy must not take the place of a whole one.
+// Backup writes a copy of the file, as begin found it, to w. The copy is verified first: a
+// damaged copy must not replace an undamaged one.
 func (f *File) Backup(ctx context.Context, w io.Writer, begin func() (*Snapshot, error)) error {
 	tmp, name, err := f.temp(access.TempBackup)
 	if err != nil {

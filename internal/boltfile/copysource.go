@@ -11,13 +11,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Snapshot is a state of a store that is being copied: a transaction of bbolt
-// and the changes that the file lacked then. bbolt does not reuse the pages of
-// the transaction before it ends. Nothing else is held meanwhile: writes, reads and
-// compaction go on; compaction leaves the file that it replaces open until then.
+// Snapshot is a state of a store that is being copied: a transaction of bbolt, and the changes
+// that the file did not contain then. bbolt does not reuse the pages of the transaction before
+// it ends. Nothing else is locked meanwhile: writes, reads and compaction continue; compaction
+// keeps the file that it replaces open until then.
 //
-// Only where bbolt has to map more of the file, for which it needs all
-// transactions to end, the copy is asked to begin again.
+// If bbolt has to map more of the file, which requires that all transactions end, the copy has
+// to begin again.
 type Snapshot struct {
 	f     *File
 	db    *bolt.DB
@@ -25,8 +25,8 @@ type Snapshot struct {
 	early bool
 	meta  bbpage.Meta // of the transaction; later commits replace it in the file
 
-	// Complete, if not nil, makes the changes that the file lacked, in a transaction of
-	// the copy.
+	// Complete, if not nil, applies the changes that the file did not contain, in a
+	// transaction of the copy.
 	Complete func(*Tx) error
 }
 

@@ -27,8 +27,7 @@ func (f *File) Err() error {
 	return nil
 }
 
-// Writable is writable for callers that do not use bbolt meanwhile: Compact
-// puts another file in this one's place.
+// Writable is writable for callers that do not use bbolt meanwhile: Compact replaces the file.
 func (f *File) Writable() error {
 	f.engine.RLock()
 	defer f.engine.RUnlock()
@@ -49,9 +48,9 @@ func (f *File) writable() error {
 	return err
 }
 
-// InPlace returns nil if the file has its name, an error that is kverr.Replaced if it
-// has not, and any other if nobody can tell. It does not care what else may keep the
-// file from being written.
+// InPlace returns nil if the file has its name, an error that is kverr.Replaced if it has not,
+// and any other error if that is unknown. It ignores other reasons for which the file cannot
+// be written.
 func (f *File) InPlace() error {
 	f.engine.RLock()
 	defer f.engine.RUnlock()
@@ -80,7 +79,7 @@ func (f *File) refuse(why *kverr.Error) {
 	}
 }
 
-// FailStop latches why: every later call fails with it, without bbolt. It returns
+// FailStop latches why: every later call fails with it and does not reach bbolt. It returns
 // why.
 func (f *File) FailStop(why *kverr.Error) error {
 	f.breaks.Do(func() {
@@ -120,7 +119,7 @@ func (f *File) abandon() {
 
 var errAbandoned = kverr.Errorf(kverr.Closed, "%w", kverr.Closed).(*kverr.Error)
 
-// DiskError gives bbolt's error its kind and says what can be done.
+// DiskError wraps an error of bbolt in its sentinel error, and adds what to do.
 func DiskError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrMaxSizeReached):

@@ -1,6 +1,6 @@
-// Package boltfile keeps the keys of a store in one bbolt file. It knows the layout of
-// the file, which bytes of a file from anywhere can be trusted, and when a commit is
-// durable. The writes that a file does not have yet are in a log: see package diskstore.
+// Package boltfile keeps the keys of a store in one bbolt file. It knows the layout of the
+// file, which bytes of an untrusted file can be trusted, and when a commit is durable. The
+// writes that a file does not have yet are in a log: see package diskstore.
 //
 // The file has two meta pages, of its last two commits. If one is damaged the file opens
 // as of the other, provided that this commit names a log.
@@ -39,8 +39,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// File is an open file. It is safe for concurrent use; bbolt lets one
-// Update in at a time.
+// File is an open file. It is safe for concurrent use; bbolt runs one Update at a time.
 type File struct {
 	opts     Options
 	dir      *access.Dir // the folder, for as long as the file is open
@@ -89,31 +88,31 @@ func newFile(db *bolt.DB, pages *pageState, f openedFile, dir *access.Dir, opts 
 	return file
 }
 
-// Path is where the file was found.
+// Path returns the path at which the file was opened.
 func (f *File) Path() string { return f.dir.Path() }
 
 // Dir returns the folder of the file. It is open for as long as the file is.
 func (f *File) Dir() *access.Dir { return f.dir }
 
-// Mounted reports whether the file is a mount by itself, so that no file beside it stays
-// with it.
+// Mounted reports whether the file is itself a mount point, so that files in its visible
+// folder do not stay with it.
 func (f *File) Mounted() bool { return f.alone }
 
-// Torn reports whether a meta page of the file was damaged when it was opened. Then the
-// file is open as of the commit before, and only a log can tell whether that is all.
+// Torn reports whether a meta page of the file was damaged when it was opened. Then the file
+// is open as of the previous commit, and only a log shows whether that commit is complete.
 func (f *File) Torn() bool { return f.torn }
 
 // ReadOnly reports whether Update can only fail.
 func (f *File) ReadOnly() bool { return f.readOnly }
 
-// Is reports whether the file is the one of info. It waits for nothing.
+// Is reports whether the file is the one of info. It does not block.
 func (f *File) Is(info os.FileInfo) bool {
 	// In this order: see become, which changes identity between its changes of other.
 	other := f.other.Load()
 	return os.SameFile(*f.identity.Load(), info) || other != nil && os.SameFile(*other, info)
 }
 
-// Size is the number of bytes that the file has in a transaction of this moment.
+// Size returns the number of bytes of the file as a transaction would see it now.
 func (f *File) Size() (n int64) {
 	f.use(func(db *bolt.DB) error {
 		return f.view(db, func(tx *bolt.Tx) error { n = tx.Size(); return nil })
@@ -200,12 +199,11 @@ func (f *File) update(db *bolt.DB, maxSize int, fn func(*bolt.Tx) error) error {
 // ErrUnchanged is what Update returns where its function changed nothing.
 var ErrUnchanged = errors.New("nothing to do")
 
-// Update runs change in a transaction that writes, and commits it. An error of
-// change rolls it back, and so does a change of nothing. change can run more than
-// once. After an error that is kverr.CommitUnknown the file takes no more writes until
-// it is opened again. Update looks at the file's name before it commits; a caller that
-// acknowledges what it committed asks InPlace afterwards. Readers see the commit when
-// it is durable.
+// Update runs change in a transaction that writes, and commits it. If change returns an error
+// or changes nothing, the transaction is rolled back. change can run more than once. After an
+// error that is kverr.CommitUnknown the file takes no more writes until it is opened again.
+// Update checks the file's name before it commits; a caller that acknowledges the commit calls
+// InPlace afterwards. Readers see the commit when it is durable.
 func (f *File) Update(change func(*Tx) error) error {
 	return f.Publish(change, func(show func()) { show() })
 }
@@ -344,9 +342,9 @@ func (f *File) CopyMeta() error {
 // View runs fn in a transaction that reads, at this moment.
 func (f *File) View(fn func(*Tx) error) error { return f.ViewAt(f.opts.Now(), fn) }
 
-// ViewAt runs fn in a transaction that reads, and decides what has expired by a reading of
-// the clock. It was read before the snapshot is made: else an entry could expire
-// between the two that a write which the snapshot lacks has given more time.
+// ViewAt runs fn in a transaction that reads, and decides by now what has expired. The clock
+// must have been read before the call: otherwise an entry could look expired in the snapshot
+// although a later write has extended its ttl.
 func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
 	return f.use(func(db *bolt.DB) error {
 		low := f.pages.last.Load()
@@ -360,7 +358,7 @@ func (f *File) ViewAt(now time.Time, fn func(*Tx) error) error {
 	})
 }
 
-// Close waits for the calls that are under way. Closing twice is no error.
+// Close waits for the running calls. Closing twice is no error.
 func (f *File) Close() error {
 	if f.damaged.Load() != nil {
 		f.abandon()

@@ -23,9 +23,9 @@ func (f *File) keep(made *os.File) (kept bool, err error) {
 	return access.Keep(made, like)
 }
 
-// KeepLog is keep for a log. The syncs of a log make only its data durable: its owner and
-// its permissions need a sync for themselves, before a power cut could leave the file to
-// a user who cannot open the log that it needs.
+// KeepLog is keep for a log. The syncs of a log make only its data durable: its owner and its
+// permissions need a separate sync. Otherwise a power cut could leave a file to a user who
+// cannot open the log that it needs.
 func (f *File) KeepLog(log *os.File) error {
 	was, err := log.Stat()
 	if err != nil {
@@ -98,7 +98,8 @@ func emptyBesideLog(dir *access.Dir) error {
 	return kverr.Errorf(kverr.Corrupt, "the file is empty, but %s is the log of a store: the file was truncated or replaced; restore the file, or move the log away to start with an empty store", name)
 }
 
-// NoPermission names the file that this process may not open, and says whose it is.
+// NoPermission returns an error that names the file that this process may not open, and its
+// owner.
 func NoPermission(dir *access.Dir, err error, name, what string) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return access.OpenError(err)

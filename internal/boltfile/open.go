@@ -69,9 +69,9 @@ type Options struct {
 	Slack int64 // bytes by which a file can exceed MaxBytes when it is opened
 }
 
-// Open opens the file at loc, and creates it if there is none. Where it
-// fails, it leaves no lock, and no file that was not there. Of a file with a torn meta
-// page it opens the commit before: whether that is all, the log knows.
+// Open opens the file at loc, and creates it if there is none. If it fails, it leaves no lock
+// and no new file. A file with a torn meta page is opened as of the previous commit; only the
+// log shows whether that commit is complete.
 func Open(ctx context.Context, loc access.Location, opts Options) (*File, error) {
 	dir, err := loc.OpenDir(opts.Hook)
 	if err != nil {
@@ -303,8 +303,8 @@ func settle(dir *access.Dir, f openedFile, db *bolt.DB) error {
 	return dir.Sync()
 }
 
-// UnlessReadOnly is the error of a sync of a file that was opened for reading,
-// which is more than some systems allow.
+// UnlessReadOnly returns err, the error of a sync of a file that was opened for reading, or
+// nil if the system refuses such syncs.
 func UnlessReadOnly(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		return nil

@@ -23,11 +23,11 @@ type Removal struct {
 	publish func(swap func() bool)
 }
 
-// Remove makes a removal by rewriting the file, and reports whether it did. It does nothing
-// if no other file can take the place of this one, or if that would not be smaller. publish
-// calls swap, which reports whether readers see the new file from then on. It does so once
-// its name is durable. If that is unknown, the error is kverr.CommitUnknown, readers see the
-// old file, and the store takes no more writes. No Update may run.
+// Remove makes a removal by rewriting the file, and reports whether it did. It does nothing if
+// the file cannot be replaced, or if the new file would not be smaller. publish calls swap,
+// which reports whether readers see the new file from then on. It does so once its name is
+// durable. If that is unknown, the error is kverr.CommitUnknown, readers see the old file, and
+// the store takes no more writes. No Update may run.
 func (f *File) Remove(ctx context.Context, r Removal, publish func(swap func() bool)) (done bool, err error) {
 	if info, err := f.file.Load().Stat(); err != nil || f.alone || access.Links(info) != 1 {
 		return false, DiskError(err)

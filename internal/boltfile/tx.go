@@ -12,8 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Tx is a transaction with its buckets at hand. It lives as long as the call
-// that it is given to.
+// Tx is a transaction. It is valid during the call that receives it.
 type Tx struct {
 	Now   int64 // nanoseconds since 1970
 	Count int64 // keys in the file, live or not, as this transaction changed it
@@ -217,7 +216,7 @@ func (t *Tx) writeIndex() error {
 	return nil
 }
 
-// Remove takes a key that exists out of the file.
+// Remove removes an existing key from the file.
 func (t *Tx) Remove(key string, deadline int64) error {
 	t.dirty = true
 	if deadline != 0 {
@@ -274,11 +273,11 @@ func (t *Tx) SetLog(ref *LogRef) error {
 	return t.meta.Put(metaLog, ref.encode())
 }
 
-// Twin notes that this commit leaves the file without a log. Where that holds data
-// that no log has, a second commit without changes follows before anybody is told, so
-// that both meta pages lead to it. If one of the two is torn then, the other one
-// has all that was acknowledged, and the note says so: it names that commit or the
-// one before it.
+// Twin records that this commit leaves the file without a log. If the commit contains data
+// that no log has, a second commit without changes follows before the write is acknowledged,
+// so that both meta pages lead to the data. If one of the two is torn later, the other one
+// leads to all acknowledged writes, and the record proves it: it names that commit or the one
+// before it.
 func (t *Tx) Twin() error {
 	return setMetaNumber(t.meta, metaTwin, uint64(t.meta.Tx().ID()))
 }
@@ -286,8 +285,8 @@ func (t *Tx) Twin() error {
 // isTwin reports whether a torn meta page cannot hide anything that was acknowledged.
 func (r *roots) isTwin() bool { return r.log == nil && (r.twin == r.tx || r.twin+1 == r.tx) }
 
-// CloseLog notes that the file needs no log any more, and the id of the one that it
-// needed: if the process ends before that log is removed, the next open recognizes it.
+// CloseLog records that the file no longer needs a log, and the id of the log that it needed:
+// if the process ends before that log is removed, the next open recognizes it.
 func (t *Tx) CloseLog(id wal.ID) error {
 	if err := t.meta.Put(metaClosed, id[:]); err != nil {
 		return err
@@ -327,9 +326,9 @@ func (t *Tx) recount(own int64) (n int64) {
 	return n + own
 }
 
-// Scan visits the records of the keys from start on, in order, until visit says
-// no. Key and record are the file's own memory: ParseRecord splits the record.
-// What this transaction has changed is not among them.
+// Scan visits the records of the keys from start on, in order, until visit returns false. Key
+// and record are the file's own memory: ParseRecord splits the record. Scan does not see the
+// changes of this transaction.
 func (t *Tx) Scan(start string, visit func(key, record []byte) (more bool, err error)) error {
 	return t.snap.dataTree().Scan([]byte(start), visit)
 }

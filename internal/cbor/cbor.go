@@ -1,7 +1,6 @@
 // Package cbor writes and reads the CBOR items (RFC 8949) that stored values consist of:
-// definite lengths only, integers within int64, floats with 64 bits. It does not
-// interpret tags and containers, and does not limit depth or size; that is up to the
-// caller.
+// definite lengths only, integers within int64, floats with 64 bits. It does not interpret
+// tags and containers, and does not limit depth or size; its callers do.
 package cbor
 
 import (
@@ -13,7 +12,7 @@ import (
 // Kind is the kind of an item.
 type Kind byte
 
-// The kinds of items that Read tells apart.
+// The kinds of items that Read distinguishes.
 const (
 	Null  Kind = iota + 1
 	Bool       // Item.Int is 0 or 1
@@ -124,16 +123,16 @@ type Item struct {
 	Text  string
 }
 
-// Errors of Read. None of them holds a byte of what was read.
+// Errors of Read. None of them contains a byte of the input.
 var (
 	ErrTruncated   = errors.New("cbor: value is cut short")
 	ErrUnsupported = errors.New("cbor: item of an unsupported kind")
 	ErrRange       = errors.New("cbor: number out of range")
 )
 
-// Read decodes the item at the beginning of s and returns the rest of s. A text is a
-// substring of s, not a copy. Read refuses a length beyond the end of s, before anybody
-// allocates memory for it.
+// Read decodes the item at the beginning of s and returns the rest of s. A text is a substring
+// of s, not a copy. Read refuses a length beyond the end of s, so callers can allocate memory
+// for it.
 func Read(s string) (item Item, rest string, err error) {
 	if len(s) == 0 {
 		return item, s, ErrTruncated

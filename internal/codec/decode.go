@@ -9,7 +9,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Tuple and Set extend the kinds of CBOR by what our tags mark. Item.Int elements follow.
+// Tuple and Set extend the kinds of CBOR by the types that our tags mark. Item.Int elements
+// follow.
 const (
 	Tuple = cbor.Tag + 1
 	Set   = cbor.Tag + 2

@@ -8,10 +8,9 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/cbor"
 )
 
-// Encoded is an encoded value whose bytes have not been written yet, or not copied: those
-// that AppendHead appends, then those of Body. Body belongs to the encoder's caller or to
-// a Buffer; write the value before that changes. It is small enough to be passed in
-// registers.
+// Encoded is an encoded value whose bytes have not been written yet, or not copied: first the
+// bytes that AppendHead appends, then Body. Body belongs to the encoder's caller or to a
+// Buffer; write the value before that changes. It is small enough to be passed in registers.
 type Encoded struct {
 	Kind cbor.Kind // Null, Bool, Int, Float, Text, or Bytes for raw text; 0: all of it is in Body
 	bits uint64    // of an int, a float or a bool

@@ -46,8 +46,8 @@ func At(err error, step string) error {
 	return err
 }
 
-// In names the argument that the path of err begins in, if err has a path: value, if nobody
-// names one.
+// In names the argument in which the path of err begins, if err has a path. The default is
+// value.
 func In(err error, argument string) error {
 	if p, ok := err.(*PathError); ok {
 		p.root = argument

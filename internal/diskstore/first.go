@@ -10,8 +10,8 @@ import (
 type First struct {
 	Key   string
 	State boltfile.State
-	// Declined says that finding it takes long: First has looked at maxFirstLook states that
-	// are not live.
+	// Declined reports that finding the key takes long: First has visited maxFirstLook states
+	// that are not live.
 	Declined bool
 }
 
@@ -19,7 +19,7 @@ type First struct {
 const maxFirstLook = 4096
 
 // First returns the first live key of a range in the newest states, including the changes of
-// calls that are not durable yet. Without a key there is none.
+// calls that are not durable yet. If there is none, the result has no key.
 func (p *Plan) First(r Range) (First, error) {
 	f := p.s.planner.frontiers.of(r)
 	var first First

@@ -67,9 +67,9 @@ func Open(ctx context.Context, loc access.Location, opts Options) (*Store, error
 	return s, nil
 }
 
-// Close writes the visible changes to the file, which then is the whole store. If that
-// fails, the log stays and holds what the file does not have; the error says that the store
-// is two files, which the next Open needs both. Later calls return the same error.
+// Close writes the visible changes to the file, which then is the whole store. If that fails,
+// the log stays and contains the changes that the file does not have; the error says that the
+// store is two files, both of which the next Open needs. Later calls return the same error.
 func (s *Store) Close() error {
 	first := false
 	begin := func() { first = !s.life.closing.Swap(true) }

@@ -11,7 +11,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
 
-// Change is what a call makes of one key.
+// Change is what a call does to one key.
 type Change struct {
 	Key       string
 	Was, Next boltfile.State

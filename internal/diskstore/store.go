@@ -11,10 +11,10 @@
 //	+ the records of the log from the LSN that it names, up to the last complete one
 //	= all acknowledged writes, in their order
 //
-// Replaying a record twice makes no difference, because it says what keys are afterwards.
-// Space in the log is reused only after the commit that contains its records is synced. A
-// file that names a log is not opened without it. Close makes a last checkpoint that names
-// none, and removes the log.
+// Replaying a record twice makes no difference, because it contains the resulting values.
+// Space in the log is reused only after the commit that contains its records is synced. A file
+// that names a log is not opened without it. Close makes a last checkpoint that names no log,
+// and removes the log.
 //
 // If a meta page of the file is damaged, the file opens as of the commit before, if that
 // names the log: both meta pages do from the first write on, and the LSN of either is still
@@ -24,7 +24,7 @@
 //
 // # Parts and locks
 //
-// The state of a Store has four parts, each with its lock inside:
+// The state of a Store has four parts, each with a lock:
 //
 //	planner       plans one call at a time, and so orders them: lock returns a planning
 //	visible       the memtables, and which records reads see: an RWMutex, private to it

@@ -7,7 +7,7 @@ type Batch struct {
 	now    int64
 }
 
-// Change is what a batch makes of one key.
+// Change is what a batch does to one key.
 type Change struct {
 	Key  string
 	Next *Record // nil: the key is removed
@@ -36,7 +36,7 @@ func (b *Batch) Unlock() {
 	}
 }
 
-// Now is the one reading of the clock that all of the batch is judged by.
+// Now returns the reading of the clock that decides for the whole batch what has expired.
 func (b *Batch) Now() int64 {
 	if b.now == 0 {
 		b.now = b.t.config.Now()
@@ -62,9 +62,9 @@ func (b *Batch) Busy(key string) <-chan struct{} {
 	return b.t.busy(b.t.shard(hash).find(hash, key).record)
 }
 
-// Commit makes changes, each of another key that is locked: all of them or, where
-// a limit is in the way, none. No read sees some of them done and others not. room is that
-// of the batch in a cache, or nil.
+// Commit makes changes, each of a different locked key: all of them or, if a limit refuses
+// them, none. No read sees only some of them done. room is the Room of the batch in a cache,
+// or nil.
 func (b *Batch) Commit(changes []Change, room *Room) Limit {
 	t := b.t
 	var growth [shardCount]int

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Held is the number of records, expired ones included.
+// Held returns the number of records, including expired ones.
 func (t *Table) Held() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.keys
 }
 
-// Check tells whether the table, the names, the deadlines and the counts agree. It
-// walks all of them while writers wait, and is for tests only.
+// Check returns an error if the table, the names, the deadlines and the counts do not agree.
+// It walks all of them while writers wait, and is for tests only.
 func (t *Table) Check() error {
 	t.lockAll()
 	defer t.unlockAll()

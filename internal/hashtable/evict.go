@@ -37,8 +37,8 @@ const (
 	returnParts = 10 // a return within as many evictions as such a part of the keys changes the share
 )
 
-// NewCache makes an empty table that evicts. Its limits refuse a write as those of every
-// table do; a Room then makes room for it.
+// NewCache returns an empty table that evicts. Its limits refuse a write as the limits of
+// every table do; a Room then makes room for it.
 func NewCache(c Config) *Table {
 	t := NewTable(c)
 	t.evict = &evictor{turn: make(chan struct{}, 1), share: firstShare}

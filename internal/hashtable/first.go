@@ -27,14 +27,13 @@ const (
 )
 
 // TryPopping takes the right to call PopFirst if no other caller has it, and reports whether
-// it did; StartPopping waits for it. Callers that take first keys one after the other never
-// try for the same one.
+// it did; StartPopping waits for it. Callers that take turns never compete for the same key.
 func (t *Table) TryPopping() bool { return t.popping.TryLock() }
 
 // StartPopping takes the right to call PopFirst. EndPopping has to follow.
 func (t *Table) StartPopping() { t.popping.Lock() }
 
-// EndPopping gives up the right to call PopFirst.
+// EndPopping ends the right to call PopFirst.
 func (t *Table) EndPopping() { t.popping.Unlock() }
 
 // PopFirst removes the first live key of a view, atomically: no other key of the view came

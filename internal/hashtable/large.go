@@ -6,14 +6,14 @@ import (
 )
 
 // Large is a batch of so many keys that other callers must not wait until all of them are
-// stored. Install stores some keys at a time, in the order of their hashes, while
-// others go on. What it stores is marked: until Commit, which takes no longer for more
-// keys, readers and writers see the entry of the batch instead, which holds what the
-// key held before. A table has one such batch at a time.
+// stored. Install stores some keys at a time, in the order of their hashes, while other calls
+// run. What it stores is marked: until Commit, which takes no longer for more keys, readers
+// and writers see the entry of the batch instead, which holds what the key held before. A
+// table has one such batch at a time.
 //
-// All parts of the table but visibility describe the state after the batch: the
-// number of keys, the names, and the deadlines. So Commit has nothing to do but to end
-// the batch, and count what it changes.
+// All parts of the table except visibility describe the state after the batch: the number of
+// keys, the names, and the deadlines. Therefore Commit only ends the batch and counts its
+// changes.
 type Large struct {
 	t       *Table
 	first   uint64 // mark of the first entry; the others follow
@@ -40,16 +40,16 @@ type entry struct {
 // duePair holds the deadlines of an entry: of next and of old. 0: none.
 type duePair struct{ next, old int64 }
 
-// InstallKeys is how many keys of a large batch are stored under one lock at most.
+// InstallKeys is the maximum number of keys of a large batch that are stored under one lock.
 const InstallKeys = 32
 
 // Hash returns the hash of a key, which orders the keys of a large batch.
 func (t *Table) Hash(key string) uint64 { return t.hash(key) }
 
-// Begin begins a large batch of keys with these hashes, which ascend. It waits for the
-// batch before it until ctx ends. End has to follow. While a batch that is blind is
-// under way, others can write to its keys: what it stores, which must not depend on
-// what the keys hold, replaces that.
+// Begin begins a large batch of keys with these hashes, which ascend. It waits for the batch
+// before it until ctx ends. End has to follow. While a blind batch runs, other callers can
+// write to its keys, and the batch replaces what they wrote; so what it stores must not depend
+// on the values of its keys.
 func (t *Table) Begin(ctx context.Context, hashes []uint64, key func(i int) string, blind bool) (*Large, error) {
 	select {
 	case t.turn <- struct{}{}:
@@ -215,8 +215,8 @@ func (b *Large) set(i int, next *Record) {
 	b.count(i, next, -1)
 }
 
-// Commit makes all of the batch visible at once, or none where a limit is in the way. room
-// is that of the batch in a cache, or nil.
+// Commit makes the whole batch visible atomically, or nothing if a limit refuses it. room is
+// the Room of the batch in a cache, or nil.
 func (b *Large) Commit(room *Room) Limit {
 	t := b.t
 	t.lockAll()

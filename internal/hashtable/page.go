@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// View says which keys a page of a table looks at.
+// View selects the keys of a page of a table.
 type View struct {
 	From    string // the least key
 	To      string // less than this; "": no limit
@@ -17,8 +17,8 @@ type View struct {
 }
 
 // Page calls each for the keys of a view in its order, until it returns false. more reports
-// whether keys can be left, and last is the last key that it looked at. The page is of one
-// moment: others cannot write meanwhile, so each has to be quick, and the name is valid
+// whether more keys can follow, and last is the last key that Page visited. The page shows one
+// moment: other callers cannot write meanwhile, so each must be fast, and the name is valid
 // only until it returns. A key that cannot have expired comes without its record, nil, if
 // values are not wanted.
 func (t *Table) Page(v View, each func(name string, r *Record) bool) (more bool, last string) {
@@ -126,8 +126,8 @@ func (p *pager) names(l *leaf, i, j int) bool {
 	return true
 }
 
-// Taken is what a page took out of a table, to look at it when others can write
-// again. It is reused for many pages.
+// Taken is what a page copied from a table, to be examined when other callers can write again.
+// It is reused for many pages.
 type Taken struct {
 	names   []byte
 	ends    []int // of the names
@@ -137,8 +137,8 @@ type Taken struct {
 	chosen  []int
 }
 
-// Take takes the names of a view, up to a number of bytes, live or not. Pick finds
-// out about those that matter once they have been chosen.
+// Take takes the names of a view, up to a number of bytes, live or not. Pick reads the records
+// of the names that are then chosen.
 func (t *Table) Take(v View, taken *Taken, bytes int) (more bool, last string) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -151,13 +151,13 @@ func (t *Table) Take(v View, taken *Taken, bytes int) (more bool, last string) {
 	return p.more, strings.Clone(p.last)
 }
 
-// Choose notes that the i-th name matters, and returns how many do.
+// Choose marks the i-th name as chosen, and returns the number of chosen names.
 func (t *Taken) Choose(i int) int {
 	t.chosen = append(t.chosen, i)
 	return len(t.chosen)
 }
 
-// Live tells whether all names were those of live keys when they were taken.
+// Live reports whether all names were names of live keys when they were taken.
 func (t *Taken) Live() bool { return t.live }
 
 // Each calls each for the chosen names.
@@ -169,8 +169,8 @@ func (t *Taken) Each(each func(name string, r *Record) bool) {
 	}
 }
 
-// Pick is Page for the chosen names. It fails where a name has come since they were
-// taken, which would belong on the page.
+// Pick is Page for the chosen names. It reports false if a name that belongs on the page was
+// added after they were taken.
 func (t *Table) Pick(values bool, taken *Taken, each func(name string, r *Record) bool) bool {
 	if values {
 		t.lockAll()
@@ -229,7 +229,7 @@ func (t *Taken) At(i int) (name string, r *Record) {
 	return unsafe.String(unsafe.SliceData(b), len(b)), r
 }
 
-// Reset empties t, whose records are free to go.
+// Reset empties t, and releases its records.
 func (t *Taken) Reset() {
 	clear(t.records)
 	t.names, t.ends, t.records, t.chosen = t.names[:0], t.ends[:0], t.records[:0], t.chosen[:0]

@@ -15,9 +15,9 @@ import (
 //	8 bytes  deadline, if there is one
 //	key, value
 //
-// A ready-made text is the head of a Go string, which points into the block
-// itself. The collector does not see that pointer, and need not: whoever has the
-// head has an address in the block, which keeps all of it alive.
+// A ready-made text is the head of a Go string, which points into the block itself. The
+// collector does not see that pointer, and need not: code that has the head has an address in
+// the block, which keeps all of it alive.
 type Record struct {
 	keyLen   uint16
 	key      uint8 // where the key begins
@@ -39,7 +39,7 @@ const (
 	flagTombstone = 1 // stands for no record, see Large
 )
 
-// Mark says which entry of which large batch a record is stored by. 0: none.
+// Mark identifies the large batch, and its entry, that stored a record. 0: none.
 type Mark uint64
 
 // Limits of a record, in bytes.
@@ -67,7 +67,7 @@ func NewText(mark Mark, key string, head []byte, body string, deadline int64) *R
 	return r
 }
 
-// NewInt returns a record whose value stands for a number, which is ready-made.
+// NewInt returns a record whose value encodes a number, which is also stored ready-made.
 func NewInt(mark Mark, key string, value []byte, i, deadline int64) *Record {
 	r := build(key, value, "", deadline, flagInt, numberBytes, mark)
 	*(*int64)(r.at(headBytes)) = i
@@ -126,7 +126,7 @@ func (r *Record) Value() string {
 	return unsafe.String((*byte)(r.at(int(r.key)+int(r.keyLen))), int(r.valueLen))
 }
 
-// Deadline is in the time of the table's clock; 0: none.
+// Deadline returns the deadline in the time of the table's clock; 0: none.
 func (r *Record) Deadline() int64 {
 	if r.flags&flagDeadline == 0 {
 		return 0
@@ -167,7 +167,8 @@ func (r *Record) Float() *float64 {
 	return (*float64)(r.at(headBytes))
 }
 
-// Size is what the record counts against the table's limit of bytes. A nil Record counts 0.
+// Size returns what the record counts against the table's limit of bytes. A nil Record counts
+// 0.
 func (r *Record) Size() int64 {
 	if r == nil {
 		return 0
@@ -186,9 +187,9 @@ const (
 	pageBytes = 8 << 10
 )
 
-// Overhead is what an entry counts beside its key, which is there twice, and its
-// value: the head and the deadline of its record, what rounds its block up, its
-// slot in the hash table, and its place among the deadlines.
+// Overhead is what an entry counts in addition to its key, which is stored twice, and its
+// value: the head and the deadline of its record, the rounding of its block, its slot in the
+// hash table, and its place among the deadlines.
 const Overhead = 72
 
 // count is 1 for a record of a key, 0 for a tombstone and nil.
@@ -199,7 +200,7 @@ func (r *Record) count() int {
 	return 1
 }
 
-// Tombstone reports whether the record stands for none.
+// Tombstone reports whether the record marks a removed key.
 func (r *Record) Tombstone() bool { return r.flags&flagTombstone != 0 }
 
 func (r *Record) deadline() int64 {

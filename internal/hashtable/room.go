@@ -9,8 +9,8 @@ const (
 	spareParts = 128
 )
 
-// Room is what evictions have freed for one write. Other writes cannot take it. A table
-// has one Room at a time.
+// Room is the memory that evictions have freed for one write. Other writes cannot take it. A
+// table has one Room at a time.
 type Room struct {
 	t *Table
 
@@ -81,9 +81,9 @@ func (r *Room) refused(changes []change, bytes int64, keys int) {
 	r.victims, r.passed = 0, 0
 }
 
-// Step evicts some keys for the write that the limits refused last, but none of the keys
-// that it is about. enough reports that the write can be tried again; with more == false
-// there is nothing left to evict.
+// Step evicts some keys for the write that the limits refused last, but none of the keys of
+// that write. enough reports that the write can be tried again; with more == false there is
+// nothing left to evict.
 func (r *Room) Step(now int64) (enough, more bool) {
 	r.now = now
 	for range stepKeys {

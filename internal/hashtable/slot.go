@@ -76,7 +76,7 @@ func (t *Table) busy(r *Record) <-chan struct{} {
 // Unlock ends the use of the slot.
 func (s *Slot) Unlock() { s.shard.mu.Unlock() }
 
-// Now is the one reading of the clock that the slot is judged by.
+// Now returns the reading of the clock that decides whether the slot has expired.
 func (s *Slot) Now() int64 {
 	if s.now == 0 {
 		s.now = s.t.config.Now()
@@ -114,9 +114,9 @@ func (s *Slot) PutIn(r *Record, room *Room) Limit {
 	return s.t.commit([]change{{s.hash, s.at, s.old, r}}, now, room)
 }
 
-// Replace is Put for the usual case: the key exists and keeps its deadline, so that
-// nothing but its record changes. In any other it reports false and stores nothing. In a
-// cache it notes that the record is used.
+// Replace is Put for the usual case: the key exists and keeps its deadline, so that only its
+// record changes. In any other case it reports false and stores nothing. In a cache it notes
+// that the record is used.
 func (s *Slot) Replace(r *Record) bool {
 	s.t.use(s.at)
 	old := s.old
@@ -133,8 +133,8 @@ func (s *Slot) Replace(r *Record) bool {
 	return true
 }
 
-// Count counts a write, under the lock that it has anyway. It reports false where the
-// table is retired: the write is one to be counted elsewhere.
+// Count counts a write, under the lock that the caller has anyway. It reports false if the
+// table is retired: the caller then counts the write elsewhere.
 func (s *Slot) Count() bool {
 	if s.shard.retired {
 		return false

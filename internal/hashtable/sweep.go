@@ -56,9 +56,9 @@ func (t *Table) Soonest() (deadline int64, ok bool) {
 	return t.due.soonest, t.due.n > 0
 }
 
-// Tidy gives back some of the memory that sweeps have left unused, and reports
-// whether there is more. A part of the names may stay dead; removing them one by one
-// would take longer than all the rest of a sweep.
+// Tidy frees some of the memory that sweeps have left unused, and reports whether there is
+// more. Some names can stay dead; removing them one by one would take longer than the whole
+// sweep.
 func (t *Table) Tidy(from string) (next string, more bool) {
 	if t.shrinkOne() {
 		return from, true
@@ -72,9 +72,9 @@ func (t *Table) Tidy(from string) (next string, more bool) {
 	return next, next != ""
 }
 
-// TidyNext is Tidy for a write that the limit of bytes refuses: no name may stay dead. Each
-// call continues where the last one ended. It reports whether it did anything: it does
-// until no name is dead.
+// TidyNext is Tidy for a write that the limit of bytes refuses: no name must stay dead. Each
+// call continues where the last one ended. It reports whether it did anything: it does until
+// no name is dead.
 func (t *Table) TidyNext() bool {
 	if t.shrinkOne() {
 		return true

@@ -27,9 +27,9 @@
 //	use.go        notes of a cache that a key is used
 //	check.go      the invariants, for tests
 //
-// A read of one key takes no lock. A write locks its key's shard, and Table.mu only if a
-// key is added or removed, or a deadline changes. Whoever locks several shards locks them
-// in their order, and mu last.
+// A read of one key takes no lock. A write locks its key's shard, and Table.mu only if a key
+// is added or removed, or a deadline changes. A caller that locks several shards locks them in
+// their order, and mu last.
 package hashtable
 
 import (
@@ -40,7 +40,7 @@ import (
 	"unsafe"
 )
 
-// Config is what a table is made with.
+// Config is the configuration of a table.
 type Config struct {
 	Now      func() int64         // the clock; more than 0
 	MaxKeys  int64                // live keys; 0: no limit
@@ -52,9 +52,9 @@ type Config struct {
 // Table holds records by key. A group of slots is one line of the processor's
 // cache, with a tag of each slot's hash to tell which to look at.
 //
-// A record never moves within a shard's groups. So a read that goes on while
-// they are written to finds a key that is there all the time, and one that holds
-// on to groups that were replaced sees the shard as it was at that moment.
+// A record never moves within a shard's groups. Therefore a read that is concurrent with
+// writes finds a key that exists the whole time, and a read of groups that were replaced
+// meanwhile sees the shard as of that moment.
 type Table struct {
 	common
 	// What every call looks at is in no line of the processor's cache that writes
@@ -89,7 +89,7 @@ type common struct {
 	evict    *evictor      // nil: the table is no cache
 }
 
-// NewTable makes an empty table.
+// NewTable returns an empty table.
 func NewTable(c Config) *Table {
 	tellAt := int64(math.MaxInt64)
 	if c.MaxBytes > 0 && c.Wrote != nil {
@@ -169,7 +169,7 @@ func (t *Table) Get(key string) *Record {
 	return t.sight(at.record)
 }
 
-// Live counts the live keys without a walk.
+// Live returns the number of live keys, without a walk.
 func (t *Table) Live() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -188,8 +188,8 @@ func (t *Table) live(now int64) int {
 	return n
 }
 
-// Contended reports whether a large batch is under way, or somebody else has a lock that
-// calls on several keys need. It does not wait.
+// Contended reports whether a large batch runs, or another caller has a lock that calls on
+// several keys need. It does not block.
 func (t *Table) Contended() bool {
 	if t.pending.Load() != nil || !t.mu.TryRLock() {
 		return true
@@ -198,11 +198,11 @@ func (t *Table) Contended() bool {
 	return false
 }
 
-// Bytes is what the records count: their keys twice, their values, and Overhead
-// for each of them.
+// Bytes returns what the records count: their keys twice, their values, and Overhead for each
+// of them.
 func (t *Table) Bytes() int64 { return t.bytes.Load() }
 
-// Counted is how many writes were counted. It is 0 once the table is retired.
+// Counted returns how many writes were counted. It is 0 once the table is retired.
 func (t *Table) Counted() (n int64) {
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -213,7 +213,7 @@ func (t *Table) Counted() (n int64) {
 	return n
 }
 
-// Retire returns how many writes were counted, and has no more of them counted here.
+// Retire returns how many writes were counted, and ends the counting in this table.
 func (t *Table) Retire() (n int64) {
 	for i := range t.shards {
 		s := &t.shards[i]

@@ -1,15 +1,15 @@
-// Package jsonl is the format of exports: JSON Lines, an entry each, which keep
-// every type and the time left.
+// Package jsonl reads and writes exports: JSON Lines, with one entry per line, which preserve
+// every type and the remaining ttl.
 //
 //	{"key":"session:abc","value":{"user":"bob"},"ttl":3599.5}
 //
-// None, bool, int, str, list and dict are JSON's own; a float always has a point
-// or an exponent. What JSON lacks is an object with one name:
+// None, bool, int, str, list and dict are the types of JSON; a float always has a point or an
+// exponent. A value of another type is an object with a single name:
 //
 //	{"$float":"nan"} {"$bytes":"AP8="} {"$text":"/w=="} {"$tuple":[1]} {"$set":[1]} {"$dict":[[1,"one"]]}
 //
-// $text is a str that is not valid UTF-8. $dict is a dict with keys that are no
-// str, or with a single key that begins with a dollar sign.
+// $text is a str that is not valid UTF-8. $dict is a dict with a key that is not a str, or
+// with a single key that begins with a dollar sign.
 //
 //	jsonl.go     lines: Append, Reader
 //	print.go     encoded values to JSON
@@ -90,9 +90,9 @@ func NewReader(r io.Reader, maxValueBytes int) *Reader {
 	return &Reader{lines: s}
 }
 
-// Next returns the next entry, io.EOF after the last one. Empty lines are skipped. A line
-// that is not an entry is kverr.Invalid, one that is too long kverr.TooLarge; other errors
-// are those of reading. An error names the line, and nothing of its content.
+// Next returns the next entry, io.EOF after the last one. Empty lines are skipped. A line that
+// is not an entry is kverr.Invalid, one that is too long kverr.TooLarge; other errors come
+// from the reader. An error names the line, but does not show its content.
 func (r *Reader) Next() (Entry, error) {
 	for r.lines.Scan() {
 		r.line++
@@ -122,7 +122,7 @@ func (r *Reader) Next() (Entry, error) {
 	return Entry{}, io.EOF
 }
 
-// Line is the number of the line that was read last.
+// Line returns the number of the line that was read last.
 func (r *Reader) Line() int { return r.line }
 
 var errLine = errors.New(`not an entry; write {"key": "...", "value": ..., "ttl": seconds}, where ttl is optional`)

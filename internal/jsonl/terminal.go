@@ -19,9 +19,9 @@ func Marshal(v any) ([]byte, error) {
 	return Harmless(bytes.TrimSuffix(out.Bytes(), []byte("\n"))), nil
 }
 
-// Harmless escapes in JSON what a terminal would obey or not show: DEL, the control
-// characters of C1 and those that turn the order of letters around. JSON has such
-// characters in strings only, and there an escape means the same.
+// Harmless escapes characters in JSON that a terminal would interpret or not show: DEL, C1
+// control characters, and characters that reverse the direction of text. JSON has such
+// characters only in strings, where an escape means the same.
 func Harmless(text []byte) []byte {
 	if !bytes.ContainsFunc(text, obeyed) {
 		return text

@@ -62,8 +62,8 @@ func escapedUnit(text []byte, i int) (rune, bool) {
 	return rune(n), err == nil
 }
 
-// ParseSeconds returns the time to live that a number of seconds stands for, as
-// scripts have it: 0 is no expiry, and anything above it at least MinTTL.
+// ParseSeconds converts a number of seconds to a time to live, as scripts do: 0 is no expiry,
+// and a larger number is at least MinTTL.
 func ParseSeconds(text string) (time.Duration, bool) {
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.ContainsAny(text, "xX") || !(seconds >= 0 && seconds <= MaxTTL.Seconds()) {
@@ -81,9 +81,9 @@ func isZero(text string) bool {
 	return !strings.ContainsAny(mantissa, "123456789")
 }
 
-// Storable returns the time to live that a store takes for the time that a key has
-// left, which can be shorter than MinTTL and, where clocks differ, longer
-// than MaxTTL. 0 is no expiry.
+// Storable converts the remaining time of a key to a time to live that a store accepts: the
+// remaining time can be shorter than MinTTL and, if clocks differ, longer than MaxTTL. 0 is no
+// expiry.
 func Storable(left time.Duration) time.Duration {
 	if left == 0 {
 		return 0

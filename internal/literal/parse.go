@@ -16,8 +16,8 @@ import (
 // maxDepth bounds the nesting of what Parse takes: stores take no more.
 const maxDepth = extlibs.MaxDepth
 
-// Parse returns the value of a text that Format may have made. It is data, not
-// a program: nothing of it is run.
+// Parse returns the value of a text, in the form that Format writes. The text is data, not a
+// program: Parse runs nothing.
 func Parse(text string) (any, error) {
 	if !utf8.ValidString(text) {
 		return nil, errors.New(`the value is not valid UTF-8; write \xNN for each invalid byte of a string`)

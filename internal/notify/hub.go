@@ -99,8 +99,7 @@ func (h *Hub) Lost() {
 	}
 }
 
-// Close wakes all watchers for good: their channels are closed, and so are those of later
-// ones.
+// Close closes the channels of all watchers, including later ones.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -118,8 +118,8 @@ func (w *Watcher) Woken() bool {
 	return w.queue.woken
 }
 
-// Requeue puts a Watcher of Queue that was woken, and found no key to take, at the end of
-// its queue. The caller looks at the store again before it waits.
+// Requeue puts a Watcher of Queue that was woken, and found no key to take, at the end of its
+// queue. The caller reads the store again before it waits.
 func (w *Watcher) Requeue() {
 	w.hub.mu.Lock()
 	defer w.hub.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package runtimelib implements the parts of scriptling.runtime beside the stores:
+// Package runtimelib implements the parts of scriptling.runtime other than the stores:
 // background tasks and the builders of HTTP responses.
 //
 //	background.go   starts tasks
@@ -17,11 +17,10 @@ import (
 // Name is the name of the library of background tasks.
 const Name = "scriptling.runtime"
 
-// Register registers scriptling.runtime.http and scriptling.runtime, with kv as part of
-// the latter. t runs the background tasks. Modules are dicts that scripts can write to,
-// and an import copies only the outermost one; Register therefore makes the inner dicts
-// and the class Request anew for p. A Clone of p shares them, so register again for the
-// clone.
+// Register registers scriptling.runtime.http and scriptling.runtime, with kv as part of the
+// latter. t runs the background tasks. Modules are dicts that scripts can write to, and an
+// import copies only the outermost one; Register therefore creates the inner dicts and the
+// class Request for p alone. A Clone of p shares them, so register again for the clone.
 func Register(p object.LibraryRegistrar, t *Tasks, kv *object.Library) {
 	http := HTTP()
 	p.RegisterLibrary(http)

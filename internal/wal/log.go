@@ -36,15 +36,15 @@ import (
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	// Sync makes all writes durable, and checks that the next open will find the file.
-	// After an error that is ErrPassing the log goes on: callers that wait for this sync
-	// get the error, and the next sync covers their records too. Any other error is
-	// latched, and the log accepts no more records.
+	// Sync makes all writes durable, and checks that the next open will find the file. After
+	// an error that is ErrPassing the log continues: callers that wait for this sync get the
+	// error, and the next sync covers their records too. Any other error is latched, and the
+	// log accepts no more records.
 	Sync() error
 }
 
-// ErrPassing marks an error of File.Sync after which the log can go on: the data is
-// durable, but the check whether the file still has its name failed.
+// ErrPassing marks an error of File.Sync after which the log continues: the data is durable,
+// but the check whether the file still has its name failed.
 var ErrPassing = errors.New("the state of the log's file could not be found out")
 
 // Options of a log.

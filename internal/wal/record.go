@@ -27,7 +27,8 @@ import (
 // (uvarint, 0: none), length of the value (uvarint), value. A clear has only its kind.
 // Numbers are big-endian.
 const (
-	// HeaderBytes is the size of the header of a log, and so the least size of its file.
+	// HeaderBytes is the size of the header of a log, and therefore the minimum size of its
+	// file.
 	HeaderBytes = 4096
 
 	headerBytes = HeaderBytes

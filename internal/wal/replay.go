@@ -140,7 +140,7 @@ func (r *ring) wholeRecords(interesting func(head) bool, visit func(head) error)
 // errUsed stops Unused at the first record.
 var errUsed = errors.New("the log has a record")
 
-// Unused reports whether a log has no valid record at all.
+// Unused reports whether a log has no valid record.
 func Unused(f io.ReaderAt, size int64, id ID) (bool, error) {
 	r, err := newRing(f, size, id)
 	if err == nil {

@@ -6,11 +6,10 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// Resume continues a log after a crash, after the records between from and end that
-// Replay found. These records need not be durable: the process can have died before the
-// sync, or the sync failed. So Resume writes them again. It fills the rest of the ring
-// with zeros, so that no left-over record can follow on a new one. Nobody else may write
-// to the log.
+// Resume continues a log after a crash, after the records between from and end that Replay
+// found. These records need not be durable: the process can have died before the sync, or the
+// sync failed. So Resume writes them again. It fills the rest of the ring with zeros, so that
+// no left-over record can follow a new one. No other process may write to the log.
 func Resume(f File, size int64, id ID, from, end LSN, opts Options) (*Log, error) {
 	r, err := newRing(f, size, id)
 	if err != nil {

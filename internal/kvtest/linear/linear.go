@@ -1,4 +1,5 @@
-// Package linear asks whether some order of the calls on a store explains their answers.
+// Package linear checks linearizability: whether some order of the calls on a store explains
+// their results.
 package linear
 
 import (
@@ -107,8 +108,8 @@ type Config struct {
 }
 
 // History lets clients make random calls at the same time, and returns what they answered.
-// notDone counts calls that certainly were not carried out and are not in it: their effect
-// would be one without a cause.
+// notDone counts calls that certainly were not carried out and are not in it: if one of them
+// had an effect, no call would explain it.
 func (c Calls) History(t testing.TB, of Config) (history []porcupine.Operation, notDone int) {
 	t.Helper()
 	began := time.Now()
