@@ -195,7 +195,7 @@ func changesOf(ops []Op) (changes []diskstore.Change, byKey map[string]*diskstor
 	return changes, byKey
 }
 
-// unread stands for the value of an entry if no operation reads it.
+// unread replaces the value of an entry if no operation reads it.
 var unread = Value{"unread"}
 
 // change makes what op does part of the change of its key.

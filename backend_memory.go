@@ -16,8 +16,8 @@ import (
 const memoryBase = 1 << 61 // nanoseconds at which the time of a store begins: 73 years
 
 // memory is the in-memory store: values, limits and time over a table that knows
-// nothing of them. Each call judges all of its keys by one reading of the clock,
-// taken when they cannot change any more.
+// nothing of them. Each call uses one reading of the clock,
+// taken when they can no longer change.
 type memory struct {
 	opts    options
 	base    time.Time // deadlines count from here, in monotonic time
@@ -192,7 +192,7 @@ func await(ctx context.Context, busy <-chan struct{}) error {
 	return unlocked(ctx, func() error { return awaitEither(ctx, 0, busy, nil) })
 }
 
-// apply is Apply where no limit and no large batch is in the way. Where somebody else
+// apply is Apply if no limit and no large batch refuses it. If another caller
 // has the lock of the key, the script's interpreter is free until the call is done.
 func (m *memory) apply(ctx context.Context, st *memoryState, op *Op, room *hashtable.Room) (result Result, limit hashtable.Limit, busy <-chan struct{}, err error) {
 	var s hashtable.Slot

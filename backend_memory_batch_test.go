@@ -31,7 +31,7 @@ const largeKeys = 10 * smallBatch
 
 func largeKey(i int) string { return fmt.Sprintf("large:%05d", i) }
 
-// While a batch of thousands of keys is half stored, every other call goes on at once,
+// While a batch of thousands of keys is half stored, every other call continues at once,
 // also on its keys, and sees nothing of it.
 func TestALargeBatchInMemoryKeepsNobodyWaiting(t *testing.T) {
 	for _, half := range []int64{1, 20, 40, 60, 80} {
@@ -180,7 +180,7 @@ func TestALargeBatchThatEndsEarlyChangesNothing(t *testing.T) {
 			}
 		}
 		if waited == 0 {
-			t.Error("nobody waits for a conditional batch")
+			t.Error("no caller waits for a conditional batch")
 		}
 		if _, err := m.ApplyMany(short, ops); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a second large batch: %v", err)

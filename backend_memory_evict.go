@@ -10,7 +10,7 @@ import (
 
 // An in-memory store can be a cache, which evicts keys when a limit refuses a write. It
 // notes which keys are read and overwritten; scans do not count. Room for a write is made
-// before it, in steps between which other calls go on: first by removing expired keys, then
+// before it, in steps between which other calls run: first by removing expired keys, then
 // others, but not the keys that the call is about.
 
 // fewSteps is how many steps of evictions a script's call makes before it releases the

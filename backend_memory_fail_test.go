@@ -24,7 +24,7 @@ func panickyClock(armed *atomic.Bool) Option {
 }
 
 // A bug in any call on an in-memory store is an error of that store: no lock stays
-// locked, other stores go on, and clear makes the store work again.
+// locked, other stores continue, and clear makes the store work again.
 func TestAPanicInACallInMemoryIsAnErrorOfThatStore(t *testing.T) {
 	set := Op{Kind: OpSet, Key: "k", Value: encodeInt(1), TTL: time.Hour}
 	for name, call := range map[string]func(h *Handle, m *memory) error{

@@ -55,7 +55,7 @@ func (m *memory) wrote(bytes int64) {
 	}
 }
 
-// collect sweeps and collects garbage, if it is time, before the writer goes on. Other writers
+// collect sweeps and collects garbage, if it is time, before the writer continues. Other writers
 // that come to the same point wait for it, so that they cannot outrun it.
 func (m *memory) collect(ctx context.Context) {
 	if !m.littered.Load() {

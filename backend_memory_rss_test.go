@@ -25,7 +25,7 @@ const (
 	rssShape = "KV_TEST_RSS_SHAPE"
 )
 
-// rssUse is a use of a store; it goes on until it has written so many bytes or keys that
+// rssUse is a use of a store; it continues until it has written so many bytes or keys that
 // a leak would show.
 type rssUse struct {
 	h *extlibs.Handle

@@ -182,7 +182,7 @@ func TestMemoryIsBoundedByMaxMemoryBytes(t *testing.T) {
 	if n := m.mustLen(t); n != stored || statsOf(t, m).Bytes != before {
 		t.Errorf("after failures Len is %d and %d bytes are counted, want %d and %d", n, statsOf(t, m).Bytes, stored, before)
 	}
-	// Reads, smaller values and removals go on, and make room.
+	// Reads, smaller values and removals continue, and make room.
 	m.mustApply(t, Op{Kind: OpSet, Key: "0", Value: encodeInt(1)})
 	for i := range stored {
 		m.mustApply(t, Op{Kind: OpDelete, Key: fmt.Sprint(i)})
@@ -384,7 +384,7 @@ func TestMatchingOfAPageHoldsUpNobodyAndObeysItsContext(t *testing.T) {
 			return true
 		}})
 		if !errors.Is(err, context.Canceled) || looked > 20 {
-			t.Errorf("%d keys were looked at, %v", looked, err)
+			t.Errorf("%d keys were visited, %v", looked, err)
 		}
 	}
 }

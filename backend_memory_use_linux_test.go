@@ -99,7 +99,7 @@ func resident() int64 {
 }
 
 // measured returns by how much that grows at most while f runs. The kernel keeps no peak
-// of it, so it is looked at all the time.
+// of it, so it is read all the time.
 func measured(f func()) int64 {
 	debug.FreeOSMemory()
 	before := resident()

@@ -8,7 +8,7 @@ import (
 // watch is the watch of a store in this process: it implements Watcher. The zero watch is
 // ready.
 type watch struct {
-	changed atomic.Pointer[func(key string, live bool)] // nil: nobody watches
+	changed atomic.Pointer[func(key string, live bool)] // nil: no watch
 }
 
 // Watch implements Watcher.
@@ -17,7 +17,7 @@ func (w *watch) Watch(_ context.Context, changed func(key string, live bool)) (s
 	return func() { w.changed.CompareAndSwap(&changed, nil) }, nil
 }
 
-// active reports whether somebody watches.
+// active reports whether there is a watch.
 func (w *watch) active() bool { return w.changed.Load() != nil }
 
 // tell reports the change of a key that reads see. It takes no lock of the store.

@@ -129,7 +129,7 @@ func TestEachBackupOfAFullStoreHoldsWholeBatches(t *testing.T) {
 	wait.Wait()
 }
 
-// stopped is a context that stops who looks at it for the n-th time, until go on.
+// stopped is a context that stops the caller that checks it for the n-th time, until it may continue.
 type stopped struct {
 	context.Context
 	looks   atomic.Int32
@@ -146,7 +146,7 @@ func (s *stopped) Err() error {
 	return s.Context.Err()
 }
 
-// In the middle of a backup that takes as long as it likes, everything else goes on.
+// In the middle of a backup that takes as long as it likes, everything else continues.
 func TestNothingWaitsForABackup(t *testing.T) {
 	t.Parallel()
 	h := mustOpen(t, onDisk.registry(t, extlibs.LogBytes(1)), onDisk.storeName(t))
@@ -235,7 +235,7 @@ func TestNoReadSeesALargeWriteBeforeItsSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !has(t, h, "large") || synced != 1 {
-		t.Errorf("after the call it is not there, or %d commits were looked at", synced)
+		t.Errorf("after the call it is not there, or %d commits were checked", synced)
 	}
 	for i := range 3 { // on with what a read of the commit before has left
 		if err := h.Set(ctx, fmt.Sprint("many ", i), strings.Repeat("y", 1<<20), 0); err != nil {

@@ -114,7 +114,7 @@
 //	backend_*   the stores in memory and in files
 //	sweeper     the removal of expired keys, in the background
 //	store*      the interface of backends
-//	op          the operations, and what each makes of an entry
+//	op          the operations, and what each does to an entry
 //	value*      values, from and to Go values
 //	errors      the sentinel errors, and the errors of calls and of stores
 //	options*    options, limits and their defaults

@@ -25,7 +25,7 @@ type Handle struct {
 	*openStore
 	store     Store     // all of the store, or the part that the view shows
 	fast      fastPath  // of the store; nil if it has none, and of a view
-	observer  *observer // nil if nobody is told of calls
+	observer  *observer // nil if calls are not observed
 	view      bool
 	prefix    string // of a view
 	prefixErr error  // why no key can be in the view
@@ -96,7 +96,7 @@ func (h *Handle) Name() string { return h.name }
 // Registry.Close closes the default store.
 func (h *Handle) Close() error { return inCall("close", h.close(context.Background())) }
 
-// close waits until ctx ends. The closing then goes on.
+// close waits until ctx ends. The closing then continues.
 func (h *Handle) close(ctx context.Context) error {
 	if h.view || h.isDefault.Load() {
 		return nil

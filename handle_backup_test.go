@@ -161,8 +161,8 @@ func TestABackupEndsWithItsContextOrItsWriter(t *testing.T) {
 		t.Error(err)
 	}
 	broken, w := io.Pipe()
-	broken.CloseWithError(errors.New("nobody reads"))
-	if err := h.Backup(ctx, w); err == nil || !strings.Contains(err.Error(), "nobody reads") {
+	broken.CloseWithError(errors.New("no reader"))
+	if err := h.Backup(ctx, w); err == nil || !strings.Contains(err.Error(), "no reader") {
 		t.Error(err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// looksContext counts how often it is looked at, and ends after so many looks.
+// looksContext counts how often it is checked, and ends after so many looks.
 type looksContext struct {
 	context.Context
 	looks, after atomic.Int64
@@ -60,7 +60,7 @@ func TestAPatternLooksAtTheContextAtEachLongKey(t *testing.T) {
 			}
 			looks := all.looks.Load()
 			if looks < keys {
-				t.Errorf("%s looked at its context %d times for %d long keys", name, looks, keys)
+				t.Errorf("%s checked its context %d times for %d long keys", name, looks, keys)
 			}
 			ending := looksContext{Context: ctx}
 			ending.after.Store(looks / 2)

@@ -17,14 +17,14 @@ import (
 // observes and whose Store counts. So calls that a call makes are part of it, and a call
 // that is not observed checks one field.
 
-// observer tells functions of calls.
+// observer calls functions after each call.
 type observer struct {
 	opts     *options
 	telling  atomic.Int64 // functions that run now
 	panicked sync.Once
 }
 
-// newObserver returns nil if nobody wants to know of calls.
+// newObserver returns nil if calls are not observed.
 func newObserver(o *options) *observer {
 	if len(o.observers) == 0 && o.slowCalls == 0 {
 		return nil

@@ -179,7 +179,7 @@ func TestAnObserverThatPanicsBlocksOrCallsTheStoreBreaksNothing(t *testing.T) {
 		blocked := make(chan error)
 		go func() { _, err := h.TTL(ctx, "k"); blocked <- err }()
 		<-told
-		for range 3 { // while the observer of one call blocks, others go on
+		for range 3 { // while the observer of one call blocks, others continue
 			must(t, h.Set(ctx, "k", 2, 0))
 		}
 		eval(t, interpreter(r, new(bytes.Buffer)), "import scriptling.runtime.kv as kv\nkv.default.set('k', 1)")

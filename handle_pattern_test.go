@@ -9,7 +9,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/glob"
 )
 
-// It counts the keys that are looked at.
+// It counts the keys that are visited.
 func TestAPatternWithALiteralPrefixLooksOnlyAtTheKeysUnderIt(t *testing.T) {
 	t.Parallel()
 	m := newMemory(newOptions(nil))
@@ -47,7 +47,7 @@ func TestAPatternWithALiteralPrefixLooksOnlyAtTheKeysUnderIt(t *testing.T) {
 			r.After = page.Next
 		}
 		if looked > tt.most {
-			t.Errorf("%q looked at %d keys, want no more than %d", tt.pattern, looked, tt.most)
+			t.Errorf("%q visited %d keys, want no more than %d", tt.pattern, looked, tt.most)
 		}
 		want := 0
 		for _, op := range ops {

@@ -32,12 +32,12 @@ func TestAPrefixLooksAtTheKeysUnderItOnly(t *testing.T) {
 				looked := 0
 				look := func(string) bool { looked++; return false }
 				if _, err := h.store.Scan(t.Context(), Range{Prefix: "0004", Match: look}); err != nil || looked != 100 {
-					t.Errorf("%d keys were looked at, %v; 100 have the prefix", looked, err)
+					t.Errorf("%d keys were visited, %v; 100 have the prefix", looked, err)
 				}
 				// And a page of all keys ends after a bounded number.
 				looked = 0
 				if _, err := h.store.Scan(t.Context(), Range{Match: look}); err != nil || looked > max(memoryScanStep, diskScanKeys) {
-					t.Errorf("%d keys were looked at for one page, %v", looked, err)
+					t.Errorf("%d keys were visited for one page, %v", looked, err)
 				}
 			})
 		}

@@ -43,7 +43,7 @@ const (
 	turnGrowth = 4
 )
 
-// join takes a place in the queue of a key, or nil where there is none and it need not
+// join takes a place in the queue of a key, or nil if there is none and it need not
 // be made. losses is how many turns the update has lost.
 func (ts *turns) join(key string, create bool, losses int) *turn {
 	if !create && ts.waiting.Load() == 0 {

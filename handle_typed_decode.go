@@ -15,7 +15,7 @@ import (
 )
 
 // Types that hold an any are decoded here, because package cbor makes its own types
-// for what stands there: map[any]any, and tags. All other types it decodes itself, and
+// for such values: map[any]any, and tags. All other types it decodes itself, and
 // it says which member of a dict belongs to which field of a struct.
 
 // decodeInto decodes a value into dst, which is zero.
@@ -39,7 +39,7 @@ func unmarshal(raw string, dst any) error {
 	return typedDecoding.Unmarshal([]byte(raw), dst)
 }
 
-// mismatchError is a value that does not fit into a type. It tells types only.
+// mismatchError is a value that does not fit into a type. It shows types only.
 type mismatchError struct {
 	value any
 	t     reflect.Type

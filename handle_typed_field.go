@@ -15,7 +15,7 @@ import (
 const maxFieldPath = 8
 
 // unfit returns the error of a value that does not fit into a type, with the field of a
-// struct in it, such as Address.Lines[2]. It tells names of fields and types only.
+// struct in it, such as Address.Lines[2]. It shows names of fields and types only.
 func unfit(ctx context.Context, v Value, t reflect.Type) error {
 	decoded, err := decodeGo(ctx, v)
 	if err != nil {

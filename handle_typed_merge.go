@@ -176,7 +176,7 @@ func mergeDicts(old, seen, next Dict) any {
 	return texts
 }
 
-// indexOf returns where each key of a dict stands.
+// indexOf returns the index of each key of a dict.
 func indexOf(d Dict) map[string]int {
 	at := make(map[string]int, len(d))
 	for i, p := range d {

@@ -67,7 +67,7 @@ func (h *Handle) decoded(ctx context.Context, call, key string, value Value, err
 	return v, inCall(call, err)
 }
 
-// update replaces the value of a key by what fn makes of it. fn runs outside the store and
+// update replaces the value of a key by the result of fn. fn runs outside the store and
 // runs again if the key has changed meanwhile. fn gets the zero Value for an absent key; an
 // error of fn ends the update and is returned unchanged.
 func (h *Handle) update(ctx context.Context, key string, fn func(old Value) (Value, error)) (Value, error) {

@@ -30,7 +30,7 @@ func leavesNothing(t testing.TB, h *extlibs.Handle) {
 	t.Helper()
 	waiting(t, h, 0)
 	if extlibs.Watched(h) {
-		t.Error("the store is still watched although nobody waits")
+		t.Error("the store is still watched although no caller waits")
 	}
 }
 

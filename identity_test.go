@@ -263,7 +263,7 @@ func TestFilesKeepTheOwnerAndTheModeOfTheirStore(t *testing.T) {
 			must(t, r.Close())
 			for _, name := range []string{"store.db", "store.db-log", "store.db.backup", ".kv-new-", ".kv-compact-", ".kv-backup-"} {
 				if !made[name] {
-					t.Errorf("no %s was looked at, only %v", name, made)
+					t.Errorf("no %s was checked, only %v", name, made)
 				}
 			}
 		})

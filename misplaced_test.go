@@ -46,7 +46,7 @@ var misplacements = map[string]misplacement{
 		return os.Rename(filepath.Dir(path), filepath.Dir(movedFolder(path)))
 	}, found: movedFolder},
 	"log deleted":   {do: func(path string) error { return os.Remove(path + "-log") }, log: true},
-	"log cut short": {do: func(path string) error { return os.Truncate(path+"-log", 0) }, log: true},
+	"truncated log": {do: func(path string) error { return os.Truncate(path+"-log", 0) }, log: true},
 	"log halved":    {do: func(path string) error { return os.Truncate(path+"-log", 10_000) }, log: true},
 	"log replaced": {do: func(path string) error {
 		if err := os.Rename(path+"-log", path+".rotated"); err != nil {
@@ -133,7 +133,7 @@ func misplaced(t *testing.T, m misplacement, n int, kill bool, mode extlibs.Mode
 			}
 		}
 	} else if m.do == nil {
-		t.Fatalf("no look fails any more, and the store does not open: %v", err)
+		t.Fatalf("no look fails now, but the store does not open: %v", err)
 	}
 	mu.Lock()
 	over = true
@@ -142,7 +142,7 @@ func misplaced(t *testing.T, m misplacement, n int, kill bool, mode extlibs.Mode
 		r.Close()
 	}
 	if b, err := os.ReadFile(path); err == nil && string(b) != "another" {
-		found = path // it was moved just before Compact put another in its place
+		found = path // it was moved just before Compact replaced it
 	}
 	if m.log && kill && !inTime {
 		return happened // nobody could notice that the log is lost
@@ -193,7 +193,7 @@ func openWhile(r *extlibs.Registry, path string, n int) (h *extlibs.Handle, err 
 }
 
 // Whenever others move, replace or cut the files of an open store, and whatever looks at
-// them fail with: what was acknowledged is there, where the files are now, what was said
+// them fail with: what was acknowledged is there, where the files are now, what was reported
 // not to be done is not, and the file opens.
 func TestMisplacedFilesLoseNothingAndBringNothingBack(t *testing.T) {
 	t.Parallel()

@@ -186,7 +186,7 @@ func deadlineAfter(now int64, ttl time.Duration) int64 {
 	return lastDeadline
 }
 
-// transition says what op makes of the entry that a backend holds, expired or
+// transition says what op does to the entry that a backend holds, expired or
 // not: what it shall hold next, and whether that is a change. It is Next for
 // backends with deadlines.
 func (op *Op) transition(was keyState, now int64) (next keyState, r Result, changed bool, err error) {
@@ -210,7 +210,7 @@ func (op *Op) transition(was keyState, now int64) (next keyState, r Result, chan
 	return next, r, true, nil
 }
 
-// plan is what a batch makes of the entry of one key in memory. A batch decides about all
+// plan is what a batch does to the entry of one key in memory. A batch decides about all
 // operations before the first key changes, so that one that fails changes nothing.
 type plan struct {
 	key     string

@@ -182,7 +182,7 @@ func (r *Registry) through(p object.LibraryRegistrar, a *access.List) (object.Li
 	}
 }
 
-// refusesPaths reports whether a kv library of somebody else was given allowed paths:
+// refusesPaths reports whether a foreign kv library was given allowed paths:
 // its open refuses a path that no file can have, with a NUL byte, before it tries it.
 func refusesPaths(lib *object.Library) (refuses bool) {
 	open := lib.Functions()[openCall.name]
@@ -190,7 +190,7 @@ func refusesPaths(lib *object.Library) (refuses bool) {
 		return false
 	}
 	defer func() {
-		if recover() != nil { // who knows
+		if recover() != nil { // from a panic of foreign code
 			refuses = true
 		}
 	}()

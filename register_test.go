@@ -205,7 +205,7 @@ func TestAWaitForATaskEndsWithItsContext(t *testing.T) {
 	if err := <-waits; err == nil || !strings.Contains(err.Error(), "execution cancelled") {
 		t.Errorf("the wait ended with %v", err)
 	}
-	// The task itself goes on.
+	// The task itself continues.
 	close(release)
 	eval(t, p, "result = p.get()")
 	if got := text(t, p, "result"); got != "released" {

@@ -13,7 +13,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// upstream stands for Scriptling's own runtime: it registers another kv
+// upstream represents Scriptling's own runtime: it registers another kv
 // and a parent with that kv as a constant, in the given order.
 func upstream(p object.LibraryRegistrar, parentFirst, withConstants bool) {
 	theirs := object.NewLibrary(extlibs.RuntimeKVLibraryName, nil, map[string]object.Object{

@@ -28,7 +28,7 @@ func (r *Registry) Close() error {
 			opening = append(opening, o)
 		}
 	}
-	closing := slices.Collect(maps.Keys(r.closing)) // by somebody else, who hears how it ends
+	closing := slices.Collect(maps.Keys(r.closing)) // by another caller, which gets the error
 	stores := slices.Collect(maps.Values(r.stores))
 	clear(r.stores)
 	if current := r.current.Load(); current != nil {
@@ -80,7 +80,7 @@ func (r *Registry) retireLocked(h *Handle) {
 }
 
 // shut closes the store of a handle that has left the registry, once, and waits
-// until it is closed or ctx ends. Then the closing goes on, and whoever opens the
+// until it is closed or ctx ends. Then the closing continues, and a caller that opens the
 // file waits for it.
 func (r *Registry) shut(ctx context.Context, h *Handle) error {
 	h.shutOnce.Do(func() {

@@ -9,7 +9,7 @@ import (
 )
 
 // openURL opens the store of a URL. All spellings of it are one store; the user
-// and the password are a part of it, so that nobody gets at a store with another's.
+// and the password are a part of it, so that no caller reaches a store with another's password.
 // A script gives neither, also not for a store that is open: it would learn whether
 // a password is right. No lock is held while the driver dials; others who want the
 // same URL wait.

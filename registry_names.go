@@ -12,7 +12,7 @@ import (
 
 const maxMemoryName = 1024 // bytes after the prefix
 
-// isMemoryName also takes what can only be meant as such a name: nobody wants a
+// isMemoryName also takes what can only be meant as such a name: no user wants a
 // file called ":memory" or "cache:x".
 func isMemoryName(name string) bool {
 	return name == "" || strings.HasPrefix(name, memoryPrefix) || strings.HasPrefix(name, cachePrefix) ||

@@ -56,7 +56,7 @@ func (o *opening) has(info os.FileInfo) bool {
 	return slices.ContainsFunc(o.infos, func(known os.FileInfo) bool { return os.SameFile(known, info) })
 }
 
-// errAbandoned is why an opening ended that nobody waited for any more. A caller
+// errAbandoned is the reason why an opening ended that no caller waited for. A caller
 // that came too late for it starts another one.
 var errAbandoned = errors.New("no caller waits for the store")
 
@@ -160,7 +160,7 @@ func (r *Registry) runOpening(ctx context.Context, o *opening, open func(context
 	return open(ctx)
 }
 
-// finish ends an opening. What nobody wants any more is closed again.
+// finish ends an opening. A store that no caller waits for is closed again.
 func (r *Registry) finish(ctx context.Context, o *opening, h *Handle, err error, closes int) {
 	r.mu.Lock()
 	var unwanted, old *Handle

@@ -124,7 +124,7 @@ func TestAFileThatHangsDelaysOnlyThoseWhoWantIt(t *testing.T) {
 				}
 				return nil
 			})
-			// Who wants that very store waits under its context.
+			// A caller that wants that very store waits under its context.
 			for range 3 {
 				short, cancel := context.WithCancel(ctx)
 				go func() {
@@ -199,7 +199,7 @@ func TestAContextEndsTheWaitForABusyFile(t *testing.T) {
 	r := onDisk.registry(t, extlibs.LockTimeout(time.Hour))
 	short, cancel := context.WithCancel(ctx)
 	stays := make(chan error, 1)
-	go func() { // shares the wait, and goes on when the others have left
+	go func() { // shares the wait, and continues when the others have left
 		_, err := r.Open(ctx, path)
 		stays <- err
 	}()

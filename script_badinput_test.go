@@ -300,7 +300,7 @@ var badCalls = []struct {
 	{`kv.pop("default")`, "TypeError", []string{"kv.pop: call it on a store"}},
 	{`kv.setdefault("a", 1)`, "TypeError", []string{"kv.setdefault: call get_or_set on a store, such as kv.default.get_or_set()"}},
 
-	// An exception that arrives as an argument goes on.
+	// An exception that arrives as an argument is raised again.
 	{`store.set("k", raises())`, "KeyError", []string{"mine"}},
 	{`x = store.set("k", raises())`, "KeyError", []string{"mine"}},
 	{`store.set(raises(), 1)`, "KeyError", []string{"mine"}},

@@ -30,7 +30,7 @@ type objectReader struct {
 }
 
 // value makes the object that s begins with, and returns what follows it. The
-// object stands at a depth, 0 for the whole, and about so many more like it will
+// object is at a depth, 0 for the outermost, and about so many more like it will
 // come.
 func (r *objectReader) value(s string, depth, more int) (object.Object, string, error) {
 	if text, rest, ok := cbor.ShortText(s); ok {
@@ -114,7 +114,7 @@ func (r *objectReader) dict(n int, s string, depth int) (object.Object, string, 
 			}
 		}
 		for more := n - from - 1; more >= max(0, n-from-codec.CheckParts); more-- {
-			// Behind a name come the others, and texts: about half of the values.
+			// After a name follow the others, and texts: about half of the values.
 			key, rest, err := r.value(s, depth, more+(more+1)/2)
 			if err != nil {
 				return nil, s, err

@@ -108,7 +108,7 @@ func isNone(o object.Object) bool {
 	return null || o == nil
 }
 
-// elements goes on with a container that is begun, unless that is an error.
+// elements continues a container that was begun, unless err is not nil.
 func (w *objectWriter) elements(b []byte, elems []object.Object, depth int, err error) ([]byte, error) {
 	for i := 0; i < len(elems) && err == nil; i++ {
 		if b, err = w.value(b, elems[i], depth+1); err != nil {
@@ -183,8 +183,8 @@ func storableKey(o object.Object, depth int) bool {
 }
 
 // findCycle looks for a container that contains itself, and returns the steps to
-// the place where it stands again. It visits each container once and does not
-// recurse, because there is no bound to what a script may nest.
+// the place where it occurs again. It visits each container once and does not
+// recurse, because a script can nest without limit.
 func findCycle(ctx context.Context, o object.Object) (steps []string, found bool) {
 	onPath := map[object.Object]bool{} // false: visited, and not on a cycle
 	path := []*level{{elems: []object.Object{o}}}
@@ -245,7 +245,7 @@ func levelOf(o object.Object) *level {
 	return nil
 }
 
-// step names the element that was looked at last.
+// step names the element that was visited last.
 func (l *level) step() string {
 	if l.keys != nil {
 		return objectStep(l.keys[l.next-1])

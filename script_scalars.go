@@ -8,7 +8,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/hashtable"
 )
 
-// A script's str, int or float is handed out without a copy where it can be: a pointer to
+// A script's str, int or float is handed out without a copy if possible: a pointer to
 // the string, the int64 or the float64, in a record of the in-memory store or in an arena,
 // is converted to a pointer to the interpreter's object. That saves a get of a scalar
 // about 30 ns, half of its time. This file has all such conversions.

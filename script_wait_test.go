@@ -182,7 +182,7 @@ def late():
 			}
 			synctest.Wait()
 			if n := extlibs.Waiting(r.Default()); i == 0 && n != 4 {
-				t.Errorf("%d callers went on with the new store", n)
+				t.Errorf("%d callers continued with the new store", n)
 			}
 		}
 		h := r.Default()
@@ -195,7 +195,7 @@ def late():
 			t.Error(a)
 		}
 		if took := time.Since(began); took != 100*time.Second {
-			t.Errorf("the timeout began anew: %v", took)
+			t.Errorf("the timeout began again: %v", took)
 		}
 		leavesNothing(t, first)
 		leavesNothing(t, h)

@@ -176,7 +176,7 @@ func (w *goWriter) value(b []byte, v any, depth int) ([]byte, error) {
 	return b, w.Check(b)
 }
 
-// elements goes on with a container that is begun, unless that is an error.
+// elements continues a container that was begun, unless err is not nil.
 func (w *goWriter) elements(b []byte, list []any, depth int, err error) ([]byte, error) {
 	for i := 0; i < len(list) && err == nil; i++ {
 		if b, err = w.value(b, list[i], depth+1); err != nil {

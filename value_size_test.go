@@ -13,7 +13,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
-// endingContext ends when it has been looked at so many times.
+// endingContext ends when it has been checked so many times.
 type endingContext struct {
 	context.Context
 	looks, after int
@@ -182,7 +182,7 @@ func TestLongValuesLookAtTheirContextWhileTheyAreEncodedDecodedAndCompared(t *te
 				t.Fatal(err)
 			}
 			if all.looks < parts/10_000 {
-				t.Errorf("%s of the %s looked at its context %d times", what, name, all.looks)
+				t.Errorf("%s of the %s checked its context %d times", what, name, all.looks)
 			}
 			ending := endingContext{Context: t.Context(), after: all.looks / 2}
 			if err := work(&ending); err != context.DeadlineExceeded || ending.looks != ending.after+1 {

@@ -77,7 +77,7 @@ func TestAWrongFileIsRefusedAndLeftUnchanged(t *testing.T) {
 		"a text file":    {write("this is no store\n"), extlibs.ErrFormat},
 		"a newer format": {meta([]byte{3}), extlibs.ErrFormat},
 		// A new file has four pages, and every commit since has taken others.
-		"a file cut short": {changed(func(b []byte) []byte { return b[:4*os.Getpagesize()] }), extlibs.ErrCorrupt},
+		"a truncated file": {changed(func(b []byte) []byte { return b[:4*os.Getpagesize()] }), extlibs.ErrCorrupt},
 		"a store without its data": {func(t *testing.T, path string) {
 			storeFile(t, path)
 			boltFile(t, path, func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte("data")) })
@@ -104,7 +104,7 @@ func TestAWrongFileIsRefusedAndLeftUnchanged(t *testing.T) {
 			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, before) {
 				t.Errorf("the file changed, %v", err)
 			}
-			// Nobody holds its lock any more: another program may use it.
+			// Its lock is free: another program may use it.
 			f, err := os.OpenFile(path, os.O_RDWR, 0)
 			if err != nil {
 				t.Fatal(err)

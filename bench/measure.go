@@ -48,7 +48,7 @@ func (s *suite) turns(baseline string, slice time.Duration, subjects ...subject)
 		ops[i] = calibrate(c.run, slice)
 	}
 	for round := range s.rounds {
-		runtime.GC() // nobody pays for what another one left behind in the last round
+		runtime.GC() // no subject pays for the garbage of another one
 		for turn := range subjects {
 			i := (turn + round) % len(subjects)
 			samples[i] = append(samples[i], timed(subjects[i].run, ops[i]))

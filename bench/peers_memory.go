@@ -92,7 +92,7 @@ func (s otterCache) set(key string, value any)  { s.Set(key, value) }
 func (s otterCache) get(key string) (any, bool) { return s.GetIfPresent(key) }
 
 // newOtter makes otter with the order of deadlines, which a store with ttl
-// needs, and without a bound, because a store does not evict.
+// needs, and without a limit, because a store does not evict.
 func newOtter[V any]() *otter.Cache[string, V] {
 	return otter.Must(&otter.Options[string, V]{
 		ExpiryCalculator: otter.ExpiryWriting[string, V](1000 * time.Hour),

@@ -56,7 +56,7 @@ const (
 	aboveBar      = 2  // points between a bar and its value
 )
 
-// paper is behind everything, so that the picture can be read on a dark page too.
+// paper is the background, so that the picture can be read on a dark page too.
 var paper = color.White
 
 // picture draws the panels of the rows that were measured, as PNG.

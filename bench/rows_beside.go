@@ -130,7 +130,7 @@ func openKilled(s *suite) {
 		path := filepath.Join(filepath.Dir(s.path("kv")), "kv")
 		for _, name := range []string{"", "-log"} {
 			must(os.WriteFile(path+name, must1(os.ReadFile(killed+name)), 0o600))
-			syncFile(path + name) // nobody kills before what is read has been written for long
+			syncFile(path + name) // so that a kill finds it written
 		}
 		began := time.Now()
 		kv := openKV(path)

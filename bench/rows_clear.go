@@ -16,7 +16,7 @@ func clearRows() []row {
 }
 
 // once measures what can be done only once to a store: each round makes all of
-// them anew, one after the other.
+// them again, one after the other.
 type once struct {
 	name  string
 	setUp func() (act func(), tearDown func())

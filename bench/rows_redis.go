@@ -180,7 +180,7 @@ func redisBulk(s *suite, path string) {
 		limit   time.Duration
 	}{
 		{fmt.Sprintf("set_many of %d new keys", batch), fills, 3 * time.Millisecond},
-		{fmt.Sprintf("set_many of %d keys that are there", batch), again, 3 * time.Millisecond},
+		{fmt.Sprintf("set_many of %d keys that exist", batch), again, 3 * time.Millisecond},
 		{fmt.Sprintf("%d of %d by prefix", few, s.million), finds, time.Millisecond},
 		{fmt.Sprintf("clear of %d", s.million), []float64{cleared}, 5 * time.Millisecond},
 	} {

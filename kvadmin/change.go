@@ -55,7 +55,7 @@ func (q *request) isForm() bool { return q.contentType() == "application/x-www-f
 func (q *request) readBody() ([]byte, error) {
 	c := http.NewResponseController(q.w)
 	if c.SetReadDeadline(time.Now().Add(idleTime)) == nil {
-		defer c.SetReadDeadline(time.Time{}) // the server's background read goes on
+		defer c.SetReadDeadline(time.Time{}) // the server's background read continues
 	}
 	return io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxBody))
 }

@@ -22,7 +22,7 @@ type sample struct {
 	Hits *float64 `json:"hits"` // part of the reads that found a key, 0 to 1; null: there were no reads
 }
 
-// history samples the counters of the open stores while somebody looks at them.
+// history samples the counters of the open stores while a page shows them.
 type history struct {
 	registry *extlibs.Registry
 
@@ -39,7 +39,7 @@ type samples struct {
 	list []sample
 }
 
-// touch starts sampling, or lets it go on.
+// touch starts sampling, or continues it.
 func (h *history) touch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -13,7 +13,7 @@
 //
 //	kvadmin.go            options, actions, passwords
 //	serve.go, failure.go  a request's path, headers and checks; errors as statuses
-//	stores.go, history.go the open stores; their counters, sampled while somebody looks
+//	stores.go, history.go the open stores; their counters, sampled while a page shows them
 //	selection.go          reading keys, without the hidden ones
 //	keys.go, top.go       lists, counts, the biggest keys and prefixes
 //	value.go              one value

@@ -34,7 +34,7 @@ func filled(t *testing.T, n int) *extlibs.Registry {
 	return r
 }
 
-// While a scan runs a second one waits, and is then refused; pages of keys go on.
+// While a scan runs a second one waits, and is then refused; pages of keys continue.
 func TestOneScanRunsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := filled(t, 3)

@@ -123,7 +123,7 @@ var kinds = []struct {
 	{extlibs.ErrOverflow, "overflow"}, {errors.ErrUnsupported, "unsupported"}, {context.Canceled, "canceled"}, {context.DeadlineExceeded, "deadline"},
 }
 
-// alertKinds are the kinds of errors on which docs/operating.md pages somebody.
+// alertKinds are the kinds of errors for which docs/operating.md has alerts.
 var alertKinds = []string{"commit_unknown", "unavailable", "full", "corrupt", "replaced"}
 
 // kindOf returns the name of the kind of an error.

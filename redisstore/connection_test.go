@@ -14,7 +14,7 @@ import (
 	"github.com/scriptling-kv/extlibs/redisstore"
 )
 
-// A server that is stopped has the requests, and carries them out when it goes on.
+// A server that is stopped has the requests, and carries them out when it continues.
 func TestAWriteThatACloseOvertakesIsUnknown(t *testing.T) {
 	s := startServer(t)
 	if s.mini != nil {

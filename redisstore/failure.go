@@ -24,7 +24,7 @@ var (
 	errServerOOM = fmt.Errorf("%w: the server's memory is full; delete some keys, or raise its maxmemory", extlibs.ErrFull)
 )
 
-// access is what a request does, which decides what a failure leaves behind.
+// access is what a request does, which decides what a failure can have changed.
 type access bool
 
 const (

@@ -33,7 +33,7 @@ const (
 // floatDigits is enough for every float to come back; Lua's %.17g writes the same.
 const floatDigits = 17
 
-// payload is what stands on the server for a value. It is the same for equal
+// payload is the encoding of a value on the server. It is the same for equal
 // values, so that the server can compare them.
 func payload(v extlibs.Value) string {
 	p := barePayload(v)

@@ -86,7 +86,7 @@ func only(entries []extlibs.Entry, err error) (extlibs.Entry, error) {
 	return entries[0], nil
 }
 
-// loadLarge reads a value that is large, over a connection on which nobody waits for it.
+// loadLarge reads a large value over a separate connection, so that other calls do not wait.
 func (s *store) loadLarge(ctx context.Context, key string) (extlibs.Entry, error) {
 	e, err := only(s.loadValues(ctx, []string{key}, true))
 	if err != nil || len(e.Value.Raw()) < largePayload {

@@ -103,7 +103,7 @@ func TestAnInterruptedReshardCostsFewRequests(t *testing.T) {
 	}
 
 	from.migrate(t, to, name, "i", "d", "m")
-	from.command(t, "CLUSTER", "SETSLOT", slot, "NODE", to.id(t)) // and the other one never hears of it
+	from.command(t, "CLUSTER", "SETSLOT", slot, "NODE", to.id(t)) // and the other one is never told
 	before = refusals(t, nodes)
 	const calls = 50
 	for range calls {

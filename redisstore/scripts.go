@@ -22,7 +22,7 @@ type script struct {
 }
 
 // newScript makes a script. Its name begins the text, so that SLOWLOG shows it. Lines that
-// begin with @ publish changes: LIVE stands for the channel for keys that have a value, and
+// begin with @ publish changes: LIVE is the channel for keys that have a value, and
 // GONE for that of removed keys.
 func newScript(name string, keys int, source string) *script {
 	text := strings.NewReplacer("\n@", "\n", "LIVE", "KEYS[1]", "GONE", "KEYS[2]").Replace(source)
@@ -35,7 +35,7 @@ func newText(name string, keys int, source, text string) *script {
 	return &script{text: text, sha: hex.EncodeToString(sum[:]), keys: keys, numKeys: strconv.Itoa(keys), source: source, name: name}
 }
 
-// quietly stands for a database whose changes are not published.
+// quietly marks a database whose changes are not published.
 const quietly = -1
 
 // publishing returns the script for a database. The databases of a server share its

@@ -2,7 +2,7 @@ package redisstore
 
 // scriptScan: lower and upper limit as ZRANGEBYLEX wants them, most entries, most
 // bytes of payloads, whether payloads are wanted, and any sixth argument for descending
-// order. It returns the epoch, 1 if there is more, the last key looked at, now, then each
+// order. It returns the epoch, 1 if there is more, the last key visited, now, then each
 // key with its payload.
 var scriptScan = newScript("scan", 4, large+`
 local t=redis.call('TIME')
@@ -66,7 +66,7 @@ var scriptClear = newScript("clear", 4, keepKeys+`
 local t=redis.call('TIME')
 local now=t[1]*1000000+t[2]
 local e=(tonumber(redis.call('HGET',KEYS[4],'epoch') or '0') or 0)+1
-redis.call('UNLINK',KEYS[1],KEYS[2],KEYS[3]) -- first, so that a full server goes on with the rest
+redis.call('UNLINK',KEYS[1],KEYS[2],KEYS[3]) -- first, so that a full server continues with the rest
 keep()
 redis.call('HSET',KEYS[4],'format',ARGV[1],'epoch',string.format('%.0f',math.max(e,now)))
 @redis.pcall('SPUBLISH',LIVE,'')

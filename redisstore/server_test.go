@@ -82,7 +82,7 @@ func startServer(t *testing.T, settings ...string) *testServer {
 }
 
 // imitation starts one. It says that it is a cluster and names itself, which would
-// lead past a proxy. Its HINCRBY goes on from the greatest int to the least, where a
+// lead past a proxy. Its HINCRBY continues from the greatest int to the least, where a
 // server refuses; so it refuses always, and the store adds another way.
 func imitation(t *testing.T) *miniredis.Miniredis {
 	t.Helper()

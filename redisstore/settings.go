@@ -201,7 +201,7 @@ func (s *settings) callKeys() int {
 	return defaultCallKeys
 }
 
-// tlsConfig says how the server proves who it is, and the client.
+// tlsConfig returns how the server and the client authenticate themselves.
 func (id *identity) tlsConfig() (*tls.Config, error) {
 	if !id.tls {
 		return nil, invalid("ca, cert and key need the scheme rediss or valkeys")

@@ -112,7 +112,7 @@ func (s *store) migrate(ctx context.Context) error {
 	}
 }
 
-// reindex makes the index anew from the values, page by page. Calls of others go on.
+// reindex rebuilds the index from the values, page by page. Other calls continue.
 func (s *store) reindex(ctx context.Context) error {
 	counts := make([]int64, 2)
 	for i, sc := range []*script{scriptUnindex, scriptIndex} {

@@ -106,7 +106,7 @@ func TestAStoreFollowsAFailoverThoughItsSentinelHangs(t *testing.T) {
 			t.Fatalf("no failover: %v", err)
 		}
 	}
-	t.Logf("writes went on after %v", time.Since(began))
+	t.Logf("writes continued after %v", time.Since(began))
 }
 
 func TestACallWaitsWhileItsSlotMoves(t *testing.T) {

@@ -30,7 +30,7 @@ type target struct {
 	tls      *tls.Config
 }
 
-// identity is a server, a database on it and who asks it. It stays in the process.
+// identity is a server, a database on it and its user. It stays in the process.
 type identity struct {
 	place
 	db int

@@ -56,7 +56,7 @@ func connections(t *testing.T, c rueidis.Client) (all, listening int) {
 }
 
 // However many callers of a process wait, one connection listens and one makes the calls. All
-// callers wake, and no connection listens when nobody waits any more.
+// callers wake, and no connection listens when no caller waits.
 func TestAThousandWaitersShareASubscription(t *testing.T) {
 	t.Parallel()
 	s := realServer(t)
@@ -114,7 +114,7 @@ func TestAThousandWaitersShareASubscription(t *testing.T) {
 			_, listening = connections(t, own)
 		}
 		if listening > 0 {
-			t.Errorf("%d connections listen although nobody waits", listening)
+			t.Errorf("%d connections listen although no caller waits", listening)
 		}
 	}
 }

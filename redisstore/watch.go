@@ -12,7 +12,7 @@ import (
 )
 
 // A script that changes keys publishes them, on one of two sharded channels of the store,
-// in the same moment: so a host that has received a key reads its new state. Who listens
+// in the same moment: so a host that has received a key reads its new state. A host that listens
 // can miss messages while its connection is broken or moves to another node. So after each
 // new subscription it reports that any key can have changed.
 
@@ -93,7 +93,7 @@ func (w *watch) run(ctx context.Context, sub *wire.Subscription) {
 	}
 }
 
-// follow notes a new connection, and reports whether the watch goes on.
+// follow notes a new connection, and reports whether the watch continues.
 func (w *watch) follow(sub *wire.Subscription) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +119,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// check ends connections that are dead or lead to a node that is not the primary any more.
+// check ends connections that are dead or lead to a node that is no longer the primary.
 func (w *watch) check(ctx context.Context) {
 	for sleep(ctx, watchCheck) {
 		w.mu.Lock()

@@ -184,7 +184,7 @@ func TestNoWakeIsLostWhileConnectionsBreak(t *testing.T) {
 	a, b := hosts(t, url)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	asleep := time.AfterFunc(20*time.Second, cancel) // unless a player goes on
+	asleep := time.AfterFunc(20*time.Second, cancel) // unless a player continues
 	defer asleep.Stop()
 	c := s.client(t)
 	killing, stop := context.WithCancel(ctx)

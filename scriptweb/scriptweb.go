@@ -179,7 +179,7 @@ func write(w http.ResponseWriter, response object.Object) error {
 }
 
 // statusOf returns the status of a final response: net/http panics at codes that are
-// not of three digits, and goes on waiting for one after those below 200.
+// not of three digits, and continues to wait for one after a status below 200.
 func statusOf(v any) (int, error) {
 	switch status := v.(type) {
 	case nil:

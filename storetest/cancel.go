@@ -56,7 +56,7 @@ func cancelledBefore(s *suite) {
 	if check("Clear", s.store.Clear(ended)) {
 		s.wantLen(0)
 	} else if n := s.len(); n != before && n != 0 {
-		s.Errorf("after a cancelled clear %d of %d keys are there", n, before)
+		s.Errorf("after a cancelled clear %d of %d keys exist", n, before)
 	}
 }
 
@@ -103,7 +103,7 @@ func cancelledDuring(s *suite) {
 		a := s.load("a")
 		for _, e := range entries {
 			if len(entries) != len(batchKeys) || e.Value != entries[0].Value {
-				s.Fatalf("%s holds %s, but %s holds %s, and %d of %d keys are there",
+				s.Fatalf("%s holds %s, but %s holds %s, and %d of %d keys exist",
 					e.Key, show(e.Value), entries[0].Key, show(entries[0].Value), len(entries), len(batchKeys))
 			}
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 var keyTests = []test{
-	{"keys of any characters are told apart", anyCharacters},
+	{"keys of any characters are distinguished", anyCharacters},
 	{"keys may have 32768 bytes", longKeys},
 	{"long keys may have a ttl, and expire", longKeysExpire},
 	{"values of every type come back as they were", anyValues},

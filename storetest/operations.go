@@ -212,7 +212,7 @@ func (s *suite) wantResult(r extlibs.Result, err error, tt operation) {
 }
 
 // oldWhereNeeded keeps a store honest that could send old values for nothing:
-// nobody may get used to them.
+// callers must not rely on them.
 func oldWhereNeeded(s *suite) {
 	for _, o := range []extlibs.Op{
 		op(extlibs.OpSet, 2, 0), op(extlibs.OpAdd, 2, 0), swapOp(extlibs.OpSwap, 1, 2), swapOp(extlibs.OpSwap, 3, 2),

@@ -25,7 +25,7 @@ var popTests = []test{
 	{"PopFirst returns no key after a smaller one was stored", popsInOrder},
 }
 
-// popper returns the store as a FirstPopper, and ends the subtest if it is none.
+// popper returns the store as a FirstPopper, and ends the subtest if it is not one.
 func (s *suite) popper() extlibs.FirstPopper {
 	s.Helper()
 	p, ok := s.store.(extlibs.FirstPopper)

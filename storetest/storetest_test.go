@@ -107,7 +107,7 @@ func TestTheSuiteFindsEachFault(t *testing.T) {
 		{"watch misses a clear", "a watch reports that any key can have changed after a clear"},
 		{"watch misses expiry", "a watch reports expired keys"},
 		{"watch reports too early", "a change is reported after reads see it, and the last one is not missed"},
-		{"watch goes on after stop", "a watch reports nothing after stop, and another one can begin"},
+		{"watch continues after stop", "a watch reports nothing after stop, and another one can begin"},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
 			t.Parallel()

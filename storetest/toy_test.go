@@ -20,7 +20,7 @@ type toy struct {
 	epoch  uint64
 	closed bool
 	fault  string
-	watch  func(key string, live bool) // nil: nobody watches
+	watch  func(key string, live bool) // nil: no watch
 	told   []func()                    // reports for when the lock is free
 	at     time.Time                   // of the call that has the lock
 }
@@ -94,7 +94,7 @@ func (s *toy) Watch(_ context.Context, changed func(key string, live bool)) (sto
 		close(ended)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.fault != "watch goes on after stop" {
+		if s.fault != "watch continues after stop" {
 			s.watch = nil
 		}
 	}), nil

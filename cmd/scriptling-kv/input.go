@@ -61,7 +61,7 @@ func (i *interruptible) Read(p []byte) (int, error) {
 	case r := <-done:
 		return copy(p, buf[:r.n]), r.err
 	case <-i.ctx.Done():
-		i.buf = nil // the read that goes on has it
+		i.buf = nil // the running read has it
 		return 0, i.ctx.Err()
 	}
 }

@@ -245,7 +245,7 @@ func TestASecondSignalEndsACommandThatDoesNotListen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, in, err := os.Pipe() // which nobody reads, so that the command waits where no context reaches
+	out, in, err := os.Pipe() // which no process reads, so that the command waits where no context reaches
 	if err != nil {
 		t.Fatal(err)
 	}

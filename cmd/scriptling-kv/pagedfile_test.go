@@ -23,7 +23,7 @@ func (s *slowOutput) Write(p []byte) (int, error) {
 }
 
 // While a reader writes its output, or reads page after page, a program that starts gets
-// the file; the reader goes on when the program has ended.
+// the file; the reader continues when the program has ended.
 func TestAProgramThatStartsGetsTheFileOfAReader(t *testing.T) {
 	c := newCLI(t)
 	c.fill("a.db", 40_000) // a few writes of an export

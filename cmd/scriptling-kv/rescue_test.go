@@ -211,7 +211,7 @@ func TestRepairGoesBackToTheCommitBeforeAndLeavesTheFileAlone(t *testing.T) {
 	c.fill("a.db", 3000)
 	size, _, branches := c.pagesOf("a.db")
 	damage := map[string]func([]byte) []byte{
-		"branch": func(b []byte) []byte { b[branches[0]*size+20] ^= 1; return b }, // the last commit wrote it anew
+		"branch": func(b []byte) []byte { b[branches[0]*size+20] ^= 1; return b }, // the last commit rewrote it
 		"header": func(b []byte) []byte { b[last(b, size)*size+40] ^= 1; return b },
 	}
 	for name, f := range damage {

@@ -81,7 +81,7 @@ func serve(cmd *cobra.Command, r *extlibs.Registry, store, shown, address string
 	}
 	d := newDoor(l.Addr().String())
 	d.pages = kvadmin.Handler(r, kvadmin.Options{
-		Allow: func(_ *http.Request, a kvadmin.Action) error { // the door has checked who it is
+		Allow: func(_ *http.Request, a kvadmin.Action) error { // the door has authenticated the caller
 			if a.Kind != kvadmin.Stores && a.Store != store {
 				return errors.New("these pages show one store only")
 			}

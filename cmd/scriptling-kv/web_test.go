@@ -135,7 +135,7 @@ func TestWebShowsAStoreToTheFirstBrowserOnly(t *testing.T) {
 	if status, body := answerOf(t, first, r); status != http.StatusForbidden {
 		t.Errorf("a change: status %d, %s", status, body)
 	}
-	// While nobody looks at a page, a program gets the file.
+	// While no page is open, a program gets the file.
 	stores := extlibs.NewRegistry()
 	if _, err := stores.Open(t.Context(), "app.db"); err != nil {
 		t.Error(err)

@@ -32,7 +32,7 @@ var script = []line{
 	{`kv.default.ttl("session:abc")`, "the seconds it has left"},
 	{`kv.default.update("log", lambda l: l + ["hello"], default=[])`, "read, change and write atomically"},
 	{`kv.default.keys("s*")`, "the keys that match, sorted"},
-	{`kv.open(":memory:scratch").add("job:1", "mine")`, "a store in memory: true for the first who comes"},
+	{`kv.open(":memory:scratch").add("job:1", "mine")`, "a store in memory: true for the first caller"},
 }
 
 // afterwards is what is left once the store was closed and opened again.

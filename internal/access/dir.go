@@ -50,7 +50,7 @@ type Dir struct {
 	hook  Hook
 }
 
-// maxLinks bounds the symlinks that stand for one file.
+// maxLinks limits the symlinks on the way to one file.
 const maxLinks = 40
 
 // OpenDir opens the folder of the file. If the file is a symlink, that is the folder of
@@ -132,7 +132,7 @@ func (l Location) follow(target string) (Location, error) {
 	return Location{}, errOutside(l.given)
 }
 
-// errOutside is about a name as it was given: a script must not learn what it stands for.
+// errOutside shows the name as it was given: a script must not learn what it resolves to.
 func errOutside(name string) error {
 	return kverr.Errorf(kverr.NotAllowed, "access denied: path '%s' is outside allowed directories; ask the host to allow its directory", kverr.Printable(kverr.ShortenName(name)))
 }

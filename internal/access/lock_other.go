@@ -9,8 +9,8 @@ import (
 )
 
 // CanLock is false: here a process cannot take bbolt's lock before bbolt does, and
-// nothing tells a temporary file of a dead process from one in use, so that such files
-// stay until somebody removes them.
+// nothing tells a temporary file of a crashed process from one in use, so that such files
+// stay until a user removes them.
 const CanLock = false
 
 // Lock does nothing and reports success.

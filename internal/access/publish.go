@@ -68,7 +68,7 @@ func (d *Dir) copyTo(name string, from *os.File) error {
 		err = d.SyncFile(f)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		d.Remove(name) // created just now: nobody has taken it for a complete file yet
+		d.Remove(name) // created just now: no process has taken it for a complete file yet
 	}
 	return err
 }

@@ -205,7 +205,7 @@ func TestWhatBboltWritesIsFound(t *testing.T) {
 }
 
 // A page that two trees lead to, or that is free too, is used twice, lazy or not, and a
-// walk that goes on visits it once.
+// walk that continues visits it once.
 func TestAPageIsUsedOnce(t *testing.T) {
 	file, _ := boltFile(t, 1024, 400)
 	metas := ReadMetas(bytes.NewReader(file))

@@ -12,7 +12,7 @@ type step struct {
 	keys span
 }
 
-// down goes on to the leaf at or below a page, where at chooses the way.
+// down continues to the leaf at or below a page, where at chooses the path.
 func (c *cursor) down(p page, keys span, at func(page) int) error {
 	for {
 		i := 0

@@ -13,7 +13,7 @@ func parseFreelist(b []byte, meta Meta) (l freelist, err error) {
 	id, h := meta.Freelist, page(b)
 	l = freelist{n: uint64(h.count()), pages: h.overflow() + 1, at: pageHeaderBytes}
 	if h.id() != id || h.flags() != pageFreelist || id >= meta.Pages || l.pages > meta.Pages-id {
-		return l, errPage(id, "is no list of free pages")
+		return l, errPage(id, "is not a list of free pages")
 	}
 	words := l.n
 	if l.n == 0xFFFF { // the count did not fit, and is before the list

@@ -13,7 +13,7 @@ import (
 //	open of a small file    the first fault ends the walk
 //	open of a large file    Lazy, and the first fault ends the walk
 //	before a large write    the first fault ends the walk, Visit is nil
-//	check, salvage          Fault notes the fault, and the walk goes on
+//	check, salvage          Fault notes the fault, and the walk continues
 //
 // With Fault, no damage makes it panic.
 type Walk struct {
@@ -26,7 +26,7 @@ type Walk struct {
 	Small bool              // pages have no overflow pages
 	Free  *Set              // free pages, if Set does not have them; can be nil
 	Tick  func() error      // called before a page is read; an error ends the walk; can be nil
-	Fault func(error) error // called for each fault, goes on if it returns nil; nil: the fault ends the walk
+	Fault func(error) error // called for each fault; the walk continues if it returns nil; nil: the fault ends the walk
 
 	Lost      int // parts of trees that could not be read
 	flags     uint32

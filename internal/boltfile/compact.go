@@ -124,7 +124,7 @@ func (f *File) become(tmp *os.File, name string, next *bolt.DB, pages *pageState
 	}
 	named := false
 	if err == nil {
-		f.other.Store(&info) // who finds the new file by the name finds it open
+		f.other.Store(&info) // a caller that finds the new file by its name finds it open
 		named, err = f.dir.Publish(tmp, name, access.Replace)
 	}
 	if !named {

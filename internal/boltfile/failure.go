@@ -16,7 +16,7 @@ func (f *File) Refused() error {
 	return nil
 }
 
-// Broken is closed when no call can succeed any more; Err then says why.
+// Broken is closed when calls can no longer succeed; Err then says why.
 func (f *File) Broken() <-chan struct{} { return f.broken }
 
 // Err returns the reason why the file can no longer be used, or nil.
@@ -34,7 +34,7 @@ func (f *File) Writable() error {
 	return f.writable()
 }
 
-// writable reports why the file takes no writes: for good, or because its folder could
+// writable reports why the file takes no writes: permanently, or because its folder could
 // not be asked just now, which fails the call at hand alone. The engine is locked,
 // shared or alone.
 func (f *File) writable() error {
@@ -94,7 +94,7 @@ func (f *File) FailStop(why *kverr.Error) error {
 }
 
 // guarded turns a panic or memory fault of bbolt, which it answers damage
-// with, into an error, and lets nobody near bbolt afterwards.
+// with, into an error; later calls do not reach bbolt.
 func (f *File) guarded(fn func() error) error {
 	if d := f.damaged.Load(); d != nil {
 		return d

@@ -5,7 +5,7 @@
 // The file has two meta pages, of its last two commits. If one is damaged the file opens
 // as of the other, provided that this commit names a log.
 //
-//	file.go        File: transactions; failure.go: when it takes no writes, or no calls, any more
+//	file.go        File: transactions; failure.go: when it accepts no more writes, or no more calls
 //	open.go        opening; create.go: creating
 //	tx.go          Tx: reading and changing entries
 //	index.go       the index of deadlines
@@ -72,11 +72,11 @@ type File struct {
 	yield   atomic.Bool    // asks them to begin again later
 	closing sync.WaitGroup // engines of files that compaction has replaced
 
-	damaged atomic.Pointer[kverr.Error] // why bbolt can't go on
+	damaged atomic.Pointer[kverr.Error] // why bbolt cannot continue
 	broken  chan struct{}               // closed when damaged is set
 	breaks  sync.Once
 
-	refused atomic.Pointer[kverr.Error] // why no write is taken any more
+	refused atomic.Pointer[kverr.Error] // why writes are no longer accepted
 }
 
 func newFile(db *bolt.DB, pages *pageState, f openedFile, dir *access.Dir, opts Options) *File {
@@ -272,7 +272,7 @@ func (f *File) updateWithin(db *bolt.DB, maxSize int, change func(*Tx) error, pu
 		return err
 	}
 	// A commit whose last step fails, the sync of the meta page, is in the
-	// system's memory all the same. bbolt goes on from it, and reuses
+	// system's memory nevertheless. bbolt continues from it, and reuses
 	// pages that the meta page on disk can still need: a power cut then would
 	// leave nothing that can be opened. So that must be the last commit.
 	seen := 0

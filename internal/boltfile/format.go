@@ -90,7 +90,7 @@ func ParseRecord(key, rec []byte) (deadline int64, value []byte, err error) {
 }
 
 // recordDeadline returns the deadline in the header of a record whose checksum is not
-// checked. ok is false where it is none that a store writes.
+// checked. ok is false if it is not one that a store writes.
 func recordDeadline(rec []byte) (deadline int64, ok bool) {
 	switch {
 	case len(rec) > deadlineBytes && rec[0] == flagDeadline:
@@ -105,7 +105,7 @@ func recordDeadline(rec []byte) (deadline int64, ok bool) {
 var errBadRecord = kverr.Errorf(kverr.Corrupt, "the checksum of an entry does not match, or no store wrote its deadline: the file is damaged; restore it from a backup")
 
 // expiryEntry is a key's entry in the bucket expiry. A key too long for
-// bbolt after a deadline stands there as its hash, and whole in the value.
+// bbolt after a deadline is stored as its hash, and completely in the value.
 func expiryEntry(deadline int64, key string) (k, v []byte) {
 	k = binary.BigEndian.AppendUint64(make([]byte, 0, deadlineBytes+len(key)), uint64(deadline))
 	if deadlineBytes+len(key) <= bolt.MaxKeySize {

@@ -60,7 +60,7 @@ func (f *File) temp(kind string) (tmp *os.File, name string, err error) {
 }
 
 // keepOldWhole makes the file that Compact has replaced a store that needs no log, where
-// it has other names that lead to it still. old is used by nobody else.
+// it has other names that lead to it still. old is not used elsewhere.
 func (f *File) keepOldWhole(old *bolt.DB, file *os.File) {
 	info, err := file.Stat()
 	if err != nil || access.Links(info) == 0 {
@@ -80,7 +80,7 @@ func errAlone(what string) error {
 }
 
 // emptyBesideLog is why a file without a store in it is no new store: the log of one is
-// beside it, so the file lost what it had. It returns nil where there is no such log.
+// beside it, so the file lost what it had. It returns nil if there is no such log.
 func emptyBesideLog(dir *access.Dir) error {
 	name := dir.Base() + wal.Suffix
 	f, _, err := dir.Open(name, os.O_RDONLY)

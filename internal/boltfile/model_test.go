@@ -282,7 +282,7 @@ func TestWhatCannotBeOpenedIsRefusedAndLeftUnchanged(t *testing.T) {
 		"a much newer format":     {format(255), Options{}, kverr.Format},
 		"a format of nothing":     {format(0), Options{}, kverr.Format},
 		"a format of two bytes":   {format(1, 0), Options{}, kverr.Format},
-		"a file cut short":        {changed(func(b []byte) []byte { return b[:4*os.Getpagesize()] }), Options{}, kverr.Corrupt},
+		"a truncated file":        {changed(func(b []byte) []byte { return b[:4*os.Getpagesize()] }), Options{}, kverr.Corrupt},
 		"a file of its meta page": {changed(func(b []byte) []byte { return b[:100] }), Options{}, kverr.Corrupt},
 		"damaged meta pages":      {changed(func(b []byte) []byte { b[40] ^= 1; b[os.Getpagesize()+40] ^= 1; return b }), Options{}, kverr.Corrupt},
 		"another bbolt file":      {foreign("users"), Options{}, kverr.Format},

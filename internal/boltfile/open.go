@@ -59,7 +59,7 @@ type Options struct {
 	VerifyBytes int64            // size of the largest file that opening verifies completely; 0: DefaultVerifyBytes; less than 0: none
 	ReadOnly    bool             // write nothing, and share the lock with others that do not
 	Now         func() time.Time // safe for concurrent use
-	Logger      *slog.Logger     // hears of damage
+	Logger      *slog.Logger     // receives reports of damage
 	Hook        access.Hook      // nil but in tests
 
 	// Claim is asked before a file is locked, or a new one gets its name; nil: nobody
@@ -121,13 +121,13 @@ func openIn(ctx context.Context, dir *access.Dir, opts Options) (*File, error) {
 		if made, err = create(dir, opts); !errors.Is(err, fs.ErrExist) {
 			return made, err
 		}
-		f, err = openFile(dir, opts) // somebody was faster
+		f, err = openFile(dir, opts) // another process created it
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, kverr.Errorf(fs.ErrNotExist, "there is no such file; give the path of one that exists, or open it without ReadOnly")
 	}
 	if err == nil && f.info.Size() == 0 && !f.readOnly && access.CanLock && !f.alone {
-		defer f.Close() // closing it unlocks it: until then nobody else replaces it
+		defer f.Close() // closing it unlocks it: until then no other process replaces it
 		return replaceEmpty(ctx, dir, f, opts)
 	}
 	if err != nil {
@@ -157,7 +157,7 @@ func openFile(dir *access.Dir, opts Options) (f openedFile, err error) {
 	return f, err
 }
 
-// tryOpen opens a file that exists. It closes f where it fails.
+// tryOpen opens a file that exists. It closes f if it fails.
 func tryOpen(ctx context.Context, dir *access.Dir, f openedFile, opts Options) (_ *File, err error) {
 	defer func() {
 		if err != nil {
@@ -274,7 +274,7 @@ func startEngine(f *os.File, readOnly bool, opts Options) (db *bolt.DB, err erro
 }
 
 // settle makes sure that the file, now that it is locked, is the one that its
-// name stands for: Compact may have put another in its place while the lock was
+// name refers to: Compact may have replaced it while the lock was
 // waited for. Then it makes durable what was read, for all that is acknowledged
 // from now on is built on it: a process that was killed, or whose sync failed,
 // leaves meta pages that can be in the system's memory only, and a name that may be

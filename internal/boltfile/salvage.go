@@ -9,7 +9,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// salvage walks the trees of a commit, and goes on after damage.
+// salvage walks the trees of a commit, and continues after damage.
 type salvage struct {
 	walk   bbpage.Walk
 	meta   bbpage.Meta

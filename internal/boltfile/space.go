@@ -47,7 +47,7 @@ type space struct {
 	used     atomic.Int64 // bytes of pages that are not free
 	high     atomic.Int64 // bytes up to the last page that was ever used
 	shape    atomic.Pointer[shape]
-	mapped   int64 // bytes that bbolt has mapped; for who writes
+	mapped   int64 // bytes that bbolt has mapped; used by the writer
 	first    int64 // size of the file when it was opened, or rewritten
 }
 

@@ -322,7 +322,7 @@ func (t *Tx) recount(own int64) (n int64) {
 	if t.cleared {
 		return 0
 	}
-	t.Scan("", func(_, _ []byte) (bool, error) { n++; return true, nil }) // what is damaged is for its reader to hear about
+	t.Scan("", func(_, _ []byte) (bool, error) { n++; return true, nil }) // readers of damaged entries get the error
 	return n + own
 }
 

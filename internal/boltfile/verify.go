@@ -77,7 +77,7 @@ func verifyTx(db *bolt.DB, tx *bolt.Tx, meta bbpage.Meta, tick func() error) (fo
 var errOtherMeta = kverr.Errorf(kverr.Corrupt, "the file's meta page was changed while it was open; close the store, restore the file from a backup, and open it again")
 
 // metaOf returns the meta page of the commit that a transaction sees. Two commits later
-// the file does not have it any more.
+// the file no longer has it.
 func metaOf(db *bolt.DB, tx *bolt.Tx) (bbpage.Meta, error) {
 	m := bbpage.Map(mapping(db, tx.Size()), db.Info().PageSize, nil)
 	meta, ok := m.Meta(uint64(tx.ID()))

@@ -125,7 +125,7 @@ type Item struct {
 
 // Errors of Read. None of them contains a byte of the input.
 var (
-	ErrTruncated   = errors.New("cbor: value is cut short")
+	ErrTruncated   = errors.New("cbor: truncated value")
 	ErrUnsupported = errors.New("cbor: item of an unsupported kind")
 	ErrRange       = errors.New("cbor: number out of range")
 )

@@ -58,7 +58,7 @@ func (e *Encoder) Text(b []byte, s string) ([]byte, error) {
 	return e.longText(b, s)
 }
 
-// longText is Text where the limit and the context have to be looked at, or the string
+// longText is Text if the limit and the context have to be checked, or the string
 // is to be marked.
 func (e *Encoder) longText(b []byte, s string) ([]byte, error) {
 	if len(s) > e.limit-len(b) {

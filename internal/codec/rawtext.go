@@ -36,7 +36,7 @@ func UnmarkText(raw string) (string, error) {
 }
 
 // rewrite copies the items of a value, whatever they are nested in. Where found says
-// that one is a text to replace, it writes that text anew, with or without the mark.
+// that one is a text to replace, it writes the text again, with or without the mark.
 func rewrite(raw string, found func(item cbor.Item, rest string) (mark, ok bool, text, after string, err error)) (string, error) {
 	var b []byte
 	copied := 0 // bytes of raw that b has

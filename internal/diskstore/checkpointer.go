@@ -24,10 +24,10 @@ type checkpointer struct {
 	background
 }
 
-// progress tells writers that wait for room when a checkpoint has made some.
+// progress notifies writers that wait for space when a checkpoint has freed some.
 type progress struct {
 	mu   sync.Mutex
-	next *step // that has not happened; nil: nobody asked for it
+	next *step // that has not happened; nil: not requested
 }
 
 // step is a part of a checkpoint that the file has, or the end of a checkpoint.
@@ -136,7 +136,7 @@ func (w fileWriter) failed(err error) error {
 
 // endLost reports whether the log was deleted, replaced or truncated by another program.
 // Then it latches the error, so that the checkpoint has everything that will ever be
-// acknowledged, and the file must no longer name the log: nobody could open the file.
+// acknowledged, and the file must no longer name the log: otherwise it could not be opened.
 func (w fileWriter) endLost(f *logFile) bool {
 	err := f.inPlace()
 	if !errors.Is(err, kverr.Replaced) {

@@ -20,7 +20,7 @@ const sweepLook = 4096
 // an error for their readers. So a sweep starts where the last one ended, until a checkpoint
 // gives the index more keys.
 type sweep struct {
-	to        []byte  // place of the last entry that was looked at
+	to        []byte  // place of the last entry that was visited
 	from      wal.LSN // the checkpoint LSN at that time
 	forgotten uint64  // visible.forgotten at that time
 }

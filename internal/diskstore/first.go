@@ -48,7 +48,7 @@ func (v *View) first(p *Plan, f *frontier) (first First, err error) {
 	if a.clears > 0 {
 		return first, nil
 	}
-	looked, gone := 0, true // gone: none of what was looked at exists
+	looked, gone := 0, true // gone: none of the visited keys exists
 	err = v.Scan(f.left, true, func(key string, value []byte, deadline int64, exists bool) (bool, error) {
 		if !better(key) {
 			return false, nil

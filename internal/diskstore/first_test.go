@@ -81,7 +81,7 @@ func TestTheFrontierOfARangeFollowsItsFirstKey(t *testing.T) {
 				t.Fatalf("the first key is %q, want %q", got, key(100+i))
 			}
 			if i > 1 && left.contains(key(100+i-2)) {
-				t.Fatalf("after %s is removed, %s is still looked at: %+v", key(100+i-1), key(100+i-2), left)
+				t.Fatalf("after %s is removed, %s is still visited: %+v", key(100+i-1), key(100+i-2), left)
 			}
 		}
 		if got, _ := popFirst(t, s, r); got != "" {

@@ -79,7 +79,7 @@ func (w fileWriter) commit(ctx context.Context, p *Plan) error {
 	slices.SortFunc(p.changes, func(a, b Change) int { return strings.Compare(a.Key, b.Key) })
 	var ref *boltfile.LogRef
 	if f != nil {
-		// A gap, so that no older file goes on with what the log gets after this.
+		// A gap, so that no older file continues with later records of the log.
 		ref = &boltfile.LogRef{ID: f.log.ID(), Pos: f.log.Tail() + wal.Gap}
 	}
 	err := s.file.Publish(func(tx *boltfile.Tx) error {

@@ -20,7 +20,7 @@ const (
 
 // lifecycle says whether the store is open.
 type lifecycle struct {
-	closing atomic.Bool   // no call is planned any more; set while the planner is paused
+	closing atomic.Bool   // no more calls are planned; set while the planner is paused
 	closed  atomic.Bool   // no read begins, and no one gets the right to write to the file
 	ended   chan struct{} // closed when the first Close has returned err
 	err     error
@@ -75,7 +75,7 @@ func (s *Store) Close() error {
 	begin := func() { first = !s.life.closing.Swap(true) }
 	if s.file.Err() == nil {
 		s.planner.pause(begin)
-	} else if !s.planner.tryPause(begin) { // who is planning can wait for the engine forever
+	} else if !s.planner.tryPause(begin) { // a planning call can wait for bbolt forever
 		return s.abandon()
 	}
 	if !first {

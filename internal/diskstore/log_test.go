@@ -486,7 +486,7 @@ func TestAFileWithinItsLimitIsOpenedAlthoughThereIsALogToCount(t *testing.T) {
 	}
 }
 
-// Whatever fails, and when: what was acknowledged is there, and what was said not to
+// Whatever fails, and when: what was acknowledged is there, and what was reported not to
 // be done is not.
 func TestNoFailureOfTheDiskIsTakenForAnother(t *testing.T) {
 	t.Parallel()

@@ -23,13 +23,13 @@ type logFile struct {
 	size   int64                       // 0: it is being created
 	log    *wal.Log                    // nil: it is only read
 	lost   atomic.Pointer[kverr.Error] // why it is lost: see inPlace
-	left   bool                        // lost, and the file does not name it any more; for the fileWriter
+	left   bool                        // lost, and the file no longer names it; for the fileWriter
 	onLoss func(why error)
 }
 
 // Sync makes the log durable. It fails if the log or its database file lost its name: the
 // next open would not find what is written then. If only the file accepts no commits,
-// Sync goes on: the next open replays the log.
+// Sync continues: the next open replays the log.
 func (f *logFile) Sync() error {
 	if err := f.flush(); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (f *logFile) remove() error {
 	return f.db.Dir().Remove(f.name)
 }
 
-// removeLog removes a log that the file does not need any more.
+// removeLog removes a log that the file no longer needs.
 func (s *Store) removeLog(f *logFile) {
 	if err := f.remove(); err != nil { // it does no harm: the file does not name it
 		s.opts.Logger.Warn("kv: the log of a store could not be removed; the store does not need it", "path", s.file.Path(), "log", f.name, "error", err)

@@ -86,7 +86,7 @@ const (
 	done                    // or after it had closed the store
 )
 
-// freeName frees the log's name. It removes a log that this file does not need any more,
+// freeName frees the log's name. It removes a log that this file no longer needs,
 // and one that is incomplete. It renames any other log, also one without records: only the
 // file that names a log can tell that it does not need it. It does not touch other files.
 func (w fileWriter) freeName() error {

@@ -84,7 +84,7 @@ func countOf(path, prefix string) (int, error) {
 	return len(entries), errors.Join(err, h.Close())
 }
 
-// A process without a free file descriptor can't compact, and goes on.
+// A process without a free file descriptor can't compact, and continues.
 func TestACompactionThatFindsNoFileDescriptorStopsNoWrite(t *testing.T) {
 	t.Parallel()
 	for n := range 8 {

@@ -66,6 +66,6 @@ func TestAnOpenThatItsContextEndsLosesNothing(t *testing.T) {
 		}
 	}
 	if ended < 3 {
-		t.Errorf("opening looked at its context %d times", ended)
+		t.Errorf("opening checked its context %d times", ended)
 	}
 }

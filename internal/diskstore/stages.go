@@ -40,7 +40,7 @@ func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error)
 		case errLarge:
 			return s.writeLarge(ctx, p, decide)
 		case errLogFull:
-			if p.clear { // what the log holds does not matter any more
+			if p.clear { // the content of the log no longer matters
 				return s.writeLarge(ctx, p, decide)
 			}
 			err = s.makeRoom(ctx, p)
@@ -187,7 +187,7 @@ func (w fileWriter) checkpoint(last bool) (err error) {
 	var unsynced error
 	if t != nil {
 		// If the meta page is torn in this commit, or damaged later, the log has to
-		// complete the commit before. A log that cannot be synced any more has failed its
+		// complete the commit before. A log that can no longer be synced has failed its
 		// waiting callers, and then the file is the better place.
 		unsynced = f.log.Sync(context.Background(), t.end)
 	}

@@ -42,7 +42,7 @@
 //	memtable.go      mutable and immutable memtable, with tombstones
 //	tally.go         how many keys a memtable adds, and which have expired
 //	read.go          reads: the memtables over the file
-//	checkpointer.go  when checkpoints run, and who writes to the file
+//	checkpointer.go  when checkpoints run, and the right to write to the file
 //	parts.go         a checkpoint in several transactions
 //	fullfile.go      a checkpoint into a file that is nearly full
 //	snapshot.go      backups and compaction

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // watch reports changes of keys to one watcher.
 type watch struct {
-	changed atomic.Pointer[func(key string, live bool)] // nil: nobody watches
+	changed atomic.Pointer[func(key string, live bool)] // nil: no watch
 }
 
 // Watch calls changed for each key that changes, after reads see the change, until stop is

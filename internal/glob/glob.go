@@ -1,6 +1,6 @@
 // Package glob compiles patterns for keys. The dialect is gobwas/glob's without
 // separators: * any run of characters, ? one character, [abc] [a-z] [!a-z] one of
-// a class, {a,b} alternatives, and \ before a character that stands for itself.
+// a class, {a,b} alternatives, and \ before a literal character.
 //
 //	glob.go  Compile, and the shapes that need no automaton
 //	nfa.go   all others
@@ -240,7 +240,7 @@ func classLen(s string) int {
 	_, first := utf8.DecodeRuneInString(s[i:])
 	if high, ok := strings.CutPrefix(s[i+first:], "-"); ok && high != "" {
 		_, last := utf8.DecodeRuneInString(high)
-		return min(i+first+1+last+1, len(s)) // with the bracket, or what stands there instead
+		return min(i+first+1+last+1, len(s)) // with the bracket, or the character in its place
 	}
 	for ; i < len(s); i++ {
 		switch s[i] {

@@ -19,7 +19,7 @@ import (
 type nfa struct {
 	elements []runes
 	words    int      // of 64 bits, with a bit for the end of the pattern
-	stars    []uint64 // bit i: a star stands before element i
+	stars    []uint64 // bit i: a star precedes element i
 	from     []uint64 // bit i: a jump begins at i
 	jumps    []jump   // in the order of their beginnings, all of them forward
 
@@ -107,7 +107,7 @@ func (m *nfa) group(text string, depth int) (rest string) {
 	var ends []int
 	for {
 		m.jumps = append(m.jumps, jump{opening, len(m.elements)})
-		text = m.sequence(text[1:], depth) // behind the brace or comma
+		text = m.sequence(text[1:], depth) // after the brace or comma
 		ends = append(ends, len(m.elements))
 		m.elements = append(m.elements, barrier)
 		if text[0] == '}' {

@@ -151,7 +151,7 @@ func (f *firsts) check(what string, n int, first func(i int) string) error {
 	}
 	for i, word := range f.words {
 		if rest, ok := strings.CutPrefix(first(i), f.prefix); !ok || wordOf(rest) != word {
-			return fmt.Errorf("number %d of %d %s has the word %x after %q, but the first key %q", i, n, what, word, f.prefix, first(i))
+			return fmt.Errorf("number %d of %d %s: the word is %x after %q, but the first key is %q", i, n, what, word, f.prefix, first(i))
 		}
 	}
 	return nil

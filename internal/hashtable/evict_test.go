@@ -259,7 +259,7 @@ func TestACacheKeepsWhatIsUsed(t *testing.T) {
 	}
 }
 
-// While a large batch is under way, a write evicts neither its records, which nobody sees
+// While a large batch is under way, a write evicts neither its records, which no reader sees
 // yet, nor what they are to replace.
 func TestACacheEvictsNothingOfABatchUnderWay(t *testing.T) {
 	const keys = 400

@@ -8,7 +8,7 @@ import (
 // First is what PopFirst did.
 type First struct {
 	Record *Record // that it removed; nil: the view has no live key
-	Now    int64   // the one reading of the clock that the keys were judged by
+	Now    int64   // the reading of the clock that was used for all keys
 	// Declined says that PopFirst changed nothing, because the first value has more than its
 	// bytes, or finding it takes long.
 	Declined bool

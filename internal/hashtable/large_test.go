@@ -207,7 +207,7 @@ func TestALargeBatchIsInvisibleUntilItIsCommitted(t *testing.T) {
 }
 
 // Large batches of several goroutines, undone now and then, beside readers of all kinds:
-// nobody sees a part of one.
+// no reader sees a part of one.
 func TestNobodySeesAPartOfALargeBatch(t *testing.T) {
 	const keys = 600
 	table := NewTable(Config{Now: func() int64 { return 1 }})

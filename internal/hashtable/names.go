@@ -67,7 +67,7 @@ func (x *names) descending(to string) iter.Seq[*leaf] {
 	}
 }
 
-// replace puts leaves in the place of n leaves of a branch.
+// replace replaces n leaves of a branch.
 func (x *names) replace(at spot, n int, leaves ...*leaf) {
 	b := x.branches[at.branch]
 	b.replace(at.leaf, at.leaf+n, leaves...)
@@ -191,7 +191,7 @@ func joined(a, b *leaf) []*leaf {
 }
 
 // compact leaves out dead names of some leaves of a branch, from the leaf that holds a key
-// on, and packs the rest. It returns the key to go on from, "" at the end.
+// on, and packs the rest. It returns the key to continue from, "" at the end.
 func (x *names) compact(from string, leaves int, live func(l *leaf, each func(key string))) (next string) {
 	at, ok := x.find(from)
 	if !ok {

@@ -57,7 +57,7 @@ func (p *pager) leaves() {
 	}
 }
 
-// leaf looks at the keys of a leaf, and reports whether to go on.
+// leaf visits the keys of a leaf, and reports whether to continue.
 func (p *pager) leaf(l *leaf) bool {
 	n := len(l.begins)
 	i, end := 0, n

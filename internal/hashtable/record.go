@@ -36,7 +36,7 @@ const (
 	flagFloat
 	flagMark
 
-	flagTombstone = 1 // stands for no record, see Large
+	flagTombstone = 1 // marks a removed key, see Large
 )
 
 // Mark identifies the large batch, and its entry, that stored a record. 0: none.

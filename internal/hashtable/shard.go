@@ -47,7 +47,7 @@ type place struct {
 	slot   int
 }
 
-// find needs no lock, but only who holds the shard's may rely on the place.
+// find needs no lock, but the place stays valid only while the shard is locked.
 func (s *shard) find(hash uint64, key string) place {
 	groups := s.groups.Load()
 	if groups == nil {
@@ -103,7 +103,7 @@ func (t *Table) findHash(hash uint64, want func(*Record) bool) place {
 	return place{}
 }
 
-// store puts a record where the key's old one is, or anew; the shard has memory for it.
+// store replaces the key's record, or adds one; the shard has memory for it.
 func (s *shard) store(hash uint64, old place, r *Record) {
 	if old.record != nil {
 		old.group.slots[old.slot].Store(r)
@@ -147,7 +147,7 @@ func roomIn(n int) int { return n * groupSlots * growNumerator / growDenominator
 // that come and go leave their flags.
 func tooFull(overflow, groups int) bool { return groups > 4 && overflow*2 > groups }
 
-// rebuild gives a shard groups for n records. Reads that are under way go on in
+// rebuild gives a shard groups for n records. Running reads continue in
 // the old ones.
 func (t *Table) rebuild(s *shard, n int) {
 	size := 1

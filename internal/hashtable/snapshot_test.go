@@ -122,7 +122,7 @@ func show(r *Record) string {
 	return fmt.Sprintf("%q until %d, flags %x", r.Value(), r.Deadline(), r.flags)
 }
 
-// batchSteps is a large batch that goes on a step at a time.
+// batchSteps is a large batch that proceeds a step at a time.
 type batchSteps struct {
 	t     *testing.T
 	table *Table

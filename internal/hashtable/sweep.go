@@ -7,7 +7,7 @@ import "strings"
 const compactLeaves = 8
 
 // Sweep removes some of the keys that have expired by now while others can't
-// write; reads go on. It returns how many, 0 if there are no more.
+// write; reads continue. It returns how many, 0 if there are no more.
 func (t *Table) Sweep(now int64) int { return t.SweepKeys(now, nil) }
 
 // SweepKeys is Sweep, and calls gone, unless that is nil, with a copy of each key that it

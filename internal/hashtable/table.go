@@ -13,7 +13,7 @@
 //	slot.go       writes of one key
 //	batch.go      writes of several keys at once
 //	commit.go     changes of keys, and the limits that refuse them
-//	large.go      writes of so many keys that other calls go on meanwhile
+//	large.go      writes of many keys, during which other calls run
 //	snapshot.go   reads of many keys as of one moment
 //	names.go      keys in their order
 //	branch.go     runs of leaves of keys, and how a key's leaf is found
@@ -71,7 +71,7 @@ type Table struct {
 	bytes atomic.Int64
 
 	tidyFrom   string        // where TidyNext continues
-	tombstones int           // records that stand for none, of a large batch
+	tombstones int           // of a large batch
 	turn       chan struct{} // held by the large batch that is under way
 	marks      uint64        // the last one given; with turn
 

@@ -40,7 +40,7 @@ type Entry struct {
 	TTL   time.Duration // time left, 0 for no expiry
 }
 
-// The names of the objects that stand for what JSON lacks.
+// The names of the objects that represent types that JSON does not have.
 const (
 	nameFloat = "$float"
 	nameBytes = "$bytes"

@@ -107,7 +107,7 @@ func (w *writer) number(b []byte, s string) ([]byte, error) {
 	return b, w.Check(b)
 }
 
-// elements goes on with a container that is begun, unless that is an error.
+// elements continues a container that was begun, unless err is not nil.
 func (w *writer) elements(b []byte, list []any, depth int, hashed bool, err error) ([]byte, error) {
 	for i := 0; i < len(list) && err == nil; i++ {
 		b, err = w.value(b, list[i], depth+1, hashed)

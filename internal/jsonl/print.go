@@ -43,7 +43,7 @@ func AppendString(b []byte, s string) []byte {
 type printer struct{ codec.Limits }
 
 // value appends the value that s begins with, and returns what follows it. The value
-// stands at a depth, 0 for the whole; in a set, or as the key of a dict, it must be one
+// is at a depth, 0 for the outermost; in a set, or as the key of a dict, it must be one
 // that scripts accept there.
 func (p *printer) value(b []byte, s string, depth int, hashed bool) ([]byte, string, error) {
 	item, rest, err := cbor.Read(s)

@@ -4,7 +4,7 @@
 // registers a Watcher first, then reads the store, then waits for the Watcher: so it
 // misses no change between its read and its wait.
 //
-//	hub.go      Hub: who watches which keys
+//	hub.go      Hub: which callers wait for which keys
 //	watcher.go  Watcher: one waiting caller
 //
 // A Hub knows neither values nor patterns: nothing that a script chooses, such as a

@@ -103,7 +103,7 @@ func (r *reporter) flush() {
 	r.report(rest)
 }
 
-// failureOf returns the Failure of a task's result; ok is false if it is none.
+// failureOf returns the Failure of a task's result; ok is false if it is not one.
 func failureOf(name string, result object.Object) (f Failure, ok bool) {
 	f = Failure{Task: cleaned(name, maxTaskName), Type: object.ExceptionTypeException, Count: 1}
 	switch x := result.(type) {

@@ -39,7 +39,7 @@ func (g *group) stopTimer() {
 
 // maxGroupDelay limits how long a group commit waits for writers of the previous group
 // to rejoin. It is short compared with a sync, and a single writer never waits.
-// maxGroupYields limits the wait in tests with virtual time, which stands still while
+// maxGroupYields limits the wait in tests with virtual time, which does not advance while
 // any goroutine runs.
 const (
 	maxGroupDelay  = 100 * time.Microsecond
@@ -148,7 +148,7 @@ func (l *Log) sync(r *round) {
 }
 
 // makeDurable syncs the file and calls the owner of the log. A panic, which is a bug,
-// becomes an error: in this goroutine nobody else could recover it.
+// becomes an error: no other code could recover it in this goroutine.
 func (l *Log) makeDurable(to LSN) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -40,7 +40,7 @@ func TestAFailedSyncLatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	if l.latched.err == nil {
-		t.Fatal("the log goes on")
+		t.Fatal("the log continues")
 	}
 	sync1(t, l, to-recordAlign*2) // what was durable before is
 }

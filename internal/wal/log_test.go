@@ -78,7 +78,7 @@ func TestNothingIsAppendedThatAReplayRefuses(t *testing.T) {
 	for _, from := range starts {
 		d := &disk{}
 		l := create(t, d, 16<<10, Options{})
-		if _, _, err := replayed(d, l.ID(), from); err != nil { // no log goes on there
+		if _, _, err := replayed(d, l.ID(), from); err != nil { // no log continues there
 			continue
 		}
 		l.Skip(from)

@@ -20,7 +20,7 @@ const faultOf = syscall.EIO
 
 func init() {
 	// Every kind of change, each followed by a read; where one fails, its error
-	// has to say why, and reads have to go on.
+	// has to say why, and reads have to continue.
 	programs["all calls"] = func(dir string, args ...string) {
 		s := newSession(dir)
 		wrong := func(format string, args ...any) {
@@ -42,7 +42,7 @@ func init() {
 				named("open", err)
 				named("close", s.registry.Close())
 			}
-			wrong("the store can't be opened any more")
+			wrong("the store can no longer be opened")
 		}
 		open()
 		w := newWriter("w0")

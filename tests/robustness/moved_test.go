@@ -19,7 +19,7 @@ const (
 	standInName = "kv.db.new"
 )
 
-// rename gives a file of the folder another name for good, and where there is none does
+// rename gives a file of the folder another name permanently, and without a file does
 // nothing.
 func (s *session) rename(from, to string) {
 	dir := filepath.Dir(s.path)
@@ -32,7 +32,7 @@ func (s *session) rename(from, to string) {
 	s.must("rename", errors.Join(folder.Sync(), folder.Close()))
 }
 
-// readMoved is readStore for who finds the file where it was moved to, and gives it its
+// readMoved is readStore for a user that finds the moved file, and gives it its
 // name again. Its log lies where it was left.
 func readMoved(dir string, at time.Time) (map[string]string, error) {
 	path := filepath.Join(dir, "kv.db")
@@ -45,7 +45,7 @@ func readMoved(dir string, at time.Time) (map[string]string, error) {
 }
 
 func init() {
-	// Writes go on where one failed, and nobody opens the store again.
+	// Writes continue where one failed, and nobody opens the store again.
 	programs["passing errors"] = func(dir string, args ...string) {
 		s := newSession(dir)
 		s.registry = extlibs.NewRegistry(s.options...)

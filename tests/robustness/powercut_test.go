@@ -71,7 +71,7 @@ func readStore(dir string, at time.Time) (seen map[string]string, err error) {
 	return seen, nil
 }
 
-// job is a state to be looked at.
+// job is a state to be checked.
 type job struct {
 	state  powercut.State
 	moment *moment
@@ -127,7 +127,7 @@ func (x *examination) events(t testing.TB, h *history, events []powercut.Event, 
 			m := h.now(at)
 			done++
 			var states []powercut.State
-			if share := n*done/cuts - examined; share >= 2 || !quick() { // else not every cut is looked at
+			if share := n*done/cuts - examined; share >= 2 || !quick() { // else not every cut is checked
 				states = disk.States(x.random, max(share, 2))
 			}
 			for _, s := range states {
@@ -230,7 +230,7 @@ type workload struct {
 	mounts    bool          // a process mounts the file by itself
 }
 
-// Of each run of a workload so many states are looked at, and so many are lived
+// Of each run of a workload so many states are checked, and so many are lived
 // on from. A run takes as long as a hundred states.
 const (
 	statesOfRun = 500
@@ -274,7 +274,7 @@ func (w *workload) cutInto(t testing.TB, x *examination, n int) {
 	t.Logf("%d states of %d runs", x.states, runs)
 }
 
-// live goes on from a state that was found to be right, and looks at n states.
+// live continues from a state that was found to be right, and looks at n states.
 func (w *workload) live(t testing.TB, x *examination, j job, n int) {
 	dir := memoryDir(t)
 	if err := fill(dir, j.state.Files); err != nil {

@@ -230,7 +230,7 @@ func (p *parser) text(n int64) (string, error) {
 	return unsafe.String(unsafe.SliceData(b), len(b)), nil
 }
 
-// ended is the error of a reply that is cut short.
+// ended is the error of a truncated reply.
 func ended(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

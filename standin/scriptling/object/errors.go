@@ -57,7 +57,7 @@ func (e *Error) AsString() (string, Object)     { return e.Message, nil }
 func (e *Error) AsBool() (bool, Object)         { return false, nil }
 func (e *Error) CoerceString() (string, Object) { return e.Inspect(), nil }
 
-// Exception is a raised exception. It is a value inside expressions and goes on
+// Exception is a raised exception. It is a value inside expressions and continues
 // to the next except clause when it is the value of a whole statement.
 type Exception struct {
 	refusals

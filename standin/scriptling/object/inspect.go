@@ -60,7 +60,7 @@ func (in *inspector) write(obj Object) {
 	}
 }
 
-// ellipsis stands for the contents of a container.
+// ellipsis represents the contents of a container.
 func (in *inspector) ellipsis(obj Object) {
 	switch obj.(type) {
 	case *List:

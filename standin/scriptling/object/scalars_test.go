@@ -94,7 +94,7 @@ func TestSharedObjects(t *testing.T) {
 	}
 }
 
-// accessors holds, for one object, what each accessor gives; nil stands for a
+// accessors holds, for one object, what each accessor gives; nil means a
 // failure.
 type accessors struct {
 	obj                            object.Object

@@ -45,7 +45,7 @@ func (g *lockedRand) float() float64 {
 	return g.rand.Float64()
 }
 
-// below returns a number in [0, n); n = 0 stands for 2 to the 64.
+// below returns a number in [0, n); n = 0 means 2 to the 64.
 func (g *lockedRand) below(n uint64) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -40,7 +40,7 @@ func TestSleepErrors(t *testing.T) {
 	defer cancel()
 	expectError(t, "timeout", sleep(timeout, object.Kwargs{}, integer(60)), "execution timeout", "")
 	if d := time.Since(start); d > 30*time.Second {
-		t.Errorf("sleep went on for %v", d)
+		t.Errorf("sleep continued for %v", d)
 	}
 }
 

@@ -108,7 +108,7 @@ func (r *Recorder) create(name, path string) int {
 
 func attrsOf(path string) *Attrs {
 	var info syscall.Stat_t
-	syscall.Stat(path, &info) // where it fails, compare finds the difference
+	syscall.Stat(path, &info) // if it fails, compare finds the difference
 	return &Attrs{Mode: info.Mode & 0o7777, UID: info.Uid, GID: info.Gid}
 }
 

@@ -60,7 +60,7 @@ type ListLit struct {
 	Elements []Expr
 }
 
-// TupleLit is (a, b). It also stands for nested targets of "for".
+// TupleLit is (a, b). It also represents nested targets of "for".
 type TupleLit struct {
 	Pos
 	Elements []Expr

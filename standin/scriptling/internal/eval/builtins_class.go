@@ -53,7 +53,7 @@ func builtinIsInstance(_ *frame, _ object.Kwargs, args []object.Object) object.O
 	return object.NewBoolean(is)
 }
 
-// hasType reports in ok whether t stands for types.
+// hasType reports in ok whether t represents types.
 func hasType(v, t object.Object, depth int) (is, ok bool) {
 	switch t := t.(type) {
 	case *object.String:

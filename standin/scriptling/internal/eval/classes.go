@@ -179,7 +179,7 @@ func (f *frame) findSuperMethod(s *super, name string) (fn, self, err object.Obj
 	return f.bindForCall(member, s.instance, class)
 }
 
-// noInit stands for the __init__ of a class that has none.
+// noInit represents the __init__ of a class that has none.
 var noInit = &object.Builtin{
 	Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object { return null },
 }

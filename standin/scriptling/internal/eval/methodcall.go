@@ -54,7 +54,7 @@ func (f *frame) callMethod(obj object.Object, name string, args []object.Object,
 }
 
 // findMethod returns what obj.name(…) calls and the object to pass first, if
-// any. A nil function stands for the methods of the built-in types.
+// any. A nil function represents the methods of the built-in types.
 func (f *frame) findMethod(obj object.Object, name string) (fn, self, err object.Object) {
 	switch obj := obj.(type) {
 	case *object.Instance:

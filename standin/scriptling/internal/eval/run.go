@@ -69,7 +69,7 @@ func (evaluator) CallMethod(ctx context.Context, instance *object.Instance, meth
 }
 
 // Apply calls a function, lambda, builtin or class from Go under the
-// interpreter lock of env; a nil env stands for the one on ctx.
+// interpreter lock of env; a nil env means the one on ctx.
 func Apply(ctx context.Context, fn object.Object, args []object.Object, kwargs map[string]object.Object, env *object.Environment) object.Object {
 	switch fn.(type) {
 	case *object.Function, *object.LambdaFunction, *object.Builtin, *object.Class:

@@ -9,7 +9,7 @@ import (
 )
 
 // dump writes a tree as nested parentheses: the type name of a node and its
-// fields, with "_" for what is absent. Names and literals stand for themselves.
+// fields, with "_" for what is absent. Names and literals represent themselves.
 func dump(v any) string {
 	switch v := v.(type) {
 	case *ast.Ident:
