@@ -88,7 +88,7 @@ func withRegistry(cmd *cobra.Command, name string, a access, fn func(*extlibs.Re
 		if cmd.Flags().Lookup(liveFlag) != nil {
 			instead = "or read a copy with --live"
 		}
-		return fmt.Errorf("%w; a program has the store open: stop it first, %s", err, instead)
+		return fmt.Errorf("%w, %s", err, instead)
 	}
 	return err
 }

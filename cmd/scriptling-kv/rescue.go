@@ -35,7 +35,7 @@ func withDamaged(path string, fn func(*boltfile.Damaged) error) error {
 	}
 	d, err := boltfile.OpenDamaged(path, inUseTimeout)
 	if errors.Is(err, extlibs.ErrInUse) {
-		return fmt.Errorf("%q: %w; stop the program that has it open first, or read a copy: scriptling-kv backup %q COPY --live", path, err, path)
+		return fmt.Errorf("%q: %w, or read a copy: scriptling-kv backup %q COPY --live", path, err, path)
 	}
 	if err != nil {
 		return fmt.Errorf("%q: %w", path, err)
