@@ -315,13 +315,13 @@ func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 	return nil
 }
 
-// CopyMeta makes the meta page of the commit before lead to the last commit, too, in case
-// that of the last one is damaged later. Nothing is synced: until a sync, a power cut can
-// leave either of the two in the place of the meta page before, or a part of it. Only the
-// holder of the right to write to the file may call it.
+// CopyMeta makes the meta page of the previous commit lead to the last commit, too, in case
+// the meta page of the last one is damaged later. Nothing is synced: until a sync, a power cut can
+// replace the previous meta page by either of the two, or by a part of one. Only the holder
+// of the right to write to the file may call it.
 func (f *File) CopyMeta() error {
 	return f.use(func(db *bolt.DB) error {
-		tx, _, err := f.begin(db, true) // nobody reads by the meta page before
+		tx, _, err := f.begin(db, true) // no reader uses the previous meta page
 		if err != nil {
 			return err
 		}
