@@ -143,7 +143,13 @@ func (s *Store) dropStray(ctx context.Context, places [][]byte) error {
 	if s.life.closing.Load() {
 		return nil
 	}
-	err = s.file.Update(func(tx *boltfile.Tx) error { return tx.DropStray(places) })
+	err = s.file.Update(func(tx *boltfile.Tx) error {
+		err := tx.DropStray(places)
+		if err != nil || tx.Log() != nil || !tx.Changed() {
+			return err
+		}
+		return tx.Twin()
+	})
 	if err == boltfile.ErrUnchanged {
 		return nil
 	}

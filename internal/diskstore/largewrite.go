@@ -127,7 +127,7 @@ func (w fileWriter) commit(ctx context.Context, p *Plan) error {
 		w.alignMetaPages(ref)
 	} else {
 		// No log completes the commit before this one. As above.
-		s.file.Update(func(tx *boltfile.Tx) error { tx.Touch(); return nil })
+		w.alignMetaPages(nil)
 	}
 	return w.found()
 }
