@@ -9,7 +9,7 @@ import (
 // callbackMark.
 type callbackKey struct{}
 
-// callbackMark is what a call in such a function knows of it.
+// callbackMark is what the function's calls find out about it.
 type callbackMark struct {
 	nesting   int  // functions of other calls that it runs in
 	computing bool // see computingKey

@@ -8,7 +8,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/hashtable"
 )
 
-// fastPath is what a backend in memory offers beside Store: a read without an Entry and a
+// fastPath is what a backend in memory offers in addition to Store: a read without an Entry and a
 // write without an Op, for the calls that programs make most often. Only read and set use
 // it. Where it does not apply they use the Store, whose errors say why.
 type fastPath interface {

@@ -292,7 +292,7 @@ func (h *Handle) inStore(key string, err error) error {
 	return kverr.Errorf(ErrClosed, "the default store is closed; the host must call InitKVStore")
 }
 
-// inCall is inCall for calls on a key that can be absent.
+// inCall adds the call's name to err. A bare ErrNotFound becomes an error that names store and key.
 func (h *Handle) inCall(call, key string, err error) error {
 	if err != ErrNotFound {
 		return inCall(call, err)

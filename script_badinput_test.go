@@ -54,7 +54,7 @@ func text(t *testing.T, p *scriptling.Scriptling, name string) string {
 }
 
 // contents describes all that a store holds, values with their types and the
-// time left.
+// remaining ttl.
 func contents(t *testing.T, h *extlibs.Handle) string {
 	t.Helper()
 	items, err := h.Items(ctx, extlibs.ListOptions{})

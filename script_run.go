@@ -126,7 +126,7 @@ func callExists(ctx context.Context, h *Handle, a arguments) (object.Object, err
 	return object.NewBoolean(err == nil), nil
 }
 
-// What ttl returns for keys that have no time left to tell.
+// What ttl returns for keys without a remaining ttl.
 const (
 	ttlNone   = -1
 	ttlAbsent = -2

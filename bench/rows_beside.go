@@ -10,7 +10,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// Rows of what a log in front of the file is for.
+// Rows that show the effect of the log.
 
 const (
 	besideGoal  = 5e6  // ns: the 99th percentile of a set beside other work

@@ -105,7 +105,7 @@ func (q *request) setForm() error {
 	return q.redirect(q.urlOf("key", "key", key, "done", "set"))
 }
 
-// replace stores a value if the old one has the hash was. The time left stays.
+// replace stores a value if the old one has the hash was. It keeps the remaining ttl.
 func (q *request) replace(key string, v any, was string) error {
 	value, err := extlibs.Encode(v)
 	if err != nil {

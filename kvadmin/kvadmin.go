@@ -77,7 +77,7 @@ const (
 	Stores  Kind = "stores"  // list the stores; Allow decides about each store with Stat
 	Stat    Kind = "stat"    // read the counters of a store
 	Keys    Kind = "keys"    // list or count keys, or find the biggest
-	Get     Kind = "get"     // read a key: its type, size and time left, and its value if Options.Values
+	Get     Kind = "get"     // read a key: its type, size and remaining ttl, and its value if Options.Values
 	Watch   Kind = "watch"   // follow changes
 	Export  Kind = "export"  // download all keys with their values
 	Backup  Kind = "backup"  // download the file of a store

@@ -134,7 +134,7 @@ const (
 
 func (q *request) hides(key string) bool { return q.opts.Hide != nil && q.opts.Hide(q.name, key) }
 
-// seconds returns the time left in seconds, nil for no expiry.
+// seconds returns the remaining ttl in seconds, nil for no expiry.
 func seconds(left time.Duration) *float64 {
 	if left <= 0 {
 		return nil

@@ -104,7 +104,7 @@ func (s *store) ApplyMany(ctx context.Context, ops []extlibs.Op) ([]extlibs.Resu
 }
 
 // byKey sorts the operations of a large batch by key, since the server then finds the places
-// of new keys faster, and returns the place in ops of each; nil if they stay as they are.
+// of new keys faster, and returns the place in ops of each; nil if the order is right already.
 // Operations on one key keep their order. Sums stay, as the first error tells which failed.
 func byKey(ops []extlibs.Op) (sorted []extlibs.Op, places []int) {
 	if len(ops) < 100 || slices.ContainsFunc(ops, func(op extlibs.Op) bool { return op.Kind == extlibs.OpIncr || op.Kind == extlibs.OpIncrInt }) {

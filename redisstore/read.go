@@ -169,7 +169,7 @@ func (s *store) loadTTLs(ctx context.Context, keys []string) ([]extlibs.Entry, e
 	return entries, nil
 }
 
-// What scriptTTL returns besides a time left.
+// What scriptTTL returns other than a remaining ttl.
 const (
 	noExpiry = -1
 	absent   = -2

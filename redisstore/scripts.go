@@ -264,7 +264,7 @@ end
 @redis.pcall('SPUBLISH',LIVE,k)
 return p and 1 or 2`
 
-// scriptTTL: keys. It returns for each the time left, -1 without expiry, -2 if it is not
+// scriptTTL: keys. It returns for each the remaining ttl, -1 without expiry, -2 if it is not
 // live. It does not touch the values.
 var scriptTTL = newScript("ttl", 3, `
 local call,unpack=redis.call,unpack

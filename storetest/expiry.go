@@ -11,7 +11,7 @@ import (
 
 var expiryTests = []test{
 	{"a key is live until its deadline and absent from then on", expiresExactly},
-	{"time left grows less as time passes", timeLeftShrinks},
+	{"the remaining ttl decreases", timeLeftShrinks},
 	{"all calls agree about an expired key", agreeOnExpiry},
 	{"operations find an expired key absent", operationsAfterExpiry},
 	{"a key that was made permanent stays", madePermanent},

@@ -67,8 +67,8 @@ func eachOperation(s *suite) {
 		{"set of the same value still replaces the ttl", 1, 9, op(set, 1, 0), true, 1, 1, 1, 0, nil},
 		{"set may store None", missing, 0, op(set, nil, 0), true, missing, nil, nil, 0, nil},
 
-		{"set that keeps the ttl keeps the time left", 1, 9, op(keep, 2, 0), true, 1, 2, 2, 9, nil},
-		{"set that keeps the ttl ignores its ttl where there is a time left", 1, 9, op(keep, 2, 5), true, 1, 2, 2, 9, nil},
+		{"set that keeps the ttl keeps the remaining ttl", 1, 9, op(keep, 2, 0), true, 1, 2, 2, 9, nil},
+		{"set that keeps the ttl ignores its ttl if there is a remaining ttl", 1, 9, op(keep, 2, 5), true, 1, 2, 2, 9, nil},
 		{"set that keeps the ttl of a permanent key keeps it permanent", 1, 0, op(keep, 2, 5), true, 1, 2, 2, 0, nil},
 		{"set that keeps the ttl of an absent key takes its ttl", missing, 0, op(keep, 2, 5), true, missing, 2, 2, 5, nil},
 		{"set that keeps the ttl of an absent key is permanent without one", missing, 0, op(keep, 2, 0), true, missing, 2, 2, 0, nil},
@@ -79,7 +79,7 @@ func eachOperation(s *suite) {
 		{"add leaves a stored None alone", nil, 0, op(add, 2, 0), false, nil, missing, nil, 0, nil},
 
 		{"swap stores where the value is the old one", "a", 0, swapOp(swap, "a", 2), true, "a", 2, 2, 0, nil},
-		{"swap keeps the time left", "a", 9, swapOp(swap, "a", 2), true, "a", 2, 2, 9, nil},
+		{"swap keeps the remaining ttl", "a", 9, swapOp(swap, "a", 2), true, "a", 2, 2, 9, nil},
 		{"swap leaves another value alone", "b", 9, swapOp(swap, "a", 2), false, "b", missing, "b", 9, nil},
 		{"swap with an old value leaves an absent key absent", missing, 0, swapOp(swap, "a", 2), false, missing, missing, missing, 0, nil},
 		{"swap for nothing stores into an absent key", missing, 0, swapOp(swap, missing, 2), true, missing, 2, 2, 0, nil},
@@ -87,7 +87,7 @@ func eachOperation(s *suite) {
 		{"swap tells an int from an equal float", 1, 0, swapOp(swap, 1.0, 2), false, 1, missing, 1, 0, nil},
 
 		{"swap with a ttl stores where the value is the old one", "a", 0, swapOp(swapTTL, "a", 2, 5), true, "a", 2, 2, 5, nil},
-		{"swap with a ttl replaces the time left", "a", 9, swapOp(swapTTL, "a", 2, 5), true, "a", 2, 2, 5, nil},
+		{"swap with a ttl replaces the remaining ttl", "a", 9, swapOp(swapTTL, "a", 2, 5), true, "a", 2, 2, 5, nil},
 		{"swap with a ttl of 0 makes a key permanent", "a", 9, swapOp(swapTTL, "a", 2), true, "a", 2, 2, 0, nil},
 		{"swap with a ttl replaces the ttl of the same value", "a", 9, swapOp(swapTTL, "a", "a", 5), true, "a", "a", "a", 5, nil},
 		{"swap with a ttl leaves another value alone", "b", 9, swapOp(swapTTL, "a", 2, 5), false, "b", missing, "b", 9, nil},
@@ -113,7 +113,7 @@ func eachOperation(s *suite) {
 
 		{"incr of an absent key starts at 0 and takes the ttl", missing, 0, op(incr, 3, 5), true, missing, 3, 3, 5, nil},
 		{"incr adds ints to an int", 2, 0, op(incr, -5, 0), true, 2, -3, -3, 0, nil},
-		{"incr of a live key keeps the time left", 2, 9, op(incr, 1, 5), true, 2, 3, 3, 9, nil},
+		{"incr of a live key keeps the remaining ttl", 2, 9, op(incr, 1, 5), true, 2, 3, 3, 9, nil},
 		{"incr of a permanent key keeps it permanent", 2, 0, op(incr, 1, 5), true, 2, 3, 3, 0, nil},
 		{"incr by a float makes an int a float", 2, 0, op(incr, 1.0, 0), true, 2, 3.0, 3.0, 0, nil},
 		{"incr of a float by an int stays a float", 0.5, 0, op(incr, 1, 0), true, 0.5, 1.5, 1.5, 0, nil},

@@ -13,7 +13,7 @@ import (
 var scanTests = []test{
 	{"an empty store has one empty page", scanEmpty},
 	{"entries come in the order of their keys' bytes", scanOrder},
-	{"an entry carries its value and the time left", scanEntries},
+	{"an entry has its value and its remaining ttl", scanEntries},
 	{"prefix, after, before, limit and match select together, in either order", scanSelects},
 	{"pages of thousands of keys are complete and without repeats", scanPages},
 	{"pages in descending order are complete and without repeats", scanDescends},

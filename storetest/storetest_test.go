@@ -69,11 +69,11 @@ func TestFaulty(t *testing.T) {
 func TestTheSuiteFindsEachFault(t *testing.T) {
 	for _, tt := range []struct{ fault, found string }{
 		{"ignores conditions", "swap leaves another value alone"},
-		{"swap drops the ttl", "swap keeps the time left"},
+		{"swap drops the ttl", "swap keeps the remaining ttl"},
 		{"delete-if ignores the value", "delete-if leaves another value alone"},
-		{"swap with a ttl keeps the old one", "swap with a ttl replaces the time left"},
+		{"swap with a ttl keeps the old one", "swap with a ttl replaces the remaining ttl"},
 		{"old value for nothing", "a result has the old value where it is needed, and only there"},
-		{"incr takes its ttl each time", "incr of a live key keeps the time left"},
+		{"incr takes its ttl each time", "incr of a live key keeps the remaining ttl"},
 		{"set keeps the ttl", "set without a ttl makes a key permanent"},
 		{"loses the old value", "set replaces a value and returns the old one"},
 		{"load loses the ttl", "set stores a ttl"},

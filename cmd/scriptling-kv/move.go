@@ -101,7 +101,7 @@ func move(cmd *cobra.Command, src, dst *extlibs.Handle) (err error) {
 }
 
 // tolerance is the permitted difference between the remaining times of a key in both stores,
-// because time passes while they are read. A key with less time left may have expired in one
+// because time passes while they are read. A key whose remaining ttl is less may have expired in one
 // store and not in the other.
 const tolerance = 5 * time.Second
 

@@ -84,7 +84,7 @@ func (m *Mapped) page(id uint64) (page, error) {
 	at := id * m.pageSize
 	p := page(m.mem[at : at+m.pageSize : at+m.pageSize])
 	if p.id() != id || p.flags() != pageBranch && p.flags() != pageLeaf {
-		return nil, errPage(id, "is not the page that it should be")
+		return nil, errPage(id, "is not the expected page")
 	}
 	if n := p.overflow(); n > 0 {
 		if n >= pages-id {
@@ -119,7 +119,7 @@ func (m *Mapped) Buckets(root uint64) (map[string]Root, error) {
 		return nil
 	})
 	if err == ErrManyBuckets {
-		err = errPage(root, "is not the page that it should be")
+		err = errPage(root, "is not the expected page")
 	}
 	return buckets, err
 }

@@ -140,7 +140,7 @@ func (p page) verifyLayout(id, pageSize uint64) (size uint64, err error) {
 	kind, n := p.flags(), p.count()
 	at := uint64(pageHeaderBytes + n*elementBytes)
 	if kind != pageBranch && kind != pageLeaf || p.id() != id {
-		return 0, errPage(id, "is not the page that it should be")
+		return 0, errPage(id, "is not the expected page")
 	}
 	if at > uint64(len(p)) || n == 0 && kind == pageBranch || n > largePageEntries && p.overflow() > 0 {
 		return 0, errPage(id, "has a wrong number of entries")
@@ -177,7 +177,7 @@ func (p page) verifyKeys(id uint64, keys span, flags uint32) error {
 	leaf := p.flags() == pageLeaf
 	last := p.key(0)
 	if keys.low != nil && !bytes.Equal(last, keys.low) {
-		return errPage(id, "does not begin with the key that it should")
+		return errPage(id, "has a first key that does not match its parent")
 	}
 	for i := range n {
 		if leaf && p.elementFlags(i) != flags {
@@ -201,14 +201,14 @@ func (p page) verifyKeys(id uint64, keys span, flags uint32) error {
 // verifyInline verifies the page of an inline bucket, whose entry is in the page home.
 func (p page) verifyInline(home, pageSize uint64) error {
 	if len(p) < pageHeaderBytes {
-		return errPage(home, "holds half a bucket")
+		return errPage(home, "contains an incomplete bucket")
 	}
 	size, err := p.verifyLayout(0, pageSize)
 	if err != nil {
 		return err
 	}
 	if p.flags() != pageLeaf || p.overflow() != 0 || size != uint64(len(p)) {
-		return errPage(home, "holds half a bucket")
+		return errPage(home, "contains an incomplete bucket")
 	}
 	return p.verifyKeys(0, span{}, 0)
 }

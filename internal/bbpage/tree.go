@@ -56,7 +56,7 @@ func (t *Tree) enter(id uint64, keys span) (page, error) {
 // verifyLeaf verifies a leaf that was left for later.
 func (t *Tree) verifyLeaf(p page, id uint64, keys span) error {
 	if p.flags() != pageLeaf {
-		return errPage(id, "is in the wrong depth of a tree")
+		return errPage(id, "is at the wrong depth of a tree")
 	}
 	if _, err := p.verifyLayout(id, t.pageSize); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (t *Tree) again(id uint64, keys span, kind uint16, seen map[uint64]struct{}
 		}
 	}
 	if err == nil && kind != 0 && p.flags() != kind {
-		err = errPage(id, "is in the wrong depth of a tree")
+		err = errPage(id, "is at the wrong depth of a tree")
 	}
 	return step{page: p, keys: keys}, err
 }

@@ -69,7 +69,7 @@ func (w *Walk) Buckets(root uint64, visit Visit) error {
 		case w.Fault != nil:
 			return ErrSkip
 		}
-		return errPage(id, "holds half a bucket")
+		return errPage(id, "contains an incomplete bucket")
 	})
 }
 
@@ -213,7 +213,7 @@ func (w *Walk) node(id uint64, keys span, depth int) error {
 		w.leafDepth = depth
 	}
 	if leaf != (depth == w.leafDepth) {
-		if err := w.fault(errPage(id, "is in the wrong depth of a tree")); err != nil {
+		if err := w.fault(errPage(id, "is at the wrong depth of a tree")); err != nil {
 			return err
 		}
 	}

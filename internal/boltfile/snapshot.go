@@ -11,7 +11,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// pageState is what is known of the pages and the commits of an open file.
+// pageState is the state of the pages and the commits of an open file.
 type pageState struct {
 	file *os.File
 	meta bbpage.Meta // that the file was opened with

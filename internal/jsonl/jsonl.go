@@ -37,7 +37,7 @@ import (
 type Entry struct {
 	Key   string
 	Value string        // encoded, see package codec
-	TTL   time.Duration // time left, 0 for no expiry
+	TTL   time.Duration // remaining; 0 for no expiry
 }
 
 // The names of the objects that represent types that JSON does not have.
