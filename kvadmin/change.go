@@ -36,7 +36,7 @@ func (q *request) body(v any) error {
 		}
 	}
 	if err != nil || !utf8.Valid(text) {
-		return fail(http.StatusBadRequest, "invalid", "the body is not the JSON object that README.md of kvadmin describes")
+		return fail(http.StatusBadRequest, "invalid", "the body is malformed; send the JSON object that README.md of kvadmin describes")
 	}
 	return nil
 }
@@ -120,11 +120,11 @@ func (q *request) set() error {
 		return err
 	}
 	if in.Value == nil {
-		return fail(http.StatusBadRequest, "invalid", "the body has no value")
+		return fail(http.StatusBadRequest, "invalid", "the body has no value; add the field value")
 	}
 	v, err := parseJSON(in.Value)
 	if err != nil {
-		return fail(http.StatusBadRequest, "invalid", "the value is not one of an export: %v", err)
+		return fail(http.StatusBadRequest, "invalid", "the value does not have the form of an export: %v", err)
 	}
 	ttl, err := ttlOf(in.TTL)
 	if err == nil {

@@ -24,7 +24,7 @@ func (q *request) form() (url.Values, error) {
 	}
 	form, err := url.ParseQuery(string(text))
 	if err != nil {
-		return nil, fail(http.StatusBadRequest, "invalid", "the form is not valid")
+		return nil, fail(http.StatusBadRequest, "invalid", "the form is malformed; reload the page and send it again")
 	}
 	return form, nil
 }
@@ -52,18 +52,18 @@ func formTTL(form url.Values) (time.Duration, error) {
 	}
 	ttl, ok := jsonl.ParseSeconds(strconv.FormatFloat(n*unit.Seconds(), 'f', -1, 64))
 	if !ok {
-		return 0, fail(http.StatusBadRequest, "invalid", "the time is not between 0 (no expiry) and 100 years")
+		return 0, fail(http.StatusBadRequest, "invalid", "the time is out of range; use 0 (no expiry) to 100 years")
 	}
 	return ttl, nil
 }
 
-// formValue reads a value as a script writes it, or as JSON.
+// formValue reads a value as a script literal, as JSON or as text.
 func formValue(form url.Values) (any, error) {
 	text := form.Get("value")
 	if form.Get("as") == "json" {
 		v, err := parseJSON([]byte(text))
 		if err != nil {
-			return nil, fail(http.StatusBadRequest, "invalid", "the value is not JSON of an export: %v", err)
+			return nil, fail(http.StatusBadRequest, "invalid", "the value does not have the JSON form of an export: %v", err)
 		}
 		return v, nil
 	}

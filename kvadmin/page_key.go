@@ -111,15 +111,15 @@ func (q *request) views(b *keyBody, e extlibs.Entry, v any) {
 	if e.Value.Len() <= editBytes {
 		b.Edit = script
 	}
-	add("As a script writes it", script, true)
+	add("Script literal", script, true)
 	switch v := v.(type) {
 	case string:
 		if strings.ContainsAny(v, "\n\t") {
-			add("As text", visible(v), true)
+			add("Text", visible(v), true)
 		}
 	case []byte:
 		part := v[:min(len(v), dump)]
-		add("As hex", strings.TrimSuffix(hex.Dump(part), "\n"), true)
+		add("Hex", strings.TrimSuffix(hex.Dump(part), "\n"), true)
 		w := &b.Views[len(b.Views)-1]
 		w.Open = true
 		if len(part) < len(v) {
@@ -135,7 +135,7 @@ func (q *request) views(b *keyBody, e extlibs.Entry, v any) {
 		if e.Value.Len() <= prettyBytes && json.Indent(&lines, text, "", "  ") == nil {
 			text = lines.Bytes()
 		}
-		add("As JSON", string(text), false)
+		add("JSON", string(text), false)
 	}
 }
 

@@ -134,7 +134,7 @@ func (q *request) path() ([]string, error) {
 	for i := range parts {
 		part, err := url.PathUnescape(parts[i])
 		if err != nil {
-			return nil, fail(http.StatusBadRequest, "invalid", "the path is not valid")
+			return nil, fail(http.StatusBadRequest, "invalid", "the path is malformed; write special characters as %%XX")
 		}
 		parts[i] = part
 	}
@@ -217,7 +217,7 @@ func (q *request) begin(e endpoint) error {
 		return errReadOnly
 	}
 	if err := q.origin.Check(q.r); err != nil {
-		return fail(http.StatusForbidden, "cross_origin", "the request comes from a page of another site")
+		return fail(http.StatusForbidden, "cross_origin", "the request comes from a page of another site; use the pages of this host")
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (w *watches) begin(r *http.Request) (stop <-chan struct{}, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.count == maxWatches {
-		return nil, fail(http.StatusServiceUnavailable, "busy", "%d clients watch stores, the limit; try again later", maxWatches)
+		return nil, fail(http.StatusServiceUnavailable, "busy", "%d clients watch stores, the maximum; try again later", maxWatches)
 	}
 	w.count++
 	if w.stop == nil {

@@ -16,7 +16,7 @@ import (
 type watched struct {
 	keyValue
 	Gone bool   `json:"gone,omitempty"`
-	Text string `json:"text,omitempty"` // the beginning of the value, as a script writes it
+	Text string `json:"text,omitempty"` // the beginning of the value, as a script literal
 }
 
 // watch streams the changes of a store, or shows a page of them.

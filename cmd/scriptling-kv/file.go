@@ -150,8 +150,8 @@ func restoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "restore BACKUP STORE",
 		Short: "Create a store from a backup",
-		Long: `Verifies a backup and copies it to STORE, which must not exist: move a damaged file away first, and the log
-beside it, STORE-log, if there is one. Delete neither.`,
+		Long: `Verifies a backup and copies it to STORE, which must not exist: move a damaged file away first, together
+with its log, STORE-log, if there is one. Delete neither.`,
 		Example: `  mv app.db app-damaged.db && scriptling-kv restore app-2026-11-23.db app.db`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -169,7 +169,7 @@ func compactCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "compact STORE",
 		Short:   "Shrink a file after deletes",
-		Long:    "Rewrites the file of a store that no program has open, without its free pages, and writes the changes in its log to\nthe file. If the result would not be smaller, the file stays as it was.",
+		Long:    "Rewrites the file of a store that no program has open, without its free pages, and writes the changes in its log to\nthe file. If the result would not be smaller, the file is not changed.",
 		Example: `  scriptling-kv compact app.db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -11,10 +11,10 @@ import (
 )
 
 // keyForm is the part of a command's help about its KEY arguments.
-const keyForm = `A KEY that begins with " is a quoted text, in the form in which keys prints keys with special characters; with
+const keyForm = `A KEY that begins with " is a quoted string, in the form in which keys prints keys with special characters; with
 --json it is a JSON string.`
 
-// parseKey returns the key given by an argument: the text itself, or a quoted text in the form
+// parseKey returns the key given by an argument: the text itself, or a quoted string in the form
 // in which keys prints it.
 func parseKey(cmd *cobra.Command, arg string) (string, error) {
 	if !utf8.ValidString(arg) {
@@ -29,7 +29,7 @@ func parseKey(cmd *cobra.Command, arg string) (string, error) {
 	}
 	key, ok := v.(string)
 	if err != nil || !ok {
-		return "", usageError(`the key %.128q begins with a quotation mark but is not a quoted text; write it as keys prints it, as in '"\"x"' for the key "x`, arg)
+		return "", usageError(`the key %.128q begins with a quotation mark but is not a quoted string; write it as keys prints it, as in '"\"x"' for the key "x`, arg)
 	}
 	return key, nil
 }

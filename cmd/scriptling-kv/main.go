@@ -105,7 +105,7 @@ the running host. Commands that only read open the file read-only, so several of
 
 Exit status: 0 success, 1 failure, 2 invalid arguments, 3 no such key, 4 check found damage or no usable log,
 5 export --salvage or repair --drop-damaged may not have saved everything, 130 interrupted. Ctrl-C stops a
-command in good order; a second Ctrl-C stops it at once.`,
+command cleanly; a second Ctrl-C stops it at once.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {

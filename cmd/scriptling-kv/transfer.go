@@ -26,8 +26,8 @@ func exportCommand() *cobra.Command {
 
   {"key":"session:abc","value":{"user":"bob"},"ttl":3599.5}
 
-A type that JSON lacks is an object with one member: $float, $bytes, $text, $tuple, $set or $dict. Each page of
-keys shows one moment. import reads this format.
+A value whose type JSON does not have is an object with one member: $float, $bytes, $text, $tuple, $set or $dict.
+Each page of keys shows one moment. import reads this format.
 
 With --salvage the command reads a damaged file that cannot be opened otherwise, and writes every record whose checksum
 is right, in no particular order. It reports on standard error how many records are lost, if that is known. Exit
