@@ -77,6 +77,9 @@ func makeTemp(dir *access.Dir, opts Options, like os.FileInfo) (n newStore, err 
 	if err == nil {
 		n.v.meta, err = writeEmpty(n.file)
 	}
+	if size := n.v.meta.Size(); err == nil && opts.MaxBytes > 0 && size > opts.MaxBytes+opts.Slack {
+		err = kverr.Errorf(kverr.Full, "an empty store has %d bytes, and its limit is %d; raise MaxFileBytes in the host", size, opts.MaxBytes+opts.Slack)
+	}
 	if err == nil {
 		n.solid = allocateFirst(dir, n.file, n.v.meta, opts)
 		n.db, err = startEngine(n.file, false, opts)
