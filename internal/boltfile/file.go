@@ -33,7 +33,6 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
-	"github.com/scriptling-kv/extlibs/internal/bbpage"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -313,30 +312,6 @@ func (f *File) change(db *bolt.DB, tx *bolt.Tx, change func(*Tx) error) error {
 		return setMetaNumber(t.meta, metaCount, uint64(t.Count))
 	}
 	return nil
-}
-
-// CopyMeta makes the meta page of the previous commit lead to the last commit, too, in case
-// the meta page of the last one is damaged later. Nothing is synced: until a sync, a power cut can
-// replace the previous meta page by either of the two, or by a part of one. Only the holder
-// of the right to write to the file may call it.
-func (f *File) CopyMeta() error {
-	return f.use(func(db *bolt.DB) error {
-		tx, _, err := f.begin(db, true) // no reader uses the previous meta page
-		if err != nil {
-			return err
-		}
-		defer f.end(tx)
-		last := uint64(tx.ID()) - 1
-		file := f.file.Load()
-		metas, err := bbpage.BothMetas(file, last)
-		if err != nil {
-			return err
-		}
-		size := uint64(len(metas) / 2)
-		at := (last + 1) % 2 * size
-		_, err = file.WriteAt(metas[at:at+size], int64(at))
-		return err
-	})
 }
 
 // View runs fn in a transaction that reads, at this moment.

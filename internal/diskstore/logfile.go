@@ -240,7 +240,7 @@ func (w fileWriter) createLog() error {
 	}
 	// From here on the file needs the log, wherever the two are by now: it is never removed.
 	s.adopt(f, log)
-	s.file.CopyMeta() // the meta page before names no log; the records are safe without this
+	w.alignMetaPages(&boltfile.LogRef{ID: log.ID()}) // the meta page before names no log; the records are safe without this
 	return nil
 }
 
