@@ -74,6 +74,10 @@ func TestAScriptThatWaitsLetsOthersOfItsInterpreterRun(t *testing.T) {
 			seen(2)
 			eval(t, p, `set("w:k:b", 2)`)
 			seen(3)
+			for _, want := range []string{"found", "{x: 1}"} { // which would wait again after clear
+				wantAnswer(t, all[want], want)
+				delete(all, want)
+			}
 			eval(t, p, "clear()")
 		})
 		for want, c := range all {
