@@ -74,7 +74,7 @@ func (s *suite) run(r row) {
 	fmt.Fprintf(s.progress, "%-22s %6.1fs\n", r.name, time.Since(began).Seconds())
 }
 
-// wants tells whether a store takes part.
+// wants reports whether a store takes part.
 func (s *suite) wants(store string) bool { return s.only.MatchString(store) }
 
 // path makes an empty folder for one store and returns the path of a file in it.

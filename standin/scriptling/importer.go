@@ -64,7 +64,7 @@ func (p *Scriptling) isRegistered(name string) bool {
 	return isLibrary || isScript
 }
 
-// bound tells whether the name already leads to a value, and binds that value
+// bound reports whether the name already leads to a value, and binds that value
 // under the full name.
 func (im *importer) bound(name string) bool {
 	if bridge.IsPlaceholder(im.env, name) {

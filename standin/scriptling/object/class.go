@@ -78,7 +78,7 @@ func (i *Instance) SetField(name string, value Object) {
 // DeleteField removes a field.
 func (i *Instance) DeleteField(name string) { delete(i.fields, name) }
 
-// HasField tells whether the field exists.
+// HasField reports whether the field exists.
 func (i *Instance) HasField(name string) bool {
 	_, ok := i.fields[name]
 	return ok

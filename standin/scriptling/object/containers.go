@@ -66,13 +66,13 @@ func (d *Dict) SetByString(name string, value Object) {
 	d.Pairs[DictStringKey(name)] = DictPair{Key: NewString(name), Value: value}
 }
 
-// HasByString tells whether a string key has an entry.
+// HasByString reports whether a string key has an entry.
 func (d *Dict) HasByString(name string) bool {
 	_, ok := d.Pairs[DictStringKey(name)]
 	return ok
 }
 
-// DeleteByString removes the entry of a string key and tells whether it existed.
+// DeleteByString removes the entry of a string key and reports whether it existed.
 func (d *Dict) DeleteByString(name string) bool {
 	key := DictStringKey(name)
 	_, ok := d.Pairs[key]
@@ -130,7 +130,7 @@ func NewSet() *Set { return &Set{Elements: map[string]Object{}} }
 // AddKeyed adds obj, whose DictKey is key.
 func (s *Set) AddKeyed(key string, obj Object) { s.Elements[key] = obj }
 
-// ContainsKeyed tells whether the set holds the element with that DictKey.
+// ContainsKeyed reports whether the set holds the element with that DictKey.
 func (s *Set) ContainsKeyed(key string) bool {
 	_, ok := s.Elements[key]
 	return ok
@@ -175,7 +175,7 @@ func (s *Set) filter(keep func(key string) bool) *Set {
 	return out
 }
 
-// IsSubset tells whether other holds every element.
+// IsSubset reports whether other holds every element.
 func (s *Set) IsSubset(other *Set) bool {
 	for key := range s.Elements {
 		if !other.ContainsKeyed(key) {
@@ -185,7 +185,7 @@ func (s *Set) IsSubset(other *Set) bool {
 	return true
 }
 
-// IsSuperset tells whether the set holds every element of other.
+// IsSuperset reports whether the set holds every element of other.
 func (s *Set) IsSuperset(other *Set) bool { return other.IsSubset(s) }
 
 // CreateIterator returns an iterator over the elements.

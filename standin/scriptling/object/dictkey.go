@@ -79,7 +79,7 @@ func tupleKey(t *Tuple, depth int) string {
 	return b.String()
 }
 
-// IsHashable tells whether obj may be an element of a set.
+// IsHashable reports whether obj may be an element of a set.
 func IsHashable(obj Object) bool { return isHashable(obj, 0) }
 
 func isHashable(obj Object, depth int) bool {

@@ -293,5 +293,5 @@ func (e *Environment) markImported(name string, kind importKind) {
 	e.root.imported[name] = kind
 }
 
-// IsImportedBinding tells whether the global variable was bound by an import.
+// IsImportedBinding reports whether the global variable was bound by an import.
 func (e *Environment) IsImportedBinding(name string) bool { return e.root.imported[name] != 0 }

@@ -74,10 +74,10 @@ func NewSystemExit(code int, message string) *Exception {
 	return &Exception{Message: message, ExceptionType: ExceptionTypeSystemExit, Code: code}
 }
 
-// IsSystemExit tells whether the exception ends the script.
+// IsSystemExit reports whether the exception ends the script.
 func (e *Exception) IsSystemExit() bool { return e.ExceptionType == ExceptionTypeSystemExit }
 
-// IsPermissionError tells whether the exception is a refusal that scripts
+// IsPermissionError reports whether the exception is a refusal that scripts
 // cannot catch.
 func (e *Exception) IsPermissionError() bool { return e.ExceptionType == ExceptionTypePermissionError }
 
@@ -90,7 +90,7 @@ func (e *Exception) AsString() (string, Object)     { return e.Message, nil }
 func (e *Exception) AsBool() (bool, Object)         { return false, nil }
 func (e *Exception) CoerceString() (string, Object) { return e.Inspect(), nil }
 
-// IsError tells whether obj is an *Error.
+// IsError reports whether obj is an *Error.
 func IsError(obj Object) bool {
 	_, ok := obj.(*Error)
 	return ok

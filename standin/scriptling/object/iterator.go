@@ -69,7 +69,7 @@ func (it *Iterator) Type() ObjectType               { return ITERATOR_OBJ }
 func (it *Iterator) Inspect() string                { return "<iterator>" }
 func (it *Iterator) CoerceString() (string, Object) { return it.Inspect(), nil }
 
-// AsBool tells whether another object will come.
+// AsBool reports whether another object will come.
 func (it *Iterator) AsBool() (bool, Object) {
 	if it.peeked == nil {
 		it.peeked, _ = it.Next()

@@ -8,7 +8,7 @@ type Kwargs struct {
 // NewKwargs returns Kwargs over the map.
 func NewKwargs(kwargs map[string]Object) Kwargs { return Kwargs{Kwargs: kwargs} }
 
-// Has tells whether the argument was given.
+// Has reports whether the argument was given.
 func (k Kwargs) Has(key string) bool {
 	_, ok := k.Kwargs[key]
 	return ok

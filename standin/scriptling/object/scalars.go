@@ -153,7 +153,7 @@ func (b *Bytes) BytesValue() []byte { return b.value }
 // Len returns the number of bytes.
 func (b *Bytes) Len() int { return len(b.value) }
 
-// Equal tells whether both hold the same bytes.
+// Equal reports whether both hold the same bytes.
 func (b *Bytes) Equal(other *Bytes) bool { return bytes.Equal(b.value, other.value) }
 
 func (b *Bytes) Type() ObjectType       { return BYTES_OBJ }

@@ -9,7 +9,7 @@ import (
 // maxTransferDepth bounds the recursion through nested containers.
 const maxTransferDepth = 10000
 
-// ValidateTransferable tells whether obj may be handed to an isolated task:
+// ValidateTransferable reports whether obj may be handed to an isolated task:
 // None, bool, int, float, str, and containers of those without cycles.
 func ValidateTransferable(obj Object) error {
 	return validator{open: map[Object]bool{}}.check(obj)

@@ -9,7 +9,7 @@ import "context"
 var (
 	// MarkGlobal makes assignments to name in env go to the global scope.
 	MarkGlobal func(env any, name string)
-	// IsGlobal tells whether MarkGlobal was called for name in env.
+	// IsGlobal reports whether MarkGlobal was called for name in env.
 	IsGlobal func(env any, name string) bool
 	// MarkNonlocal makes assignments to name in env go to the enclosing
 	// function scope that has the name.
@@ -17,14 +17,14 @@ var (
 	// MarkPlaceholder notes that the module of that dotted name was only made
 	// to hold modules below it. MarkImportedBinding takes the note back.
 	MarkPlaceholder func(env any, name string)
-	// IsPlaceholder tells whether such a note exists.
+	// IsPlaceholder reports whether such a note exists.
 	IsPlaceholder func(env any, name string) bool
 	// SetImportContext notes the context of the import statement that is about
 	// to call the import callback of env.
 	SetImportContext func(env any, ctx context.Context)
 	// ImportContext returns the context noted last.
 	ImportContext func(env any) context.Context
-	// SameLock tells whether two trees use the same interpreter lock.
+	// SameLock reports whether two trees use the same interpreter lock.
 	SameLock func(env, other any) bool
 	// AdoptNames makes the global scope env keep the variables that it does not have
 	// yet in the places of a table of names, unless it has adopted one before.

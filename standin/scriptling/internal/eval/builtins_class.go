@@ -34,7 +34,7 @@ var typeNames = map[string]object.ObjectType{
 	"tuple": object.TUPLE_OBJ, "set": object.SET_OBJ, "none": object.NULL_OBJ,
 }
 
-// isTypeNamed tells whether a value has the type of that name, in any case.
+// isTypeNamed reports whether a value has the type of that name, in any case.
 func isTypeNamed(v object.Object, name string) bool {
 	if t, ok := typeNames[strings.ToLower(name)]; ok {
 		return v.Type() == t

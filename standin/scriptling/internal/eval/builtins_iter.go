@@ -191,7 +191,7 @@ func builtinFilter(f *frame, _ object.Kwargs, args []object.Object) object.Objec
 	return orError(iteratorOver(out), err)
 }
 
-// isSequence tells whether enumerate, zip and reversed accept a value.
+// isSequence reports whether enumerate, zip and reversed accept a value.
 func isSequence(v object.Object) bool {
 	switch v.(type) {
 	case *object.List, *object.Tuple, *object.String, *object.Iterator:

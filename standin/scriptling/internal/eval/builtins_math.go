@@ -190,7 +190,7 @@ func builtinSum(f *frame, arg object.Object) object.Object {
 	}
 }
 
-// extreme is min or max; better tells whether v takes the place of best.
+// extreme is min or max; better reports whether v takes the place of best.
 func extreme(name string, better func(o *ordering, v, best object.Object) bool) builtinFunc {
 	return func(f *frame, _ object.Kwargs, args []object.Object) object.Object {
 		if len(args) == 0 {

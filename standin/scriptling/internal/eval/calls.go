@@ -130,7 +130,7 @@ func (f *frame) call(fn object.Object, args []object.Object, kwargs map[string]o
 	return errNotCallable(fn)
 }
 
-// isForeign tells whether env belongs to a tree with another interpreter lock.
+// isForeign reports whether env belongs to a tree with another interpreter lock.
 // Isolated tasks come across such functions in the script libraries that they
 // share with the script that started them.
 func (f *frame) isForeign(env *object.Environment) bool {

@@ -6,7 +6,7 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// truth tells whether a value counts as true. The second result is nil or an
+// truth reports whether a value counts as true. The second result is nil or an
 // error from a special method.
 func (f *frame) truth(v object.Object) (bool, object.Object) {
 	switch v := v.(type) {
