@@ -225,8 +225,8 @@ local t=call('TIME')
 return d+0>t[1]*1000000+t[2] and 1 or 0`)
 
 // scriptExpire: key, ttl (0: none). It returns 0 if the key was not live, 2 if its value is
-// large, else 1. Only what is longer than 65,636 bytes has the mark of a large value, so the
-// length reports whether the value is to be read.
+// large, else 1. Only what is longer than 65,636 bytes has the mark of a large value, so a longer
+// value is not read.
 var scriptExpire = newScript("expire", 3, `
 local call,k=redis.call,ARGV[1]
 local n=call('HSTRLEN',KEYS[1],k)
