@@ -39,11 +39,15 @@ type Copy struct {
 	shares bool // files in it can share blocks with the store's file
 }
 
-// maxTries limits how often Make copies a file that changes.
-const maxTries = 30
+// Make gives up on a file that changes after this many tries and this time, whichever comes
+// later: the copy of a small file is made in a millisecond, of a large one in minutes.
+const (
+	leastTries = 30
+	leastTime  = 30 * time.Second
+)
 
 // ErrChanging is why there is no copy: the file had a commit during each try.
-var ErrChanging = fmt.Errorf("the file changed during each of %d copies; copy it when its program writes less, or through the program: with Handle.BackupFile, or from the address at which it mounts kvadmin", maxTries)
+var ErrChanging = errors.New("the file changed during each copy; copy it when its program writes less, or through the program: with Handle.BackupFile, or from the address at which it mounts kvadmin")
 
 // Make copies the file at path and its log. It calls verify, which opens the copy, and
 // copies again if a commit happened during the copy or if the log turned out to be torn: torn
@@ -69,7 +73,7 @@ func Make(ctx context.Context, path string, progress func(n int), verify func(pa
 		progress = func(int) {}
 	}
 	var last error // of verify
-	for c.Tries < maxTries {
+	for start := time.Now(); c.Tries < leastTries || time.Since(start) < leastTime; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -169,19 +173,29 @@ const pageSizeAt = 16 + 4 + 4
 // metaPages reads both meta pages. Where the page size is damaged it reads what a file
 // with the largest page size has there: a change shows there too.
 func metaPages(f *os.File) ([]byte, error) {
-	const largest = 64 << 10
-	b := make([]byte, 2*largest)
+	const usual, largest = 4 << 10, 64 << 10
+	b, err := readStart(f, 2*usual)
+	if err != nil || len(b) < pageSizeAt+4 {
+		return b, err
+	}
+	size := int(binary.NativeEndian.Uint32(b[pageSizeAt:]))
+	switch {
+	case size < 512 || size > largest:
+		return readStart(f, 2*largest)
+	case size > usual:
+		return readStart(f, 2*size)
+	}
+	return b[:min(2*size, len(b))], nil
+}
+
+// readStart reads the first n bytes of a file, or all of a shorter one.
+func readStart(f *os.File, n int) ([]byte, error) {
+	b := make([]byte, n)
 	n, err := f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	b = b[:n]
-	if n > pageSizeAt+4 {
-		if size := int(binary.NativeEndian.Uint32(b[pageSizeAt:])); size >= 512 && size <= largest {
-			b = b[:min(2*size, n)]
-		}
-	}
-	return b, nil
+	return b[:n], nil
 }
 
 // A copy that was disturbed has the best chance directly after a commit.
