@@ -79,7 +79,7 @@ func (q *request) key(kind Kind, key string) error {
 		return err
 	}
 	if q.hides(key) {
-		return fail(http.StatusForbidden, "refused", "the host does not permit changes of this key")
+		return errHidden
 	}
 	return nil
 }

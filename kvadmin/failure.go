@@ -22,18 +22,19 @@ func fail(status int, code, format string, args ...any) error {
 	return &failure{status, code, fmt.Sprintf(format, args...)}
 }
 
-// refusal is what a handler without Allow says.
-const refusal = "kvadmin shows nothing until its host says to whom: set Options.Allow, for example " +
-	`kvadmin.Handler(registry, kvadmin.Options{Allow: kvadmin.Password(os.Getenv("KV_PASSWORD"))})`
-
+// Each refusal ends with the option that the developer of the host has to change.
 var (
-	errNoPath   = &failure{http.StatusNotFound, "no_path", "there is no such page"}
-	errNoKey    = &failure{http.StatusNotFound, "not_found", "the key is absent or expired"}
-	errReadOnly = &failure{http.StatusForbidden, "read_only", "the host shows its stores read-only; it permits changes with kvadmin.Options.Write"}
-	errValues   = &failure{http.StatusForbidden, "values_hidden", "the host hides values; it shows and exports them with kvadmin.Options.Values"}
-	errBackups  = &failure{http.StatusForbidden, "backup_off", "the host permits no backups; it does so with kvadmin.Options.Backup"}
-	errHides    = &failure{http.StatusForbidden, "backup_off", "the host hides some keys, so there are no backups: a file has them all"}
-	errBusy     = &failure{http.StatusServiceUnavailable, "busy", "another scan of a store is running; try again when it has ended"}
+	errNoAllow = &failure{http.StatusForbidden, "refused", "the host permits no requests; set kvadmin.Options.Allow in the host, for example " +
+		`kvadmin.Handler(registry, kvadmin.Options{Allow: kvadmin.Password(os.Getenv("KV_PASSWORD"))})`}
+	errNoPassword = errors.New("the host permits no requests, because its password is empty; set kvadmin.Options.Allow in the host to kvadmin.Password of a password")
+	errNoPath     = &failure{http.StatusNotFound, "no_path", "there is no such page"}
+	errNoKey      = &failure{http.StatusNotFound, "not_found", "the key is absent or expired"}
+	errReadOnly   = &failure{http.StatusForbidden, "read_only", "the host shows its stores read-only; set kvadmin.Options.Write in the host to permit changes"}
+	errValues     = &failure{http.StatusForbidden, "values_hidden", "the host hides values; set kvadmin.Options.Values in the host to show and export them"}
+	errBackups    = &failure{http.StatusForbidden, "backup_off", "the host permits no backups; set kvadmin.Options.Backup in the host to permit them"}
+	errHides      = &failure{http.StatusForbidden, "backup_off", "the host permits no backups, because they would contain the keys that it hides; export the other keys, or remove kvadmin.Options.Hide in the host"}
+	errHidden     = &failure{http.StatusForbidden, "refused", "the host permits no changes of this key; change kvadmin.Options.Hide in the host to permit them"}
+	errBusy       = &failure{http.StatusServiceUnavailable, "busy", "another scan of a store is running; try again when it has ended"}
 )
 
 // sentinels are the codes and statuses of the library's errors.

@@ -138,7 +138,7 @@ func Password(password string) func(*http.Request, Action) error {
 	want := sha256.Sum256([]byte(password))
 	return func(r *http.Request, _ Action) error {
 		if password == "" {
-			return errors.New("the host's password is empty, which refuses everybody; set one")
+			return errNoPassword
 		}
 		user, given, ok := r.BasicAuth()
 		if !ok {

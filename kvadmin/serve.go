@@ -144,7 +144,7 @@ func (q *request) path() ([]string, error) {
 // route finds the endpoint of the request and calls it, if the request may.
 func (q *request) route() error {
 	if q.opts.Allow == nil {
-		return fail(http.StatusForbidden, "refused", "%s", refusal)
+		return errNoAllow
 	}
 	parts, err := q.path()
 	if err != nil {

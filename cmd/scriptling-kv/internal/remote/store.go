@@ -166,7 +166,7 @@ func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (e extl
 		return e, err
 	}
 	if answer.Hidden || answer.Value == nil {
-		return e, fmt.Errorf("%w: the host hides values; set kvadmin.Options.Values in the host to show them", extlibs.ErrNotAllowed)
+		return e, fmt.Errorf("%w: the host hides values; set kvadmin.Options.Values in the host to show and export them", extlibs.ErrNotAllowed)
 	}
 	raw, err := jsonl.ParseValue(answer.Value)
 	if err != nil {
