@@ -11,7 +11,7 @@ import (
 // Each refusal ends with the option that the developer of the host has to change.
 func TestARefusalNamesTheOption(t *testing.T) {
 	hide := func(_, key string) bool { return key == secretKey }
-	named := regexp.MustCompile(`; .*(?:set|change|remove) kvadmin\.Options\.(\w+) in the host( |$)`)
+	named := regexp.MustCompile(`; .*(?:set|change|remove) kvadmin\.Options\.(\w+) in the host(?:$|[ ,])`)
 	for _, c := range []struct {
 		option, path, body, code string
 		options                  kvadmin.Options
