@@ -197,6 +197,10 @@ func change(b tab, s *site) {
 	if v, err := h.Get(b.Context(), "user:1"); err != nil || fmt.Sprint(v) != "map[name:[Ann 1]]" {
 		b.Errorf("%v, %v", v, err)
 	}
+	b.do(chromedp.Click("details.form summary"), chromedp.SetValue(`[name=value]`, `[1, 2`))
+	b.follow("details.form button")
+	b.shows("the value cannot be read", "The Back button of the browser", "All keys")
+	b.open(s.url + "default/key?key=user:1")
 	b.do(chromedp.Click("details.form summary"), chromedp.SetValue(`[name=value]`, `[1, 2]`))
 	b.follow("details.form button")
 	b.shows("[1, 2]", "Time left")

@@ -111,9 +111,10 @@ func (q *request) urlOf(action string, fields ...string) string {
 
 // newPage returns a page of the request's store, or of all stores if it has none.
 func (q *request) newPage(title, tab string, body any) page {
+	write := q.opts.Write && (q.store == nil || q.may(Set, "")) // Allow is about one store
 	p := page{
 		Title: title, Base: q.base, Hash: assetsHash, User: userOf(q.r), Notice: notices[q.r.URL.Query().Get("done")],
-		Write: q.opts.Write && q.may(Set, ""), Values: q.opts.Values, Backup: q.backupErr() == nil, Body: body,
+		Write: write, Values: q.opts.Values, Backup: q.backupErr() == nil, Body: body,
 	}
 	if q.store != nil {
 		p.Crumbs = []link{{"Stores", q.base}, {brief(shortName(q.id), 60), q.urlOf("")}}
@@ -152,7 +153,10 @@ func (q *request) show(status int, name string, p page) error {
 
 // refusePage answers with an error as a page.
 func (q *request) refusePage(f *failure) {
-	p := q.newPage(http.StatusText(f.status), "", struct{ Text, Code, Back string }{f.text, f.code, q.base})
+	p := q.newPage(http.StatusText(f.status), "", struct {
+		Text, Back string
+		Form       bool
+	}{f.text, q.base, q.r.Method == http.MethodPost && f.status == http.StatusBadRequest})
 	if f.status == http.StatusUnauthorized || f.code == "refused" { // not even a name
 		p.Store, p.Crumbs, p.Notice = nil, nil, ""
 	}

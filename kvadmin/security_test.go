@@ -157,6 +157,24 @@ func TestAPasswordLetsIn(t *testing.T) {
 	}
 }
 
+// An Allow that permits writes to one store only does not make the list of stores read-only.
+func TestTheListOfAHostThatPermitsWritesIsNotReadOnly(t *testing.T) {
+	for _, write := range []bool{true, false} {
+		s := newSite(t, kvadmin.Options{Write: write, Allow: func(_ *http.Request, a kvadmin.Action) error {
+			if a.Kind != kvadmin.Stores && a.Store != "default" {
+				return errors.New("one store only")
+			}
+			return nil
+		}})
+		s.header.Set("Accept", "text/html")
+		for _, path := range []string{"", "default"} {
+			if _, _, body := s.do("GET", path, ""); strings.Contains(body, "read-only") == write {
+				t.Errorf("Write %v, page %q: %s", write, path, body)
+			}
+		}
+	}
+}
+
 func TestReadOnlyIsReadOnly(t *testing.T) {
 	s, h := secretSite(t, kvadmin.Options{Allow: everybody, Values: true, Backup: true})
 	s.eachAnswer([]string{"default", secretStore}, func(request string, status int, _ http.Header, body string) {
