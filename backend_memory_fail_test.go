@@ -124,7 +124,7 @@ func TestAPanicInASweepIsAnErrorOfThatStore(t *testing.T) {
 	})
 }
 
-// Keys that expire before the sweeper comes are removed by those who write.
+// Writers remove keys that expire before the sweeper runs.
 func TestKeysThatExpireFasterThanTheSweeperComesAreRemovedByWriters(t *testing.T) {
 	var now atomic.Int64
 	base := time.Now()

@@ -273,7 +273,7 @@ func TestAllKeysOfOneCallAreJudgedByOneReadingOfTheClock(t *testing.T) {
 			}
 		}
 		if !seen[keys] {
-			t.Fatalf("round %d: nobody saw the keys", round)
+			t.Fatalf("round %d: no reader saw the keys", round)
 		}
 	}
 }

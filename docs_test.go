@@ -207,7 +207,7 @@ jobs = s.sub("job:")
 			if strings.HasPrefix(code, "for ") {
 				code += ":\n    pass"
 			}
-			// Nobody changes anything here.
+			// Nothing changes here.
 			code = strings.NewReplacer("wait=5", "wait=0.01", "timeout=5", "timeout=0.01", "{...}", "{}", "[...]", "[]").Replace(code)
 			if strings.Contains(code, ".watch(") || strings.Contains(code, ".wait_change(") {
 				code = strings.TrimSuffix(code, ")") + ", timeout=0.01)"

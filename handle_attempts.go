@@ -14,7 +14,7 @@ const (
 	updateBackoff  = 100 * time.Microsecond
 )
 
-// attempts are the runs of the function of one update. After some runs in vain, or if
+// attempts are the runs of the function of one update. After some failed runs, or if
 // others of this process have had as many, the updates of a key take turns (see turns).
 type attempts struct {
 	h       *Handle
@@ -22,7 +22,7 @@ type attempts struct {
 	queues  bool // it can wait for its turns
 	began   time.Time
 	longest time.Duration // of the runs
-	lost    int           // runs in a row in vain
+	lost    int           // consecutive failed runs
 	losses  int           // turns that took too long
 }
 
@@ -63,7 +63,7 @@ func (a *attempts) begin(ctx context.Context) error {
 	return nil
 }
 
-// inVain notes that a run was in vain, because a key had changed.
+// inVain counts a failed run: a key had changed.
 func (a *attempts) inVain() {
 	a.longest = max(a.longest, time.Since(a.began))
 	a.lost++

@@ -67,8 +67,8 @@ func TestKeepTTLKeepsTheRemainingTime(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// Writes that keep the time and calls that change it, all at once: no time appears that
-// nobody gave, and none is lost.
+// Concurrent writes that keep the ttl and calls that change it: no ttl appears that no call
+// gave, and none is lost.
 func TestKeepTTLIsAtomicWithExpire(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, b backend) {
 		t.Parallel()

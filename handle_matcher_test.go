@@ -23,7 +23,7 @@ func (c *looksContext) Err() error {
 	return nil
 }
 
-// A hostile pattern takes milliseconds for each long key: between two looks at the
+// A hostile pattern takes milliseconds for each long key: between two checks of the
 // context at most one of them is matched, on each backend and in each call.
 func TestAPatternLooksAtTheContextAtEachLongKey(t *testing.T) {
 	t.Parallel()

@@ -13,8 +13,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// A call that is observed runs again on a second Handle of the store, which nobody
-// observes and whose Store counts. So calls that a call makes are part of it, and a call
+// A call that is observed runs again on a second Handle of the store, which is not
+// observed and whose Store counts. So calls that a call makes are part of it, and a call
 // that is not observed checks one field.
 
 // observer calls functions after each call.

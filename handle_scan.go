@@ -257,7 +257,7 @@ func (h *Handle) entries(ctx context.Context, s selection, need Need) iter.Seq2[
 
 // scan calls begin, then each for the live entries that s selects, in order. If the
 // store is cleared between two pages it starts over, so that no caller gets a part of
-// the former keys.
+// the previous keys.
 func (h *Handle) scan(ctx context.Context, s selection, need Need, begin func(), each func(Entry) error) error {
 restart:
 	for {

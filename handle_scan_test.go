@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A page costs as the keys under the prefix, not as the store: so many are looked
-// at, whatever else there is.
+// A page costs as the keys under the prefix, not as the store: it visits no other
+// keys.
 func TestAPrefixLooksAtTheKeysUnderItOnly(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1_000, 10_000} {
@@ -44,8 +44,8 @@ func TestAPrefixLooksAtTheKeysUnderItOnly(t *testing.T) {
 	}
 }
 
-// A pattern that takes its time keeps nobody from writing: here the match itself
-// writes, which would wait for a lock or for a transaction for ever.
+// A slow pattern blocks no writer: here the match itself writes, which would wait
+// forever for a lock or for a transaction.
 func TestKeysAreMatchedOutsideEveryLockAndTransaction(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []Mode{Always(), Interval(time.Hour)} {

@@ -10,8 +10,8 @@ import (
 
 // turns are the queues of updates that lost against others, by key. While there is a
 // queue for a key, the updates of this process run one after the other, so that each
-// succeeds however many there are. A turn is no lock: whatever else writes the key goes
-// on, and a turn that lasts too long passes to the next update. So a function that
+// succeeds however many there are. A turn is no lock: other writes of the key continue,
+// and a turn that lasts too long passes to the next update. So a function that
 // waits for another update of the key, or makes one, delays it but cannot block it.
 type turns struct {
 	waiting atomic.Int64 // turns in all queues

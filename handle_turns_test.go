@@ -16,8 +16,8 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// hurried updates a key without a pause until it is told to stop: whoever takes longer
-// than it loses against it each time.
+// hurried updates a key without a pause until it is told to stop: an update that takes
+// longer loses against it each time.
 func hurried(t *testing.T, h *extlibs.Handle, key string, stop *atomic.Bool) {
 	for !stop.Load() {
 		if _, err := h.Update(ctx, key, func(old any, ok bool) (any, error) {

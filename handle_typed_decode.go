@@ -191,7 +191,7 @@ func assignStruct(ctx context.Context, v any, dst reflect.Value) error {
 }
 
 // placesOf returns the members of a decoded value, and a shadow of t whose fields have the
-// places of those that belong to them.
+// places of their members.
 func placesOf(ctx context.Context, v any, t reflect.Type) (s *shadow, values []any, found reflect.Value, err error) {
 	var places any
 	if pairs, ok := pairsOf(v); ok {

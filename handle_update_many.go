@@ -72,8 +72,8 @@ func (h *Handle) UpdateMany(ctx context.Context, keys []string, fn func(values m
 	return returned, nil
 }
 
-// updateMany changes distinct keys, which held has counted. fn gets the entries of those that
-// exist, decodable within held, and returns what the keys shall hold. It runs outside the
+// updateMany changes distinct keys, which held has counted. fn gets the entries of the
+// existing keys, decodable within held, and returns the new values. It runs outside the
 // store; its error ends the call and is returned unchanged.
 func (h *Handle) updateMany(ctx context.Context, held budget, keys []string, fn func([]Entry, *budget) (map[string]Value, error)) error {
 	runs := h.newAttempts(ctx, keys...)

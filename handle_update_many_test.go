@@ -162,7 +162,7 @@ func TestUpdateManyGivesUpIfItsFunctionWritesItsKeys(t *testing.T) {
 	}
 }
 
-// Money neither appears nor disappears, whoever moves it, deletes empty accounts, and adds
+// Money neither appears nor disappears, while callers move it, delete empty accounts, and add
 // all of it up.
 func TestTransfersThroughUpdateManyKeepTheSum(t *testing.T) {
 	t.Parallel()

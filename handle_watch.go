@@ -11,7 +11,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// WatchOptions selects the keys of a Watch: those that match both. The zero value selects
+// WatchOptions selects the keys of a Watch: keys that match both. The zero value selects
 // all keys.
 type WatchOptions struct {
 	Pattern string // glob, as in "user:*"; "" is "*"

@@ -39,8 +39,8 @@ func (w *watching) changed(key string, live bool) {
 	w.hub.Changed(key, live)
 }
 
-// join adds a caller that waits for changes, and returns when the backend misses none any
-// more. It reports whether the caller has to poll instead. leave has to follow, unless
+// join adds a caller that waits for changes, and returns when the backend reports all later
+// ones. It reports whether the caller has to poll instead. leave has to follow, unless
 // there is an error, which is that of ctx.
 func (h *openStore) join(ctx context.Context) (polls bool, err error) {
 	w := &h.watching

@@ -21,8 +21,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
-// misplacement is what others do to the files of a store that is open, or what the
-// system does to those who look at their names.
+// misplacement is what others do to the files of a store that is open, or an error
+// of the system for calls with their names.
 type misplacement struct {
 	do    func(path string) error
 	looks []syscall.Errno // that looks fail with from then on, one after the other
@@ -145,7 +145,7 @@ func misplaced(t *testing.T, m misplacement, n int, kill bool, mode extlibs.Mode
 		found = path // it was moved just before Compact replaced it
 	}
 	if m.log && kill && !inTime {
-		return happened // nobody could notice that the log is lost
+		return happened // no call could notice that the log is lost
 	}
 	if found != path {
 		if _, err := os.Stat(found + "-log"); err != nil {

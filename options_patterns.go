@@ -113,8 +113,8 @@ func (rules storeRules) check(script bool) error {
 	return nil
 }
 
-// forStore adds to o the options of a store: those of the first rule that matches its
-// name, and those that its opener gives. For a file the name is its path.
+// forStore adds to o the options of a store: the options of the first rule that matches its
+// name, and the options given to OpenWith or Init. For a file the name is its path.
 func (o *options) forStore(kind storeKinds, name string, given []StoreOption, script bool) error {
 	if err := o.rules.check(script); err != nil {
 		return err

@@ -23,8 +23,8 @@ func ownNames() []string {
 	return names
 }
 
-// A name of the library's files is no name of a store, whoever gives
-// it, through symlinks too.
+// A name of the library's files is no name of a store, for scripts and hosts,
+// also through symlinks.
 func TestNoStoreHasANameOfTheLibrarysOwnFiles(t *testing.T) {
 	for _, name := range ownNames() {
 		t.Run(name, func(t *testing.T) {

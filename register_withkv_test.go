@@ -116,9 +116,9 @@ func refusing() *object.Library {
 	}, nil, "")
 }
 
-// Whoever restricts is obeyed: WithKV, the functions of this package, those of
-// Scriptling, in any order and through any number of registrars. What two allow is what
-// both allow.
+// Every restriction holds: of WithKV, of the functions of this package, and of
+// Scriptling's functions, in any order and through any number of registrars. Of two
+// restrictions, both hold.
 func TestWithKVIsNeverMoreOpenThanAnyoneAskedFor(t *testing.T) {
 	type reg = object.LibraryRegistrar
 	base := t.TempDir()

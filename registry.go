@@ -83,7 +83,7 @@ func (r *Registry) Default() *Handle {
 	return h
 }
 
-// makeDefaultLocked makes h the default store and returns the former one, which the
+// makeDefaultLocked makes h the default store and returns the previous one, which the
 // caller closes. r.mu is locked.
 func (r *Registry) makeDefaultLocked(h *Handle) (old *Handle) {
 	h.isDefault.Store(true)

@@ -14,7 +14,7 @@ import (
 // five seconds; then it closes the default store and every named store, which waits for
 // their running calls. Later calls on them, and later calls of Open, fail with ErrClosed,
 // tasks cannot start, and files that are being opened are not opened. Close closes all
-// stores even if one fails; the error of a file says whether its log still holds changes.
+// stores even if one fails; the error of a file reports whether its log still holds changes.
 // Closing twice is no error; Init opens the registry again.
 func (r *Registry) Close() error {
 	tasksErr := r.tasksOf().Close()
@@ -70,7 +70,7 @@ func (r *Registry) closeNamed(ctx context.Context, h *Handle) error {
 }
 
 // retireLocked notes that a store which has left the registry is going to be closed:
-// whoever opens its file waits for that. r.mu is locked.
+// a caller that opens its file waits for that. r.mu is locked.
 func (r *Registry) retireLocked(h *Handle) {
 	select {
 	case <-h.gone:

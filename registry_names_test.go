@@ -23,7 +23,7 @@ func TestABareNameThatIsRefusedHintsAtWhatItMayHaveBeenMeantAs(t *testing.T) {
 				name    string
 				allowed []string
 				clause  string
-				hints   string // of both, those that the error has
+				hints   string // of both, the hints in the error
 			}{
 				{"sessions", []string{}, "PermissionError", inMemory},
 				{"default", []string{}, "PermissionError", inMemory + ofHost},

@@ -35,7 +35,7 @@ func (r *Registry) Init(path string, opts ...Option) error {
 	return inCall("init", closeErr)
 }
 
-// initDefault opens the default store. closeErr is that of the former one.
+// initDefault opens the default store. closeErr is the error of closing the previous one.
 func (r *Registry) initDefault(ctx context.Context, path string, o options, given []StoreOption) (closeErr, err error) {
 	if err := o.rules.check(false); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (r *Registry) open(ctx context.Context, q request) (*Handle, error) {
 }
 
 // openStore opens a store, in a file or of a driver, or returns it if it is open.
-// closeErr is the error of closing the former default store.
+// closeErr is the error of closing the previous default store.
 func (r *Registry) openStore(ctx context.Context, q request) (h *Handle, closeErr, err error) {
 	if isURL(q.name) {
 		return r.openURL(ctx, q)

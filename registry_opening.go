@@ -37,7 +37,7 @@ type reservation struct {
 type openingResult struct {
 	h        *Handle
 	err      error // does not name the store: each caller has a name for it
-	closeErr error // of the former default store
+	closeErr error // of the previous default store
 }
 
 // joinLocked returns the opening of the same store as o, if there is one, which then

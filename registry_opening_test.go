@@ -185,7 +185,7 @@ func TestAThousandOpensOfABusyFileShareOneWait(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := opens.Load(); n > 64 { // those who come after the first wait has ended start another one
+	if n := opens.Load(); n > 64 { // callers after the end of the first wait start another one
 		t.Errorf("the file was opened %d times in %v", n, time.Since(begin))
 	}
 }
@@ -361,7 +361,7 @@ func TestAPanicWhileAStoreIsOpenedOrClosedIsAnError(t *testing.T) {
 }
 
 // Whatever opens, closes, compactions and Inits do to a few files under many names at
-// once: all handles of a file share its keys, and nobody finds the file in use.
+// once: all handles of a file share its keys, and no caller finds the file in use.
 func TestConcurrentOpensOfManySpellingsAreOneStorePerFile(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()

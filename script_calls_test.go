@@ -208,7 +208,7 @@ def work(n):
 	})
 }
 
-// meeting holds the first two that come until both are there, and nobody later.
+// meeting blocks the first of two callers until the second one arrives, and no later caller.
 type meeting struct {
 	arrived atomic.Int32
 	both    chan struct{}

@@ -19,8 +19,8 @@ var randomTime = flag.Duration("randomcalls", 0, "how long random calls run on e
 
 const randomCalls = 400 // on each backend and thread, without the flag
 
-// randomPool defines what the calls are given: what fits, what nearly does, and
-// what nobody should pass. It leaves out what the interpreter itself is busy with
+// randomPool defines the arguments of the calls: valid ones, nearly valid ones, and
+// clearly invalid ones. It leaves out what the interpreter itself is busy with
 // without an end: the text, or the key in a dict, of a small graph that is a large
 // tree.
 const randomPool = `

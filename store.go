@@ -112,8 +112,8 @@ type (
 		// any other error.
 		//
 		// changed does not block and does not use the store. Its calls can be concurrent.
-		// stop can be called after Close. After stop has returned, changed is not called any
-		// more, except for calls that are already running.
+		// stop can be called after Close. After stop has returned, changed is no longer
+		// called, except for calls that are already running.
 		Watch(ctx context.Context, changed func(key string, live bool)) (stop func(), err error)
 	}
 

@@ -51,8 +51,8 @@ type (
 	Pair struct{ Key, Value any }
 )
 
-// Encode encodes a Go value. These are the types that it takes, and the first
-// ones those that [Value.Decode] and the calls of a [Handle] return:
+// Encode encodes a Go value. These are the types that it takes. [Value.Decode] and
+// the calls of a [Handle] return the first type of each row:
 //
 //	script  Go
 //	None    nil

@@ -172,7 +172,7 @@ func TestWhatAnotherLibraryWritesIsRead(t *testing.T) {
 }
 
 // validText leaves out strings that are not UTF-8: the peer writes them as text,
-// which nobody may read.
+// which is not valid.
 func validText(v any) bool {
 	all := func(list []any) bool { return !slices.ContainsFunc(list, func(el any) bool { return !validText(el) }) }
 	switch v := v.(type) {

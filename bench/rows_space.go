@@ -15,8 +15,8 @@ func spaceRows() []row {
 	}
 }
 
-// space fills one store after the other. Each key and value has memory of its
-// own, as if it had come from a script; generic stores hold strings, not any.
+// space fills one store after the other. Each key and value has separate
+// memory, as if it had come from a script; generic stores hold strings, not any.
 func space(s *suite, ttl time.Duration) {
 	ttlOf := func(i int) time.Duration {
 		if ttl == 0 {

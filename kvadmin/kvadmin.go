@@ -36,7 +36,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 )
 
-// Options say what a Handler shows, and to whom. The zero Options refuse every request.
+// Options configure a Handler. The zero Options refuse every request.
 type Options struct {
 	// Allow permits a request by returning nil. It is called for every request, and for
 	// each store in a list. An error is the text of the refusal, so it must not contain

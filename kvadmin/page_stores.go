@@ -42,7 +42,7 @@ func (q *request) card(s openStore) storeCard {
 	}{
 		{"hits", i.Hits, "reads of a live key"}, {"misses", i.Misses, "reads of an absent or expired key"},
 		{"sets", i.Sets, "keys written"}, {"deletes", i.Deletes, "keys removed by a call"},
-		{"expired", i.Expired, "expired keys that were removed"}, {"commits", i.Commits, "times that writes were made durable"},
+		{"expired", i.Expired, "expired keys that were removed"}, {"commits", i.Commits, "syncs and commits that made writes durable"},
 	} {
 		if n.value != nil {
 			c.Numbers = append(c.Numbers, number3{n.label, number(*n.value), n.title})

@@ -85,8 +85,8 @@ func known(n int64) *int64 {
 	return &n
 }
 
-// info returns the counters of a store. Those that the backend does not return in time are
-// unknown.
+// info returns the counters of a store. A counter that the backend does not return in time
+// is unknown.
 func (q *request) info(s openStore) storeInfo {
 	i := storeInfo{ID: s.id, Name: s.shown, Kind: kindOf(s.shown)}
 	n, err := s.handle.Stats(q.ctx)

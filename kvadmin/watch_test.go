@@ -144,7 +144,7 @@ func TestAWatchEndsAfterATime(t *testing.T) {
 	s.json("GET", "default/watch?pattern=%5B", "", "invalid", nil)
 }
 
-// An orderly shutdown waits for requests; a watch that nobody closes must not delay it.
+// An orderly shutdown waits for requests; a watch that is not closed must not delay it.
 func TestAShutdownEndsWatches(t *testing.T) {
 	r := extlibs.NewRegistry()
 	defer r.Close()

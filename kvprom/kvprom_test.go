@@ -129,7 +129,7 @@ func TestAStoreThatDoesNotAnswerShowsWhatIsKnown(t *testing.T) {
 		}
 	}
 	if _, ok := shown["scriptling_kv_keys silent://host/x"]; ok {
-		t.Error("keys are shown that nobody counted")
+		t.Error("keys are shown that were not counted")
 	}
 	if _, ok := shown["scriptling_kv_keys default"]; !ok {
 		t.Error("the default store is not shown")

@@ -132,7 +132,7 @@ func TestAnInterruptedReshardCostsFewRequests(t *testing.T) {
 	before = refusals(t, nodes)
 	time.Sleep(time.Second)
 	if n := refusals(t, nodes) - before; n > 100 {
-		t.Errorf("a store that nobody calls sent %d requests in a second", n)
+		t.Errorf("an idle store sent %d requests in a second", n)
 	}
 
 	for _, node := range []*testServer{to, from, nodes[0], nodes[1], nodes[2]} {

@@ -192,8 +192,8 @@ call('ZADD',KEYS[3],d,k)
 @redis.pcall('SPUBLISH',LIVE,k)
 return 1`)
 
-// scriptSwap: key, old payload, new payload, neither of them large. It keeps the time
-// left. It returns 1 if the live value was the old one, false for a large value.
+// scriptSwap: key, old payload, new payload, neither of them large. It keeps the
+// remaining ttl. It returns 1 if the live value was the old one, false for a large value.
 var scriptSwap = newScript("swap", 1, `
 local k=ARGV[1]
 local p=redis.call('HGET',KEYS[1],k)

@@ -422,7 +422,7 @@ func TestStoreOverTLSAndASocket(t *testing.T) {
 	r := extlibs.NewRegistry()
 	defer r.Close()
 	if _, err := r.Open(t.Context(), "rediss://127.0.0.1:"+port+"/0/"+name); err == nil {
-		t.Error("a certificate that nobody vouches for is accepted")
+		t.Error("a certificate of an unknown authority is accepted")
 	}
 	storetest.Run(t, storetest.Config{Open: func(t *testing.T) extlibs.Store {
 		return open(t, "rediss://127.0.0.1:"+port+"/0/"+newName()+"?ca="+ca)

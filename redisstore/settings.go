@@ -228,8 +228,8 @@ func (id *identity) tlsConfig() (*tls.Config, error) {
 	return c, nil
 }
 
-// settingsForScripts are those that the host configured for a server, else those
-// of the client that the host has open for it. Without either there are none.
+// settingsForScripts returns the settings that the host configured for a server, or else the
+// settings of the client that the host has open for it. Without either there are none.
 func settingsForScripts(at place) (settings, error) {
 	configuration.Lock()
 	set, known := configuration.of[at.address]

@@ -19,8 +19,8 @@ const (
 	maxSweepWait    = time.Minute // after sweeps that found nothing, or failed
 )
 
-// sweeper removes expired keys. It asks the server when the nearest deadline that it
-// knows of has passed, and not at all without one: those that other hosts set are theirs.
+// sweeper removes expired keys. It asks the server when the earliest known deadline has
+// passed, and not at all without one: each host removes the keys whose deadlines it set.
 type sweeper struct {
 	every   time.Duration
 	expired atomic.Int64

@@ -214,7 +214,7 @@ func TestNoWakeIsLostWhileConnectionsBreak(t *testing.T) {
 				before := got
 				if got, err = h.WaitChange(ctx, other, before); err != nil {
 					if ctx.Err() != nil {
-						t.Errorf("round %d: nobody woke it", i)
+						t.Errorf("round %d: it was not woken", i)
 						cancel()
 						return
 					}

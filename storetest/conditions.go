@@ -310,6 +310,6 @@ func conditionsAndBlindWrites(s *suite) {
 		}
 	})
 	if copies != n {
-		s.Errorf("%d of %d copies were made, although nobody else writes the original", copies, n)
+		s.Errorf("%d of %d copies were made, although no other caller writes the original", copies, n)
 	}
 }

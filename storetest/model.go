@@ -40,7 +40,7 @@ func (m *Model) find(key string) (modelEntry, bool) {
 	return e, ok && (e.end == 0 || e.end > m.now)
 }
 
-// Load returns the entry of a live key, and whether there is one.
+// Load returns the entry of a live key, and reports whether it exists.
 func (m *Model) Load(key string) (extlibs.Entry, bool) {
 	e, ok := m.find(key)
 	if !ok {

@@ -126,7 +126,7 @@ func watchChanges(s *suite) {
 		r.want("the key", tt.live)
 	}
 	if _, ok := r.of("other"); ok {
-		s.Error("a report of a key that nobody wrote")
+		s.Error("a report of a key that was not written")
 	}
 }
 
@@ -149,7 +149,7 @@ func watchBatches(s *suite) {
 				r.want(ops[i].Key, kind != extlibs.OpDelete)
 			}
 			if _, ok := r.of("other"); ok {
-				s.Error("a report of a key that nobody wrote")
+				s.Error("a report of a key that was not written")
 			}
 		}
 	}

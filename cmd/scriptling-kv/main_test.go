@@ -73,7 +73,7 @@ func TestImportStoresWhatStandsBeforeAWrongLine(t *testing.T) {
 	}
 }
 
-// full is the store of a file that takes no batch, and counts those that it was given.
+// full is the store of a file that takes no batch, and counts the batches that it gets.
 type full struct{ extlibs.Store }
 
 var batches atomic.Int64

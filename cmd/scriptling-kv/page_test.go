@@ -15,8 +15,8 @@ import (
 
 const page = "../../docs/command.md"
 
-// The sessions of a page run in one folder, one after the other. "..." stands
-// for any text in a line, and for any lines where it is alone.
+// The sessions of a page run in one folder, one after the other. "..." matches
+// any text in a line, and any lines where it is alone.
 func TestTheSessionsOfThePageShowWhatHappens(t *testing.T) {
 	for _, page := range []string{page, "../../docs/operating.md", "../../docs/coming-from.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) { showSessions(t, page) })

@@ -58,7 +58,7 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Print(`
-Run it again: it counts on. Then:
+Run it again: the counts continue. Then:
   go run ./examples/runscript -store my.db FILE   run a script of your own
   ls examples/scripts                             one script per task: sessions, queues, locks, ...
   go run ./examples/httpserver                    requests that share a store

@@ -332,7 +332,7 @@ func (d *Dir) Temp(kind string) (f *os.File, name string, err error) {
 
 // RemoveLeftovers removes the temporary files of crashed processes: files with a name that
 // only Temp makes, and that no process has locked. own is the file that the caller has locked,
-// whose former temporary name can be left too; nil means none.
+// whose temporary name can be left too; nil means none.
 func (d *Dir) RemoveLeftovers(own os.FileInfo) {
 	if !CanLock {
 		return

@@ -6,8 +6,8 @@ import (
 )
 
 // Set knows which pages of a file are in use, and which of them are leaves that have
-// not been verified yet. Its size depends on the pages that were found, not on those
-// that a meta page claims.
+// not been verified yet. Its size depends on the pages that were found, not on the
+// number that a meta page claims.
 //
 // One goroutine fills it; afterwards it is safe for concurrent use.
 type Set struct {

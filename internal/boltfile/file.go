@@ -60,7 +60,7 @@ type File struct {
 	identity, other atomic.Pointer[os.FileInfo]
 
 	// begins is held while a transaction begins. If another program overwrote
-	// the meta pages, bbolt panics there while it holds one of its locks: then nobody
+	// the meta pages, bbolt panics there while it holds one of its locks: then no goroutine
 	// must wait for that lock.
 	begins sync.Mutex
 	early  int        // transactions that read the commit before the newest one; see snapshot
@@ -234,8 +234,8 @@ func (f *File) Publish(change func(*Tx) error, publish func(show func())) error 
 }
 
 // mapMore is an update in which bbolt can map more of the file. For that it
-// waits for all transactions that read, and those that begin then wait for it: so
-// no copy, which reads for long, can be under way.
+// waits for all transactions that read, and new ones wait for it. So no copy,
+// whose transaction is long, can be running.
 func (f *File) mapMore(db *bolt.DB, r *space, change func(*Tx) error, publish func(show func())) error {
 	f.yield.Store(true)
 	f.copies.Lock()

@@ -22,7 +22,7 @@ func (t *Tx) ScanDeadlines(from []byte, visit func(IndexEntry) (more bool, err e
 	})
 }
 
-// Indexing says whether an entry of the index of deadlines is correct.
+// Indexing is the state of an entry of the index of deadlines: correct, or what is wrong.
 type Indexing int
 
 // The results of Tx.Indexed.

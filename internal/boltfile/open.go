@@ -62,8 +62,8 @@ type Options struct {
 	Logger      *slog.Logger     // receives reports of damage
 	Hook        access.Hook      // nil but in tests
 
-	// Claim is asked before a file is locked, or a new one gets its name; nil: nobody
-	// is. Its error ends the opening: the caller has that file open, or is about to.
+	// Claim, if it is not nil, is called before a file is locked, or a new one gets
+	// its name. Its error ends the opening: the caller has that file open, or is about to.
 	Claim func(os.FileInfo) error
 
 	Slack int64 // bytes by which a file can exceed MaxBytes when it is opened

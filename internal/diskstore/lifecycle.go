@@ -18,7 +18,7 @@ const (
 	logShare    = 4 // the part of MaxBytes that the log takes at most
 )
 
-// lifecycle says whether the store is open.
+// lifecycle is the state of a store: open, closing or closed.
 type lifecycle struct {
 	closing atomic.Bool   // no more calls are planned; set while the planner is paused
 	closed  atomic.Bool   // no read begins, and no one gets the right to write to the file

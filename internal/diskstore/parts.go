@@ -106,7 +106,7 @@ func (w fileWriter) writeMemtable(t *memtable, inParts bool, finish func(*boltfi
 			}
 			return finish(tx)
 		}, func(show func()) {
-			// Whoever counts keys sees the file and the memtables change together.
+			// A caller that counts keys sees the file and the memtables change together.
 			v.locked(func() {
 				show()
 				switch {
@@ -163,7 +163,7 @@ func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, e
 	return p, more, err
 }
 
-// write writes all entries, also those that the file has.
+// write writes all entries, including entries that the file already has.
 func (t *memtable) write(tx *boltfile.Tx) error {
 	if t.cleared {
 		if err := tx.Clear(); err != nil {

@@ -45,7 +45,7 @@ func TestATallyCountsWhatItHolds(t *testing.T) {
 	}
 }
 
-// Keys that have expired and wait for a sweep, and those that a sweep has removed from the
+// Keys that have expired and wait for a sweep, and keys that a sweep has removed from the
 // memtable but not from the file, cost a count of live keys nothing after the first one.
 func TestACountOfLiveKeysDoesNotWalkTheExpiredOnes(t *testing.T) {
 	const keys = 4000

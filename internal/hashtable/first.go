@@ -115,8 +115,8 @@ func (t *Table) first(v View) (name string, f First) {
 }
 
 // compactFrom removes dead names that calls of PopFirst had to pass, some at a time: what
-// sweeps leave would cost each of them. last is the last name of the view that was looked
-// at. It needs t.mu.
+// sweeps leave would cost each of them. last is the last visited name of the view. It
+// needs t.mu.
 func (t *Table) compactFrom(v View, last string) {
 	from := v.From
 	if v.Reverse {

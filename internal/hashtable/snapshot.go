@@ -56,8 +56,8 @@ func (t *Table) readSnapshot(ctx context.Context, keys []string, records []*Reco
 	return s.now, !s.givenUp(), nil
 }
 
-// snapshot is the state of a table at one moment. While it is open, whoever changes the
-// record of a key saves the old one in the key's shard. A table has one snapshot at a
+// snapshot is the state of a table at one moment. While it is open, a change of the
+// record of a key saves the old record in the key's shard. A table has one snapshot at a
 // time.
 type snapshot struct {
 	t     *Table

@@ -29,7 +29,7 @@ func ShortenName(s string) string {
 }
 
 // Printable returns s for a message without quotation marks. If s has control characters,
-// such as those that move the cursor of a terminal or reverse the order of letters, or is
+// such as ones that move the cursor of a terminal or reverse the order of letters, or is
 // not valid UTF-8, Printable escapes it as Go does.
 func Printable(s string) string {
 	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {

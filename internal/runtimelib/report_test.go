@@ -99,7 +99,7 @@ func TestAReportHasNoValueOfAScriptAndNothingThatActsOnATerminal(t *testing.T) {
 	}
 }
 
-// The keys of this package and of the interpreter's represent those that mark a call.
+// The keys of this package represent the library's and the interpreter's marks of a call.
 func TestATaskHasTheHostsValuesAndNoneOfThoseThatMarkACall(t *testing.T) {
 	type markOfOurs struct{}
 	host := new(int)

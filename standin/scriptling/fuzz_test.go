@@ -47,7 +47,7 @@ func FuzzEval(f *testing.F) {
 	})
 }
 
-// TestRandomScripts runs random scripts also where nobody fuzzes.
+// TestRandomScripts runs random scripts also without fuzzing.
 func TestRandomScripts(t *testing.T) {
 	for seed := range uint64(300) {
 		evalSafely(t, randomScript(string(binary.BigEndian.AppendUint64(nil, seed))))

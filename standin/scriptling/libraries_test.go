@@ -247,8 +247,8 @@ func TestLoader(t *testing.T) {
 	check(t, p, "import fails", "RESULT ERROR: import error at line 1: loader error for fails: no disk (line 1)")
 }
 
-// TestIsolatedEnvironments runs functions of a script in environments of their
-// own, the way background tasks do.
+// TestIsolatedEnvironments runs functions of a script in separate environments,
+// as background tasks do.
 func TestIsolatedEnvironments(t *testing.T) {
 	p := scriptling.New()
 	p.RegisterLibrary(marked("bound", "parent"))

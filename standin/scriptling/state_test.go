@@ -15,8 +15,8 @@ import (
 	"github.com/paularlott/scriptling/object"
 )
 
-// TestGetters reads every kind of variable with every getter; a value stands
-// for the text of the result.
+// TestGetters reads every kind of variable with every getter; a value is
+// the text of the result.
 func TestGetters(t *testing.T) {
 	p := define(t, "n = 5\ns = 'text'\nf = 10.9\nb = True\nl = [1]\nt = (1, 2)\nd = {'k': 1}\nst = {1}\ndef fn():\n    pass")
 	text := func(v any, failure object.Object) string {

@@ -10,7 +10,7 @@ import (
 
 const (
 	accounts = 4
-	balance  = 100 // of an account that nobody has used yet
+	balance  = 100 // of an unused account
 )
 
 func account(i int) string { return fmt.Sprintf("bank/%d", i) }

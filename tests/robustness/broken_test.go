@@ -20,8 +20,8 @@ import (
 )
 
 // Stores that keep their promises less well, in ways that are known to lose
-// writes. The tests have to notice each of them, and nothing in those that do
-// it right.
+// writes. The tests must find a fault in each of them, and none in correct
+// stores.
 
 // Arguments of the program "plain log".
 const (
@@ -140,7 +140,7 @@ func TestAPowerCutShowsTheFaultsOfAStore(t *testing.T) {
 		"a log without fault":                      {plainLog(), false},
 		"writes that are acknowledged and no sync": {plainLog(neverSyncs), true},
 		"a sync before the write":                  {plainLog(syncsBefore), true},
-		"a name that nobody made durable":          {plainLog(nameUnsynced), true},
+		"a name that is not made durable":          {plainLog(nameUnsynced), true},
 		"batches in several parts":                 {plainLog(oneByOne), true},
 		"a log that is synced before it is read":   {killedLog(syncsAtOpen), false},
 		"a log that is read as it was found":       {killedLog(), true},

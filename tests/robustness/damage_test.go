@@ -62,8 +62,8 @@ func damageFile(t testing.TB) (path string) {
 	return path
 }
 
-// damageValue is the value that a key must have: whoever reads another one has
-// read a lie.
+// damageValue is the value that a key must have: any other value is
+// wrong.
 func damageValue(key string, n int) extlibs.Value {
 	if len(key) > 20 {
 		key = key[:20]
@@ -345,8 +345,8 @@ func TestAFlippedByteInAnyPageIsRefusedOrHarmless(t *testing.T) {
 	testDamage(t, "flip")
 }
 
-// Of a file that is too large to be read before it is used, nobody counts the
-// keys: a damaged number of them is taken for true. All else is found when it is
+// Of a file that is too large to be read before it is used, the keys are not
+// counted: a damaged number of keys is not noticed. All else is found when it is
 // read.
 func TestADamagedLeafOfALargeFileNeitherCrashesNorHangsNorKeepsTheLock(t *testing.T) {
 	t.Parallel()

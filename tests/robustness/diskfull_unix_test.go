@@ -156,7 +156,7 @@ func useReadOnly(dir string) {
 		bad("a new file in a read-only directory: %v", err)
 	}
 	if _, err := r.Open(ctx, filepath.Join(dir, "secret.db")); !errors.Is(err, fs.ErrPermission) {
-		bad("a file that nobody may read: %v", err)
+		bad("a file without read permission: %v", err)
 	}
 	if err := r.Close(); err != nil {
 		bad("close: %v", err)

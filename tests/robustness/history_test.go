@@ -78,7 +78,7 @@ func (w world) withoutFirst() world {
 	return next
 }
 
-// addWorlds adds those that worlds does not have yet.
+// addWorlds adds each of more that worlds does not contain yet.
 func addWorlds(worlds []world, more ...world) []world {
 	for _, w := range more {
 		if !slices.ContainsFunc(worlds, func(other world) bool { return maps.Equal(w, other) }) {
@@ -263,7 +263,7 @@ func (m *moment) check(seen map[string]string) error {
 	for key, value := range seen {
 		name, _, _ := strings.Cut(key, "/")
 		if byWriter[name] == nil {
-			return fmt.Errorf("key %q belongs to nobody", key)
+			return fmt.Errorf("key %q belongs to no history", key)
 		}
 		byWriter[name][key] = value
 	}

@@ -78,8 +78,8 @@ func init() {
 
 func crashReceipt(w int) string { return fmt.Sprintf("receipt:%d", w) }
 
-// Jobs are taken at most once: those that a killed process has taken, and those that it was
-// about to take, stay taken or are left. Transfers are complete or not made.
+// Jobs are taken at most once: a job that a killed process has taken stays taken, and one that
+// it was about to take is taken or left. Transfers are complete or not made.
 func TestAKilledProcessTakesNoJobTwiceAndLosesNoMoney(t *testing.T) {
 	for _, mode := range []string{"always", "interval"} {
 		t.Run(mode, func(t *testing.T) {

@@ -45,7 +45,7 @@ func readMoved(dir string, at time.Time) (map[string]string, error) {
 }
 
 func init() {
-	// Writes continue where one failed, and nobody opens the store again.
+	// Writes continue after one failed, and the store is not opened again.
 	programs["passing errors"] = func(dir string, args ...string) {
 		s := newSession(dir)
 		s.registry = extlibs.NewRegistry(s.options...)

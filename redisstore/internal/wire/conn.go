@@ -16,7 +16,7 @@ import (
 type Request struct {
 	Before  []string // a command that is carried out before, if it is not nil
 	Asking  bool     // the command is for a slot that is moving to this node
-	Large   bool     // it, or its answer: for whoever chooses the connection
+	Large   bool     // it, or its answer: for the choice of the connection
 	Command []string
 }
 
@@ -67,7 +67,7 @@ type Conn struct {
 	moved   atomic.Int64 // bytes read and written: that it is alive
 	wake    chan struct{}
 	idle    sync.Pool     // of calls
-	out     *bufio.Writer // of whoever has set writing
+	out     *bufio.Writer // of the goroutine that has set writing
 	in      *parser       // of the reader
 
 	broken atomic.Bool // err is set

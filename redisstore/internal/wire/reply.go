@@ -1,5 +1,5 @@
 // Package wire speaks the protocol of Redis and Valkey: connections that many
-// callers share, and whose errors say whether a request left.
+// callers share, and whose errors report whether a request was sent.
 //
 // The driver needs to know that, because an executed write must never be reported as
 // not done. The client library that it used before reports a request that was sent when

@@ -19,8 +19,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// logKinds fill a log with operations that take little of it and much of whoever
-// replays them. Each call adds the operation of a number to a batch.
+// logKinds fill a log with operations that take few of its bytes and much memory in a
+// replay. Each call adds the operation of a number to a batch.
 var logKinds = map[string]func(b *wal.Batch, i uint64){
 	"short keys":        func(b *wal.Batch, i uint64) { b.Put(shortKey(i), "\x01", 0) },
 	"short keys, mixed": func(b *wal.Batch, i uint64) { b.Put(shortKey(i*2654435761), "\x01", 0) },

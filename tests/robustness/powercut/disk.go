@@ -41,7 +41,7 @@ type Event struct {
 	Data     []byte
 	Begin    int            // of a sync: the number of events before it began
 	Names    map[string]int // name -> file; noFile: the name is gone
-	Attrs    *Attrs         // with a name: those that File was created with
+	Attrs    *Attrs         // with a name: the attributes with which File was created
 	DataOnly bool           // of a sync: it makes no owner or mode durable
 	Text     string
 }

@@ -10,7 +10,7 @@ import (
 // State is a folder as a power cut may leave it.
 type State struct {
 	Files map[string]*Image
-	What  string // in words, for whoever has to find out why it can't be opened
+	What  string // in words, to find out why it cannot be opened
 }
 
 var hashSeed = maphash.MakeSeed()
@@ -33,8 +33,8 @@ func (s *State) Hash() uint64 {
 	return sum
 }
 
-// headerEnd is where the engine's header ends in its page: tears before it are
-// those that matter most.
+// headerEnd is where the meta data ends in its page: tears before it matter
+// most.
 const headerEnd = 80
 
 // States returns states that a power cut at this moment may leave, about n of

@@ -1,5 +1,5 @@
 // Package tempfolder makes temporary folders that do not outlive their processes: a process
-// removes the folders of those that were killed.
+// removes the folders of killed processes.
 package tempfolder
 
 import (

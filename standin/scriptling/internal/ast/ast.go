@@ -2,8 +2,8 @@
 //
 // A tree is immutable once the parser returns it, because parsed programs are
 // shared between interpreters that run in parallel. The Obj fields of literals
-// are the one exception: whoever takes the tree from the parser may fill them
-// before handing it on.
+// are the one exception: the caller of the parser may fill them before it
+// passes the tree on.
 //
 // The parser has already folded what the language folds: "x and False" and
 // "x or True" are a BoolLit, the negation of a numeric literal is a literal,

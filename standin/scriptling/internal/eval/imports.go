@@ -141,8 +141,8 @@ func (f *frame) importSiblings(base string, items []ast.ImportName) object.Objec
 	return null
 }
 
-// relativeBase is the package that the leading dots of a relative import stand
-// for. Only the environments of script libraries have one.
+// relativeBase is the package that the leading dots of a relative import
+// mean. Only the environments of script libraries have one.
 func (f *frame) relativeBase(level int) (string, bool) {
 	v, _ := f.env.Root().Get("__name__")
 	s, ok := v.(*object.String)

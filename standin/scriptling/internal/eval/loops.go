@@ -110,8 +110,8 @@ func sequence(obj object.Object) ([]object.Object, bool) {
 	return nil, false
 }
 
-// source walks through an iterable. After next returned false, failure tells
-// whether that was a failure of the iterable.
+// source walks through an iterable. After next returned false, failure is
+// the error of the iterable, if it was one.
 type source struct {
 	f        *frame
 	list     *object.List // read live: the loop may change it

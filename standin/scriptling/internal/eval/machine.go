@@ -21,7 +21,7 @@ import (
 // calls, so that no script can exhaust the Go stack.
 const maxNesting = 100_000
 
-// ticksPerCheck is the number of statements and loop turns between two looks at
+// ticksPerCheck is the number of statements and loop turns between two checks of
 // the context; a power of two.
 const ticksPerCheck = 8
 

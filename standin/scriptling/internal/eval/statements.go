@@ -66,7 +66,7 @@ func (f *frame) statement(s ast.Stmt) (object.Object, signal) {
 }
 
 // locate fills in the line of an error that has none yet. The error is copied,
-// since whoever made it may use it again elsewhere.
+// because its creator may use it again elsewhere.
 func (f *frame) locate(v object.Object, line int) object.Object {
 	err, ok := v.(*object.Error)
 	if !ok || err.Line != 0 {

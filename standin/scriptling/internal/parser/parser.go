@@ -49,7 +49,7 @@ type parser struct {
 }
 
 // Crash is the panic of Parse at some syntax errors in functions, at which the
-// published parser panics too: nobody recovers from it there. Here it is an import,
+// published parser panics too, and does not recover. Here it is an import,
 // def or class that a closing parenthesis follows.
 type Crash struct{ Line int }
 
