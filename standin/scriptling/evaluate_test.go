@@ -275,7 +275,7 @@ func TestOutput(t *testing.T) {
 	if _, err := p.Eval("print('b')"); err != nil {
 		t.Fatal(err)
 	}
-	if out.String() != "b\n" || p.GetOutput() != "" {
-		t.Errorf("wrote %q", out.String())
+	if got := p.GetOutput(); got != "b\n" || out.String() != "" { // the capture goes on
+		t.Errorf("captured %q, wrote %q", got, out.String())
 	}
 }

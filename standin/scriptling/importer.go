@@ -25,8 +25,8 @@ func (name unknownLibrary) Error() string { return "unknown library: " + string(
 type importer struct {
 	p       *Scriptling
 	env     *object.Environment
-	modules map[string]*object.Dict // script libraries evaluated so far
-	parents bool                    // load the parent of a dotted name first
+	modules *modules // script libraries evaluated so far
+	parents bool     // load the parent of a dotted name first
 }
 
 // load binds a library under its full name and as an entry of its parent.
@@ -161,7 +161,7 @@ func (im *importer) parent(outer *object.Dict, name, part string) *object.Dict {
 // evaluate runs a script library in a new environment. The dict is
 // known before the script runs, so that libraries may import each other.
 func (im *importer) evaluate(name, source string) (*object.Dict, error) {
-	if module, ok := im.modules[name]; ok {
+	if module := im.modules.get(name); module != nil {
 		return module, nil
 	}
 	prog, err := parse(source)
@@ -177,9 +177,9 @@ func (im *importer) evaluate(name, source string) (*object.Dict, error) {
 	env.SetImportCallback(inner.load)
 
 	module := &object.Dict{Pairs: map[string]object.DictPair{}}
-	im.modules[name] = module
+	im.modules.put(name, module)
 	if err := im.run(name, env, prog); err != nil {
-		delete(im.modules, name)
+		im.modules.remove(name)
 		return nil, err
 	}
 	for key, v := range env.GetStore() {

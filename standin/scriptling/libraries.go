@@ -30,7 +30,7 @@ func (p *Scriptling) RegisterScriptLibrary(name string, script string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scripts[name] = script
-	delete(p.modules, name)
+	p.modules.remove(name)
 	return nil
 }
 
@@ -38,7 +38,7 @@ func (p *Scriptling) RegisterScriptLibrary(name string, script string) error {
 func (p *Scriptling) UnregisterScriptLibrary(name string) {
 	p.mu.Lock()
 	delete(p.scripts, name)
-	delete(p.modules, name)
+	p.modules.remove(name)
 	p.mu.Unlock()
 	p.unbind(name)
 }
@@ -74,9 +74,9 @@ func (p *Scriptling) SetLibraryLoader(loader LibraryLoader) {
 // Import imports one library or several: a string, []string or *object.List of
 // strings.
 func (p *Scriptling) Import(names interface{}) error {
-	list, ok := libraryNames(names)
-	if !ok {
-		return fmt.Errorf("Import: expected string, []string, or list of strings, got %T", names)
+	list, err := libraryNames(names)
+	if err != nil {
+		return err
 	}
 	if p.env.EnterGIL() {
 		defer p.env.ExitGIL()
@@ -89,24 +89,24 @@ func (p *Scriptling) Import(names interface{}) error {
 	return nil
 }
 
-func libraryNames(names interface{}) ([]string, bool) {
+func libraryNames(names interface{}) ([]string, error) {
 	switch names := names.(type) {
 	case string:
-		return []string{names}, true
+		return []string{names}, nil
 	case []string:
-		return names, true
+		return names, nil
 	case *object.List:
 		list := make([]string, len(names.Elements))
 		for i, e := range names.Elements {
 			s, ok := e.(*object.String)
 			if !ok {
-				return nil, false
+				return nil, fmt.Errorf("Import: all elements must be strings, got %T", e)
 			}
 			list[i] = s.StringValue()
 		}
-		return list, true
+		return list, nil
 	}
-	return nil, false
+	return nil, fmt.Errorf("Import: expected string, []string, or list of strings, got %T", names)
 }
 
 // importLibrary is the import of scripts of this interpreter.
@@ -121,7 +121,7 @@ func (p *Scriptling) LoadLibraryIntoEnv(name string, env *object.Environment) er
 	if im.env != p.env {
 		// Script libraries run under the lock of their environment, so they
 		// cannot be shared with another tree.
-		im.modules = map[string]*object.Dict{}
+		im.modules = newModules()
 	}
 	err := im.load(name)
 	if errors.As(err, new(unknownLibrary)) {

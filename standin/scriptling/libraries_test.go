@@ -214,10 +214,12 @@ func TestScriptLibraries(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { check(t, newInterpreter(), tt.script, tt.want) })
 	}
-	t.Run("clone evaluates again", func(t *testing.T) {
+	t.Run("a clone shares what the original has loaded", func(t *testing.T) {
 		p := newInterpreter()
-		check(t, p, "import lib\nprint(lib.bump())", "loading lib\n[1, go]")
 		check(t, p.Clone(), "import lib\nprint(lib.bump())", "loading lib\n[1, go]")
+		check(t, p, "import lib\nprint(lib.bump())", "loading lib\n[1, go]")
+		check(t, p.Clone(), "import lib\nprint(lib.bump())", "[2, go]")
+		check(t, p, "print(lib.bump())", "[3, go]")
 		p.Reset()
 		check(t, p, "import lib\nprint(lib.bump())", "loading lib\n[1, go]")
 	})

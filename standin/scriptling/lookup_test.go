@@ -141,7 +141,7 @@ func TestImportArguments(t *testing.T) {
 		{[]string{}, ""},
 		{[]string{"one", "nope"}, "unknown library: nope"},
 		{&object.List{Elements: []object.Object{object.NewString("nope")}}, "unknown library: nope"},
-		{&object.List{Elements: []object.Object{object.NewInteger(1)}}, "Import: expected string, []string, or list of strings, got *object.List"},
+		{&object.List{Elements: []object.Object{object.NewInteger(1)}}, "Import: all elements must be strings, got *object.Integer"},
 		{map[string]int{}, "Import: expected string, []string, or list of strings, got map[string]int"},
 		{nil, "Import: expected string, []string, or list of strings, got <nil>"},
 	}

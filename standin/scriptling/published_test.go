@@ -22,6 +22,20 @@ import (
 //	CallFunction recovers from nothing             TestCallFunctionDoesNotRecoverPanics
 //	CallFunction has no limit of depth             TestRecursionWithoutCallDepth (internal/eval)
 //	objects among a library's constants are shared TestWhatALibraryHoldsIsSharedByAllWhoImportIt
+//	a clone shares the modules that are loaded     TestScriptLibraries
+//	the texts of errors of Import                  TestImportArguments
+//	from a.b import c does not find a.b.c          TestFromDoesNotFindALibraryBelow
+//	a capture goes on after SetOutputWriter        TestWriters
+//	SnapshotCallables shares nested dicts          TestSnapshotCallables (object)
+//	help prints the whole docstring                TestHelpPrintsTheWholeDocstring
+//	an iterator is true, also at its end           TestIteratorsAreTrue
+//	an iterator cannot fail                        TestAnIteratorThatFailsEndsALoopOrBecomesAnElement
+//	asctime and ctime do not pad the day           TestTimeLists (stdlib)
+//	the weekday is 0 on Sundays                    TestTimeLists (stdlib)
+//	random.choice of a str picks a byte            TestChoiceOfATextPicksAByte (stdlib)
+//	a store, which is a Builtin, is no dict        TestBuiltinAttributes
+//	a module's functions precede dict methods      testdata/conformance/124_module_is_a_dict.py
+//	positional-only /, yield, async, b"" and u""   refused earlier: TestRejectedSources
 //
 // The stand-in does not call __del__, and has none of Scriptling's own runtime: no test
 // here can show how these behave.
@@ -59,4 +73,34 @@ func TestWhatALibraryHoldsIsSharedByAllWhoImportIt(t *testing.T) {
 	for name, q := range map[string]*scriptling.Scriptling{"another interpreter": other, "a clone": p.Clone()} {
 		check(t, q, "import lib\nprint(lib.inner['k'], lib.added) # "+name, "2 None")
 	}
+}
+
+func TestFromDoesNotFindALibraryBelow(t *testing.T) {
+	p := scriptling.New()
+	p.RegisterLibrary(marked("a.b.c", "1"))
+	check(t, p, "try:\n    from a.b import c\n    print('found')\nexcept ImportError:\n    print('not found')", "not found")
+}
+
+func TestHelpPrintsTheWholeDocstring(t *testing.T) {
+	check(t, scriptling.New(), "def f():\n    \"\"\"One.\n\n    Two.\"\"\"\nhelp(f)", "Help for function 'f':\nf() - One.\n\n    Two.")
+}
+
+func TestIteratorsAreTrue(t *testing.T) {
+	check(t, scriptling.New(), "it = iter([1])\nnext(it)\nprint(bool(it), bool(iter([])))", "true true")
+}
+
+// No failure inside a lazy iterator reaches the loop over it, so the library has none.
+func TestAnIteratorThatFailsEndsALoopOrBecomesAnElement(t *testing.T) {
+	p := scriptling.New()
+	n := 0
+	p.RegisterFunc("failing", func(context.Context, object.Kwargs, ...object.Object) object.Object {
+		n = 0
+		return object.NewIterator(func() (object.Object, bool) {
+			if n++; n > 1 {
+				return &object.Error{Message: "lost"}, true
+			}
+			return object.NewInteger(1), true
+		})
+	})
+	check(t, p, "def f():\n    seen = []\n    for x in failing():\n        seen.append(1)\n        if len(seen) > 5:\n            break\n    return len(seen)\nprint(f())", "1")
 }

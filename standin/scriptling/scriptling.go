@@ -45,7 +45,7 @@ type Scriptling struct {
 	scripts   map[string]string
 	loader    LibraryLoader
 
-	modules map[string]*object.Dict // evaluated script libraries
+	modules *modules // evaluated script libraries
 }
 
 // Kwargs as the last argument of a call gives keyword arguments.
@@ -63,7 +63,7 @@ func New() *Scriptling {
 		env:       object.NewEnvironment(),
 		libraries: map[string]*object.Library{},
 		scripts:   map[string]string{},
-		modules:   map[string]*object.Dict{},
+		modules:   newModules(),
 	}
 	p.env.SetImportCallback(p.importLibrary)
 	p.env.SetAvailableLibrariesCallback(p.availableLibraries)
@@ -85,6 +85,7 @@ func (p *Scriptling) Clone() *Scriptling {
 	maps.Copy(c.libraries, p.libraries)
 	maps.Copy(c.scripts, p.scripts)
 	c.loader = p.loader
+	c.modules = p.modules.copy()
 	return c
 }
 
@@ -93,7 +94,7 @@ func (p *Scriptling) Clone() *Scriptling {
 func (p *Scriptling) Reset() {
 	p.env.ResetStore(nil)
 	p.env.GetOutput()
-	p.modules = map[string]*object.Dict{}
+	p.modules = newModules()
 	p.file = ""
 	p.bindBasics()
 }
@@ -105,7 +106,7 @@ func (p *Scriptling) ResetEnv(keepKeys ...string) {
 		keep[key] = true
 	}
 	p.env.ResetStore(keep)
-	maps.DeleteFunc(p.modules, func(name string, _ *object.Dict) bool { return !keep[name] })
+	p.modules.keep(keep)
 }
 
 // SetOutputWriter sets where print writes.

@@ -180,8 +180,8 @@ func TestWriters(t *testing.T) {
 	}
 	p.EnableOutputCapture()
 	p.SetOutputWriter(&second)
-	if _, err := p.Eval("print('replaces the capture')"); err != nil || p.GetOutput() != "" {
-		t.Errorf("captured although a writer was set: %v", err)
+	if _, err := p.Eval("print('captured')"); err != nil || p.GetOutput() != "captured\n" {
+		t.Errorf("not captured after a writer was set: %v", err)
 	}
 	p.SetInputReader(&first)
 }

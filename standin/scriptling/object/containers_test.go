@@ -166,8 +166,8 @@ func TestIterator(t *testing.T) {
 	if !slices.Equal(got, []string{"0", "1"}) {
 		t.Errorf("looking at the iterator lost items: %v", got)
 	}
-	if truth, _ := it.AsBool(); truth {
-		t.Error("an exhausted iterator must be false")
+	if truth, _ := it.AsBool(); !truth {
+		t.Error("an exhausted iterator must be true, as in the published interpreter")
 	}
 }
 

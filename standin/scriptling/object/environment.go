@@ -234,8 +234,12 @@ func (e *Environment) GetWriter() io.Writer {
 	return e.out.writer
 }
 
-// SetOutputWriter sets where print writes.
-func (e *Environment) SetOutputWriter(w io.Writer) { e.root.setOutput(&output{writer: w}, e) }
+// SetOutputWriter sets where print writes. It does not end a capture.
+func (e *Environment) SetOutputWriter(w io.Writer) {
+	if out := e.root.out; out == nil || out.capture == nil {
+		e.root.setOutput(&output{writer: w}, e)
+	}
+}
 
 // EnableOutputCapture makes print write to a buffer that GetOutput empties.
 func (e *Environment) EnableOutputCapture() {

@@ -5,9 +5,8 @@ import "unicode/utf8"
 // Iterator yields objects one at a time and only once.
 type Iterator struct {
 	refusals
-	next   func() (Object, bool)
-	peeked Object
-	done   bool
+	next func() (Object, bool)
+	done bool
 }
 
 // NewIterator returns an iterator over what next yields until it returns false.
@@ -50,10 +49,6 @@ func sliceIterator(elements []Object) *Iterator {
 
 // Next returns the next object, or false when there is none.
 func (it *Iterator) Next() (Object, bool) {
-	if obj := it.peeked; obj != nil {
-		it.peeked = nil
-		return obj, true
-	}
 	if it.done {
 		return nil, false
 	}
@@ -69,13 +64,8 @@ func (it *Iterator) Type() ObjectType               { return ITERATOR_OBJ }
 func (it *Iterator) Inspect() string                { return "<iterator>" }
 func (it *Iterator) CoerceString() (string, Object) { return it.Inspect(), nil }
 
-// AsBool reports whether another object will come.
-func (it *Iterator) AsBool() (bool, Object) {
-	if it.peeked == nil {
-		it.peeked, _ = it.Next()
-	}
-	return it.peeked != nil, nil
-}
+// AsBool returns true, also for an iterator at its end.
+func (it *Iterator) AsBool() (bool, Object) { return true, nil }
 
 // IterableToSlice returns the elements of an iterable. The slice may be the
 // storage of the iterable itself; an iterator is consumed.

@@ -139,7 +139,7 @@ func TestAccessors(t *testing.T) {
 		{&object.Builtin{Attributes: class.Methods}, nil, nil, nil, nil, nil, 1, "<builtin function>", nil, nil},
 		{&object.BoundMethod{}, nil, nil, nil, true, nil, nil, "<bound method>", nil, nil},
 		{object.NewRangeIterator(0, 1, 1), nil, nil, nil, true, nil, nil, "<iterator>", nil, nil},
-		{object.NewRangeIterator(0, 0, 1), nil, nil, nil, false, nil, nil, "<iterator>", nil, nil},
+		{object.NewRangeIterator(0, 0, 1), nil, nil, nil, true, nil, nil, "<iterator>", nil, nil},
 		{&object.DictKeys{Dict: dict}, "dict_keys({k: 1})", nil, nil, true, nil, nil, "dict_keys({k: 1})", nil, nil},
 		{&object.DictValues{Dict: dict}, "dict_values({k: 1})", nil, nil, true, nil, nil, "dict_values({k: 1})", nil, nil},
 		{&object.DictItems{Dict: object.NewStringDict(nil)}, "dict_items({})", nil, nil, false, nil, nil, "dict_items({})", nil, nil},

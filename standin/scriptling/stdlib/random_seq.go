@@ -12,11 +12,12 @@ func randomChoice(_ context.Context, _ object.Kwargs, args ...object.Object) obj
 		return err
 	}
 	if text, ok := args[0].(*object.String); ok {
-		runes := []rune(text.StringValue())
-		if len(runes) == 0 {
+		s := text.StringValue() // whose bytes are chosen from, not its characters
+		if s == "" {
 			return errors.NewError("choice() string cannot be empty")
 		}
-		return object.NewString(string(runes[generator.index(len(runes))]))
+		i := generator.index(len(s))
+		return object.NewString(s[i : i+1])
 	}
 	elements, err := listArg(args[0])
 	if err != nil {

@@ -43,7 +43,7 @@ func TestRandomRanges(t *testing.T) {
 	}
 	expect(t, "randrange", call(t, lib, "randrange", integer(1)), object.INTEGER_OBJ, "0")
 	expect(t, "choice", call(t, lib, "choice", list(integer(5))), object.INTEGER_OBJ, "5")
-	expect(t, "choice", call(t, lib, "choice", text("é")), object.STRING_OBJ, "é")
+	expect(t, "choice", call(t, lib, "choice", text("z")), object.STRING_OBJ, "z")
 	expect(t, "choices", callKw(t, lib, "choices", map[string]object.Object{"weights": none()}, list(integer(1))), object.LIST_OBJ, "[1]")
 }
 
@@ -84,4 +84,12 @@ func TestGeneratorIsShared(t *testing.T) {
 		}()
 	}
 	wg.Wait()
+}
+
+func TestChoiceOfATextPicksAByte(t *testing.T) {
+	for range 20 {
+		if s := call(t, stdlib.RandomLibrary, "choice", text("éé")).(*object.String).StringValue(); len(s) != 1 {
+			t.Fatalf("chose %q", s)
+		}
+	}
 }

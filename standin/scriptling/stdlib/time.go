@@ -13,7 +13,7 @@ import (
 // started is the zero of perf_counter, which counts monotonically.
 var started = time.Now()
 
-const asctimeFormat = "%a %b %e %H:%M:%S %Y"
+const asctimeFormat = "Mon Jan 2 15:04:05 2006" // the day is not padded
 
 // TimeLibrary is the library time.
 var TimeLibrary = object.NewLibrary("time", map[string]*object.Builtin{

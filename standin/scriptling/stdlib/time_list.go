@@ -10,7 +10,7 @@ import (
 )
 
 // timeListSize is the number of elements of a time list: year, month, day, hour,
-// minute, second, weekday (Monday is 0), day of the year, daylight saving.
+// minute, second, weekday (Sunday is 0), day of the year, daylight saving.
 const timeListSize = 9
 
 func timeList(t time.Time) object.Object {
@@ -20,7 +20,7 @@ func timeList(t time.Time) object.Object {
 	}
 	fields := [timeListSize]int{
 		t.Year(), int(t.Month()), t.Day(), t.Hour(), t.Minute(), t.Second(),
-		(int(t.Weekday()) + 6) % 7, t.YearDay(), dst,
+		int(t.Weekday()), t.YearDay(), dst,
 	}
 	list := &object.List{Elements: make([]object.Object, timeListSize)}
 	for i, field := range fields {
@@ -139,7 +139,7 @@ func timeAsctime(_ context.Context, _ object.Kwargs, args ...object.Object) obje
 			return err
 		}
 	}
-	return object.NewString(strftime(asctimeFormat, t))
+	return object.NewString(t.Format(asctimeFormat))
 }
 
 func timeCtime(_ context.Context, _ object.Kwargs, args ...object.Object) object.Object {
@@ -147,5 +147,5 @@ func timeCtime(_ context.Context, _ object.Kwargs, args ...object.Object) object
 	if err != nil {
 		return err
 	}
-	return object.NewString(strftime(asctimeFormat, t))
+	return object.NewString(t.Format(asctimeFormat))
 }

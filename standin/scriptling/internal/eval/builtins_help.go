@@ -42,8 +42,7 @@ func builtinHelp(b *object.Builtin) string {
 func functionHelp(fn *object.Function) string {
 	about := "User-defined function"
 	if doc, ok := ast.Docstring(fn.Body); ok {
-		about, _, _ = strings.Cut(strings.TrimSpace(doc), "\n")
-		about = strings.TrimSpace(about)
+		about = strings.TrimSpace(doc)
 	}
 	return fn.Name + "(" + signature(fn.Params) + ") - " + about
 }

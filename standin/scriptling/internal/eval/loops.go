@@ -184,7 +184,11 @@ func (f *frame) iterateInstance(inst *object.Instance) (source, object.Object) {
 func (s *source) next() (object.Object, bool) {
 	switch {
 	case s.iterator != nil:
-		return s.iterator.Next()
+		v, ok := s.iterator.Next()
+		if _, failed := v.(*object.Error); failed { // the published interpreter ends silently
+			return nil, false
+		}
+		return v, ok
 	case s.list != nil:
 		if s.pos >= len(s.list.Elements) {
 			return nil, false
