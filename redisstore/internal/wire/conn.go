@@ -5,44 +5,11 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
 )
-
-// Request is a command, and what goes with it on the same connection.
-type Request struct {
-	Before  []string // a command that is carried out before, if it is not nil
-	Asking  bool     // the command is for a slot that is moving to this node
-	Large   bool     // it, or its answer: for the choice of the connection
-	Command []string
-}
-
-// Bytes returns what a request takes in memory, about.
-func (r *Request) Bytes() int64 {
-	n := int64(0)
-	for _, word := range r.Command {
-		n += int64(len(word)) + int64(unsafe.Sizeof(word))
-	}
-	return n
-}
-
-// Result is the answer to a request.
-type Result struct {
-	Before Reply
-	Reply
-}
-
-// Lost is the error of a request that was not answered.
-type Lost struct {
-	Sent bool // the server may have it, or may get it yet; else it is certainly not done
-	Err  error
-}
-
-func (e *Lost) Error() string { return e.Err.Error() }
-func (e *Lost) Unwrap() error { return e.Err }
 
 // The reasons for which a connection ends by itself.
 var (
@@ -61,26 +28,39 @@ type Conn struct {
 	Mode    string // of the server: "cluster", "sentinel", "standalone"
 	Version string
 
+	link
+	idle   sync.Pool     // of calls
+	wake   chan struct{} // the writer, if there is something to write
+	broken atomic.Bool   // err is set
+	flow
+}
+
+// link is the way to the server.
+type link struct {
 	net     net.Conn
 	address string
-	silent  time.Duration
-	moved   atomic.Int64 // bytes read and written: that it is alive
-	wake    chan struct{}
-	idle    sync.Pool     // of calls
+	moved   atomic.Int64  // bytes read and written: that it is alive
 	out     *bufio.Writer // of the goroutine that has set writing
 	in      *parser       // of the reader
+}
 
-	broken atomic.Bool // err is set
-
+// flow is the calls of a connection that are under way.
+type flow struct {
 	mu         sync.Mutex
 	err        error
 	pending    []*call // not written yet
 	sent       calls   // not answered yet
 	unanswered int64   // bytes of sent
 	writing    bool
-	watched    int64 // moved when the timer was set
-	watch      *time.Timer
-	watching   bool
+	silence
+}
+
+// silence finds out that the server does not answer. The mutex of flow guards it.
+type silence struct {
+	silent   time.Duration // the longest one
+	watched  int64         // moved when the timer was set
+	watch    *time.Timer
+	watching bool
 }
 
 // call is a request on its way. What is below state is guarded by Conn.mu until done
@@ -104,7 +84,8 @@ const (
 
 // newConn begins to read from a connection.
 func newConn(n net.Conn, silent time.Duration, limit *atomic.Int64) *Conn {
-	c := &Conn{net: n, silent: silent, wake: make(chan struct{}, 1)}
+	c := &Conn{wake: make(chan struct{}, 1)}
+	c.net, c.silent = n, silent
 	c.out = bufio.NewWriterSize(sink{c}, 32<<10)
 	c.in = newParser(source{c}, limit)
 	return c
@@ -383,36 +364,6 @@ func (q *calls) pop() {
 	if q.head++; q.head == len(q.list) {
 		q.list, q.head = q.list[:0], 0
 	}
-}
-
-// writeRequest writes a request. An error stays in the writer.
-func writeRequest(w *bufio.Writer, r *Request) {
-	if r.Before != nil {
-		writeCommand(w, r.Before)
-	}
-	if r.Asking {
-		writeCommand(w, asking)
-	}
-	writeCommand(w, r.Command)
-}
-
-var asking = []string{"ASKING"}
-
-func writeCommand(w *bufio.Writer, words []string) {
-	writeHead(w, '*', len(words))
-	for _, word := range words {
-		writeHead(w, '$', len(word))
-		w.WriteString(word)
-		w.WriteString("\r\n")
-	}
-}
-
-func writeHead(w *bufio.Writer, kind byte, n int) {
-	b := w.AvailableBuffer()
-	b = append(b, kind)
-	b = strconv.AppendInt(b, int64(n), 10)
-	b = append(b, '\r', '\n')
-	w.Write(b)
 }
 
 // sink writes to the connection in pieces, so that progress shows.

@@ -8,6 +8,7 @@
 // benchmark still use that library.
 //
 //	reply.go    Reply, and the parser, which trusts no server
+//	request.go  Request: a command, and how it is written
 //	conn.go     Conn: requests of concurrent callers, pipelined
 //	dial.go     Dial: connecting, TLS and the handshake
 //	channel.go  Subscribe: a connection that listens to channels
