@@ -13,8 +13,10 @@
 // leave.
 //
 //	trace.go    the calls of a process and its threads, by ptrace and seccomp
-//	recorder.go which of them matter to the folder, and the record of these
+//	calls.go    which of them matter to the folder, and what they do to it
+//	recorder.go the record of these
 //	disk.go     what is on disk for certain, and what may be
+//	image.go    the content of a folder
 //	states.go   the states that a power cut may leave
 //
 // The record needs Linux on amd64; the rest runs anywhere.
