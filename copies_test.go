@@ -208,7 +208,7 @@ func TestNoReadSeesALargeWriteBeforeItsSync(t *testing.T) {
 	var armed atomic.Bool
 	synced := 0
 	r := onDisk.registry(t, extlibs.LogBytes(1), extlibs.DiskHook(func(act access.Act, _ string) error {
-		if act == access.ActSyncHeader && armed.CompareAndSwap(true, false) {
+		if act == access.ActSyncMetaPage && armed.CompareAndSwap(true, false) {
 			synced++
 			if has(t, h, "large") || has(t, h, "many 7") {
 				t.Error("a read sees what is not durable")

@@ -65,7 +65,7 @@ func TestAFailedSyncOfTheFileStopsWritesUntilItIsOpenedAgainAndLosesNone(t *test
 	r := onDisk.registry(t, extlibs.DiskHook(a.hook))
 	h := mustOpen(t, r, path)
 	must(t, h.Set(ctx, "a", "before", 0))
-	a.failing(access.ActSyncHeader)
+	a.failing(access.ActSyncMetaPage)
 	if err := h.Compact(ctx); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("a compaction whose sync failed: %v", err)
 	}

@@ -100,7 +100,7 @@ func TestOpeningMakesDurableWhatItReadsBeforeAnythingIsBuiltOnIt(t *testing.T) {
 	if err := h.Set(ctx, "k", 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	a.failing(access.ActSyncHeader)
+	a.failing(access.ActSyncMetaPage)
 	if err := h.Close(); !errors.Is(err, extlibs.ErrCommitUnknown) {
 		t.Fatalf("a close that did not sync the header: %v", err)
 	}

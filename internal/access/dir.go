@@ -30,8 +30,8 @@ const (
 	ActAllocate    Act = "allocate" // blocks of the file, which grows
 	ActAllocateLog Act = "allocate log"
 
-	ActCommit     Act = "commit"      // by the engine, which has written nothing yet
-	ActSyncHeader Act = "sync header" // the end of a commit: it is made, and may not last
+	ActCommit       Act = "commit"         // by the engine, which has written nothing yet
+	ActSyncMetaPage Act = "sync meta page" // the end of a commit: it is made, and may not last
 )
 
 // Hook is for tests. It is called before each operation with the name of the file
@@ -233,7 +233,7 @@ func (d *Dir) Commit(commit func() error) (refused bool, err error) {
 	if err := commit(); err != nil {
 		return false, err
 	}
-	return false, d.hook(ActSyncHeader, d.base)
+	return false, d.hook(ActSyncMetaPage, d.base)
 }
 
 // Sync makes the names in the folder durable, where the system can.

@@ -27,7 +27,7 @@ func TestWithoutALogAMetaPageThatTearsInACommitLosesNothing(t *testing.T) {
 	var states [][]byte // the file before each commit, and after the last one
 	path = storeName(t)
 	h := mustOpen(t, path, hook(func(act access.Act, name string) error {
-		if act == access.ActCommit || act == access.ActSyncHeader {
+		if act == access.ActCommit || act == access.ActSyncMetaPage {
 			file, err := os.ReadFile(path)
 			if err != nil {
 				return err
