@@ -24,21 +24,30 @@ type memory struct {
 	sweep   sweeper
 	expired atomic.Int64
 	evicted atomic.Int64
-	written atomic.Int64 // bytes, since it was time to collect garbage
+	memoryLitter
+	state   atomic.Pointer[memoryState] // nil: closed, or failed
+	watched watch
+	failure atomic.Pointer[memoryFailure]
+	memoryReplaced
+}
 
-	peak     atomic.Int64                // bytes that the store has held since then
-	unswept  atomic.Int64                // bytes, since it was time to sweep
-	gcDue    atomic.Bool                 // it is time to collect garbage
-	sweepDue atomic.Bool                 // it is time to sweep
-	littered atomic.Bool                 // either is true
-	tidied   string                      // how far the sweep has tidied up; its own
-	state    atomic.Pointer[memoryState] // nil: closed, or failed
-	watched  watch
-	failure  atomic.Pointer[memoryFailure]
+// memoryLitter says when it is time to collect garbage, and to sweep: see
+// backend_memory_gc.go.
+type memoryLitter struct {
+	written  atomic.Int64 // bytes, since it was time to collect garbage
+	peak     atomic.Int64 // bytes that the store has held since then
+	unswept  atomic.Int64 // bytes, since it was time to sweep
+	gcDue    atomic.Bool  // it is time to collect garbage
+	sweepDue atomic.Bool  // it is time to sweep
+	littered atomic.Bool  // either is true
+	tidied   string       // how far the sweep has tidied up; only the sweep uses it
+}
 
+// memoryReplaced counts the values that setRaw stored in former states.
+type memoryReplaced struct {
 	replacing sync.Mutex   // held while another state, or none, takes the place of one
-	counted   int64        // values that setRaw stored in states which are no more
-	late      atomic.Int64 // values that setRaw stored in states which had been counted
+	counted   int64        // values that setRaw stored in former states
+	late      atomic.Int64 // values that setRaw stored in states after they had been counted
 }
 
 // memoryState is what Clear replaces atomically. A write that still goes into

@@ -21,7 +21,12 @@ type sweeper struct {
 	// failed is told what step panicked with.
 	failed func(p any)
 
-	soonest  atomic.Int64 // fires in nanoseconds since 1970, for a look without mu; 0: not set
+	soonest atomic.Int64 // fires in nanoseconds since 1970, for a look without mu; 0: not set
+	sweeps
+}
+
+// sweeps says when a sweeper runs next.
+type sweeps struct {
 	mu       sync.Mutex
 	timer    *time.Timer
 	fires    time.Time // when timer fires; zero: it is not set

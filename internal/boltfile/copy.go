@@ -117,7 +117,7 @@ func complete(dir *access.Dir, opts Options, tmp *os.File, changes func(*Tx) err
 		return nil, err
 	}
 	done = func() { guard(db.Close) }
-	copied := &File{opts: opts, dir: dir, db: db, broken: make(chan struct{})}
+	copied := &File{opts: opts, dir: dir, bboltEngine: bboltEngine{db: db}, failure: failure{broken: make(chan struct{})}}
 	v, err := verifyFile(context.Background(), tmp, 0)
 	if err == nil {
 		copied.pages = newPageState(tmp, v, 0)

@@ -2,14 +2,24 @@ package boltfile
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	berrors "go.etcd.io/bbolt/errors"
 )
 
+// failure is why a file takes no writes, or no calls, any more.
+type failure struct {
+	damaged atomic.Pointer[kverr.Error] // why bbolt cannot go on
+	broken  chan struct{}               // closed when damaged is set
+	breaks  sync.Once
+	refused atomic.Pointer[kverr.Error] // why the file takes no more writes
+}
+
 // Refused returns why the file takes no more writes, or nil.
-func (f *File) Refused() error {
+func (f *failure) Refused() error {
 	if why := f.refused.Load(); why != nil {
 		return why
 	}
@@ -17,10 +27,10 @@ func (f *File) Refused() error {
 }
 
 // Broken is closed when calls can no longer succeed; Err then says why.
-func (f *File) Broken() <-chan struct{} { return f.broken }
+func (f *failure) Broken() <-chan struct{} { return f.broken }
 
 // Err returns the reason why the file can no longer be used, or nil.
-func (f *File) Err() error {
+func (f *failure) Err() error {
 	if d := f.damaged.Load(); d != nil {
 		return d
 	}

@@ -45,41 +45,48 @@ type File struct {
 	readOnly bool
 	alone    bool // it is mounted by itself: files beside it do not stay with it
 	torn     bool // when it was opened a meta page was damaged; see Torn
+	space    atomic.Pointer[space]
+	bboltEngine
+	identities
+	beginning
+	copying
+	failure
+}
 
-	// engine is held shared by every use of db, and alone by Close and by
-	// Compact when it puts another file in its place.
-	engine sync.RWMutex
-	db     *bolt.DB // nil: closed
+// bboltEngine is bbolt, and the file that it has open.
+type bboltEngine struct {
+	engine sync.RWMutex // held shared by every use of db, and alone by Close and by Compact when it replaces the file
+	db     *bolt.DB     // nil: closed
 	pages  *pageState
 	info   os.FileInfo
 	file   atomic.Pointer[os.File] // bbolt's; closing it gives up the lock
+}
 
-	// The files that Is knows: info, and during a change of files also the other one.
-	// They are read without the lock of the engine, which a backup or a compaction may
-	// hold for long: opens of other files ask Is too.
-	identity, other atomic.Pointer[os.FileInfo]
+// identities are the files that Is knows: bboltEngine.info, and while Compact replaces the file
+// also the other one. They are read without the lock of the engine, which a backup or a
+// compaction can hold for long: opens of other files call Is too.
+type identities struct{ identity, other atomic.Pointer[os.FileInfo] }
 
-	// begins is held while a transaction begins. If another program overwrote
-	// the meta pages, bbolt panics there while it holds one of its locks: then no goroutine
-	// must wait for that lock.
+// beginning begins transactions. Its lock is held meanwhile: if another program overwrote
+// the meta pages, bbolt panics there while it holds one of its locks, and then no goroutine
+// must wait for that lock.
+type beginning struct {
 	begins sync.Mutex
 	early  int        // transactions that read the commit before the newest one; see snapshot
 	late   *sync.Cond // of begins: early has become 0
+}
 
-	space   atomic.Pointer[space]
+// copying lets copies read the file while others write to it.
+type copying struct {
 	copies  sync.RWMutex   // held shared by copies while they read the file, and alone while bbolt maps more of it
 	yield   atomic.Bool    // asks them to begin again later
 	closing sync.WaitGroup // engines of files that compaction has replaced
-
-	damaged atomic.Pointer[kverr.Error] // why bbolt cannot continue
-	broken  chan struct{}               // closed when damaged is set
-	breaks  sync.Once
-
-	refused atomic.Pointer[kverr.Error] // why writes are no longer accepted
 }
 
 func newFile(db *bolt.DB, pages *pageState, f openedFile, dir *access.Dir, opts Options) *File {
-	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), alone: f.alone, db: db, pages: pages, info: f.info, broken: make(chan struct{})}
+	file := &File{opts: opts, dir: dir, readOnly: db.IsReadOnly(), alone: f.alone}
+	file.db, file.pages, file.info = db, pages, f.info
+	file.broken = make(chan struct{})
 	file.file.Store(f.File)
 	file.identity.Store(&f.info)
 	file.late = sync.NewCond(&file.begins)
@@ -105,10 +112,10 @@ func (f *File) Torn() bool { return f.torn }
 func (f *File) ReadOnly() bool { return f.readOnly }
 
 // Is reports whether the file is the one of info. It does not block.
-func (f *File) Is(info os.FileInfo) bool {
+func (i *identities) Is(info os.FileInfo) bool {
 	// In this order: see become, which changes identity between its changes of other.
-	other := f.other.Load()
-	return os.SameFile(*f.identity.Load(), info) || other != nil && os.SameFile(*other, info)
+	other := i.other.Load()
+	return os.SameFile(*i.identity.Load(), info) || other != nil && os.SameFile(*other, info)
 }
 
 // Size returns the number of bytes of the file as a transaction would see it now.

@@ -20,16 +20,29 @@ type Tx struct {
 	snap snapshot // the file as it was when the transaction began
 
 	// Of a transaction that writes:
-	meta, data, expiry *bolt.Bucket
-	index              []indexChange       // of the deadlines; see writeIndex
-	unknown            map[string]struct{} // keys whose entries in the index are to be found and removed
-	seen               map[uint64]struct{} // pages that have been verified
-	leaves             int64               // that the transaction came to, which comes to keys in their order
-	lastLeaf           map[uint64]uint64   // by the root of their tree
-	stored             int64               // bytes of keys and values, with EntryOverhead each
-	expired            int64               // entries added to the index of deadlines that are over, less those removed
-	cleared            bool
-	dirty              bool // this transaction changed something
+	openBuckets
+	indexChanges
+	verifiedPages
+	stored  int64 // bytes of keys and values, with EntryOverhead each
+	cleared bool
+	dirty   bool // this transaction changed something
+}
+
+// openBuckets are the buckets of a transaction that writes. They are nil in others.
+type openBuckets struct{ meta, data, expiry *bolt.Bucket }
+
+// indexChanges are the changes of the index of deadlines: see Tx.writeIndex.
+type indexChanges struct {
+	index   []indexChange
+	unknown map[string]struct{} // keys whose entries in the index are to be found and removed
+	expired int64               // entries added whose deadlines have passed, less those removed
+}
+
+// verifiedPages are the pages that a transaction has verified before it changes them.
+type verifiedPages struct {
+	seen     map[uint64]struct{}
+	leaves   int64             // that the transaction visited; it visits keys in their order
+	lastLeaf map[uint64]uint64 // by the root of their tree
 }
 
 func newTx(snap *snapshot, now time.Time) *Tx {

@@ -64,19 +64,22 @@ type Table struct {
 
 	popping sync.Mutex // held by a caller that takes a first key; before all other locks
 
-	mu    sync.RWMutex // after all shards' locks
-	keys  int          // records in the table, expired ones included
-	names names
-	due   deadlines
-	bytes atomic.Int64
-
-	tidyFrom   string        // where TidyNext continues
-	tombstones int           // of a large batch
-	turn       chan struct{} // held by the large batch that is under way
-	marks      uint64        // the last one given; with turn
-
+	index
+	turn    chan struct{} // held by the large batch that is under way
+	marks   uint64        // the last one given; with turn
 	reading chan struct{} // held by the snapshot that is open
 	saved   atomic.Int64  // bytes that are saved for it
+}
+
+// index is what a table knows of all shards together.
+type index struct {
+	mu         sync.RWMutex // after all shards' locks
+	keys       int          // records in the table, expired ones included
+	names      names
+	due        deadlines
+	bytes      atomic.Int64
+	tidyFrom   string // where TidyNext continues
+	tombstones int    // records that stand for none, of a large batch
 }
 
 type common struct {
@@ -95,7 +98,7 @@ func NewTable(c Config) *Table {
 	if c.MaxBytes > 0 && c.Wrote != nil {
 		tellAt = c.MaxBytes / (shardCount * tellParts)
 	}
-	return &Table{common: common{config: c, hasher: newHasher(), tellAt: tellAt}, due: deadlines{soonest: never}, turn: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
+	return &Table{common: common{config: c, hasher: newHasher(), tellAt: tellAt}, index: index{due: deadlines{soonest: never}}, turn: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
 }
 
 // A table's shards together keep at most such a part of MaxBytes from Config.Wrote.

@@ -12,9 +12,18 @@ type Watcher struct {
 	ended  bool          // c is closed
 	closed bool          // Close was called
 
-	prev, next *Watcher // in a list
-	in         *list    // nil: in none
+	links
+	changes
+}
 
+// links are the place of a Watcher in a list.
+type links struct {
+	prev, next *Watcher
+	in         *list // nil: in none
+}
+
+// changes are those that Take returns.
+type changes struct {
 	changed map[string]struct{}
 	lost    bool
 }
