@@ -39,7 +39,7 @@ type diskStore struct {
 // openDisk opens the file at loc, and creates it if there is none. It calls claim before it
 // locks a file.
 func openDisk(ctx context.Context, loc access.Location, opts options, claim func(os.FileInfo) error) (*diskStore, error) {
-	now := diskstore.Clock(opts.now)
+	now := diskstore.Clock(opts.clock)
 	disk, err := diskstore.Open(ctx, loc, diskstore.Options{
 		Options: boltfile.Options{
 			MaxBytes: opts.maxFileBytes, MaxValue: int64(opts.maxValueBytes), LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
@@ -60,21 +60,6 @@ func openDisk(ctx context.Context, loc access.Location, opts options, claim func
 
 // HoldsFile implements FileHolder.
 func (s *diskStore) HoldsFile(info os.FileInfo) bool { return s.disk.Is(info) }
-
-// write carries out a call, and returns when it is as durable as the options say.
-func (s *diskStore) write(ctx context.Context, plan func(*diskstore.Plan) error) error {
-	if s.disk.File().ReadOnly() {
-		return s.errReadOnly()
-	}
-	return s.disk.Write(ctx, plan)
-}
-
-func (s *diskStore) errReadOnly() error {
-	if s.opts.readOnly {
-		return kverr.Errorf(ErrReadOnly, "the file was opened with ReadOnly; open it without that option in the host")
-	}
-	return kverr.Errorf(ErrReadOnly, "the file is open read-only; give the host's user write permission and open it again")
-}
 
 // liveEntry returns the entry of a state that is live at that time, else ErrNotFound.
 func liveEntry(key string, s boltfile.State, now time.Time) (Entry, error) {
@@ -132,18 +117,32 @@ func (s *diskStore) LoadMany(ctx context.Context, keys []string, need Need) ([]E
 }
 
 func (s *diskStore) Apply(ctx context.Context, op Op) (Result, error) {
-	results, err := s.ApplyMany(ctx, []Op{op})
+	changes, value := []diskstore.Change{{Key: op.Key}}, op.readsValue()
+	var result Result
+	err := s.disk.Write(ctx, func(p *diskstore.Plan) (err error) {
+		if err = p.Read(changes, value, nil); err != nil {
+			return err
+		}
+		if result, err = op.change(&changes[0], p.Now); err != nil {
+			return err
+		}
+		p.Make(changes)
+		return s.opts.admitKeys(p.Growth(), p.Live)
+	})
 	if err != nil {
 		return Result{}, err
 	}
-	return results[0], nil
+	if op.TTL != 0 {
+		s.sweep.expect(op.TTL)
+	}
+	return result, nil
 }
 
 func (s *diskStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	changes, byKey := changesOf(ops) // not in the plan: others wait while it is made
 	values := slices.ContainsFunc(ops, func(op Op) bool { return op.readsValue() })
-	err := s.write(ctx, func(p *diskstore.Plan) (err error) {
+	err := s.disk.Write(ctx, func(p *diskstore.Plan) (err error) {
 		held := newBudget(ctx, s.opts.maxOperationBytes)
 		take := held.take
 		if !values || len(ops) == 1 {
@@ -153,11 +152,7 @@ func (s *diskStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 			return err
 		}
 		for i := range ops {
-			c := &changes[0]
-			if len(changes) > 1 {
-				c = byKey[ops[i].Key]
-			}
-			if results[i], err = ops[i].change(c, p.Now); err != nil {
+			if results[i], err = ops[i].change(byKey[ops[i].Key], p.Now); err != nil {
 				return err
 			}
 		}
@@ -176,11 +171,8 @@ func (s *diskStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 }
 
 // changesOf returns a change for each key of ops, in the order of the keys, which is that
-// of the file and the memtable. byKey is nil if there is one operation.
+// of the file and the memtable.
 func changesOf(ops []Op) (changes []diskstore.Change, byKey map[string]*diskstore.Change) {
-	if len(ops) == 1 {
-		return []diskstore.Change{{Key: ops[0].Key}}, nil
-	}
 	changes, byKey = make([]diskstore.Change, 0, len(ops)), make(map[string]*diskstore.Change, len(ops))
 	for i := range ops {
 		if _, ok := byKey[ops[i].Key]; !ok {
@@ -292,7 +284,7 @@ func (s *diskStore) Len(context.Context) (int, error) {
 }
 
 func (s *diskStore) Clear(ctx context.Context) error {
-	return s.write(ctx, func(w *diskstore.Plan) error { w.Clear(); return nil })
+	return s.disk.Write(ctx, func(p *diskstore.Plan) error { p.Clear(); return nil })
 }
 
 // Close writes everything to the file, and waits for the reads.
@@ -329,12 +321,7 @@ func (s *diskStore) backupFile(ctx context.Context, loc access.Location) error {
 }
 
 // Compact implements Compacter.
-func (s *diskStore) Compact(ctx context.Context) error {
-	if s.disk.File().ReadOnly() {
-		return s.errReadOnly()
-	}
-	return s.disk.Compact(ctx)
-}
+func (s *diskStore) Compact(ctx context.Context) error { return s.disk.Compact(ctx) }
 
 // sweepFailed reports a panic of the sweeper, a bug. Expired keys stay in the file then,
 // invisible as ever.

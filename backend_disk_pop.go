@@ -12,7 +12,7 @@ import (
 func (s *diskStore) PopFirst(ctx context.Context, r Range, maxBytes int) (e Entry, done bool, err error) {
 	keys := diskstore.Range{Reverse: r.Reverse}
 	keys.From, keys.To = r.Bounds()
-	err = s.write(ctx, func(p *diskstore.Plan) error {
+	err = s.disk.Write(ctx, func(p *diskstore.Plan) error {
 		e, done = Entry{}, false
 		first, err := p.First(keys)
 		switch {

@@ -237,6 +237,9 @@ func (h *Handle) checkOp(ctx context.Context, op *Op) error {
 	if op.Value.Len() > h.opts.maxValueBytes {
 		return kverr.Errorf(ErrTooLarge, "value is larger than %d bytes; split it over several keys", h.opts.maxValueBytes)
 	}
+	if op.Value.Len() <= smallValue {
+		return nil
+	}
 	return h.checkDecoded(ctx, op.Value)
 }
 

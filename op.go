@@ -89,17 +89,7 @@ const (
 // with the value that it found, in the critical section or transaction in which it stores
 // the outcome. A value that is not a number, an overflow, and a condition with Must that does
 // not hold are errors, which end the batch: nothing of it is stored.
-func (op *Op) Next(old Value) (Result, Outcome, error) {
-	r, o, err := op.next(old)
-	if op.Must && !r.Applied && err == nil {
-		return Result{}, OutcomeKeep, errConflict
-	}
-	return r, o, err
-}
-
-var errConflict = kverr.Errorf(ErrConflict, "a condition of the call (Op.Must) does not hold, so nothing was done; read the keys again")
-
-func (op *Op) next(old Value) (r Result, o Outcome, err error) {
+func (op *Op) Next(old Value) (r Result, o Outcome, err error) {
 	absent := old.IsZero()
 	if op.NeedOld {
 		r.Old = old
@@ -156,8 +146,13 @@ func (op *Op) next(old Value) (r Result, o Outcome, err error) {
 	default:
 		return Result{}, OutcomeKeep, kverr.Errorf(ErrInvalid, "unknown operation %d", op.Kind)
 	}
+	if op.Must && !r.Applied {
+		return Result{}, OutcomeKeep, errConflict
+	}
 	return r, o, nil
 }
+
+var errConflict = kverr.Errorf(ErrConflict, "a condition of the call (Op.Must) does not hold, so nothing was done; read the keys again")
 
 // keyState is what a backend of our own holds under a key. Its deadline is in the
 // backend's own time; 0 is none.

@@ -130,6 +130,10 @@ func keyArg(o object.Object) (string, error) {
 	if s, ok := o.(*object.String); ok {
 		return s.StringValue(), nil
 	}
+	return "", errKeyType(o)
+}
+
+func errKeyType(o object.Object) error {
 	hint := ""
 	switch o.(type) {
 	case *object.Integer, *object.Float:
@@ -137,7 +141,7 @@ func keyArg(o object.Object) (string, error) {
 	case *object.List, *object.Tuple, *object.Set:
 		hint = "; get_many, set_many and delete_many take several keys"
 	}
-	return "", kverr.Errorf(ErrType, "key must be a str, not %s%s", typeName(o), hint)
+	return kverr.Errorf(ErrType, "key must be a str, not %s%s", typeName(o), hint)
 }
 
 // reader reads the arguments of a call, which it numbers from 0, and keeps the first
@@ -155,9 +159,11 @@ func (r *reader) fail(err error) {
 }
 
 func (r *reader) key() string {
-	key, err := keyArg(r.a.at(0))
-	r.fail(err)
-	return key
+	if s, ok := r.a.at(0).(*object.String); ok {
+		return s.StringValue()
+	}
+	r.fail(errKeyType(r.a.at(0)))
+	return ""
 }
 
 // text reads a str, or returns the fallback of an argument that was not given.
@@ -175,7 +181,12 @@ func (r *reader) text(i int, name, fallback string) string {
 
 // ttl reads a number of seconds. A ttl shorter than a millisecond is rounded up to one; only 0
 // and None mean no expiry.
-func (r *reader) ttl(i int) time.Duration { return r.seconds(i, "ttl", "no expiry") }
+func (r *reader) ttl(i int) time.Duration {
+	if i >= len(r.a) {
+		return 0
+	}
+	return r.seconds(i, "ttl", "no expiry")
+}
 
 // seconds reads a number of seconds; zero describes what 0 means, for the error.
 func (r *reader) seconds(i int, name, zero string) time.Duration {

@@ -17,8 +17,11 @@ const strayTime = 365 * 24 * time.Hour
 // Clock returns a clock whose readings a file can hold: those of now from 1970 until
 // 2262. A later reading is returned as the last of these. Readings before 1970 count
 // from 1970 on, beginning with the first one, so that keys expire by such a clock too.
-// The result is safe for concurrent use if now is.
+// The result is safe for concurrent use if now is. A nil now is time.Now.
 func Clock(now func() time.Time) func() time.Time {
+	if now == nil {
+		now = time.Now
+	}
 	var first atomic.Pointer[time.Time] // the first reading before 1970
 	epoch, last := time.Unix(0, 0), time.Unix(0, MaxDeadline-1)
 	return func() time.Time {

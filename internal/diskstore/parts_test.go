@@ -73,14 +73,14 @@ func TestAPartOfACheckpointMakesRoom(t *testing.T) {
 					t.Fatal("a call, or there are no more: ", err)
 				}
 				done++
-				if held := d.visible.claimed(); held > limit {
+				if _, held := d.visible.claimed(boltfile.Need{}); held > limit {
 					t.Fatalf("%d bytes are held, the limit is %d", held, limit)
 				}
 			}
 			// waitsFor returns the step that the writer waits for, if it has to wait.
 			waitsFor := func() *step {
 				more := int64(batch * (len("0000/0000"+"value") + boltfile.EntryOverhead))
-				if d.visible.claimed()+more <= limit && d.file.Fits(d.visible.need(boltfile.Need{Net: 3 * more})) {
+				if need, held := d.visible.claimed(boltfile.Need{Net: 3 * more}); held+more <= limit && d.file.Fits(need) {
 					return nil
 				}
 				d.checkpoints.progress.mu.Lock()

@@ -42,6 +42,9 @@ func (s *Store) snapshot(ctx context.Context) (*boltfile.Snapshot, error) {
 // wait only while the files change names.
 func (s *Store) Compact(ctx context.Context) (err error) {
 	defer func() { s.recovered(recover(), &err) }()
+	if s.file.ReadOnly() {
+		return s.errReadOnly()
+	}
 	if err := s.ensureLog(ctx); err != nil && !noLog(err) { // without one writes wait
 		return err
 	}

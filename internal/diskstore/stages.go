@@ -28,6 +28,9 @@ func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error)
 			err = kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown: %w", err)
 		}
 	}()
+	if s.file.ReadOnly() {
+		return s.errReadOnly()
+	}
 	if err := ctx.Err(); err != nil {
 		return notDone(err)
 	}
@@ -96,10 +99,10 @@ func (l planning) plan(decide func(*Plan) error) (*Plan, error) {
 func (l planning) append(p *Plan) error {
 	s := l.s
 	f, err := l.openLog()
-	switch {
-	case noLog(err):
-		return errLarge
-	case err != nil:
+	if err != nil {
+		if noLog(err) {
+			return errLarge
+		}
 		return err
 	}
 	used, size := f.log.Usage()
@@ -110,13 +113,14 @@ func (l planning) append(p *Plan) error {
 	if record.Len() > size/2 {
 		return errLarge
 	}
-	held, more, most := s.visible.claimed(), p.buffered(), s.opts.Parts.memtable(size)
+	need, held := s.visible.claimed(p.need)
+	more, most := p.buffered(), s.opts.Parts.memtable(size)
 	switch {
 	case more > most/2:
 		return errLarge
 	case held+more > most && p.puts, held+more > most+most/4:
 		return errLogFull
-	case p.puts && !s.fits(p):
+	case p.puts && !s.file.Fits(need):
 		return errFileFull
 	}
 	reserve := int64(0)
@@ -256,17 +260,14 @@ func (s *Store) whyNot(err error) error {
 	return err
 }
 
-// fits reports whether the file can take the changes that it does not have, and those of
-// a plan.
-func (s *Store) fits(p *Plan) bool { return s.file.Fits(s.visible.need(p.need)) }
-
 // extend makes the file longer, so that it can take the changes that it does not have, and
 // those of a plan. It can do so only between checkpoints, but a part of one that is running can
 // be enough: a file needs less space for changes than it is sure to need.
 func (s *Store) extend(ctx context.Context, p *Plan) error {
 	for {
 		next := s.checkpoints.nextStep()
-		if s.fits(p) {
+		need, _ := s.visible.claimed(p.need)
+		if s.file.Fits(need) {
 			return nil
 		}
 		w, locked, err := s.lockFileUnless(ctx, next.done)
@@ -277,10 +278,11 @@ func (s *Store) extend(ctx context.Context, p *Plan) error {
 			continue
 		}
 		defer w.unlock()
-		if s.fits(p) {
+		need, _ = s.visible.claimed(p.need)
+		if s.file.Fits(need) {
 			return nil
 		}
-		return s.file.Extend(s.visible.need(p.need))
+		return s.file.Extend(need)
 	}
 }
 

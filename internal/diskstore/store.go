@@ -90,6 +90,13 @@ type Options struct {
 // File returns the file without the log.
 func (s *Store) File() *boltfile.File { return s.file }
 
+func (s *Store) errReadOnly() error {
+	if s.opts.ReadOnly {
+		return kverr.Errorf(kverr.ReadOnly, "the file was opened with ReadOnly; open it without that option in the host")
+	}
+	return kverr.Errorf(kverr.ReadOnly, "the file is open read-only; give the host's user write permission and open it again")
+}
+
 // Is reports whether the file is the one of info.
 func (s *Store) Is(info os.FileInfo) bool { return s.file.Is(info) }
 

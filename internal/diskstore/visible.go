@@ -173,26 +173,18 @@ func (v *visible) size() (n int64) {
 	return n
 }
 
-// claimed is size, with the bytes of the appended changes.
-func (v *visible) claimed() int64 {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	n := v.appended.bytes
-	for t := range v.tables.each {
-		n += t.bytes
-	}
-	return n
-}
-
-// need returns the space that all changes need which the file does not have, and more.
-func (v *visible) need(more boltfile.Need) boltfile.Need {
+// claimed returns what all changes take that the file does not have: their space in the
+// file, in addition to more, and the bytes that they have in memory, or will have.
+func (v *visible) claimed(more boltfile.Need) (need boltfile.Need, bytes int64) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	more.Add(v.appended.need)
+	bytes = v.appended.bytes
 	for t := range v.tables.each {
 		more.Add(t.need)
+		bytes += t.bytes
 	}
-	return more
+	return more, bytes
 }
 
 // freeze returns the memtable that a checkpoint has to write, and nil if there is none.

@@ -34,6 +34,10 @@ func (l *Log) prepare(to int64) error {
 	if min(to, l.size) <= l.filled {
 		return nil
 	}
+	return l.fillMore(to)
+}
+
+func (l *Log) fillMore(to int64) error {
 	to = min(max(to, min(2*l.filled, l.filled+maxFill)), l.size)
 	err := fill(l.file, headerBytes+l.filled, headerBytes+to)
 	if err == nil {

@@ -79,13 +79,18 @@ type Log struct {
 	bytes int64 // size of the file
 	size  int64 // size of the ring
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	extent
+	latched latched
+	group   group
+}
+
+// extent is how far the records of a log go.
+type extent struct {
 	filled  int64 // bytes of the ring that were written, if only with zeros
 	head    LSN   // the ring is free before it
 	tail    LSN   // of the next record
 	durable LSN
-	latched latched
-	group   group
 }
 
 // latched is the error that stopped a log.
@@ -161,10 +166,10 @@ func (l *Log) Append(b *Batch, reserve int64) (LSN, error) {
 	if n := b.Len(); n+reserve > l.size-int64(l.tail-l.head) {
 		return 0, ErrNoRoom
 	}
-	rec := b.seal(l.id, l.tail, l.durable)
-	if _, ok := parseHead(l.id, rec); !ok { // replay would stop before it
+	if !validPlace(l.tail, l.durable) { // replay would stop before it
 		return 0, l.latch(kverr.Errorf(kverr.Unavailable, "the log has reached position %d, where no record can begin; close the store and open it again", l.tail))
 	}
+	rec := b.seal(l.id, l.tail, l.durable)
 	err := l.prepare(int64(l.tail)%l.size + int64(len(rec)))
 	if err == nil {
 		err = l.write(rec, l.tail)

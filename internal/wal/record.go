@@ -173,12 +173,17 @@ func parseHead(id ID, b []byte) (head, bool) {
 		length:  int64(binary.BigEndian.Uint32(b[24:])),
 		sum:     binary.BigEndian.Uint32(b[28:]),
 	}
-	ok := bytes.Equal(b[:saltBytes], id[:saltBytes]) && h.length <= MaxRecordBytes &&
-		h.at >= 0 && h.at <= maxPos && h.at%recordAlign == 0 && h.durable >= 0 && h.durable <= h.at
+	ok := bytes.Equal(b[:saltBytes], id[:saltBytes]) && h.length <= MaxRecordBytes && validPlace(h.at, h.durable)
 	if ok {
 		h.start = headSum(id, b)
 	}
 	return h, ok
+}
+
+// validPlace reports whether replay accepts a record at an LSN that says up to which LSN
+// the log was durable.
+func validPlace(at, durable LSN) bool {
+	return at >= 0 && at <= maxPos && at%recordAlign == 0 && durable >= 0 && durable <= at
 }
 
 // errOps is the error of a record with a valid checksum and an invalid payload.

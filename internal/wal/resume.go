@@ -15,7 +15,7 @@ func Resume(f File, size int64, id ID, from, end LSN, opts Options) (*Log, error
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{file: f, id: id, opts: opts, bytes: size, size: r.size, filled: r.size, head: from, tail: end}
+	l := &Log{file: f, id: id, opts: opts, bytes: size, size: r.size, extent: extent{filled: r.size, head: from, tail: end}}
 	buf := make([]byte, 1<<20)
 	for at := from; at < end; {
 		n, err := r.readAt(buf[:min(int64(len(buf)), int64(end-at))], at)
