@@ -77,6 +77,6 @@ func TestHelp(t *testing.T) {
 		"Use help(\"lib.function_name\") for details on a specific function")
 	check(t, p, "help('lib.b')", "Help for lib.b:\nb(x) - Does b")
 	check(t, p, "help(lib.b)\nhelp(lib.a)", "Help for builtin function:\nb(x) - Does b\nHelp for builtin function:\n  No documentation available")
-	check(t, p, "def f(a, b=1, *rest):\n    '''First line.\n    Second line.'''\n    return a\nhelp(f)", "Help for function 'f':\nf(a, b=..., *rest) - First line.")
+	check(t, p, "def f(a, b=1, *rest):\n    '''First line.\n    Second line.'''\n    return a\nhelp(f)", "Help for function 'f':\nf(a, b=..., *rest) - First line.\n    Second line.")
 	check(t, p, "def g():\n    pass\nhelp(g)", "Help for function 'g':\ng() - User-defined function")
 }
