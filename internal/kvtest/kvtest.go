@@ -139,7 +139,15 @@ func Sized(short, full, nightly int) int {
 // Sample returns all cases or, with -short, n random ones.
 func Sample[T any](t testing.TB, cases []T, n int) []T {
 	t.Helper()
-	if !testing.Short() || n >= len(cases) {
+	if !testing.Short() {
+		return cases
+	}
+	return choose(t, cases, n)
+}
+
+// choose returns n random cases.
+func choose[T any](t testing.TB, cases []T, n int) []T {
+	if n >= len(cases) {
 		return cases
 	}
 	cases = slices.Clone(cases)
@@ -152,6 +160,17 @@ func Sample[T any](t testing.TB, cases []T, n int) []T {
 func SampleNames[T any](t testing.TB, cases map[string]T, n int) []string {
 	t.Helper()
 	return Sample(t, slices.Sorted(maps.Keys(cases)), n)
+}
+
+// SampleUnlessNightly returns n random keys of a map and, with KV_NIGHTLY, all of them: for
+// cases that take seconds of a processor each.
+func SampleUnlessNightly[T any](t testing.TB, cases map[string]T, n int) []string {
+	t.Helper()
+	names := slices.Sorted(maps.Keys(cases))
+	if Nightly() {
+		return names
+	}
+	return choose(t, names, n)
 }
 
 // tempDir is the folder for temporary files before Run changes it.
