@@ -16,8 +16,8 @@ import (
 const memoryBase = 1 << 61 // nanoseconds at which the time of a store begins: 73 years
 
 // memory is the in-memory store: values, limits and time over a table that knows
-// nothing of them. Each call uses one reading of the clock,
-// taken when they can no longer change.
+// nothing of them. Each call uses one reading of the clock, taken when the records that it
+// uses can no longer change.
 type memory struct {
 	opts    options
 	base    time.Time // deadlines count from here, in monotonic time
@@ -43,10 +43,10 @@ type memoryLitter struct {
 	tidied   string       // how far the sweep has tidied up; only the sweep uses it
 }
 
-// memoryReplaced counts the values that setRaw stored in former states.
+// memoryReplaced counts the values that setRaw stored in previous states.
 type memoryReplaced struct {
 	replacing sync.Mutex   // held while another state, or none, takes the place of one
-	counted   int64        // values that setRaw stored in former states
+	counted   int64        // values that setRaw stored in previous states
 	late      atomic.Int64 // values that setRaw stored in states after they had been counted
 }
 

@@ -10,7 +10,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// failure is why a file takes no writes, or no calls, any more.
+// failure is why a file no longer accepts writes, or calls.
 type failure struct {
 	damaged atomic.Pointer[kverr.Error] // why bbolt cannot go on
 	broken  chan struct{}               // closed when damaged is set

@@ -79,7 +79,7 @@ type index struct {
 	due        deadlines
 	bytes      atomic.Int64
 	tidyFrom   string // where TidyNext continues
-	tombstones int    // records that stand for none, of a large batch
+	tombstones int    // records of a large batch that mark a key as absent
 }
 
 type common struct {

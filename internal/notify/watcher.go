@@ -22,7 +22,7 @@ type links struct {
 	in         *list // nil: in none
 }
 
-// changes are those that Take returns.
+// changes are what Take returns.
 type changes struct {
 	changed map[string]struct{}
 	lost    bool

@@ -275,7 +275,7 @@ func TestOutput(t *testing.T) {
 	if _, err := p.Eval("print('b')"); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.GetOutput(); got != "b\n" || out.String() != "" { // the capture goes on
+	if got := p.GetOutput(); got != "b\n" || out.String() != "" { // the capture continues
 		t.Errorf("captured %q, wrote %q", got, out.String())
 	}
 }

@@ -25,7 +25,7 @@ import (
 //	a clone shares the modules that are loaded     TestScriptLibraries
 //	the texts of errors of Import                  TestImportArguments
 //	from a.b import c does not find a.b.c          TestFromDoesNotFindALibraryBelow
-//	a capture goes on after SetOutputWriter        TestWriters
+//	a capture continues after SetOutputWriter        TestWriters
 //	SnapshotCallables shares nested dicts          TestSnapshotCallables (object)
 //	help prints the whole docstring                TestHelpPrintsTheWholeDocstring
 //	an iterator is true, also at its end           TestIteratorsAreTrue
