@@ -21,6 +21,11 @@ const UnknownDeadline = -1
 // in bytes.
 const EntryOverhead = 128
 
+// fileOverhead is more than what an entry takes in a file in addition to its key and value:
+// the element of its page, the header and the checksum of its record, and its part of a
+// branch page.
+const fileOverhead = 48
+
 // Live reports whether the key exists and has not expired at a time in nanoseconds since
 // 1970.
 func (s State) Live(now int64) bool {
@@ -62,18 +67,25 @@ func (n *Need) Add(other Need) {
 func (n *Need) Sub(other Need) { n.Net, n.Run = n.Net-other.Net, n.Run-other.Run }
 
 // Need returns the space that storing the state under a key can take; a deletion takes
-// none. Leaf pages can be half empty, and hold at least two entries, which are all
-// rewritten when one of them changes.
+// none. bbolt fills the page of a leaf that it splits until the next entry would make it more
+// than half full, but with two entries at least, which are all rewritten when one of them
+// changes. So a page of small entries is nearly half full; but of each two pages with large
+// and small ones, only one needs to be.
 func (s State) Need(key string) (n Need) {
 	if !s.Exists {
 		return n
 	}
 	bytes, page := int64(len(key)+len(s.Value))+EntryOverhead, int64(os.Getpagesize())
 	n.Key, n.Entry = len(key), bytes
-	n.Net = min(3*bytes, bytes+2*page)
+	net := func(bytes int64) int64 {
+		if bytes <= page/8 {
+			return 3 * bytes
+		}
+		return min(4*bytes, bytes+2*page)
+	}
+	n.Net = net(int64(len(key)+len(s.Value)) + fileOverhead)
 	if s.Deadline != 0 { // and the entry of the index
-		index := int64(len(key)) + EntryOverhead
-		n.Net += min(3*index, index+2*page)
+		n.Net += net(int64(len(key)) + fileOverhead)
 	}
 	if bytes > page {
 		n.Run = 3*bytes + 2*page
