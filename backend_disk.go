@@ -45,7 +45,7 @@ func openDisk(ctx context.Context, loc access.Location, opts options, claim func
 			MaxBytes: opts.maxFileBytes, MaxValue: int64(opts.maxValueBytes), LockTimeout: opts.lockTimeout, Now: now, Logger: opts.logger,
 			ReadOnly: opts.readOnly, Hook: opts.diskHook, Claim: claim,
 		},
-		Interval: opts.mode.interval, LogBytes: opts.logBytes, Parts: opts.diskParts,
+		Interval: opts.mode.interval, LogBytes: opts.logBytes, LargeLogBytes: largeLogOf(opts.logBytes), Parts: opts.diskParts,
 	})
 	if err != nil {
 		return nil, err
@@ -56,6 +56,16 @@ func openDisk(ctx context.Context, loc access.Location, opts options, claim func
 		s.sweep.expect(0) // the file may hold keys that expired while it was closed
 	}
 	return s, nil
+}
+
+// largeLogBytes is the size of the log of a large file if the host has not chosen one.
+const largeLogBytes = 32 << 20
+
+func largeLogOf(logBytes int64) int64 {
+	if logBytes == DefaultLogBytes {
+		return largeLogBytes
+	}
+	return logBytes
 }
 
 // HoldsFile implements FileHolder.

@@ -156,7 +156,9 @@ func (s *Store) checkpointInBackground() {
 	}
 	defer w.unlock()
 	s.checkpoints.began()
-	w.checkpoint(false) // which has logged its failure
+	if w.checkpoint(false) == nil { // else it has logged its failure
+		w.renewLog()
+	}
 }
 
 // background runs checkpoints in the background, one at a time: when one is asked for, and

@@ -187,15 +187,16 @@ func (l planning) openLog() (*logFile, error) {
 		return nil, errBusy
 	}
 	defer w.unlock()
-	err := w.createLog()
+	err := w.createLog(s.opts.LogBytes)
 	if errors.Is(err, kverr.Full) || errors.Is(err, errTaken) {
 		s.planner.noRoom = time.Now()
 	}
 	return s.logFile.Load(), err
 }
 
-// createLog creates a log, and commits that the file needs it.
-func (w fileWriter) createLog() error {
+// createLog creates a log of about some size, and commits that the file needs it. The
+// memtables are empty, and no call is planned or appended meanwhile.
+func (w fileWriter) createLog(bytes int64) error {
 	s, dir, name := w.s, w.s.file.Dir(), w.s.logName()
 	file, err := dir.Create(name)
 	if errors.Is(err, fs.ErrExist) {
@@ -223,12 +224,13 @@ func (w fileWriter) createLog() error {
 		}
 		return access.DiskError(err)
 	}
-	log, err := wal.Create(f, s.opts.LogBytes, s.logOptions(f))
+	log, err := wal.Create(f, bytes, s.visible.lsn, s.logOptions(f))
 	if err == nil {
 		err = dir.Sync()
 	}
+	var ref *boltfile.LogRef
 	if err == nil {
-		ref := &boltfile.LogRef{ID: log.ID()}
+		ref = &boltfile.LogRef{ID: log.ID(), Pos: log.Tail()}
 		err = boltfile.DiskError(s.file.Update(func(tx *boltfile.Tx) error { return tx.SetLog(ref) }))
 	}
 	if err != nil {
@@ -239,8 +241,9 @@ func (w fileWriter) createLog() error {
 		return access.DiskError(err)
 	}
 	// From here on the file needs the log, wherever the two are by now: it is never removed.
+	s.visible.locked(func() { s.visible.lsn, s.visible.checkpoint = ref.Pos, ref.Pos })
 	s.adopt(f, log)
-	w.alignMetaPages(&boltfile.LogRef{ID: log.ID()}) // the meta page before names no log; the records are safe without this
+	w.alignMetaPages(ref) // the meta page before names no log; the records are safe without this
 	return nil
 }
 

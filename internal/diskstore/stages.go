@@ -94,6 +94,11 @@ func (l planning) plan(decide func(*Plan) error) (*Plan, error) {
 	return p, p.check()
 }
 
+// maxAhead is how many bytes of the file writers claim at most for changes that it does not
+// have. They claim what the changes can need, which is several times what they take on average,
+// and the file does not get shorter again.
+const maxAhead = 128 << 20
+
 // append writes the record of a plan to the log. It returns errLarge, errLogFull or
 // errFileFull if the log cannot take the record, or must not.
 func (l planning) append(p *Plan) error {
@@ -115,10 +120,11 @@ func (l planning) append(p *Plan) error {
 	}
 	need, held := s.visible.claimed(p.need)
 	more, most := p.buffered(), s.opts.Parts.memtable(size)
+	others := need.Net - p.need.Net
 	switch {
 	case more > most/2:
 		return errLarge
-	case held+more > most && p.puts, held+more > most+most/4:
+	case held+more > most && p.puts, held+more > most+most/4, others > maxAhead && p.puts:
 		return errLogFull
 	case p.puts && !s.file.Fits(need):
 		return errFileFull
@@ -143,7 +149,7 @@ func (l planning) append(p *Plan) error {
 		s.watch.shown(p)
 	}
 	s.checkpoints.noteChange(p)
-	if (used+record.Len() > size/2 || held+more > most/2) && !s.checkpoints.full() {
+	if (used+record.Len() > size/2 || held+more > most/2 || need.Net > maxAhead/2) && !s.checkpoints.full() {
 		s.checkpoints.start()
 	}
 	s.checkpoints.noteWrite()
@@ -231,8 +237,12 @@ func (s *Store) acknowledge(ctx context.Context, p *Plan, err error) error {
 	if p == nil || p.depends == 0 {
 		return err
 	}
+	f := s.logFile.Load()
+	if f == nil { // it was removed, after a checkpoint had written everything to the file
+		return err
+	}
 	var synced error
-	if log := s.logFile.Load().log; s.opts.Interval > 0 {
+	if log := f.log; s.opts.Interval > 0 {
 		synced = log.Promise(ctx)
 	} else {
 		synced = s.sync(ctx, log, p.depends)
@@ -245,7 +255,11 @@ func (s *Store) acknowledge(ctx context.Context, p *Plan, err error) error {
 
 // syncAll is sync for all records of the log.
 func (s *Store) syncAll(ctx context.Context) error {
-	log := s.logFile.Load().log
+	f := s.logFile.Load()
+	if f == nil { // as in acknowledge
+		return nil
+	}
+	log := f.log
 	if err := s.sync(ctx, log, log.Tail()); err != nil {
 		return s.whyNot(kverr.Errorf(kverr.Unavailable, "not done, because an earlier write failed: %w", err))
 	}

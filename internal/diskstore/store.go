@@ -49,6 +49,7 @@
 //	lifecycle.go     opening and closing
 //	logfile.go       the file of the log
 //	logname.go       which file has the log's name
+//	logsize.go       a larger log for a larger file
 //	recovery.go      opening a store that was not closed
 //	replay.go        replay of its log
 //	expiry.go        removing expired keys
@@ -85,6 +86,10 @@ type Options struct {
 	Interval time.Duration // more than 0: a record is synced within it, and no caller waits for that
 	LogBytes int64         // size of the log
 	Parts    Parts
+
+	// LargeLogBytes, if more than LogBytes, is the size that the log of a large file without
+	// MaxBytes gets once it is busy.
+	LargeLogBytes int64
 }
 
 // File returns the file without the log.

@@ -113,7 +113,7 @@ func (d *disk) cut(r *rand.Rand) *disk {
 
 func create(t testing.TB, d *disk, size int64, opts Options) *Log {
 	t.Helper()
-	l, err := Create(d, size, opts)
+	l, err := Create(d, size, 0, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

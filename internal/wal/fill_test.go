@@ -60,7 +60,7 @@ func TestALogThatNeedsNoZerosWritesNone(t *testing.T) {
 func TestALogThatCannotBeFilledChangesNothing(t *testing.T) {
 	full := kverr.Errorf(kverr.Full, "the disk is full")
 	d := &disk{}
-	if _, err := Create(d, 1<<20, Options{Allocate: func(int64) (bool, error) { return false, full }}); !errors.Is(err, kverr.Full) {
+	if _, err := Create(d, 1<<20, 0, Options{Allocate: func(int64) (bool, error) { return false, full }}); !errors.Is(err, kverr.Full) {
 		t.Errorf("Create: %v", err)
 	}
 	l := create(t, d, 1<<20, Options{Allocate: d.allocate})

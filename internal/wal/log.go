@@ -104,10 +104,13 @@ type latched struct {
 var ErrNoRoom = errors.New("the log has no room for the record")
 
 // Create creates a log in an empty file, with size bytes or MaxBytes if that is less,
-// and makes it durable. All of it has blocks on the disk, and little is written. The caller
-// syncs the folder.
-func Create(f File, size int64, opts Options) (*Log, error) {
+// and makes it durable. Its first record gets the first LSN from an LSN on that is at the
+// beginning of the ring. All of the log has blocks on the disk, and little is written. The
+// caller syncs the folder.
+func Create(f File, size int64, from LSN, opts Options) (*Log, error) {
 	l := &Log{file: f, opts: opts, size: ringSize(min(size, MaxBytes))}
+	l.tail = (from + LSN(l.size) - 1) / LSN(l.size) * LSN(l.size)
+	l.head, l.durable = l.tail, l.tail
 	l.bytes = headerBytes + l.size + endBytes
 	if err := l.allocate(); err != nil {
 		return nil, err

@@ -47,12 +47,12 @@ func TestAPowerCutLosesNothingThatWasSynced(t *testing.T) {
 		if seed%5 == 0 { // it is filled as it is used
 			size, opts.Allocate = 4*firstFill, d.allocate
 		}
-		l, err := Create(d, size, opts)
+		l, err := Create(d, size, LSN(r.IntN(3)*r.IntN(1<<30)), opts) // some continue the LSNs of another log
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, from, n, next := l.ID(), LSN(0), 0, 0 // n: known to be durable
-		var all []string                          // since from
+		id, from, n, next := l.ID(), l.Tail(), 0, 0 // n: known to be durable
+		var all []string                            // since from
 		var ends []LSN
 		for range 4 {
 			for range r.IntN(40) {

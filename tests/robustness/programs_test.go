@@ -34,7 +34,7 @@ func tell(n note) {
 }
 
 // inParts returns an option that has checkpoints, and replays if args ask for it too, take
-// as many transactions as they can.
+// as many transactions as they can, and the log replaced by a larger one soon.
 func inParts(args []string) extlibs.Option {
 	var parts diskstore.Parts
 	for _, arg := range args {
@@ -43,6 +43,8 @@ func inParts(args []string) extlibs.Option {
 			parts.Transaction = 1
 		case "replay in parts":
 			parts.Memtable = 1
+		case "a large file":
+			parts.LargeLogs = true
 		}
 	}
 	return testoption.Parts(parts).(extlibs.Option)

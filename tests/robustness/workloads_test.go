@@ -136,6 +136,10 @@ var workloads = map[string]workload{
 		parts := []string{"2", "3", "checkpoints in parts", "replay in parts"}
 		return []process{created, killed(random, run("set many", "8", "12"), 200), killed(random, run("mixed", parts...), 120), run("mixed", parts...)}
 	}},
+	"a log that grows": {uncut: 1, processes: always(created, run("set many", "8", "16", "a large file")), again: again("set many", "8", "6", "a large file")},
+	"killed while the log grows": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("set many", "8", "16", "a large file"), 400), run("set many", "8", "8", "a large file"), run("mixed", "2", "4")}
+	}},
 	"a large log":                                       {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
 	"a full file":                                       {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
 	"a full file of small values":                       {uncut: 1, processes: always(created, run("full small")), again: again("read", "1")},

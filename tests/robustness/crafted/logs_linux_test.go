@@ -54,7 +54,7 @@ func craftLog(t *testing.T, add func(b *wal.Batch, i uint64), logBytes, recordBy
 		t.Fatal(err)
 	}
 	defer f.Close()
-	l, err := wal.Create(f, logBytes, wal.Options{})
+	l, err := wal.Create(f, logBytes, 0, wal.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
