@@ -26,7 +26,7 @@ const (
 	diskSweepPause = 2 * time.Millisecond
 )
 
-// diskStore is the durable backend. It decides what becomes of keys; package diskstore makes
+// diskStore is the durable backend. It computes the outcomes of operations; package diskstore makes
 // that durable.
 type diskStore struct {
 	opts    options

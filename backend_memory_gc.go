@@ -77,9 +77,8 @@ func (m *memory) collect(ctx context.Context) {
 	})
 }
 
-// Keys that expire sooner than the sweeper comes would hold what the limit allows. So
-// writers remove what has expired, at most sweepSteps steps of it, each time that they
-// have written so much.
+// Keys that expire before the next sweep would fill the store to its limit. So after each
+// such number of written bytes, writers remove expired keys, in at most sweepSteps steps.
 const (
 	sweepWritten = 16 << 20
 	sweepSteps   = 64

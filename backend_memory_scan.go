@@ -112,7 +112,7 @@ func (m *memory) Scan(ctx context.Context, r Range) (page Page, err error) {
 	return page, nil
 }
 
-// takenPool holds what pages took, emptied.
+// takenPool holds the empty Taken values of ended pages.
 var takenPool = sync.Pool{New: func() any { return new(hashtable.Taken) }}
 
 // keyCopies copies keys into common memory, several to one allocation.

@@ -106,7 +106,7 @@ type keyWatch struct {
 	stop    func() bool // nil: nothing else closes the waiter
 }
 
-// keyChange is a changed key with what it holds.
+// keyChange is a changed key with its value.
 type keyChange struct {
 	Entry
 	found bool // the key exists

@@ -219,8 +219,8 @@ func MaxMemoryBytes(n int64) StoreOption {
 // not count as reads. A key that a call writes is not evicted to make room for that call.
 //
 // Only a value that is larger than the whole cache is ErrTooLarge. A batch of several keys
-// is stored atomically; of a batch that is larger than the cache, as many keys as do not
-// fit are evicted at once. Stats.Evicted counts evictions.
+// is stored atomically; if a batch is larger than the cache, the keys that do not fit are
+// evicted immediately. Stats.Evicted counts evictions.
 func Evict() StoreOption {
 	return StoreOption{"Evict", memoryStores | cacheStores, func(o *storeOptions) { o.evict = true }}
 }

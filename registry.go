@@ -166,8 +166,8 @@ func (r *Registry) taskFailed(f runtimelib.Failure) {
 	r.options().logger.Warn(message, attrs...)
 }
 
-// WaitTasks waits until no background task of the registry's scripts runs. To shut down in
-// order, stop everything that starts tasks, then call WaitTasks, then Close. WaitTasks returns
+// WaitTasks waits until no background task of the registry's scripts runs. For an
+// orderly shutdown, stop everything that starts tasks, then call WaitTasks, then Close. WaitTasks returns
 // the error of ctx if that ends first; the tasks then run until Close.
 func (r *Registry) WaitTasks(ctx context.Context) error { return r.tasksOf().Wait(ctx) }
 

@@ -29,9 +29,8 @@ type objectReader struct {
 	arena hashtable.Arena
 }
 
-// value makes the object that s begins with, and returns what follows it. The
-// object is at a depth, 0 for the outermost, and about so many more like it will
-// come.
+// value decodes the object at the beginning of s, and returns it with the rest of s. depth is
+// its depth, 0 for the outermost; about more objects of its kind will follow.
 func (r *objectReader) value(s string, depth, more int) (object.Object, string, error) {
 	if text, rest, ok := cbor.ShortText(s); ok {
 		return r.text(text, more), rest, nil

@@ -81,8 +81,8 @@ func (r *goReader) int(i int64, more int) any {
 
 const maxSharedGoInt = 255 // that Go makes a value of without taking memory
 
-// value makes the value that s begins with, and returns what follows it. The value
-// is at a depth, 0 for the outermost, and about so many more like it will follow.
+// value decodes the value at the beginning of s, and returns it with the rest of s. depth is
+// its depth, 0 for the outermost; about more values of its kind will follow.
 func (r *goReader) value(s string, depth, more int) (any, string, error) {
 	if text, rest, ok := cbor.ShortText(s); ok {
 		return r.text(text, more), rest, nil

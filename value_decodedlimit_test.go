@@ -86,7 +86,7 @@ func TestAValueThatTakesTooMuchMemoryDecodedIsNotStored(t *testing.T) {
 	})
 }
 
-// A file may hold what a host with other limits stored.
+// A file can contain values that a host with other limits stored.
 func TestAValueOfAnotherHostThatTakesTooMuchMemoryIsAnErrorWhereverItIsRead(t *testing.T) {
 	const parts = 10_000
 	name := onDisk.storeName(t)

@@ -14,8 +14,7 @@ import (
 )
 
 // store is what the point rows ask of every competitor. Values are any, because
-// a store for scripts holds what scripts have; stores that hold only text get
-// text.
+// a store for scripts holds their values; stores that hold only text get text.
 type store interface {
 	set(key string, value any)
 	get(key string) (any, bool)

@@ -131,7 +131,7 @@ return table.concat(r)`)
 // It returns three lists: the operations that were not applied, the old payloads that
 // were wanted, the sums.
 //
-// What becomes of every key is planned first. The tables of the plan have the place of the
+// The script first plans the outcome of every key. The tables of the plan have the place of the
 // first operation on a key. Ints are added in two parts of nine digits each if they
 // are long, because Lua's numbers are floats. The kinds are those of extlibs.OpKind.
 var scriptApply = newScript("apply", 3, mayWrite+publishAll+`

@@ -162,8 +162,8 @@ func (m *modelFile) check() {
 	}
 }
 
-// Whatever is done to a file, it holds what it has to hold, opened with and without
-// verification of the leaves, and so do its copies.
+// After any calls, a file and its copies have the content of the model, opened with and
+// without verification of the leaves.
 func TestAFileHoldsWhatItsModelHolds(t *testing.T) {
 	dir := t.TempDir()
 	m := &modelFile{t: t, r: kvtest.Rand(t), path: filepath.Join(dir, "kv.db"), now: time.Unix(1_700_000_000, 0), want: map[string]State{}}

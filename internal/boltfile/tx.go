@@ -200,7 +200,7 @@ const leafShare = 6
 // changes, and of what it stores.
 func (t *Tx) Memory() int64 { return t.leaves*t.snap.PageSize()*leafShare + t.stored }
 
-// indexChange is what becomes of an entry of the index.
+// indexChange is a change of an entry of the index.
 type indexChange struct {
 	k, v   []byte
 	remove bool

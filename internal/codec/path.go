@@ -15,7 +15,7 @@ type PathError struct {
 	Depth  bool   // it is nested too deeply, perhaps because it contains itself
 	format string // has one %s, for the path
 	path   string
-	root   string // what the path begins with; "": value
+	root   string // the beginning of the path; "": value
 }
 
 // Errorf returns a PathError. The formatted text contains one %s, for the path.

@@ -30,7 +30,7 @@ func (p *Plan) First(r Range) (First, error) {
 	return first, err
 }
 
-// first is Plan.First for what is left of a range, which it makes smaller.
+// first is Plan.First for the rest of a range, which it makes smaller.
 func (v *View) first(p *Plan, f *frontier) (first First, err error) {
 	a := &v.visible.appended
 	if n := len(a.plans); n > 0 {

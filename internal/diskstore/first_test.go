@@ -12,7 +12,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 )
 
-// popFirst removes the first key of a range, and returns it and what is left of the range.
+// popFirst removes the first key of a range, and returns it and the rest of the range.
 func popFirst(t *testing.T, s *Store, r Range) (key string, left Range) {
 	t.Helper()
 	err := s.Write(t.Context(), func(p *Plan) error {

@@ -19,7 +19,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
-// fullRound is a random store that is filled until it is full, and what becomes of it.
+// fullRound fills a random store until it is full, and continues to use it.
 type fullRound struct {
 	db
 	t      *testing.T

@@ -17,7 +17,7 @@ import (
 )
 
 // At any moment, after checkpoints that are cut into parts, crashes, and in copies, a store
-// holds what its calls say.
+// has the content of the model.
 func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 	for round := range uint64(kvtest.Sized(4, 12, 100)) {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
@@ -205,7 +205,7 @@ func liveOf(model map[string]boltfile.State, now time.Time) (n int64) {
 	return n
 }
 
-// agrees fails if the store does not hold what the model does.
+// agrees fails if the content of the store differs from the model.
 func (d db) agrees(t testing.TB, step int, model map[string]boltfile.State, now time.Time) {
 	t.Helper()
 	if all := d.all(t); !maps.Equal(all, model) {

@@ -49,7 +49,7 @@ func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error)
 			err = s.makeRoom(ctx, p)
 		case errFileFull:
 			if err = s.extend(ctx, p); errors.Is(err, kverr.Full) {
-				return s.writeLarge(ctx, p, decide) // slow, but the log never holds what the file cannot take
+				return s.writeLarge(ctx, p, decide) // slow, but the log never holds changes that do not fit into the file
 			}
 		}
 		if err != nil {

@@ -15,8 +15,8 @@ type Arena struct {
 
 const maxBlock = 16 // scalars of one block
 
-// Text returns a place for a text, with a block for about so many more if the last one is
-// full.
+// Text returns a pointer to a copy of s in the current block. If that is full, it allocates
+// one for about more further texts.
 func (a *Arena) Text(s string, more int) *string {
 	if len(a.texts) == 0 {
 		a.texts = make([]string, min(1+more, maxBlock))

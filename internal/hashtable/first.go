@@ -12,8 +12,8 @@ type First struct {
 	// Declined says that PopFirst changed nothing, because the first value has more than its
 	// bytes, or finding it takes long.
 	Declined bool
-	// Busy is not nil if a large batch has decided what becomes of the first key. It is
-	// closed when the batch ends; nothing was changed.
+	// Busy is not nil if a large batch changes the first key. It is closed when the batch
+	// ends; nothing was changed.
 	Busy <-chan struct{}
 
 	passed int // names without a live record before the first key

@@ -7,9 +7,9 @@ import (
 
 // Large is a batch of so many keys that other callers must not wait until all of them are
 // stored. Install stores some keys at a time, in the order of their hashes, while other calls
-// run. What it stores is marked: until Commit, which takes no longer for more keys, readers
-// and writers see the entry of the batch instead, which holds what the key held before. A
-// table has one such batch at a time.
+// run. The stored records are marked: until Commit, whose time does not depend on the number of
+// keys, readers and writers see the previous record of the key, which the batch keeps. A table
+// has one such batch at a time.
 //
 // All parts of the table except visibility describe the state after the batch: the number of
 // keys, the names, and the deadlines. Therefore Commit only ends the batch and counts its
@@ -87,10 +87,10 @@ func (b *Large) Tombstone(i int) *Record {
 	return r
 }
 
-// Install stores the next keys, from the i-th on, and returns the first one that is
-// left. next is called with the live record of each, or nil, and returns what to store,
-// with the mark of the key: if the batch does not change it, what it holds. It must be
-// quick. An error ends Install.
+// Install stores the next keys, from the i-th on, and returns the index of the first
+// remaining one. next is called with the live record of each, or nil, and returns the record
+// to store, with the mark of the key; if the batch does not change the key, that is the live
+// record. next must be quick. An error ends Install.
 func (b *Large) Install(i int, now int64, next func(i int, live *Record) (*Record, error)) (int, error) {
 	t := b.t
 	s := t.shard(b.hashes[i])

@@ -126,8 +126,8 @@ func (p *pager) names(l *leaf, i, j int) bool {
 	return true
 }
 
-// Taken is what a page copied from a table, to be examined when other callers can write again.
-// It is reused for many pages.
+// Taken holds the names and records that a page copied from a table, to be examined after other
+// callers can write again. It is reused for many pages.
 type Taken struct {
 	names   []byte
 	ends    []int // of the names

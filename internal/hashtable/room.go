@@ -48,7 +48,7 @@ func (t *Table) Room(ctx context.Context) (*Room, error) {
 	}
 }
 
-// End gives what is left of the room to other writes.
+// End releases the rest of the room to other writes.
 func (r *Room) End() {
 	r.t.mu.Lock()
 	r.spent()

@@ -30,7 +30,7 @@ type shard struct {
 	overflow int   // groups with overflowFlag
 	counted  int64 // writes, by Count
 	retired  bool
-	wrote    int64              // bytes that Config.Wrote was not told of
+	wrote    int64              // bytes not yet reported to Config.Wrote
 	saved    map[string]*Record // for the open snapshot; nil: there is none
 }
 

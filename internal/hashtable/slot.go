@@ -54,8 +54,8 @@ func (s *Slot) seeThrough() {
 	s.odd = s.old != s.at.record
 }
 
-// Busy returns a channel, if a large batch has decided what becomes of the key, that
-// is closed when the batch ends. The key cannot be written to until then.
+// Busy returns a channel that is closed when the large batch that changes the key ends, or
+// nil if there is none. The key cannot be written to until then.
 func (s *Slot) Busy() <-chan struct{} {
 	if !s.odd {
 		return nil

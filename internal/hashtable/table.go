@@ -45,8 +45,8 @@ type Config struct {
 	Now      func() int64         // the clock; more than 0
 	MaxKeys  int64                // live keys; 0: no limit
 	MaxBytes int64                // as Bytes counts them; 0: no limit
-	Wrote    func(bytes int64)    // told of bytes that were stored, many records at once, where there is MaxBytes; it must be quick
-	Sooner   func(deadline int64) // told when a deadline becomes the soonest; it must be quick
+	Wrote    func(bytes int64)    // called with the number of stored bytes, for many records at once, if there is MaxBytes; it must be quick
+	Sooner   func(deadline int64) // called when a deadline becomes the earliest; it must be quick
 }
 
 // Table holds records by key. A group of slots is one line of the processor's

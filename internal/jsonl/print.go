@@ -42,7 +42,7 @@ func AppendString(b []byte, s string) []byte {
 // printer writes the JSON of the encoded values that it reads.
 type printer struct{ codec.Limits }
 
-// value appends the value that s begins with, and returns what follows it. The value
+// value appends the value at the beginning of s, and returns the rest of s. The value
 // is at a depth, 0 for the outermost; in a set, or as the key of a dict, it must be one
 // that scripts accept there.
 func (p *printer) value(b []byte, s string, depth int, hashed bool) ([]byte, string, error) {

@@ -1,4 +1,4 @@
-// Package kvtest holds what the tests of all packages share: seeds that repeat a
+// Package kvtest has the helpers that the tests of all packages share: seeds that repeat a
 // failure, the tiers of tests, and folders for what a failed test leaves.
 //
 // Environment variables control it, because child processes inherit them:

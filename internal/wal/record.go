@@ -59,7 +59,7 @@ const (
 
 const magic = Magic + "\x00\x01"
 
-// Magic is what a log begins with in each of its formats.
+// Magic is the beginning of a log, in each of its formats.
 const Magic = "kv log"
 
 // Suffix is appended to the name of a file to name its log.

@@ -1,4 +1,4 @@
-// Package evaluator holds what Go code needs to run script functions itself:
+// Package evaluator is for Go code that runs script functions itself:
 // contexts that carry an environment, an evaluator and a limit of call depth.
 package evaluator
 

@@ -34,7 +34,7 @@ type pageState struct {
 	bytes          int   // so many bytes at the beginning are of other
 }
 
-// Image is a file: what it holds, and whose it is.
+// Image is a file: its content, owner and mode.
 type Image struct {
 	Attrs Attrs
 	size  int64
