@@ -216,7 +216,7 @@ func TestNothingIsLostByTypesThatHoldAny(t *testing.T) {
 	t.Parallel()
 	r := kvtest.Rand(t)
 	h := backends[0].open(t)
-	for i := range 3000 {
+	for i := range kvtest.Sized(500, 3000, 30000) {
 		value := randomValue(r, 4)
 		must(t, h.Set(ctx, "k", value, 0))
 		want, err := h.Get(ctx, "k")
