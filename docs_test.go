@@ -45,7 +45,7 @@ func pages(t *testing.T) []string {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no pages", err)
 	}
-	return append(files, "README.md", "bench/README.md")
+	return append(files, "README.md", "bench/README.md", "kvadmin/README.md")
 }
 
 // A Python block runs in a fresh interpreter on a fresh store and prints what the
@@ -79,7 +79,7 @@ var top, _ = os.Getwd()
 // A Go block stands, up to its indentation, in a test that compiles and runs it.
 func TestGoCodeInTheDocsIsTested(t *testing.T) {
 	var tests strings.Builder
-	for _, pattern := range []string{"*_test.go", "storetest/*_test.go", "redisstore/*_test.go", "kvprom/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "storetest/*_test.go", "redisstore/*_test.go", "kvprom/*_test.go", "kvadmin/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

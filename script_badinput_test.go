@@ -164,7 +164,7 @@ var badCalls = []struct {
 	{`store.delete_many(["int", None])`, "TypeError", []string{"kv.delete_many: keys[1] must be a str, not NULL"}},
 	{`store.set_many({"a": 1, "": 2})`, "ValueError", []string{"kv.set_many: key is empty"}},
 	{`store.set_many({"a": 1, 2: 2})`, "TypeError", []string{"kv.set_many: key must be a str, not INTEGER"}},
-	{`store.set_many([1])`, "TypeError", []string{"kv.set_many: dict must be a dict, not LIST"}},
+	{`store.set_many([1])`, "TypeError", []string{"kv.set_many: dict must be a dict, not LIST; write {key: value}"}},
 
 	// What lasts how long.
 	{`store.set("int", 1, -1)`, "ValueError", []string{"kv.set: ttl is -1; use a number of seconds from 0"}},

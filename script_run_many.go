@@ -96,7 +96,7 @@ func callSetMany(ctx context.Context, h *Handle, a arguments) (object.Object, er
 	r := reader{a: a}
 	dict, ok := a.at(0).(*object.Dict)
 	if !ok {
-		r.fail(kverr.Errorf(ErrType, "dict must be a dict, not %s", typeName(a.at(0))))
+		r.fail(kverr.Errorf(ErrType, "dict must be a dict, not %s; write {key: value}", typeName(a.at(0))))
 	}
 	ttl := r.ttl(1)
 	if r.err != nil {

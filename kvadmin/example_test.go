@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 
 	"github.com/scriptling-kv/extlibs"
@@ -30,6 +31,20 @@ func ExampleHandler() {
 	// Output:
 	// 401 {"error":{"code":"unauthenticated","message":"a password is needed: log in with any user name, or send it as Authorization: Bearer PASSWORD"},"version":1}
 	// 200 {"count":0,"version":1}
+}
+
+// The shortest host: it shows its stores, without values, to callers with the password.
+func ExampleHandler_password() {
+	registry := extlibs.NewRegistry()
+	defer registry.Close()
+	mux := http.NewServeMux()
+	mux.Handle("/debug/kv/", kvadmin.Handler(registry, kvadmin.Options{
+		Allow: kvadmin.Password(os.Getenv("KV_PASSWORD")),
+	}))
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest("GET", "/debug/kv/", nil))
+	fmt.Println(answer.Code) // without a password in the environment, no request is permitted
+	// Output: 403
 }
 
 // A host that knows its users decides by their roles.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +69,58 @@ func showSessions(t *testing.T, page string) {
 		if !regexp.MustCompile("^" + pattern + "$").MatchString(got.String()) {
 			t.Errorf("session %d is\n%s\nand not\n%s", i+1, got.String(), want.String())
 		}
+	}
+}
+
+// The commands of the page for a running host work, with the address and the socket of one.
+func TestTheCommandsOfThePageReadARunningHost(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, all())
+	if err := h.Set(t.Context(), "user:1", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/debug/kv/", h.handler)
+	mux.Handle("/admin/", http.StripPrefix("/admin", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path = "/debug/kv" + r.URL.Path
+		h.handler.ServeHTTP(w, r)
+	})))
+	asShell(t)
+	l, err := net.Listen("unix", "app.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go http.Serve(l, mux)
+	_, block, _ := strings.Cut(string(text), "```sh\nexport SCRIPTLING_KV_TOKEN=...")
+	block, _, _ = strings.Cut(block, "```")
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(block) {
+		if !strings.HasPrefix(line, "scriptling-kv ") {
+			continue
+		}
+		n++
+		command := strings.NewReplacer("http://localhost:8080/debug/kv/default", h.url, "http://localhost:8080/debug/kv/", strings.TrimSuffix(h.url, "default"), "/run/app.sock", dir+"/app.sock").Replace(line)
+		want := "user:1"
+		switch {
+		case strings.Contains(line, " stores "):
+			want = "default"
+		case strings.Contains(line, " watch "):
+			command, want = strings.TrimSpace(command)+" --timeout 50ms", "watching"
+		}
+		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d commands were found", n)
 	}
 }
 

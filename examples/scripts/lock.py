@@ -50,4 +50,4 @@ except ValueError as e:
 dead = Lock("report", 0.05)
 dead.acquire()
 with Lock("report", 30):
-    print("the holder died, and its time has passed")
+    print("the holder died, and its lock has expired")

@@ -202,7 +202,7 @@ func (f *File) update(db *bolt.DB, maxSize int, fn func(*bolt.Tx) error) error {
 	return engineError(err)
 }
 
-// ErrUnchanged is what Update returns where its function changed nothing.
+// ErrUnchanged is the error of Update if its function changed nothing.
 var ErrUnchanged = errors.New("nothing to do")
 
 // Update runs change in a transaction that writes, and commits it. If change returns an error

@@ -154,8 +154,8 @@ func show(out io.Writer) error {
 		fmt.Fprintf(out, "%s  background task  -> %s", h.name, rest)
 	}
 	fmt.Fprint(out, `
-Each host counted the users of both. Here the requests came one after the other;
-where they come at once, get, append and set lose one, and update() does not:
+Each host counted the users of both. Here the requests came one after the other.
+With concurrent requests, get, append and set would lose a user; update() does not:
   kv.default.update("users", lambda users: users + [user], default=[])
 `)
 	return nil
