@@ -152,7 +152,7 @@ func (s *diskStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 	results := make([]Result, len(ops))
 	changes, byKey := changesOf(ops) // not in the plan: others wait while it is made
 	values := slices.ContainsFunc(ops, func(op Op) bool { return op.readsValue() })
-	err := s.disk.Write(ctx, func(p *diskstore.Plan) (err error) {
+	err := s.disk.WriteMany(ctx, len(changes), func(p *diskstore.Plan) (err error) {
 		held := newBudget(ctx, s.opts.maxOperationBytes)
 		take := held.take
 		if !values || len(ops) == 1 {

@@ -44,7 +44,7 @@ func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) erro
 			return kverr.Errorf(kverr.Unavailable, "not done: %w", err)
 		}
 	}
-	if p.writes != s.planner.writes || s.life.closing.Load() { // else p is still right
+	if !l.stillRight(p) {
 		if p, err = l.plan(decide); err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (w fileWriter) commit(ctx context.Context, p *Plan) error {
 		return boltfile.DiskError(err)
 	}
 	s.watch.shown(p)
-	s.planner.writes++
+	s.planner.pause(func() { s.planner.stored(p) })
 	s.commits.Add(1)
 	s.checkpoints.foundSpace()
 	s.checkpoints.noteChange(p)

@@ -22,7 +22,7 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 	for round := range uint64(kvtest.Sized(4, 12, 100)) {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			random := kvtest.Rand(t, round)
-			parts := Parts{Transaction: []int64{1, 50_000, 0}[random.IntN(3)], Memtable: []int64{0, 5000}[random.IntN(2)], LargeLogs: random.IntN(2) == 0}
+			parts := Parts{Transaction: []int64{1, 50_000, 0}[random.IntN(3)], Memtable: []int64{0, 5000}[random.IntN(2)], LargeLogs: random.IntN(2) == 0, ApartKeys: random.IntN(3)}
 			now := time.Now()
 			var reading atomic.Pointer[time.Time] // now, for the store
 			began := now
@@ -109,7 +109,7 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 				}
 				if changes != nil {
 					before, growth := liveOf(model, now), int64(0)
-					err := d.Write(context.Background(), func(p *Plan) error {
+					err := d.WriteMany(context.Background(), len(changes), func(p *Plan) error {
 						if err := p.Read(changes, random.IntN(2) == 0, nil); err != nil {
 							return err
 						}

@@ -25,6 +25,7 @@ const defaultPartBytes = 16 << 20
 type Parts struct {
 	Transaction int64 // bytes of memory of one transaction of a checkpoint or a replay; 0: defaultPartBytes
 	Memtable    int64 // bytes of the memtables, also in a replay; 0: by the size of the log
+	ApartKeys   int   // that a call has at least which is planned apart; 0: defaultApartKeys
 	LargeLogs   bool  // the logs of large files are larger, whatever Options.LargeLogBytes is
 }
 

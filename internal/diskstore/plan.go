@@ -27,6 +27,7 @@ type Plan struct {
 	now     time.Time
 	writes  uint64  // planner.writes when it was made
 	depends wal.LSN // the answer to the call depends on the records before it
+	apart   *apart  // nil: others wait while it is planned
 	changeSet
 }
 
@@ -37,6 +38,7 @@ type changeSet struct {
 	puts    bool          // a key gets a value
 	growth  int64         // of the number of live keys
 	need    boltfile.Need // of the puts
+	batch   *wal.Batch    // the record, nil: it is not encoded yet
 	end     wal.LSN       // of the record
 }
 
@@ -48,6 +50,14 @@ const readAtOnce = 64
 // true. take, if not nil, is called with the size of each value, and its error ends Read.
 // If Damage is set, Next is an absent key.
 func (p *Plan) Read(changes []Change, values bool, take func(bytes int) error) error {
+	if p.apart != nil {
+		p.apart.read = changes
+		defer func() {
+			for i := range changes {
+				p.apart.saw(&changes[i], p.Now)
+			}
+		}()
+	}
 	if len(changes) == 1 {
 		s, err := p.state(changes[0].Key, values)
 		return changes[0].begin(s, err, take)
@@ -131,6 +141,9 @@ func (p *Plan) Growth() int64 { return p.growth }
 
 // Live returns the number of live keys without the changes of this plan.
 func (p *Plan) Live() (n int64, err error) {
+	if p.apart != nil {
+		p.apart.counted = true
+	}
 	err = p.s.View(p.now, func(v *View) error {
 		n, err = v.live()
 		n += v.visible.appended.growth

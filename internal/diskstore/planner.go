@@ -14,6 +14,7 @@ type planner struct {
 	noRoom time.Time     // when there was no room for a log
 
 	frontiers frontiers
+	apart     []*Plan // that are planned apart: see apart.go
 }
 
 // planning is the right to plan a call and to append its record.

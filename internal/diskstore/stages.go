@@ -22,7 +22,12 @@ import (
 // Write carries out a call: decide makes its changes. Write returns when they are durable
 // or, with Options.Interval, in the log. decide can run more than once. If ctx ends after
 // the record was written, the error is kverr.CommitUnknown.
-func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error) {
+func (s *Store) Write(ctx context.Context, decide func(*Plan) error) error {
+	return s.write(ctx, false, decide)
+}
+
+// write is Write, and WriteMany if the call is to be planned apart.
+func (s *Store) write(ctx context.Context, apart bool, decide func(*Plan) error) (err error) {
 	defer func() {
 		if s.recovered(recover(), &err) {
 			err = kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown: %w", err)
@@ -35,6 +40,14 @@ func (s *Store) Write(ctx context.Context, decide func(*Plan) error) (err error)
 		return notDone(err)
 	}
 	var p *Plan
+	if apart {
+		if p, err = s.planApart(ctx, decide); p != nil {
+			defer s.endApart(p)
+		}
+		if err != nil || p != nil && p.empty() {
+			return s.acknowledge(ctx, p, err)
+		}
+	}
 	for {
 		p, err = s.planAndAppend(ctx, p, decide)
 		switch err {
@@ -66,7 +79,7 @@ func (s *Store) planAndAppend(ctx context.Context, p *Plan, decide func(*Plan) e
 		return nil, err
 	}
 	defer l.unlock() // also after a panic of decide
-	if p == nil || p.writes != s.planner.writes || s.life.closing.Load() {
+	if p == nil || !l.stillRight(p) {
 		if p, err = l.plan(decide); err != nil || p.empty() {
 			return p, err
 		}
@@ -76,6 +89,15 @@ func (s *Store) planAndAppend(ctx context.Context, p *Plan, decide func(*Plan) e
 
 // plan has the changes of a call decided.
 func (l planning) plan(decide func(*Plan) error) (*Plan, error) {
+	p, err := l.newPlan()
+	if err == nil {
+		err = p.decide(decide)
+	}
+	return p, err
+}
+
+// newPlan returns a plan without changes.
+func (l planning) newPlan() (*Plan, error) {
 	s := l.s
 	now := s.opts.Now()
 	p := &Plan{Now: now.UnixNano(), s: s, now: now, writes: s.planner.writes}
@@ -85,13 +107,15 @@ func (l planning) plan(decide func(*Plan) error) (*Plan, error) {
 	if err := s.file.Err(); err != nil {
 		return p, err
 	}
-	if err := s.file.Refused(); err != nil {
-		return p, err
-	}
+	return p, s.file.Refused()
+}
+
+// decide has the changes of a plan decided, and checks them.
+func (p *Plan) decide(decide func(*Plan) error) error {
 	if err := decide(p); err != nil {
-		return p, err
+		return err
 	}
-	return p, p.check()
+	return p.check()
 }
 
 // maxAhead is how many bytes of the file writers claim at most for changes that it does not
@@ -114,7 +138,10 @@ func (l planning) append(p *Plan) error {
 	if p.bytes() > size/2 {
 		return errLarge
 	}
-	record := p.record()
+	record := p.batch
+	if record == nil {
+		record = p.record()
+	}
 	if record.Len() > size/2 {
 		return errLarge
 	}
@@ -140,8 +167,8 @@ func (l planning) append(p *Plan) error {
 	case err != nil:
 		return s.whyNot(err)
 	}
-	p.end, p.depends = end, end
-	s.planner.writes++
+	p.end, p.depends, p.batch = end, end, nil
+	s.planner.stored(p)
 	s.planner.frontiers.stored(p.changes)
 	visible := s.opts.Interval > 0
 	s.visible.append(p, visible)

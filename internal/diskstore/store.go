@@ -36,6 +36,7 @@
 //
 //	stages.go        the life of a write: plan, append, sync, publish, checkpoint
 //	plan.go          Plan: the changes that one call makes
+//	apart.go         planning a call on many keys while others are planned
 //	planner.go       planner, and the log that the first write creates
 //	largewrite.go    a call that is too large for the log
 //	visible.go       what reads see, and how the stages change it

@@ -42,7 +42,7 @@ func readBank(dir string, at time.Time) (map[string]string, error) {
 func init() {
 	// Number of workers, transfers of each, all between the same accounts.
 	programs["transfers"] = func(dir string, args ...string) {
-		s := start(dir)
+		s := start(dir, inParts(args[2:]))
 		workers := names(number(args[0]))
 		s.look(workers...)
 		var wait sync.WaitGroup

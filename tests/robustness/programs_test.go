@@ -34,7 +34,8 @@ func tell(n note) {
 }
 
 // inParts returns an option that has checkpoints, and replays if args ask for it too, take
-// as many transactions as they can, and the log replaced by a larger one soon.
+// as many transactions as they can, the log replaced by a larger one soon, and calls on several keys
+// planned apart.
 func inParts(args []string) extlibs.Option {
 	var parts diskstore.Parts
 	for _, arg := range args {
@@ -43,6 +44,8 @@ func inParts(args []string) extlibs.Option {
 			parts.Transaction = 1
 		case "replay in parts":
 			parts.Memtable = 1
+		case "apart":
+			parts.ApartKeys = 1
 		case "a large file":
 			parts.LargeLogs = true
 		}

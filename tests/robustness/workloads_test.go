@@ -136,6 +136,11 @@ var workloads = map[string]workload{
 		parts := []string{"2", "3", "checkpoints in parts", "replay in parts"}
 		return []process{created, killed(random, run("set many", "8", "12"), 200), killed(random, run("mixed", parts...), 120), run("mixed", parts...)}
 	}},
+	"calls that are planned apart":     {uncut: 1, processes: always(created, run("set many", "8", "12", "apart", "checkpoints in parts")), again: again("mixed", "8", "6", "apart")},
+	"transfers that are planned apart": {uncut: 1, read: "bank", processes: always(created, run("transfers", "3", "12", "apart")), again: again("transfers", "2", "6", "apart")},
+	"killed with calls that are planned apart": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("mixed", "8", "12", "apart", "checkpoints in parts"), 300), run("mixed", "4", "4", "apart")}
+	}},
 	"a log that grows": {uncut: 1, processes: always(created, run("set many", "8", "16", "a large file")), again: again("set many", "8", "6", "a large file")},
 	"killed while the log grows": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("set many", "8", "16", "a large file"), 400), run("set many", "8", "8", "a large file"), run("mixed", "2", "4")}

@@ -1,0 +1,216 @@
+package diskstore
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A call on many keys is planned apart: while it reads its keys, decides and encodes its
+// record, other calls are planned and appended too. Each call that changes something is
+// noted for all that are planned apart meanwhile, in the order of the log. If none of them
+// changes a key that the call has read, and no such key expires, planning the call now would
+// give the same result. Otherwise it is planned again, and after some tries while others wait.
+
+// defaultApartKeys is how many keys a call has at least that is planned apart.
+const defaultApartKeys = 1024
+
+// Limits of plans that are made apart.
+const (
+	apartTries     = 3        // before the call is planned while others wait
+	maxOthersBytes = 64 << 20 // of calls that are kept for one plan to be compared with
+)
+
+// apart is what a plan depends on, and what has happened since it was begun.
+type apart struct {
+	read    []Change // in the order of their keys
+	expires int64    // the first deadline of a key that was live, in nanoseconds since 1970
+	counted bool     // the plan depends on the number of keys, and so on every change
+
+	changed
+}
+
+// changed are the calls that changed something and were not compared with a plan yet.
+// planner.mu is locked.
+type changed struct {
+	plans []*Plan
+	bytes int64
+	wrong bool // the plan is wrong, or there were too many calls to keep them
+}
+
+// add notes a call.
+func (c *changed) add(p *Plan) {
+	if c.bytes += p.buffered(); c.bytes > maxOthersBytes {
+		c.plans, c.wrong = nil, true
+	}
+	if !c.wrong {
+		c.plans = append(c.plans, p)
+	}
+}
+
+// take returns the calls, so that they can be compared.
+func (c *changed) take() (plans []*Plan, wrong bool) {
+	plans = c.plans
+	c.plans, c.bytes = nil, 0
+	return plans, c.wrong
+}
+
+// WriteMany is Write for a call on some number of keys. decide reads all of them with one
+// call of Read, and nothing else but Live.
+func (s *Store) WriteMany(ctx context.Context, keys int, decide func(*Plan) error) error {
+	return s.write(ctx, keys >= s.opts.Parts.apartKeys(), decide)
+}
+
+// planApart plans a call while others are planned. It returns nil if other calls change its
+// keys each time. The caller ends the plan; it is right unless append finds otherwise.
+func (s *Store) planApart(ctx context.Context, decide func(*Plan) error) (*Plan, error) {
+	for range apartTries {
+		p, err := s.beginApart(ctx)
+		if err != nil {
+			return p, err
+		}
+		if err = p.decide(decide); err == nil {
+			p.encode()
+		}
+		right, err2 := s.compareApart(ctx, p)
+		if err2 == nil && right {
+			return p, err
+		}
+		s.endApart(p)
+		if err2 != nil {
+			return nil, err2
+		}
+		if p.apart.counted { // the next try would most likely fail too
+			break
+		}
+	}
+	return nil, nil
+}
+
+// beginApart returns a plan, and notes that it is planned apart.
+func (s *Store) beginApart(ctx context.Context) (*Plan, error) {
+	l, err := s.lockPlanner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer l.unlock()
+	p, err := l.newPlan()
+	if err != nil {
+		return nil, err
+	}
+	p.apart = &apart{expires: math.MaxInt64}
+	s.planner.apart = append(s.planner.apart, p)
+	return p, nil
+}
+
+// compareApart is stillRight as of the moment at which it locks the planner. It compares
+// without the lock, because that takes time, so that less is left for stillRight.
+func (s *Store) compareApart(ctx context.Context, p *Plan) (right bool, err error) {
+	l, err := s.lockPlanner(ctx)
+	if err != nil {
+		return false, err
+	}
+	a, now := p.apart, s.opts.Now().UnixNano()
+	others, wrong := a.take()
+	l.unlock()
+	a.sort()
+	return !wrong && now < a.expires && !a.touchedBy(others), nil
+}
+
+// encode makes the record of a plan, unless the log cannot take it.
+func (p *Plan) encode() {
+	if f := p.s.logFile.Load(); f != nil && p.bytes() <= f.size/2 {
+		p.batch = p.record()
+	}
+}
+
+// endApart notes that a plan is no longer compared.
+func (s *Store) endApart(p *Plan) {
+	s.planner.pause(func() {
+		s.planner.apart = slices.DeleteFunc(s.planner.apart, func(q *Plan) bool { return q == p })
+	})
+}
+
+// stillRight reports whether planning a call again would give the same plan. No other call is
+// planned or appended meanwhile.
+func (l planning) stillRight(p *Plan) bool {
+	s := l.s
+	if s.life.closing.Load() {
+		return false
+	}
+	a := p.apart
+	if a == nil {
+		return p.writes == s.planner.writes
+	}
+	others, wrong := a.take()
+	a.wrong = wrong || s.opts.Now().UnixNano() >= a.expires || a.touchedBy(others)
+	return !a.wrong
+}
+
+// stored notes that a call has changed something.
+func (p *planner) stored(plan *Plan) {
+	p.writes++
+	for _, q := range p.apart {
+		if q != plan {
+			q.apart.add(plan)
+		}
+	}
+}
+
+// saw notes a state that the plan was made from.
+func (a *apart) saw(c *Change, now int64) {
+	if d := c.Was.Deadline; c.Was.Exists && d > now {
+		a.expires = min(a.expires, d)
+	}
+}
+
+// sort makes sure that the keys are in order.
+func (a *apart) sort() {
+	if !inOrder(a.read) {
+		a.read = slices.SortedFunc(slices.Values(a.read), compareKeys)
+	}
+}
+
+// touchedBy reports whether one of the calls has changed what the plan depends on.
+func (a *apart) touchedBy(others []*Plan) bool {
+	for _, p := range others {
+		if p.clear || a.counted || touch(a.read, p.changes) {
+			return true
+		}
+	}
+	return false
+}
+
+// manyTimes is how many times more keys are searched rather than walked.
+const manyTimes = 16
+
+// touch reports whether keys, which are in order, and changes have a key in common.
+func touch(keys, changes []Change) bool {
+	if len(changes) > len(keys)/manyTimes && inOrder(changes) {
+		for len(keys) > 0 && len(changes) > 0 {
+			switch c := compareKeys(keys[0], changes[0]); {
+			case c == 0:
+				return true
+			case c < 0:
+				keys = keys[1:]
+			default:
+				changes = changes[1:]
+			}
+		}
+		return false
+	}
+	for i := range changes {
+		if _, found := slices.BinarySearchFunc(keys, changes[i], compareKeys); found {
+			return true
+		}
+	}
+	return false
+}
+
+func compareKeys(a, b Change) int { return strings.Compare(a.Key, b.Key) }
+
+func inOrder(changes []Change) bool { return slices.IsSortedFunc(changes, compareKeys) }
+
+func (p Parts) apartKeys() int { return cmp.Or(p.ApartKeys, defaultApartKeys) }
