@@ -111,10 +111,9 @@ func (q *request) urlOf(action string, fields ...string) string {
 
 // newPage returns a page of the request's store, or of all stores if it has none.
 func (q *request) newPage(title, tab string, body any) page {
-	write := q.opts.Write && (q.store == nil || q.may(Set, "")) // Allow is about one store
 	p := page{
 		Title: title, Base: q.base, Hash: assetsHash, User: userOf(q.r), Notice: notices[q.r.URL.Query().Get("done")],
-		Write: write, Values: q.opts.Values, Backup: q.backupErr() == nil, Body: body,
+		Write: q.opts.Write && q.may(Set, ""), Values: q.opts.Values, Backup: q.backupErr() == nil, Body: body,
 	}
 	if q.store != nil {
 		p.Crumbs = []link{{"Stores", q.base}, {brief(shortName(q.id), 60), q.urlOf("")}}

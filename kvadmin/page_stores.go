@@ -60,7 +60,9 @@ func (q *request) listPage(stores []openStore) error {
 	for _, s := range stores {
 		cards = append(cards, q.card(s))
 	}
-	return q.show(http.StatusOK, "stores", q.newPage("Stores", "", struct{ Stores []storeCard }{cards}))
+	p := q.newPage("Stores", "", struct{ Stores []storeCard }{cards})
+	p.Write = q.opts.Write // Allow decides for each store
+	return q.show(http.StatusOK, "stores", p)
 }
 
 // row is a row of the list of keys.
