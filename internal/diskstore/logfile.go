@@ -24,6 +24,7 @@ type logFile struct {
 	log    *wal.Log                    // nil: it is only read
 	lost   atomic.Pointer[kverr.Error] // why it is lost: see inPlace
 	left   bool                        // lost, and the file no longer names it; for the fileWriter
+	stays  time.Time                   // when it could not be replaced by a larger one; for the fileWriter
 	onLoss func(why error)
 }
 
@@ -224,7 +225,13 @@ func (w fileWriter) createLog(bytes int64) error {
 		}
 		return access.DiskError(err)
 	}
-	log, err := wal.Create(f, bytes, s.visible.lsn, s.logOptions(f))
+	return w.beginLog(f, bytes, s.logOptions(f))
+}
+
+// beginLog is createLog with a file that has the log's name and is locked.
+func (w fileWriter) beginLog(f *logFile, bytes int64, opts wal.Options) error {
+	s, dir, file := w.s, w.s.file.Dir(), f.File
+	log, err := wal.Create(f, bytes, s.visible.lsn, opts)
 	if err == nil {
 		err = dir.Sync()
 	}

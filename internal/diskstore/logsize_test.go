@@ -124,20 +124,23 @@ func TestAStoreWithALimitKeepsItsLog(t *testing.T) {
 // one can be created. What waits for a sync of the old log meanwhile is not disturbed.
 func TestAStoreWhoseLogCannotBeReplacedContinues(t *testing.T) {
 	for name, failing := range map[string]func(act access.Act, n int) error{
-		"no space for the large log": func(act access.Act, n int) error {
-			if act == access.ActAllocateLog && n == 2 {
+		"the large log cannot get its name": func(act access.Act, n int) error {
+			if act == access.ActRename && n == 1 {
+				return syscall.EACCES
+			}
+			return nil
+		},
+		"nor is there space for another one, some times": func(act access.Act, n int) error {
+			switch {
+			case act == access.ActRename && n == 1:
+				return syscall.EACCES
+			case act == access.ActAllocateLog && n >= 3 && n < 8: // the second one was for the large log
 				return syscall.ENOSPC
 			}
 			return nil
 		},
-		"no space for any log, some times": func(act access.Act, n int) error {
-			if act == access.ActAllocateLog && n >= 2 && n < 8 {
-				return syscall.ENOSPC
-			}
-			return nil
-		},
-		"the old log cannot be removed": func(act access.Act, n int) error {
-			if act == access.ActRemove && n == 1 {
+		"the old log cannot be removed either, some times": func(act access.Act, n int) error {
+			if act == access.ActRename && n == 1 || act == access.ActRemove && n < 4 {
 				return syscall.EACCES
 			}
 			return nil
@@ -166,6 +169,71 @@ func TestAStoreWhoseLogCannotBeReplacedContinues(t *testing.T) {
 				t.Fatal("nothing failed")
 			}
 			d.mustHave(t, path, n)
+		})
+	}
+}
+
+// A log stays, and is not replaced by another small one again and again, if there is no space
+// for a large one, or if the folder accepts no more changes: a process can have given up the
+// permission since it opened the store. Without a log each write would take four syncs.
+func TestALogStaysIfThereCanBeNoLargerOne(t *testing.T) {
+	for name, failing := range map[string]func(act access.Act, logs int) error{
+		"no space": func(act access.Act, logs int) error {
+			if act == access.ActAllocateLog && logs%2 == 0 { // each second one would be large
+				return syscall.ENOSPC
+			}
+			return nil
+		},
+		"no permission": func(act access.Act, logs int) error {
+			if logs > 0 && (act == access.ActCreate || act == access.ActRename || act == access.ActRemove) {
+				return syscall.EACCES
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			logs, failed, armed := 0, 0, true
+			hook := hook(func(act access.Act, name string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if !armed {
+					return nil
+				}
+				if act == access.ActAllocateLog {
+					logs++
+				}
+				err := failing(act, logs)
+				if err == nil {
+					return nil
+				}
+				failed++
+				return &fs.PathError{Op: string(act), Path: name, Err: err}
+			})
+			path := storeName(t)
+			d := mustOpen(t, path, append([]option{hook}, largeLogs...)...)
+			if err := putMany(t.Context(), d.Store, "first", 1); err != nil {
+				t.Fatal(err)
+			}
+			f, after := d.logFile.Load(), 0
+			n := busyWriters(t, d, func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if failed > 0 {
+					after++
+				}
+				return after > 400 // calls, during which the log is full some times
+			})
+			mu.Lock()
+			if failed != 1 {
+				t.Errorf("%d failures", failed)
+			}
+			armed = false
+			mu.Unlock()
+			if d.logFile.Load() != f {
+				t.Error("the log was replaced")
+			}
+			d.mustHave(t, path, n+1)
 		})
 	}
 }

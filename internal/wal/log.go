@@ -111,7 +111,7 @@ func Create(f File, size int64, from LSN, opts Options) (*Log, error) {
 	l := &Log{file: f, opts: opts, size: ringSize(min(size, MaxBytes))}
 	l.tail = (from + LSN(l.size) - 1) / LSN(l.size) * LSN(l.size)
 	l.head, l.durable = l.tail, l.tail
-	l.bytes = headerBytes + l.size + endBytes
+	l.bytes = FileBytes(size)
 	if err := l.allocate(); err != nil {
 		return nil, err
 	}
@@ -122,6 +122,9 @@ func Create(f File, size int64, from LSN, opts Options) (*Log, error) {
 	}
 	return l, f.Sync()
 }
+
+// FileBytes returns the size of the file of a log that Create creates.
+func FileBytes(size int64) int64 { return headerBytes + ringSize(min(size, MaxBytes)) + endBytes }
 
 // ringSize returns the size of the ring in a file of n bytes.
 func ringSize(n int64) int64 { return max(n-headerBytes, headerBytes) / headerBytes * headerBytes }
