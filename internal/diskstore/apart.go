@@ -20,6 +20,7 @@ const defaultApartKeys = 1024
 // Limits of plans that are made apart.
 const (
 	apartTries     = 3        // before the call is planned while others wait
+	maxApart       = 16       // calls at once; each is compared with all others, and is in memory
 	maxOthersBytes = 64 << 20 // of calls that are kept for one plan to be compared with
 )
 
@@ -40,9 +41,9 @@ type changed struct {
 	wrong bool // the plan is wrong, or there were too many calls to keep them
 }
 
-// add notes a call.
-func (c *changed) add(p *Plan) {
-	if c.bytes += p.buffered(); c.bytes > maxOthersBytes {
+// add notes a call whose changes take some bytes.
+func (c *changed) add(p *Plan, bytes int64) {
+	if c.bytes += bytes; c.bytes > maxOthersBytes {
 		c.plans, c.wrong = nil, true
 	}
 	if !c.wrong {
@@ -64,12 +65,12 @@ func (s *Store) WriteMany(ctx context.Context, keys int, decide func(*Plan) erro
 }
 
 // planApart plans a call while others are planned. It returns nil if other calls change its
-// keys each time. The caller ends the plan; it is right unless append finds otherwise.
+// keys each time, or if too many calls are planned apart. The caller ends the plan; it is right unless append finds otherwise.
 func (s *Store) planApart(ctx context.Context, decide func(*Plan) error) (*Plan, error) {
 	for range apartTries {
 		p, err := s.beginApart(ctx)
-		if err != nil {
-			return p, err
+		if err != nil || p == nil {
+			return nil, err
 		}
 		if err = p.decide(decide); err == nil {
 			p.encode()
@@ -89,7 +90,7 @@ func (s *Store) planApart(ctx context.Context, decide func(*Plan) error) (*Plan,
 	return nil, nil
 }
 
-// beginApart returns a plan, and notes that it is planned apart.
+// beginApart returns a plan, and notes that it is planned apart. It returns nil if too many are.
 func (s *Store) beginApart(ctx context.Context) (*Plan, error) {
 	l, err := s.lockPlanner(ctx)
 	if err != nil {
@@ -97,7 +98,7 @@ func (s *Store) beginApart(ctx context.Context) (*Plan, error) {
 	}
 	defer l.unlock()
 	p, err := l.newPlan()
-	if err != nil {
+	if err != nil || len(s.planner.apart) >= maxApart {
 		return nil, err
 	}
 	p.apart = &apart{expires: math.MaxInt64}
@@ -149,13 +150,17 @@ func (l planning) stillRight(p *Plan) bool {
 	return !a.wrong
 }
 
-// stored notes that a call has changed something.
+// stored notes that a call has changed something. Its own plan is compared no longer, although
+// the call can still wait for its sync.
 func (p *planner) stored(plan *Plan) {
 	p.writes++
+	p.apart = slices.DeleteFunc(p.apart, func(q *Plan) bool { return q == plan })
+	if len(p.apart) == 0 {
+		return
+	}
+	bytes := plan.buffered() // which takes a time that grows with the changes
 	for _, q := range p.apart {
-		if q != plan {
-			q.apart.add(plan)
-		}
+		q.apart.add(plan, bytes)
 	}
 }
 

@@ -349,3 +349,41 @@ func TestCallsThatArePlannedApartLoseNothing(t *testing.T) {
 		})
 	}
 }
+
+// Only some calls are planned apart at once, because each is compared with all others. The rest is
+// carried out as calls on few keys are; and a call whose record was appended counts no longer.
+func TestOnlySomeCallsArePlannedApartAtOnce(t *testing.T) {
+	d := opened(t, storeName(t), apartAlways)
+	var calls []*planned
+	for i := range maxApart {
+		c := plan(d, fmt.Sprint("apart", i))
+		within(t, c.reads)
+		calls = append(calls, c)
+	}
+	tries := 0
+	err := d.WriteMany(t.Context(), 1, func(p *Plan) error {
+		if tries++; p.apart != nil {
+			t.Error("one more call is planned apart")
+		}
+		return increment(p, []string{"a"}, func() {})
+	})
+	if err != nil || tries != 1 || d.number(t, "a") != 1 {
+		t.Errorf("%v; planned %d times", err, tries)
+	}
+	for _, c := range calls {
+		c.finish(t, 1)
+	}
+	p, err := d.beginApart(t.Context())
+	if err == nil {
+		err = p.decide(func(p *Plan) error { return increment(p, []string{"a"}, func() {}) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = d.planAndAppend(t.Context(), p, nil); err != nil || p.end == 0 || len(d.planner.apart) > 0 {
+		t.Errorf("%v; %d calls are compared", err, len(d.planner.apart))
+	}
+	if err := d.acknowledge(t.Context(), p, nil); err != nil || d.number(t, "a") != 2 {
+		t.Error(err)
+	}
+}
