@@ -100,11 +100,20 @@ func (r *space) reserve(size int64, need Need) int64 {
 	return (max(min(pages/reserveShare, mostReserve), r.shape.Load().with(need, r.pageSize).pages()) + pages/freelistShare) * r.pageSize
 }
 
+// net returns the bytes by which puts grow the file at most. A file without a limit can also
+// become longer in a commit.
+func (r *space) net(need Need) int64 {
+	if r.limit > 0 {
+		return need.Net + need.Spare
+	}
+	return need.Net
+}
+
 // fits reports whether the file can take puts and keep its reserve.
 func (r *space) fits(need Need) bool {
 	size := r.size.Load()
 	usable := size - r.pageSize // bbolt never uses the last page
-	return r.solid.Load() && usable-r.used.Load() >= need.Net+r.reserve(size, need) && (need.Run == 0 || usable-r.high.Load() >= need.Run)
+	return r.solid.Load() && usable-r.used.Load() >= r.net(need)+r.reserve(size, need) && (need.Run == 0 || usable-r.high.Load() >= need.Run)
 }
 
 // Fits reports whether the file can take puts and keep its reserve.
@@ -173,7 +182,7 @@ func (f *File) Extend(need Need) error {
 	size, used := r.size.Load(), r.used.Load()
 	least := size
 	for range 4 { // the reserve has a reserve itself
-		least = r.pageSize + used + need.Net + r.reserve(least, need)
+		least = r.pageSize + used + r.net(need) + r.reserve(least, need)
 		if need.Run > 0 {
 			least = max(least, r.pageSize+r.high.Load()+need.Run)
 		}

@@ -49,8 +49,9 @@ func (s State) Check(key string) error {
 
 // Need is the space that puts can take in a file.
 type Need struct {
-	Net int64 // bytes by which they grow the file at most, once they are committed
-	Run int64 // bytes that must be adjacent: pages that were never used are
+	Net   int64 // bytes by which they grow the file, once they are committed
+	Spare int64 // bytes by which a file whose leaves are full, as after Compact, can grow in addition
+	Run   int64 // bytes that must be adjacent: pages that were never used are
 
 	// Of the largest of them, in bytes; Sub does not take them back:
 	Key   int
@@ -59,12 +60,14 @@ type Need struct {
 
 // Add adds the need of other puts.
 func (n *Need) Add(other Need) {
-	n.Net, n.Run = n.Net+other.Net, n.Run+other.Run
+	n.Net, n.Spare, n.Run = n.Net+other.Net, n.Spare+other.Spare, n.Run+other.Run
 	n.Key, n.Entry = max(n.Key, other.Key), max(n.Entry, other.Entry)
 }
 
 // Sub subtracts the need of other puts.
-func (n *Need) Sub(other Need) { n.Net, n.Run = n.Net-other.Net, n.Run-other.Run }
+func (n *Need) Sub(other Need) {
+	n.Net, n.Spare, n.Run = n.Net-other.Net, n.Spare-other.Spare, n.Run-other.Run
+}
 
 // Need returns the space that storing the state under a key can take; a deletion takes
 // none. bbolt fills the page of a leaf that it splits until the next entry would make it more
@@ -83,9 +86,11 @@ func (s State) Need(key string) (n Need) {
 		}
 		return min(4*bytes, bytes+2*page)
 	}
-	n.Net = net(int64(len(key)+len(s.Value)) + fileOverhead)
+	const spare = 3 * (EntryOverhead - fileOverhead)
+	n.Net, n.Spare = net(int64(len(key)+len(s.Value))+fileOverhead), spare
 	if s.Deadline != 0 { // and the entry of the index
 		n.Net += net(int64(len(key)) + fileOverhead)
+		n.Spare += spare
 	}
 	if bytes > page {
 		n.Run = 3*bytes + 2*page

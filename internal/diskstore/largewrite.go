@@ -53,7 +53,7 @@ func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) erro
 		return notDone(err)
 	}
 	// If the pages that it needs are not adjacent, its transaction fails.
-	if need := (boltfile.Need{Net: p.need.Net}); p.puts && !s.file.Fits(need) {
+	if need := (boltfile.Need{Net: p.need.Net, Spare: p.need.Spare}); p.puts && !s.file.Fits(need) {
 		err := s.file.Extend(need)
 		if errors.Is(err, kverr.Full) && w.defragment(true) {
 			err = s.file.Extend(need)
