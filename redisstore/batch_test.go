@@ -70,6 +70,39 @@ func TestALargeBatchDoesWhatItDoesInMemory(t *testing.T) {
 	}
 }
 
+// The script writes the outcome in parts, because Lua passes at most 8,000 words to a command:
+// also where keys in between, at the end of each part for example, stay as they are.
+func TestALargeBatchIsWrittenInPartsWhereverKeysStay(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	if s.mini != nil {
+		t.Skip("the clock of the imitation stands still")
+	}
+	remote, local := openHandle(t, s.url(newName())), openHandle(t, ":memory:parts")
+	const size = 9000
+	for _, stays := range []int{1000, 500, 250, 7, size + 1} { // each of these places is of a key that stays
+		for _, op := range []extlibs.Op{
+			{Kind: extlibs.OpSet, Value: number(1)},
+			{Kind: extlibs.OpSet, Value: number(2), TTL: time.Hour * 5},
+			{Kind: extlibs.OpSet, Value: number(3)}, // which removes the deadlines
+			{Kind: extlibs.OpExpire, TTL: time.Hour * 5},
+			{Kind: extlibs.OpExpire}, // the same
+			{Kind: extlibs.OpSet, Value: number(4), TTL: time.Hour * 5},
+			{Kind: extlibs.OpDelete}, // of keys and deadlines
+		} {
+			ops := make([]extlibs.Op, size)
+			for i := range ops {
+				ops[i] = op
+				ops[i].Key = fmt.Sprintf("k%05d", i)
+				if (i+1)%stays == 0 {
+					ops[i] = extlibs.Op{Kind: extlibs.OpDelete, Key: fmt.Sprintf("k%05d absent", i)}
+				}
+			}
+			sameBatch(t, local, remote, ops)
+		}
+	}
+}
+
 // sameBatch carries out a batch in two stores, and compares the results and the stores.
 func sameBatch(t *testing.T, local, remote *extlibs.Handle, ops []extlibs.Op) {
 	t.Helper()

@@ -335,8 +335,8 @@ for s=1,n do
       gone[c]=k
       if was[s] then e=e+1 undue[e]=k end
     end
-    if s%1000==0 then flush(3000) end
   end
+  if s%1000==0 then flush(3000) end
 end
 flush(0)
 @if n>10000 then redis.pcall('SPUBLISH',LIVE,'')
