@@ -65,7 +65,8 @@ func (s *Store) WriteMany(ctx context.Context, keys int, decide func(*Plan) erro
 }
 
 // planApart plans a call while others are planned. It returns nil if other calls change its
-// keys each time, or if too many calls are planned apart. The caller ends the plan; it is right unless append finds otherwise.
+// keys each time, or if too many calls are planned apart. The caller ends the plan, and looks
+// with stillRight before it appends it.
 func (s *Store) planApart(ctx context.Context, decide func(*Plan) error) (*Plan, error) {
 	for range apartTries {
 		p, err := s.beginApart(ctx)
@@ -97,8 +98,11 @@ func (s *Store) beginApart(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	defer l.unlock()
+	if len(s.planner.apart) >= maxApart {
+		return nil, nil
+	}
 	p, err := l.newPlan()
-	if err != nil || len(s.planner.apart) >= maxApart {
+	if err != nil {
 		return nil, err
 	}
 	p.apart = &apart{expires: math.MaxInt64}
@@ -150,8 +154,8 @@ func (l planning) stillRight(p *Plan) bool {
 	return !a.wrong
 }
 
-// stored notes that a call has changed something. Its own plan is compared no longer, although
-// the call can still wait for its sync.
+// stored notes that a call has changed something. Its plan is no longer compared with others,
+// although the call can still wait for its sync.
 func (p *planner) stored(plan *Plan) {
 	p.writes++
 	p.apart = slices.DeleteFunc(p.apart, func(q *Plan) bool { return q == plan })
@@ -188,12 +192,13 @@ func (a *apart) touchedBy(others []*Plan) bool {
 	return false
 }
 
-// manyTimes is how many times more keys are searched rather than walked.
-const manyTimes = 16
+// searchFrom is the number of keys for each change from which on each change is searched among
+// the keys; with fewer, touch walks both.
+const searchFrom = 16
 
 // touch reports whether keys, which are in order, and changes have a key in common.
 func touch(keys, changes []Change) bool {
-	if len(changes) > len(keys)/manyTimes && inOrder(changes) {
+	if len(changes) > len(keys)/searchFrom && inOrder(changes) {
 		for len(keys) > 0 && len(changes) > 0 {
 			switch c := compareKeys(keys[0], changes[0]); {
 			case c == 0:
