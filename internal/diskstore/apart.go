@@ -17,6 +17,10 @@ import (
 // defaultApartKeys is how many keys a call has at least that is planned apart.
 const defaultApartKeys = 1024
 
+// defaultTableBytes is how much memory the changes of such a call take at least to be a memtable:
+// putting fewer into the mutable memtable takes some milliseconds, during which reads wait.
+const defaultTableBytes = 2 << 20
+
 // Limits of plans that are made apart.
 const (
 	apartTries     = 3        // before the call is planned while others wait
@@ -124,10 +128,50 @@ func (s *Store) compareApart(ctx context.Context, p *Plan) (right bool, err erro
 	return !wrong && now < a.expires && !a.touchedBy(others), nil
 }
 
-// encode makes the record of a plan, unless the log cannot take it.
+// encode makes the record of a plan and, if it has many changes, their memtable, unless the log
+// cannot take the record.
 func (p *Plan) encode() {
-	if f := p.s.logFile.Load(); f != nil && p.bytes() <= f.size/2 {
-		p.batch = p.record()
+	f := p.s.logFile.Load()
+	if f == nil || p.empty() || p.bytes() > f.size/2 {
+		return
+	}
+	p.batch = p.record()
+	if p.buffered() >= p.s.opts.Parts.tableBytes() {
+		p.makeTable()
+	}
+}
+
+// makeTable makes a memtable of the changes, which becomes visible at once, however many they
+// are, below a new mutable memtable.
+func (p *Plan) makeTable() {
+	if p.clear || !inOrder(p.changes) {
+		return
+	}
+	p.table = &memtable{}
+	for i := range p.changes {
+		c := &p.changes[i]
+		p.table.append(c.Key, c.Was, c.Next)
+	}
+}
+
+// each visits the keys of a plan with a table in the order of a range.
+func (p *Plan) each(r Range, visit func(c *Change) (more bool)) {
+	from, _ := slices.BinarySearchFunc(p.changes, r.From, compareKey)
+	to := len(p.changes)
+	if r.To != "" {
+		to, _ = slices.BinarySearchFunc(p.changes, r.To, compareKey)
+	}
+	for from < to {
+		at := from
+		if r.Reverse {
+			to--
+			at = to
+		} else {
+			from++
+		}
+		if !visit(&p.changes[at]) {
+			return
+		}
 	}
 }
 
@@ -219,8 +263,12 @@ func touch(keys, changes []Change) bool {
 	return false
 }
 
+func compareKey(c Change, key string) int { return strings.Compare(c.Key, key) }
+
 func compareKeys(a, b Change) int { return strings.Compare(a.Key, b.Key) }
 
 func inOrder(changes []Change) bool { return slices.IsSortedFunc(changes, compareKeys) }
 
 func (p Parts) apartKeys() int { return cmp.Or(p.ApartKeys, defaultApartKeys) }
+
+func (p Parts) tableBytes() int64 { return cmp.Or(p.TableBytes, defaultTableBytes) }

@@ -12,8 +12,8 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
-// apartAlways has all calls of WriteMany planned apart.
-var apartAlways = parts(Parts{ApartKeys: 1})
+// apartAlways has all calls of WriteMany planned apart, with a memtable for each.
+var apartAlways = parts(Parts{ApartKeys: 1, TableBytes: 1})
 
 // planned is a call on many keys that stops while it is planned.
 type planned struct {
@@ -298,7 +298,7 @@ func TestKeysAreComparedWithChanges(t *testing.T) {
 // Calls on many keys and on few, beside each other, lose no increment, in the memtables, the
 // file, and after a crash.
 func TestCallsThatArePlannedApartLoseNothing(t *testing.T) {
-	small := parts(Parts{ApartKeys: 1, LargeLogs: true, Transaction: 1})
+	small := parts(Parts{ApartKeys: 1, TableBytes: 1, LargeLogs: true, Transaction: 1})
 	for name, more := range map[string]option{"durable": func(*Options) {}, "interval": interval(time.Hour)} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, storeName(t), logBytes(16<<10), small, more)

@@ -40,10 +40,19 @@ func (v *View) first(p *Plan, f *frontier) (first First, err error) {
 	better := func(key string) bool {
 		return first.Key == "" || key < first.Key && !f.left.Reverse || key > first.Key && f.left.Reverse
 	}
-	for key, s := range a.states {
-		if s.Live(p.Now) && f.left.contains(key) && better(key) {
+	for key := range a.states {
+		if s, _ := a.get(key); s.Live(p.Now) && f.left.contains(key) && better(key) {
 			first.Key, first.State = key, s
 		}
+	}
+	for _, large := range a.tables {
+		large.each(f.left, func(c *Change) (more bool) {
+			s, _ := a.get(c.Key)
+			if s.Live(p.Now) && better(c.Key) {
+				first.Key, first.State = c.Key, s
+			}
+			return !s.Live(p.Now)
+		})
 	}
 	if a.clears > 0 {
 		return first, nil
@@ -53,7 +62,7 @@ func (v *View) first(p *Plan, f *frontier) (first First, err error) {
 		if !better(key) {
 			return false, nil
 		}
-		s, changed := a.states[key]
+		s, changed := a.get(key)
 		if !changed {
 			s = boltfile.State{Exists: exists, Deadline: deadline}
 		}
@@ -108,14 +117,40 @@ func (fs *frontiers) of(r Range) *frontier {
 }
 
 // stored notes that a call has given values to keys.
-func (fs *frontiers) stored(changes []Change) {
+func (fs *frontiers) stored(p *Plan) {
 	for _, f := range fs.ranges {
-		for i := range changes {
-			if key := changes[i].Key; changes[i].Next.Exists && f.all.contains(key) && !f.left.contains(key) {
+		if p.table != nil { // the changes are in the order of their keys
+			p.each(f.passed(), func(c *Change) (more bool) {
+				if c.Next.Exists {
+					f.retreat(c.Key)
+				}
+				return !c.Next.Exists
+			})
+			continue
+		}
+		for i := range p.changes {
+			if key := p.changes[i].Key; p.changes[i].Next.Exists && f.all.contains(key) && !f.left.contains(key) {
 				f.retreat(key)
 			}
 		}
 	}
+}
+
+// passed returns the part of the range that has no keys, in its order.
+func (f *frontier) passed() Range {
+	r := f.all
+	if r.Reverse {
+		r.From = f.left.To
+		if r.From == "" { // nothing was passed
+			r.From, r.To = "\x00", "\x00"
+		}
+	} else {
+		r.To = f.left.From
+		if r.To <= r.From {
+			r.From, r.To = "\x00", "\x00"
+		}
+	}
+	return r
 }
 
 // advance notes that no key up to this one exists.

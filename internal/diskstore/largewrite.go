@@ -73,7 +73,7 @@ func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) erro
 // pages, is committed by rewriting the file.
 func (w fileWriter) commit(ctx context.Context, p *Plan) error {
 	s, f := w.s, w.s.logFile.Load()
-	s.planner.frontiers.stored(p.changes) // also if it fails, which costs time only
+	s.planner.frontiers.stored(p) // also if it fails, which costs time only
 	// In the order of the file: in any other order bbolt takes a time that grows faster
 	// than the square of the number of keys.
 	slices.SortFunc(p.changes, func(a, b Change) int { return strings.Compare(a.Key, b.Key) })

@@ -44,7 +44,7 @@ func Open(ctx context.Context, loc access.Location, opts Options) (*Store, error
 	}
 	s := &Store{file: file, opts: opts}
 	s.visible.tables.mutable = &memtable{}
-	s.visible.appended.states = map[string]boltfile.State{}
+	s.visible.appended.states = map[string]stated{}
 	s.checkpoints.right = make(chan struct{}, 1)
 	s.checkpoints.changed.Store(anyChange)
 	s.checkpoints.run = s.checkpointInBackground

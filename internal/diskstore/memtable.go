@@ -1,6 +1,8 @@
 package diskstore
 
 import (
+	"slices"
+
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	"github.com/tidwall/btree"
@@ -82,6 +84,16 @@ func entryBytes(key, value string) int64 {
 // clear removes all keys, including those below.
 func (t *memtable) clear() { *t = memtable{cleared: true} }
 
+// clone returns a copy, which has the entries of t without copying them one by one. No other
+// call is under way.
+func (t *memtable) clone() *memtable {
+	c := &memtable{cleared: t.cleared, bytes: t.bytes, need: t.need, end: t.end, emptied: t.emptied, part: t.part}
+	c.entries = *t.entries.Copy()
+	t.own.copyTo(&c.own)
+	t.hidden.copyTo(&c.hidden)
+	return c
+}
+
 // over moves the entries of t into the memtable below it, and returns the result.
 func (t *memtable) over(below *memtable) *memtable {
 	if t.cleared {
@@ -92,6 +104,29 @@ func (t *memtable) over(below *memtable) *memtable {
 		return true
 	})
 	return below
+}
+
+// under moves the entries of older, a memtable that is not cleared, into t above it.
+func (t *memtable) under(older *memtable) {
+	older.entries.Scan(func(key string, o entry) bool {
+		e, replaced := t.entries.Get(key)
+		switch {
+		case !replaced:
+			t.count(key, o.State)
+			e = o
+		default:
+			t.hidden.remove(key, e.below)
+			e.below, e.inFile = o.below, false
+		}
+		t.hidden.add(key, e.below)
+		if !e.Exists && !e.below.Exists {
+			t.uncount(key, e.State)
+			t.entries.Delete(key) // as in put
+			return true
+		}
+		t.entries.Set(key, e)
+		return true
+	})
 }
 
 // wrote notes that the file has the entry of a key, while a checkpoint still writes others.
@@ -139,14 +174,33 @@ func (t *memtable) live(now int64) int64 {
 
 // memtables are the visible changes that the file does not have.
 type memtables struct {
-	mutable   *memtable // takes what becomes visible
-	immutable *memtable // below it: a checkpoint writes it to the file; nil: there is none
+	mutable   *memtable   // takes what becomes visible
+	immutable []*memtable // below it, the oldest first: a checkpoint writes them to the file
+}
+
+// oldest returns the oldest immutable memtable, nil if there is none.
+func (m *memtables) oldest() *memtable {
+	if len(m.immutable) == 0 {
+		return nil
+	}
+	return m.immutable[0]
+}
+
+// freeze makes the mutable memtable, whose last record ends at an LSN, immutable.
+func (m *memtables) freeze(end wal.LSN) {
+	m.mutable.end = end
+	m.immutable, m.mutable = append(m.immutable, m.mutable), &memtable{}
 }
 
 // each visits the memtables from the newest on.
 func (m *memtables) each(yield func(*memtable) bool) {
-	if yield(m.mutable) && m.immutable != nil {
-		yield(m.immutable)
+	if !yield(m.mutable) {
+		return
+	}
+	for _, t := range slices.Backward(m.immutable) {
+		if !yield(t) {
+			return
+		}
 	}
 }
 
@@ -154,26 +208,38 @@ func (m *memtables) each(yield func(*memtable) bool) {
 // first, and whether the file counts.
 func (m *memtables) over(tx *boltfile.Tx) (tables []*memtable, file bool) {
 	file = true
-	if t := m.immutable; t != nil && !tx.Has(t.end) {
-		tables, file = append(tables, t), !t.cleared
+	add := func(t *memtable) {
+		if t.cleared {
+			tables, file = tables[:0], false
+		}
+		tables = append(tables, t)
 	}
-	if m.mutable.cleared {
-		tables, file = tables[:0], false
+	for _, t := range m.immutable {
+		if !tx.Has(t.end) {
+			add(t)
+		}
 	}
-	return append(tables, m.mutable), file
+	add(m.mutable)
+	return tables, file
 }
 
-// copy returns a memtable with the changes of both, for write.
+// copy returns a memtable with the changes of all, for write.
 func (m *memtables) copy() *memtable {
 	c := &memtable{}
-	if t := m.immutable; t != nil && !m.mutable.cleared {
-		c.cleared, c.entries = t.cleared, *t.entries.Copy()
+	add := func(t *memtable) {
+		if t.cleared || c.entries.Len() == 0 {
+			c.cleared, c.entries = c.cleared || t.cleared, *t.entries.Copy()
+			return
+		}
+		t.entries.Scan(func(key string, e entry) bool {
+			c.entries.Set(key, e)
+			return true
+		})
 	}
-	c.cleared = c.cleared || m.mutable.cleared
-	m.mutable.entries.Scan(func(key string, e entry) bool {
-		c.entries.Set(key, e)
-		return true
-	})
+	for _, t := range m.immutable {
+		add(t)
+	}
+	add(m.mutable)
 	return c
 }
 
@@ -192,10 +258,15 @@ func (m *memtables) get(key string) (s boltfile.State, found bool) {
 
 // hideFile reports whether nothing of the file counts.
 func (m *memtables) hideFile() bool {
-	return m.mutable.cleared || m.immutable != nil && m.immutable.cleared
+	for t := range m.each {
+		if t.cleared {
+			return true
+		}
+	}
+	return false
 }
 
-// merged walks the keys of both memtables in order, or in the opposite order.
+// merged walks the keys of all memtables in order, or in the opposite order.
 type merged struct {
 	reverse bool
 	iters   []btree.MapIter[string, entry] // newest first

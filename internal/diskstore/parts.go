@@ -26,6 +26,7 @@ type Parts struct {
 	Transaction int64 // bytes of memory of one transaction of a checkpoint or a replay; 0: defaultPartBytes
 	Memtable    int64 // bytes of the memtables, also in a replay; 0: by the size of the log
 	ApartKeys   int   // that a call has at least which is planned apart; 0: defaultApartKeys
+	TableBytes  int64 // that the changes of such a call take at least to be a memtable; 0: defaultTableBytes
 	LargeLogs   bool  // the logs of large files are larger, whatever Options.LargeLogBytes is
 }
 
@@ -78,7 +79,7 @@ func (t *memtable) forget() (more bool) {
 func (v *visible) freePart(t *memtable) {
 	for more := true; more; {
 		v.locked(func() {
-			more = t == v.tables.immutable && t.forget()
+			more = t == v.tables.oldest() && t.forget()
 			v.forgotten++
 		})
 	}
@@ -114,8 +115,8 @@ func (w fileWriter) writeMemtable(t *memtable, inParts bool, finish func(*boltfi
 				switch {
 				case more:
 					t.part, t.emptied = p, t.cleared
-				case t != nil && t == v.tables.immutable: // a replay writes one that is not
-					v.tables.immutable, v.checkpoint = nil, t.end
+				case t != nil && t == v.tables.oldest(): // a replay writes one that is not
+					v.tables.immutable, v.checkpoint = slices.Delete(v.tables.immutable, 0, 1), t.end
 				}
 			})
 		})

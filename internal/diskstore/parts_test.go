@@ -102,7 +102,7 @@ func TestAPartOfACheckpointMakesRoom(t *testing.T) {
 				next()
 			}
 			immutable := func() (m *memtable) {
-				d.visible.locked(func() { m = d.visible.tables.immutable })
+				d.visible.locked(func() { m = d.visible.tables.oldest() })
 				return m
 			}
 			first := immutable()

@@ -25,9 +25,10 @@ type Plan struct {
 
 	s       *Store
 	now     time.Time
-	writes  uint64  // planner.writes when it was made
-	depends wal.LSN // the answer to the call depends on the records before it
-	apart   *apart  // nil: others wait while it is planned
+	writes  uint64    // planner.writes when it was made
+	depends wal.LSN   // the answer to the call depends on the records before it
+	apart   *apart    // nil: others wait while it is planned
+	table   *memtable // the changes; nil: they go to the mutable memtable
 	changeSet
 }
 

@@ -169,7 +169,7 @@ func (l planning) append(p *Plan) error {
 	}
 	p.end, p.depends, p.batch = end, end, nil
 	s.planner.stored(p)
-	s.planner.frontiers.stored(p.changes)
+	s.planner.frontiers.stored(p)
 	visible := s.opts.Interval > 0
 	s.visible.append(p, visible)
 	if visible {

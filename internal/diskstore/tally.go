@@ -38,6 +38,14 @@ func splitDeadlineKey(k string) (key string, deadline int64) {
 	return k[deadlineBytes:], int64(binary.BigEndian.Uint64([]byte(k[:deadlineBytes])))
 }
 
+// copyTo makes an empty tally a copy.
+func (c *tally) copyTo(to *tally) {
+	c.expired.mu.Lock()
+	defer c.expired.mu.Unlock()
+	to.n, to.deadlines = c.n, *c.deadlines.Copy()
+	to.expired.until, to.expired.n = c.expired.until, c.expired.n
+}
+
 func (c *tally) add(key string, s boltfile.State) { c.change(key, s, 1) }
 
 func (c *tally) remove(key string, s boltfile.State) { c.change(key, s, -1) }

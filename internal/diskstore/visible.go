@@ -25,11 +25,33 @@ type visible struct {
 // appended are the calls whose records are in the log and not visible yet, in their order.
 type appended struct {
 	plans  []*Plan
-	states map[string]boltfile.State // that they give to their keys
-	clears int                       // how many of them clear the store
-	growth int64                     // of live keys
-	need   boltfile.Need             // of their puts
-	bytes  int64                     // in the memtable
+	states map[string]stated // that they give to their keys, without the plans with a table
+	tables []*Plan           // the plans with a table, the newest last
+	clears int               // how many of them clear the store
+	growth int64             // of live keys
+	need   boltfile.Need     // of their puts
+	bytes  int64             // in the memtable
+}
+
+// stated is a state, and the end of the record that gives it to a key.
+type stated struct {
+	boltfile.State
+	end wal.LSN
+}
+
+// get returns the state that the newest of the calls gives to a key. found is false if none
+// does, or if a later one clears the store.
+func (a *appended) get(key string) (s boltfile.State, found bool) {
+	newest, found := a.states[key]
+	for _, p := range slices.Backward(a.tables) {
+		if found && newest.end > p.end {
+			break
+		}
+		if i, ok := slices.BinarySearchFunc(p.changes, key, compareKey); ok {
+			return p.changes[i].Next, true
+		}
+	}
+	return newest.State, found
 }
 
 // locked runs fn while no read and no other stage is under way.
@@ -63,7 +85,7 @@ func (v *visible) newestOf(p *Plan, key string) (s boltfile.State, found bool) {
 // newest is get for a plan, which also sees appended changes and then depends on them.
 func (v *visible) newest(p *Plan, key string) (s boltfile.State, found bool) {
 	a := &v.appended
-	s, found = a.states[key]
+	s, found = a.get(key)
 	if found || a.clears > 0 {
 		p.depends = a.plans[len(a.plans)-1].end
 		return s, true
@@ -88,14 +110,27 @@ func (v *visible) append(p *Plan, now bool) {
 	if p.clear {
 		a.clears++
 		clear(a.states)
+		a.tables = nil
+	}
+	if p.table != nil {
+		a.tables = append(a.tables, p)
+		return
 	}
 	for i := range p.changes {
-		a.states[p.changes[i].Key] = p.changes[i].Next
+		a.states[p.changes[i].Key] = stated{p.changes[i].Next, p.end}
 	}
 }
 
 // show makes the changes of a plan visible. mu is locked.
 func (v *visible) show(p *Plan) {
+	if t := p.table; t != nil {
+		if m := v.tables.mutable; m.cleared || m.entries.Len() > 0 {
+			v.tables.freeze(v.lsn)
+		}
+		t.end, v.lsn = p.end, p.end
+		v.tables.immutable = append(v.tables.immutable, t)
+		return
+	}
 	if p.clear {
 		v.tables.mutable.clear()
 		v.epoch++
@@ -122,6 +157,7 @@ func (v *visible) publish(to wal.LSN) (shown []*Plan) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	a := &v.appended
+	a.tables = slices.DeleteFunc(a.tables, func(p *Plan) bool { return p.end <= to })
 	n := 0
 	for ; n < len(a.plans) && a.plans[n].end <= to; n++ {
 		p := a.plans[n]
@@ -139,17 +175,13 @@ func (v *visible) publish(to wal.LSN) (shown []*Plan) {
 		clear(a.states)
 		return shown
 	}
-	// The states that later calls give to the same keys stay.
-	later := map[string]struct{}{}
-	for _, p := range a.plans {
-		for i := range p.changes {
-			later[p.changes[i].Key] = struct{}{}
-		}
-	}
 	for _, p := range shown {
+		if p.table != nil {
+			continue
+		}
 		for i := range p.changes {
-			if _, ok := later[p.changes[i].Key]; !ok {
-				delete(a.states, p.changes[i].Key)
+			if key := p.changes[i].Key; a.states[key].end <= to { // else a later call gives it another state
+				delete(a.states, key)
 			}
 		}
 	}
@@ -187,23 +219,66 @@ func (v *visible) claimed(more boltfile.Need) (need boltfile.Need, bytes int64) 
 	return more, bytes
 }
 
-// freeze returns the memtable that a checkpoint has to write, and nil if there is none.
+// freeze returns the memtable that a checkpoint has to write, which has all visible changes, and
+// nil if there is none. Only the holder of the right to write to the file calls it.
 func (v *visible) freeze() *memtable {
+	tables := v.freezeAll()
+	switch len(tables) {
+	case 0:
+		return nil
+	case 1:
+		return tables[0]
+	}
+	// Large calls, or a checkpoint that failed. One memtable costs fewer leaf pages than several,
+	// and changes of a later one can make the room that an earlier one needs. Reads go on meanwhile.
+	t := v.merge(tables)
+	v.locked(func() { v.tables.immutable = slices.Replace(v.tables.immutable, 0, len(tables), t) })
+	return t
+}
+
+// freezeAll makes the mutable memtable immutable if there are changes that no immutable one has,
+// and returns all immutable ones, which can have no entries: a key came and went.
+func (v *visible) freezeAll() []*memtable {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	m := &v.tables
-	switch {
-	case m.immutable == nil && v.lsn == v.checkpoint:
-		return nil // if the mutable memtable is empty, the log can still have records: a key came and went
-	case m.immutable != nil && m.immutable.end == v.lsn:
-		return m.immutable
+	last := v.checkpoint
+	if n := len(v.tables.immutable); n > 0 {
+		last = v.tables.immutable[n-1].end
 	}
-	if m.immutable != nil { // a checkpoint of it failed
-		m.mutable = m.mutable.over(m.immutable)
+	if v.lsn != last {
+		v.tables.freeze(v.lsn)
 	}
-	m.immutable, m.mutable = m.mutable, &memtable{}
-	m.immutable.end = v.lsn
-	return m.immutable
+	return slices.Clone(v.tables.immutable)
+}
+
+// merge returns a memtable with the changes of several, the oldest first.
+func (v *visible) merge(tables []*memtable) (t *memtable) {
+	clone := func(of *memtable) (c *memtable) {
+		v.locked(func() { c = of.clone() })
+		return c
+	}
+	t = tables[0]
+	mine := false // t is a copy
+	for _, next := range tables[1:] {
+		switch {
+		case next.cleared:
+			t, mine = next, false
+			continue
+		case !t.cleared && t.entries.Len() < next.entries.Len():
+			older := t
+			t, mine = clone(next), true
+			t.under(older)
+			continue
+		case !mine:
+			t, mine = clone(t), true
+		}
+		next.over(t)
+	}
+	if !mine { // the last one has cleared the others
+		t = clone(t)
+	}
+	t.end = tables[len(tables)-1].end
+	return t
 }
 
 // settle ends a checkpoint that failed: see memtable.settle.

@@ -45,7 +45,7 @@ func inParts(args []string) extlibs.Option {
 		case "replay in parts":
 			parts.Memtable = 1
 		case "apart":
-			parts.ApartKeys = 1
+			parts.ApartKeys, parts.TableBytes = 1, 1
 		case "a large file":
 			parts.LargeLogs = true
 		}
