@@ -1,15 +1,23 @@
 package diskstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // popFirst removes the first key of a range, and returns it and the rest of the range.
@@ -117,4 +125,102 @@ func TestTheFrontierOfARangeFollowsItsFirstKey(t *testing.T) {
 			t.Errorf("after other ranges the first key is %q", got)
 		}
 	}
+}
+
+// The first key is right whichever memtables have the keys, and whether the calls that changed
+// them are visible or not: here the log is not synced before the end.
+func TestTheFirstKeyIsRightAmongLargeCalls(t *testing.T) {
+	for round := range uint64(kvtest.Sized(4, 20, 200)) {
+		random := kvtest.Rand(t, round)
+		hold, released := make(chan struct{}), false
+		var holds atomic.Bool
+		slow := func(act access.Act, _ string) error {
+			if act == access.ActSyncLog && holds.Load() {
+				<-hold
+			}
+			return nil
+		}
+		opts := []option{parts(Parts{ApartKeys: 2, TableBytes: 1}), logBytes(1 << 20), hook(slow)}
+		visible := random.IntN(2) == 0
+		if visible {
+			opts = append(opts, interval(time.Hour))
+		}
+		d := mustOpen(t, storeName(t), opts...)
+		if err := d.set("k00", 0); err != nil { // makes the log
+			t.Fatal(err)
+		}
+		holds.Store(true)
+		var writing sync.WaitGroup
+		model := map[string]bool{"k00": true}
+		ranges := []Range{{}, {Reverse: true}, {From: "k3", To: "k7"}, {From: "k3", To: "k7", Reverse: true}, {From: "k5"}, {To: "k5", Reverse: true}}
+		for step := range 60 {
+			changes := map[string]bool{}
+			for range 1 + random.IntN(6) {
+				changes[fmt.Sprintf("k%d%d", random.IntN(10), random.IntN(4))] = random.IntN(3) > 0
+			}
+			writes := d.planner.writesNow()
+			writing.Go(func() {
+				err := d.WriteMany(context.Background(), len(changes), func(p *Plan) error {
+					var list []Change
+					for _, key := range slices.Sorted(maps.Keys(changes)) {
+						list = append(list, Change{Key: key})
+					}
+					err := p.Read(list, false, nil)
+					for i := range list {
+						if list[i].Changed = true; changes[list[i].Key] {
+							list[i].Next = stateFor(step)
+						} else {
+							list[i].Next = boltfile.State{}
+						}
+					}
+					p.Make(list)
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			for d.planner.writesNow() == writes && !t.Failed() {
+				runtime.Gosched()
+			}
+			for key, live := range changes {
+				if delete(model, key); live {
+					model[key] = true
+				}
+			}
+			r := ranges[random.IntN(len(ranges))]
+			want := slices.DeleteFunc(slices.Sorted(maps.Keys(model)), func(key string) bool { return !r.contains(key) })
+			if r.Reverse {
+				slices.Reverse(want)
+			}
+			want = append(want, "")
+			l, err := d.lockPlanner(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var first First
+			_, err = l.plan(func(p *Plan) (err error) { first, err = p.First(r); return err })
+			l.unlock()
+			if err != nil || first.Key != want[0] {
+				t.Fatalf("step %d, visible %v: the first key of %+v is %q, not %q: %v", step, visible, r, first.Key, want[0], err)
+			}
+			if !released && random.IntN(30) == 0 {
+				released = true
+				close(hold)
+			}
+		}
+		if !released {
+			close(hold)
+		}
+		writing.Wait()
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// writesNow returns how many calls have changed something.
+func (p *planner) writesNow() (n uint64) {
+	p.pause(func() { n = p.writes })
+	return n
 }
