@@ -2,7 +2,6 @@ package extlibs_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -16,34 +15,9 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
-func TestTheRuntimePrintsWhatThePublishedOnePrints(t *testing.T) {
-	for name, v := range vectors(t, "testdata/conformance-runtime") {
-		t.Run(name, func(t *testing.T) {
-			if got := output(t, backends[0].registry(t), v[0]); got != v[1] {
-				t.Errorf("printed:\n%s\nwant:\n%s", got, v[1])
-			}
-		})
-	}
-}
-
 func TestBackgroundTasks(t *testing.T) {
 	const imports = "import scriptling.runtime as runtime\nimport scriptling.runtime.kv as kv\n"
 	for _, c := range []struct{ name, source, want string }{
-		{"a promise may be asked again, and waited for after", `
-def work():
-    return [1]
-p = runtime.background("t", "work")
-print(p.get(), p.get(), p.wait(), p.get())
-`, "[1] [1] None [1]\n"},
-		{"keywords reach the handler", `
-def work(a, b=2, **rest):
-    return [a, b, rest["c"]]
-print(runtime.background("t", "work", 1, b=5, c=6).get())
-`, "[1, 5, 6]\n"},
-		{"a lambda is a handler", `
-double = lambda n: n * 2
-print(runtime.background("t", "double", 4).get())
-`, "8\n"},
 		{"a task sees the stores of its host", `
 def work(name):
     store = kv.open(":memory:" + name)
@@ -69,16 +43,6 @@ def outer(n):
     return again.background("middle", "middle", n).get() + 1
 print(runtime.background("outer", "outer", 40).get(), kv.default.get("n"))
 `, "42 40\n"},
-		{"a library's function is a handler", `
-print(runtime.background("t", "json.dumps", [1, "a"]).get())
-`, "[1,\"a\"]\n"},
-		{"a library or function that is missing is told at get", `
-for handler in ["nosuch.f", "json.nosuch"]:
-    try:
-        runtime.background("t", handler).get()
-    except Exception as e:
-        print(e)
-`, "async error: failed to load library nosuch: library not found: nosuch\nasync error: function not found: json.nosuch\n"},
 		{"a task's error of kv has its text", `
 def work():
     kv.default.set("", 1)
@@ -87,14 +51,6 @@ try:
 except Exception as e:
     print(e)
 `, "async error: kv.set: key is empty; use 1 to 32768 bytes\n"},
-		{"recursion without an end is an error", `
-def work():
-    return work()
-try:
-    runtime.background("t", "work").get()
-except Exception as e:
-    print(e)
-`, "async error: call depth exceeded: maximum depth is 1000\n"},
 		{"shared=True sees live variables", `
 seen = []
 def work(n):
@@ -105,28 +61,6 @@ for t in tasks:
     t.wait()
 print(sorted(seen), sorted(kv.default.get("k")))
 `, "[0, 1, 2] [0, 1, 2]\n"},
-		{"without shared=True it does not", `
-seen = []
-def work():
-    seen.append(1)
-try:
-    runtime.background("t", "work").get()
-except NameError as e:
-    print("NameError")
-except Exception as e:
-    print("error", seen)
-print(seen)
-`, "NameError\n[]\n"},
-		{"a promise is not to be called", `
-def work():
-    return 1
-p = runtime.background("t", "work")
-try:
-    p()
-except TypeError as e:
-    print("TypeError")
-p.wait()
-`, "TypeError\n"},
 		{"a store cannot be passed, but its name can", `
 def work(store):
     return store.get("k")
@@ -135,16 +69,6 @@ try:
 except Exception as e:
     print(e)
 `, "background arg 0: BUILTIN is not transferable to background tasks (allowed: None, bool, int, float, str, list, dict, set, tuple)\n"},
-		{"an argument that contains itself is an error", `
-def work(l):
-    return 1
-l = []
-l.append(l)
-try:
-    runtime.background("t", "work", l)
-except Exception as e:
-    print(e)
-`, "background arg 0: list[0]: circular reference in list\n"},
 		{"atomic calls of many tasks lose nothing", `
 def work(i):
     for n in range(10):
@@ -161,55 +85,6 @@ print(kv.default.get("n"), len(kv.default.get("l")))
 				t.Errorf("printed:\n%s\nwant:\n%s", got, c.want)
 			}
 		})
-	}
-}
-
-func TestThePanicOfATaskIsAnErrorOfItsPromise(t *testing.T) {
-	r := backends[0].registry(t)
-	p := interpreter(r, &bytes.Buffer{})
-	p.RegisterLibrary(object.NewLibrary("host", map[string]*object.Builtin{
-		"fails": {Fn: func(context.Context, object.Kwargs, ...object.Object) object.Object { panic("host bug") }},
-	}, nil, ""))
-	eval(t, p, "import scriptling.runtime as runtime\nimport host\ndef work():\n    host.fails()\n")
-	for _, handler := range []string{"work", "host.fails"} {
-		clause, message := caught(t, p, `runtime.background("t", "`+handler+`").get()`)
-		if clause != "Exception" || !strings.Contains(message, "async error: ") || !strings.Contains(message, "host bug") {
-			t.Errorf("%s raised %s %q", handler, clause, message)
-		}
-	}
-}
-
-func TestAWaitForATaskEndsWithItsContext(t *testing.T) {
-	r := backends[0].registry(t)
-	release := make(chan struct{})
-	p := interpreter(r, &bytes.Buffer{})
-	p.RegisterLibrary(object.NewLibrary("host", map[string]*object.Builtin{
-		"block": {Fn: func(ctx context.Context, _ object.Kwargs, _ ...object.Object) object.Object {
-			object.RunBlocking(ctx, func() { <-release })
-			return object.NewString("released")
-		}},
-	}, nil, ""))
-	eval(t, p, "import scriptling.runtime as runtime\nimport host\ndef work():\n    return host.block()\np = runtime.background(\"t\", \"work\")\n")
-	cancelled, cancel := context.WithCancel(context.Background())
-	entered, waits := make(chan struct{}), make(chan error)
-	p.RegisterFunc("entered", func(context.Context, object.Kwargs, ...object.Object) object.Object {
-		close(entered)
-		return &object.Null{}
-	})
-	go func() {
-		_, err := p.EvalWithContext(cancelled, "entered()\np.get()")
-		waits <- err
-	}()
-	<-entered
-	cancel()
-	if err := <-waits; err == nil || !strings.Contains(err.Error(), "execution cancelled") {
-		t.Errorf("the wait ended with %v", err)
-	}
-	// The task itself continues.
-	close(release)
-	eval(t, p, "result = p.get()")
-	if got := text(t, p, "result"); got != "released" {
-		t.Errorf("the task returned %q", got)
 	}
 }
 
@@ -250,84 +125,6 @@ print(kv.default.get("k"), kv.default is runtime.kv.default, kv.open(":memory:x"
 `)
 	if want := "1 true\n1 true true\n"; got != want {
 		t.Errorf("printed %q, want %q", got, want)
-	}
-}
-
-func TestResponses(t *testing.T) {
-	got := output(t, backends[0].registry(t), `
-import scriptling.runtime as runtime
-http = runtime.http
-def show(r):
-    print(r.status, sorted([k + ": " + v for k, v in r.headers.items()]), r.body)
-show(http.json([1]))
-show(http.json(404, None))
-show(http.json({"a": 1}, status=201))
-show(http.json("bad", "still sent"))
-show(http.html("<p>", status=500))
-show(http.text(418, "short and stout"))
-show(http.redirect("/a"))
-show(http.redirect("/a", 301))
-show(http.redirect("/a", status=307))
-q = http.parse_query("?a=1&b=&c=x+y&c=%26")
-print(q["a"], [q["b"]], q["c"], q["nope"], http.parse_query(""))
-for call in [lambda: http.json(), lambda: http.redirect(), lambda: http.parse_query(), lambda: http.parse_query(5), lambda: http.parse_query("%zz")]:
-    try:
-        call()
-        print("not reached")
-    except Exception as e:
-        print("error", len(str(e)) > 0)
-`)
-	const want = `200 [Content-Type: application/json] [1]
-404 [Content-Type: application/json] None
-201 [Content-Type: application/json] {a: 1}
-200 [Content-Type: application/json] still sent
-500 [Content-Type: text/html; charset=utf-8] <p>
-418 [Content-Type: text/plain; charset=utf-8] short and stout
-302 [Location: /a] 
-301 [Location: /a] 
-307 [Location: /a] 
-1 [] [x y, &] None {}
-error true
-error true
-error true
-error true
-error true
-`
-	if got != want {
-		t.Errorf("printed:\n%s\nwant:\n%s", got, want)
-	}
-}
-
-func TestARequestHasWhatTheHandlerNeeds(t *testing.T) {
-	const handler = `
-def handle(request):
-    return [request.method, request.path, request.body, request.headers["content-type"], request.query["q"], request.headers["nope"], type(request)]
-
-def parsed(request):
-    return request.json()
-`
-	p := interpreter(backends[0].registry(t), &bytes.Buffer{})
-	eval(t, p, handler)
-	request := extlibs.CreateRequestInstance("POST", "/users", `{"n": 1}`,
-		map[string]string{"Content-Type": "application/json"}, map[string]string{"q": "x"})
-	got, err := p.CallFunction("handle", request)
-	if want := `[POST, /users, {"n": 1}, application/json, x, None, Request]`; err != nil || got.Inspect() != want {
-		t.Errorf("handle returned %v (%v), want %s", got, err, want)
-	}
-	for _, c := range []struct{ body, want string }{
-		{`{"n": 1}`, "{n: 1}"},
-		{`[1, 2.5, null, true]`, "[1, 2.5, None, true]"},
-		{`"text"`, "text"},
-		{"", "None"},
-	} {
-		got, err := p.CallFunction("parsed", extlibs.CreateRequestInstance("POST", "/", c.body, nil, nil))
-		if err != nil || got.Inspect() != c.want {
-			t.Errorf("json() of %q returned %v (%v), want %s", c.body, got, err, c.want)
-		}
-	}
-	_, err = p.CallFunction("parsed", extlibs.CreateRequestInstance("POST", "/", "{", nil, nil))
-	if err == nil || !strings.Contains(err.Error(), "JSONDecodeError") {
-		t.Errorf("json() of a broken body: %v", err)
 	}
 }
 
@@ -551,38 +348,3 @@ for i in range(4):
 	}
 }
 
-func TestArgumentsOfATaskAreJudgedBeforeTheyAreCopied(t *testing.T) {
-	t.Parallel()
-	p := interpreter(backends[0].registry(t), &bytes.Buffer{})
-	eval(t, p, `
-import scriptling.runtime as runtime
-def work(arg):
-    return 1
-def tower(n):
-    tower = 1
-    for i in range(n):
-        tower = [tower]
-    return tower
-def tree(n):
-    tree = "x"
-    for i in range(n):
-        tree = [tree, tree]
-    return tree
-`)
-	for arg, want := range map[string]string{
-		"tower(501)":     "background arg 0: list[0]: list[0]: list[0]: list[0]: list[0]: list[0]: list[0]: list[0]: list is nested more than 500 levels; pass its parts one by one",
-		"tower(1000000)": "is nested more than 500 levels",
-		"tree(25)":       "has more than 1048576 parts",
-		"arg=tree(25)":   "background kwarg 'arg': ",
-		"{1: tree(60)}":  "has more than 1048576 parts",
-	} {
-		clause, message := caught(t, p, `runtime.background("t", "work", `+arg+`)`)
-		if clause == "" || !strings.Contains(message, want) {
-			t.Errorf("%s raised %s %q, want %q", arg, clause, message, want)
-		}
-	}
-	clause, message := caught(t, p, "runtime.background(\"t\", \"work\", tower(500)).get()\nruntime.background(\"t\", \"work\", tree(15)).get()")
-	if clause != "" {
-		t.Errorf("what is within the limits raised %s %q", clause, message)
-	}
-}

@@ -12,9 +12,12 @@ import (
 func list(elems ...object.Object) *object.List { return &object.List{Elements: elems} }
 
 func nested(levels int) object.Object {
+	lists, elements := make([]object.List, levels), make([]object.Object, levels)
 	var o object.Object = object.NewInteger(1)
-	for range levels {
-		o = list(o)
+	for i := range lists {
+		elements[i] = o
+		lists[i].Elements = elements[i : i+1]
+		o = &lists[i]
 	}
 	return o
 }
