@@ -2,6 +2,7 @@ package codec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/scriptling-kv/extlibs/internal/cbor"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // textReader makes a text that is the same for equal values and no others.
@@ -110,4 +112,28 @@ func FuzzDigest(f *testing.F) {
 			t.Fatalf("%s and %s are equal: by digest %v", texts[0], texts[1], sums[0] == sums[1])
 		}
 	})
+}
+
+func TestDigestEndsWithItsContextAndRefusesWhatIsNoValue(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat("\x81", n) + "\x01" }
+	for _, c := range []struct {
+		name, raw string
+		err       error
+	}{
+		{"the deepest nesting", nested(MaxDepth), nil},
+		{"one level more", nested(MaxDepth + 1), kverr.TooLarge},
+		{"constants", "\x82\xf6\xf5", nil},
+		{"nothing", "", kverr.Corrupt},
+		{"a list without its element", "\x81", kverr.Corrupt},
+		{"a dict without its value", "\xa1\x01", kverr.Corrupt},
+	} {
+		if _, err := Digest(t.Context(), c.raw); !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Digest(ended, string(cbor.AppendArray(nil, CheckParts))+strings.Repeat("\x01", CheckParts)); err != context.Canceled {
+		t.Errorf("after the end of the context: %v", err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"reflect"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/internal/jsonl"
+	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
 // encoded returns the encoding of a Go value.
@@ -112,6 +114,27 @@ func TestALineThatCouldNotBeReadIsNoWrongLine(t *testing.T) {
 	}
 	if _, err := r.Next(); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "line 2: ") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestTheErrorsOfAReaderAreToldApart(t *testing.T) {
+	const valueBytes = 1 << 20
+	for name, c := range map[string]struct {
+		in   io.Reader
+		want error
+	}{
+		"no entry":                    {strings.NewReader("\n \n"), io.EOF},
+		"a line that is too long":     {io.MultiReader(strings.NewReader("\n"), strings.NewReader(strings.Repeat("x", 17<<20))), kverr.TooLarge},
+		"a reader that fails at once": {iotest.ErrReader(fs.ErrClosed), fs.ErrClosed},
+	} {
+		r := jsonl.NewReader(c.in, valueBytes)
+		if _, err := r.Next(); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	r := jsonl.NewReader(strings.NewReader("\n{\"key\":\"a\",\"value\":1}"), valueBytes)
+	if _, err := r.Next(); err != nil || r.Line() != 2 {
+		t.Errorf("line %d, %v", r.Line(), err)
 	}
 }
 
@@ -224,6 +247,11 @@ func shown(v any) string {
 func TestTheLimitsOfATTLAreThoseOfStores(t *testing.T) {
 	if jsonl.MinTTL != extlibs.MinTTL || jsonl.MaxTTL != time.Duration(extlibs.MaxTTL) {
 		t.Error("the limits differ")
+	}
+	for left, want := range map[time.Duration]time.Duration{0: 0, -1: jsonl.MinTTL, 1: jsonl.MinTTL, time.Minute: time.Minute, jsonl.MaxTTL + 1: jsonl.MaxTTL} {
+		if got := jsonl.Storable(left); got != want {
+			t.Errorf("%v is stored as %v, want %v", left, got, want)
+		}
 	}
 }
 

@@ -115,14 +115,38 @@ func TestWatchersThatNobodyReadsTakeALimitedMemory(t *testing.T) {
 	empty(t, &h)
 }
 
+func TestALossIsToldToEachWatcher(t *testing.T) {
+	var h Hub
+	key, prefix, queue := h.WatchKey("a"), h.WatchPrefix("b"), h.Queue("c", "")
+	h.Lost()
+	for name, w := range map[string]*Watcher{"of a key": key, "of a prefix": prefix, "in a queue": queue} {
+		if !signalled(w) {
+			t.Errorf("the watcher %s is not told", name)
+		}
+	}
+	if keys, lost := prefix.Take(); len(keys) != 0 || !lost {
+		t.Error(keys, lost)
+	}
+	for _, w := range []*Watcher{key, prefix, queue} {
+		w.Close()
+	}
+	empty(t, &h)
+}
+
 func TestTheEndOfAHubWakesAllForGood(t *testing.T) {
 	var h Hub
+	if h.Closed() {
+		t.Error("it begins closed")
+	}
 	woken := h.Queue("", "")
 	h.Changed("a", true)
 	signalled(woken)
 	before := []*Watcher{h.WatchKey("a"), h.WatchPrefix(""), h.Queue("", ""), woken}
 	h.Close()
 	h.Close()
+	if !h.Closed() {
+		t.Error("it is open")
+	}
 	h.Changed("a", true)
 	h.Lost()
 	woken.Requeue()
