@@ -347,4 +347,3 @@ for i in range(4):
 		t.Errorf("%v tasks were done (%v)", n, err)
 	}
 }
-

@@ -204,7 +204,7 @@ func TestAFolderNoticesThatItsFileIsGone(t *testing.T) {
 			}
 			return d.Rename("a.db2", "a.db")
 		}, kverr.Replaced},
-		"renamed":   {func(d *Dir) error { return d.Rename("a.db", "b.db") }, kverr.Replaced},
+		"renamed": {func(d *Dir) error { return d.Rename("a.db", "b.db") }, kverr.Replaced},
 		"in a folder that was moved": {func(d *Dir) error {
 			dir := filepath.Dir(d.Path())
 			t.Cleanup(func() { os.RemoveAll(dir + "-moved") })
