@@ -17,6 +17,9 @@ func (f *File) keep(made *os.File) (kept bool, err error) {
 	f.engine.RLock() // the file stays open
 	defer f.engine.RUnlock()
 	like, err := f.file.Load().Stat()
+	if errors.Is(err, fs.ErrClosed) {
+		return false, kverr.Closed
+	}
 	if err != nil {
 		return false, err
 	}
@@ -44,6 +47,9 @@ func (f *File) KeepLog(log *os.File) error {
 // temp makes a temporary file beside this one, with its owner and permissions.
 func (f *File) temp(kind string) (tmp *os.File, name string, err error) {
 	tmp, name, err = f.dir.Temp(kind)
+	if errors.Is(err, fs.ErrClosed) {
+		return nil, "", kverr.Closed
+	}
 	if err != nil {
 		return nil, "", access.OpenError(err)
 	}
