@@ -159,3 +159,44 @@ func TestASlowDiskMakesWritersWait(t *testing.T) {
 		}
 	})
 }
+
+// The owner of a log can say of a sync that only the check of its name failed, or that the
+// log is in a file that was moved away: then the records are erased, and were not stored.
+func TestTheOutcomeOfAWriteWhoseLogLostItsNameIsKnown(t *testing.T) {
+	replaced := kverr.Errorf(kverr.Replaced, "the log was replaced")
+	for _, c := range []struct {
+		name      string
+		sync      error
+		write     bool // the erasing write fails
+		unknown   bool
+		continues bool
+	}{
+		{"the check fails", ErrPassing, false, true, true},
+		{"replaced", replaced, false, false, false},
+		{"replaced, and not to be erased", replaced, true, true, false},
+	} {
+		d := &disk{}
+		l := create(t, d, 16<<10, Options{Flush: func() error { return nil }})
+		sync1(t, l, set(t, l, "a", "1"))
+		to := set(t, l, "b", "2")
+		d.mu.Lock()
+		d.failSync = c.sync
+		if c.write {
+			d.failWrite = errors.New("input/output error")
+		}
+		d.mu.Unlock()
+		err := l.Sync(t.Context(), to)
+		if !errors.Is(err, c.sync) || errors.Is(err, kverr.CommitUnknown) != c.unknown {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		d.mu.Lock()
+		d.failSync, d.failWrite = nil, nil
+		d.mu.Unlock()
+		if err := l.Sync(t.Context(), to); (err == nil) != c.continues {
+			t.Errorf("%s: then %v", c.name, err)
+		}
+		if !c.unknown {
+			mustReplay(t, d, l.ID(), 0, "a=1")
+		}
+	}
+}
