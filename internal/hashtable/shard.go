@@ -159,13 +159,7 @@ func (t *Table) rebuild(s *shard, n int) {
 		groups := make([]group, size)
 		s.overflow = 0
 		if old != nil {
-			for i := range *old {
-				for j := range (*old)[i].slots {
-					if r := (*old)[i].slots[j].Load(); r != nil {
-						s.overflow += insert(groups, t.hash(r.Key()), r)
-					}
-				}
-			}
+			s.overflow = t.insertAll(groups, *old)
 		}
 		if !tooFull(s.overflow, size) {
 			s.groups.Store(&groups)
@@ -176,6 +170,41 @@ func (t *Table) rebuild(s *shard, n int) {
 		}
 		size *= 2
 	}
+}
+
+// insertAll puts the records of the old groups into new ones, and returns how many groups
+// overflow. It touches some records before it hashes their keys, so that their cache misses
+// overlap: the write for which a shard grows waits for all of them.
+func (t *Table) insertAll(groups, old []group) (overflowed int) {
+	records := make([]*Record, 0, fetched)
+	flush := func() {
+		touch(records)
+		for _, r := range records {
+			overflowed += insert(groups, t.hash(r.Key()), r)
+		}
+		records = records[:0]
+	}
+	for i := range old {
+		for j := range old[i].slots {
+			if r := old[i].slots[j].Load(); r != nil {
+				if records = append(records, r); len(records) == fetched {
+					flush()
+				}
+			}
+		}
+	}
+	flush()
+	return overflowed
+}
+
+// touch loads records into the processor's cache. The result only keeps the loads.
+//
+//go:noinline
+func touch(records []*Record) (flags uint8) {
+	for _, r := range records {
+		flags |= r.flags
+	}
+	return flags
 }
 
 // insert puts a record into a free slot. It returns how many groups it met that
