@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/allegro/bigcache/v3"
+	"github.com/coocood/freecache"
 	"github.com/maypok86/otter/v2"
 	gocache "github.com/patrickmn/go-cache"
 	"github.com/puzpuzpuz/xsync/v4"
@@ -25,8 +27,8 @@ var background = context.Background()
 // kvStore is this library, by the calls that a Go host uses.
 type kvStore struct{ h *extlibs.Handle }
 
-func newKVMemory() kvStore {
-	return kvStore{must1(extlibs.NewRegistry().Open(background, ":memory:bench"))}
+func newKVMemory(opts ...extlibs.Option) kvStore {
+	return kvStore{must1(extlibs.NewRegistry(opts...).Open(background, ":memory:bench"))}
 }
 
 func (s kvStore) set(key string, value any) { must(s.h.Set(background, key, value, 0)) }
@@ -137,6 +139,40 @@ func (s buntStore) get(key string) (any, bool) {
 		panic(err)
 	}
 	return v, err == nil
+}
+
+// bigCache is a cache whose table of hashes and whose entries have no pointers.
+type bigCache struct{ *bigcache.BigCache }
+
+func newBigCache() bigCache {
+	c := bigcache.DefaultConfig(1000 * time.Hour)
+	c.CleanWindow, c.Verbose = 0, false
+	return bigCache{must1(bigcache.New(background, c))}
+}
+
+func (s bigCache) set(key string, value any) { must(s.Set(key, []byte(value.(string)))) }
+
+func (s bigCache) get(key string) (any, bool) {
+	b, err := s.Get(key)
+	return string(b), err == nil
+}
+
+// freeCache is a cache in one block of memory, which has to be large enough for all entries.
+type freeCache struct{ *freecache.Cache }
+
+// freeCacheEntry is the memory of an entry of the scale rows, and some more, because the keys
+// are not spread evenly over its segments.
+const freeCacheEntry = 128
+
+func newFreeCache(n int) freeCache { return freeCache{freecache.NewCache(n * freeCacheEntry)} }
+
+func (s freeCache) set(key string, value any) {
+	must(s.Set([]byte(key), []byte(value.(string)), 0))
+}
+
+func (s freeCache) get(key string) (any, bool) {
+	b, err := s.Get([]byte(key))
+	return string(b), err == nil
 }
 
 // packed puts msgpack in front of a store, so that it returns copies of a dict

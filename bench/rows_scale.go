@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,6 +21,7 @@ const (
 	scaleBatch  = 5_000   // keys of one set_many
 	scaleSample = 1 << 17 // keys that are read and overwritten
 	scaleSlow   = 5 * time.Millisecond
+	scaleWindow = 16  // inserts whose processor time is measured at once
 	scaleSets   = 200 // durable ones
 	scalePage   = 100
 )
@@ -27,7 +29,7 @@ const (
 func scaleRows(n int) []row {
 	return []row{
 		{"scale/memory", fmt.Sprintf("%d keys in memory, loaded in random order, key of 12 bytes, value of 16", n), func(s *suite) { scaleMemory(s, n) }},
-		{"scale/map", "the same in a map under a RWMutex", func(s *suite) { scaleMap(s, n) }},
+		{"scale/peers", "the same in a map under a RWMutex, in otter, and in caches without pointers", func(s *suite) { scalePeers(s, n) }},
 		{"scale/disk", "the same on disk, loaded with set_many of 5,000", func(s *suite) { scaleDisk(s, n) }},
 	}
 }
@@ -43,20 +45,29 @@ func since(began time.Time, n int) float64 { return float64(time.Since(began)) /
 // scaleLoad stores n keys in random order, and returns the bytes that they take.
 func scaleLoad(s *suite, name string, order []int, set func(key string, value any)) float64 {
 	before := heap()
+	runtime.LockOSThread() // for threadTime
+	defer runtime.UnlockOSThread()
 	began, used := time.Now(), processorTime()
-	last, longest, slow := began, time.Duration(0), 0
-	for _, i := range order {
+	last, longest := began, time.Duration(0)
+	thread, busiest, slow := threadTime(), time.Duration(0), 0
+	for at, i := range order {
 		set(pointKey(i), text16(i))
 		now := time.Now()
-		took := now.Sub(last)
-		if last = now; took > scaleSlow {
-			slow++
+		longest = max(longest, now.Sub(last))
+		last = now
+		if at%scaleWindow == 0 {
+			now := threadTime()
+			took := now - thread
+			if thread = now; took > scaleSlow {
+				slow++
+			}
+			busiest = max(busiest, took)
 		}
-		longest = max(longest, took)
 	}
 	s.figure(name, "load, per key", duration, since(began, len(order)), "")
 	s.figure(name, "its processor time, per key", duration, float64(processorTime()-used)/float64(len(order)), "collections of garbage included")
-	s.figure(name, "longest insert", duration, float64(longest), fmt.Sprintf("%d took more than %v", slow, scaleSlow))
+	s.figure(name, "longest insert", duration, float64(longest), "waits for the processor included")
+	s.figure(name, "processor time of the longest", duration, float64(busiest), fmt.Sprintf("of %d in a row; %d took more than %v", scaleWindow, slow, scaleSlow))
 	return (heap() - before) / float64(len(order))
 }
 
@@ -132,7 +143,7 @@ func scaleMemory(s *suite, n int) {
 	if !s.wants(ours) {
 		return
 	}
-	kv := newKVMemory()
+	kv := newKVMemory(extlibs.MaxMemoryBytes(0))
 	defer kv.close()
 	order := shuffled(n)
 	s.figure(ours, "memory per key", bytes, scaleLoad(s, ours, order, kv.set), "")
@@ -153,15 +164,30 @@ func scaleMemory(s *suite, n int) {
 	s.timed(ours, "clear", func() { must(kv.h.Clear(background)) })
 }
 
-func scaleMap(s *suite, n int) {
-	if !s.wants(baselineMap) {
-		return
+// scalePeers measures the others in memory, one at a time. Bigcache and freecache store bytes,
+// of which a get makes a string. They get the memory that they need to lose no key.
+func scalePeers(s *suite, n int) {
+	for _, peer := range []struct {
+		name string
+		open func() store
+	}{
+		{baselineMap, func() store { return anyMap{newLockedMap[any]()} }},
+		{"otter", func() store { return otterCache{newOtter[any]()} }},
+		{"bigcache", func() store { return newBigCache() }},
+		{"freecache", func() store { return newFreeCache(n) }},
+	} {
+		if !s.wants(peer.name) {
+			continue
+		}
+		c := peer.open()
+		s.figure(peer.name, "memory per key", bytes, scaleLoad(s, peer.name, shuffled(n), c.set), "")
+		scalePoints(s, peer.name, n, c, true)
+		scaleCollect(s, peer.name)
+		if c, ok := c.(io.Closer); ok {
+			must(c.Close())
+		}
+		runtime.KeepAlive(c)
 	}
-	m := anyMap{newLockedMap[any]()}
-	s.figure(baselineMap, "memory per key", bytes, scaleLoad(s, baselineMap, shuffled(n), m.set), "")
-	scalePoints(s, baselineMap, n, m, true)
-	scaleCollect(s, baselineMap)
-	runtime.KeepAlive(m)
 }
 
 func scaleDisk(s *suite, n int) {

@@ -12,3 +12,5 @@ func fdatasync(f *os.File) error { return f.Sync() }
 
 // processorTime is 0 where the system is not asked for it.
 func processorTime() time.Duration { return 0 }
+
+func threadTime() time.Duration { return 0 }
