@@ -282,3 +282,41 @@ func TestOnlyTemporaryFilesThatNobodyUsesAreLeftOver(t *testing.T) {
 		t.Errorf("the temporary name of the caller's own file stays: %v", err)
 	}
 }
+
+func TestAFolderThatIsAllowedThroughASymlinkIsAllowed(t *testing.T) {
+	dir, allowed := allowedTree(t)
+	symlink(t, allowed, filepath.Join(dir, "link"))
+	rules := New([]string{filepath.Join(dir, "link")})
+	for name, want := range map[string]error{"link/a.db": nil, "allowed/a.db": nil, "outside/a.db": kverr.NotAllowed} {
+		if err := tryOpen(rules, filepath.Join(dir, name)); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestANewFileGetsTheOwnerAndThePermissionsOfTheOldOne(t *testing.T) {
+	d, info := open(t, nil)
+	if err := os.Chmod(d.Path(), 0o664); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(d.Path(), 12345, 12346); err != nil {
+			t.Fatal(err)
+		}
+	}
+	like, err := d.Stat(d.Base())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := d.Create("new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if kept, err := Keep(f, like); !kept || err != nil {
+		t.Errorf("kept: %v, %v", kept, err)
+	}
+	if made, err := f.Stat(); err != nil || !Alike(made, like) || os.Geteuid() == 0 && Alike(info, like) {
+		t.Errorf("%v is not like %v, %v", made, like, err)
+	}
+}

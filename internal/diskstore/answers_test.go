@@ -15,6 +15,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 func (d db) apply(ctx context.Context, key string) error {
@@ -164,5 +165,96 @@ func TestABackupHasWhatTheFileCannotTake(t *testing.T) {
 	}
 	if n, err := prefixOf(t, path); n != 10 || err != nil {
 		t.Errorf("the store has %d keys, %v", n, err)
+	}
+}
+
+// Whichever operation on the folder fails once, no call reports success that it did not
+// have: the next open finds all that was acknowledged, and a large write is all there or not.
+func TestAnyActThatFailsLosesNothing(t *testing.T) {
+	t.Parallel()
+	large := map[string]any{}
+	for i := range 300 {
+		large[fmt.Sprintf("large %03d", i)] = "value"
+	}
+	random := kvtest.Rand(t)
+	for at := 1; ; at++ {
+		if testing.Short() && random.IntN(3) > 0 {
+			continue
+		}
+		path, seen := storeName(t), 0
+		var failed access.Act
+		d, err := open(path, logBytes(1), hook(func(act access.Act, _ string) error {
+			if seen++; seen != at {
+				return nil
+			}
+			failed = act
+			return syscall.EIO
+		}))
+		acknowledged := map[string]string{}
+		allLarge := false
+		if err == nil {
+			for i := range 4 {
+				key := fmt.Sprint("k", i)
+				if d.set(key, i) == nil {
+					acknowledged[key] = fmt.Sprint(i)
+				}
+				switch i {
+				case 1:
+					allLarge = d.setMany(large) == nil
+				case 2:
+					d.Compact(t.Context())
+				}
+			}
+			d.Close()
+		}
+		again, err := open(path)
+		if err != nil {
+			t.Fatalf("act %d, %s: %v", at, failed, err)
+		}
+		for key, value := range acknowledged {
+			if got, err := again.get(key); got != value || err != nil {
+				t.Errorf("act %d, %s: %s is %q, %v", at, failed, key, got, err)
+			}
+		}
+		if found, err := again.entries("large"); err != nil || len(found) != len(large) && (allLarge || len(found) > 0) {
+			t.Errorf("act %d, %s: %d keys of the large write, %v", at, failed, len(found), err)
+		}
+		if err := again.Close(); err != nil {
+			t.Errorf("act %d, %s: %v", at, failed, err)
+		}
+		if failed == "" {
+			break
+		}
+	}
+}
+
+// The file's state of a key is read in groups, and the caller takes memory for the values.
+func TestAPlanReadsAsMuchAsItsCallerTakes(t *testing.T) {
+	d := opened(t, storeName(t))
+	if err := d.setMany(map[string]any{"a": "12", "b": "345"}); err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no memory")
+	for most, want := range map[int]error{5: nil, 4: full} {
+		err := d.Write(t.Context(), func(p *Plan) error {
+			n := 0
+			return p.Read([]Change{{Key: "a"}, {Key: "b"}, {Key: "c"}}, true, func(bytes int) error {
+				if n += bytes; n > most {
+					return full
+				}
+				return nil
+			})
+		})
+		if err != want {
+			t.Errorf("%d bytes: %v, want %v", most, err, want)
+		}
+	}
+	epoch := func() (e uint64) {
+		d.View(time.Now(), func(v *View) error { e = v.Epoch(); return nil })
+		return e
+	}
+	before := epoch()
+	if err := d.clear(); err != nil || epoch() == before {
+		t.Errorf("a clear leaves the epoch at %d, %v", before, err)
 	}
 }
