@@ -164,12 +164,15 @@ func MaxKeys(n int) StoreOption {
 // admitKeys checks MaxKeys before a store has alive more live keys. count may
 // return too many where that is within the limit.
 func (o *storeOptions) admitKeys(alive int64, count func() (int64, error)) error {
-	limit := int64(o.maxKeys)
-	if limit <= 0 || alive <= 0 {
+	if o.maxKeys <= 0 || alive <= 0 {
 		return nil
 	}
+	return o.admitCounted(alive, count)
+}
+
+func (o *storeOptions) admitCounted(alive int64, count func() (int64, error)) error {
 	n, err := count()
-	if err == nil && n+alive > limit {
+	if err == nil && n+alive > int64(o.maxKeys) {
 		err = o.errKeys()
 	}
 	return err

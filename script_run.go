@@ -11,7 +11,7 @@ import (
 func callSet(ctx context.Context, h *Handle, a arguments) (object.Object, error) {
 	r := reader{a: a}
 	key, ttl := r.key(), r.ttl(2)
-	if len(a) > 3 && r.flag(3, "keep_ttl") {
+	if a.at(3) != nil && r.flag(3, "keep_ttl") {
 		if ttl != 0 {
 			r.fail(kverr.Errorf(ErrInvalid, "use ttl or keep_ttl, not both"))
 		}

@@ -218,6 +218,13 @@ func OpenError(err error) error {
 
 // DiskError wraps an operating system error in its sentinel error, if there is one.
 func DiskError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return diskError(err)
+}
+
+func diskError(err error) error {
 	if IsDiskFull(err) && !errors.Is(err, kverr.Full) {
 		return kverr.Errorf(kverr.Full, "the disk is full: %w", err)
 	}

@@ -155,16 +155,6 @@ func (p *Plan) Live() (n int64, err error) {
 
 func (c *changeSet) empty() bool { return len(c.changes) == 0 && !c.clear }
 
-// check checks the changes before any of them is written.
-func (c *changeSet) check() error {
-	for i := range c.changes {
-		if err := c.changes[i].Next.Check(c.changes[i].Key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // bytes returns less than the size of the record.
 func (c *changeSet) bytes() (n int64) {
 	for i := range c.changes {

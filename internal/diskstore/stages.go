@@ -110,12 +110,17 @@ func (l planning) newPlan() (*Plan, error) {
 	return p, s.file.Refused()
 }
 
-// decide has the changes of a plan decided, and checks them.
+// decide has the changes of a plan decided, and checks them before any of them is written.
 func (p *Plan) decide(decide func(*Plan) error) error {
 	if err := decide(p); err != nil {
 		return err
 	}
-	return p.check()
+	for i := range p.changes {
+		if err := p.changes[i].Next.Check(p.changes[i].Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxAhead is how many bytes of the file writers claim at most for changes that it does not

@@ -84,11 +84,11 @@ func (v *visible) newestOf(p *Plan, key string) (s boltfile.State, found bool) {
 
 // newest is get for a plan, which also sees appended changes and then depends on them.
 func (v *visible) newest(p *Plan, key string) (s boltfile.State, found bool) {
-	a := &v.appended
-	s, found = a.get(key)
-	if found || a.clears > 0 {
-		p.depends = a.plans[len(a.plans)-1].end
-		return s, true
+	if a := &v.appended; len(a.plans) > 0 {
+		if s, found = a.get(key); found || a.clears > 0 {
+			p.depends = a.plans[len(a.plans)-1].end
+			return s, true
+		}
 	}
 	return v.tables.get(key)
 }
