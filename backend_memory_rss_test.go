@@ -247,8 +247,12 @@ func TestAProcessStaysWithinItsLimitOfMemory(t *testing.T) {
 	if runtime.GOOS != "linux" || underRace() {
 		t.Skip("reads VmHWM, which only Linux has, and the race detector multiplies")
 	}
-	shapes := kvtest.SampleNames(t, rssShapes, 1)
-	for _, shape := range kvtest.SampleNames(t, rssShapes, 1) {
+	n := 6
+	if testing.Short() {
+		n = 1
+	}
+	shapes := kvtest.SampleUnlessNightly(t, rssShapes, n)
+	for _, shape := range kvtest.SampleUnlessNightly(t, rssShapes, n) {
 		shapes = append(shapes, "cache, "+shape)
 	}
 	for _, shape := range shapes {

@@ -171,7 +171,7 @@ func TestNoValueTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) {
 	skipMeasuring(t)
 	shape, isChild := os.LookupEnv(memoryChild)
 	if !isChild {
-		for _, shape := range kvtest.SampleUnlessNightly(t, valueShapes, 7) {
+		for _, shape := range kvtest.SampleUnlessNightly(t, valueShapes, 4) {
 			t.Run(shape, func(t *testing.T) { inChild(t, "TestNoValueTakesMoreMemoryThanTheLimitOfAnOperation", shape) })
 		}
 		return
@@ -224,7 +224,7 @@ func TestNoCallOnManyKeysTakesMoreMemoryThanTheLimitOfAnOperation(t *testing.T) 
 	const name = "TestNoCallOnManyKeysTakesMoreMemoryThanTheLimitOfAnOperation"
 	child, isChild := os.LookupEnv(memoryChild)
 	if !isChild {
-		for _, shape := range kvtest.SampleUnlessNightly(t, keyShapes, 5) {
+		for _, shape := range kvtest.SampleUnlessNightly(t, keyShapes, 3) {
 			for _, b := range backends[:2] {
 				if b.persistent && shape == "set long keys" {
 					continue // a call that its log cannot take is one transaction of the engine, which takes several times its bytes

@@ -15,6 +15,9 @@ import (
 func TestNothingThatIsPrintedAsJSONIsObeyedByATerminal(t *testing.T) {
 	var all strings.Builder
 	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if testing.Short() && r > 0x2ffff && r < 0xe0000 {
+			continue // almost none of these is assigned
+		}
 		if r < 0xd800 || r > 0xdfff {
 			all.WriteRune(r)
 		}

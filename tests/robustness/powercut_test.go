@@ -94,8 +94,8 @@ func newExamination(t testing.TB, read string) *examination {
 	return &examination{read: cmp.Or(read, "store"), random: kvtest.Rand(t), keep: func() (string, error) { return kvtest.Keep(t) }}
 }
 
-// events cuts the power before each event of a record that changes something,
-// and looks at about n states in all. It returns some of them.
+// events cuts the power before events of a record that change something, with KV_NIGHTLY
+// before each, and looks at about n states in all. It returns some of them.
 func (x *examination) events(t testing.TB, h *history, events []powercut.Event, from, n int) (some []job) {
 	x.seen = map[uint64]int{}
 	cuts := 1
@@ -127,7 +127,7 @@ func (x *examination) events(t testing.TB, h *history, events []powercut.Event, 
 			m := h.now(at)
 			done++
 			var states []powercut.State
-			if share := n*done/cuts - examined; share >= 2 || !quick() { // else not every cut is checked
+			if share := n*done/cuts - examined; share >= 2 || kvtest.Nightly() { // else not every cut is checked
 				states = disk.States(x.random, max(share, 2))
 			}
 			for _, s := range states {
