@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,8 +38,12 @@ func TestMain(m *testing.M) {
 //	fill FILE N               stores N keys k00000..., and in a second commit "last"
 //	sized FILE                the last output names the size of the file
 func TestScripts(t *testing.T) {
+	sessions, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(sessions) == 0 {
+		t.Fatal("no sessions", err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Files: kvtest.Sample(t, sessions, 3),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NEWLINE_KEY", "new\nline")
 			return nil
