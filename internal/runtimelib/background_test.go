@@ -16,7 +16,7 @@ import (
 	"github.com/paularlott/scriptling/stdlib"
 )
 
-// kvLibrary returns a library in the place of kv, whose default counts.
+// kvLibrary returns a library that replaces kv; its default counts.
 func kvLibrary() *object.Library {
 	var n atomic.Int64
 	incr := func(context.Context, object.Kwargs, ...object.Object) object.Object {
