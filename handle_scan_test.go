@@ -24,7 +24,7 @@ func TestAPrefixLooksAtTheKeysUnderItOnly(t *testing.T) {
 				}
 				ops := make([]Op, size)
 				for i := range ops {
-					ops[i] = Op{Kind: OpSet, Key: fmt.Sprintf("%06d", i), Value: encodeBool(true)}
+					ops[i] = Op{Kind: OpSet, Key: fmt.Sprintf("%06d", i), Value: encodeInt(1)}
 				}
 				if _, err := h.Store().ApplyMany(t.Context(), ops); err != nil {
 					t.Fatal(err)

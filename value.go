@@ -267,7 +267,6 @@ func addNumbers(a, b Value) (Value, error) {
 
 func encodeInt(i int64) Value     { return Value{codec.Int(i).Raw()} }
 func encodeFloat(f float64) Value { return Value{codec.Float(f).Raw()} }
-func encodeBool(b bool) Value     { return Value{codec.Bool(b).Raw()} }
 
 // shorten cuts a text for a message.
 func shorten(s string) string { return kverr.Shorten(s) }

@@ -22,11 +22,7 @@ func (f *File) Backup(ctx context.Context, w io.Writer, begin func() (*Snapshot,
 	}
 	defer f.dir.Remove(name)
 	defer tmp.Close()
-	changes, err := f.fill(ctx, tmp, begin)
-	if err != nil {
-		return err
-	}
-	done, err := complete(f.dir, f.opts, tmp, changes)
+	done, err := f.fill(ctx, tmp, begin)
 	if err != nil {
 		return err
 	}
@@ -77,11 +73,7 @@ func (f *File) BackupFile(ctx context.Context, loc access.Location, begin func()
 	if _, err := f.keep(tmp); err != nil {
 		return DiskError(err)
 	}
-	changes, err := f.fill(ctx, tmp, begin)
-	if err != nil {
-		return err
-	}
-	done, err := complete(f.dir, f.opts, tmp, changes)
+	done, err := f.fill(ctx, tmp, begin)
 	if err != nil {
 		return err
 	}

@@ -63,8 +63,8 @@ func (s *Snapshot) end() {
 	s.f.copies.RUnlock()
 }
 
-// fill writes a copy into tmp. changes, which can be nil, makes it complete.
-func (f *File) fill(ctx context.Context, tmp *os.File, begin func() (*Snapshot, error)) (changes func(*Tx) error, err error) {
+// fill writes a copy into tmp and makes it complete: see complete.
+func (f *File) fill(ctx context.Context, tmp *os.File, begin func() (*Snapshot, error)) (done func(), err error) {
 	for {
 		s, err := begin()
 		if err != nil {
@@ -72,8 +72,12 @@ func (f *File) fill(ctx context.Context, tmp *os.File, begin func() (*Snapshot, 
 		}
 		err = s.copyTo(ctx, tmp)
 		s.end()
-		if err != errYield {
-			return s.Complete, err
+		switch err {
+		case nil:
+			return complete(f.dir, f.opts, tmp, s.Complete)
+		case errYield:
+		default:
+			return nil, err
 		}
 	}
 }
