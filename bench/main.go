@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	if loadChild() {
+	if loadChild() || shortChild() {
 		return
 	}
 	if err := command(os.Args[1:], os.Stdout, os.Stderr); err != nil {
@@ -158,6 +158,7 @@ func allRows() []row {
 	rows = append(rows, besideRows()...)
 	rows = append(rows, loadRows()...)
 	rows = append(rows, openRows()...)
+	rows = append(rows, shortRows()...)
 	rows = append(rows, scriptRows()...)
 	rows = append(rows, httpRows()...)
 	rows = append(rows, redisRows()...)

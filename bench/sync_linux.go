@@ -22,3 +22,9 @@ func usage(who int) time.Duration {
 	must(syscall.Getrusage(who, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// writtenBy is how many bytes a process that has ended has written to disks.
+func writtenBy(p *os.ProcessState) int64 {
+	const block = 512
+	return p.SysUsage().(*syscall.Rusage).Oublock * block
+}
