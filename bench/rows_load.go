@@ -23,7 +23,7 @@ const (
 )
 
 func loadRows() []row {
-	return []row{{"load", "two million new keys in random order, in durable batches of 5,000", load}}
+	return []row{{"load", "a million new keys in random order, in durable batches of 5,000", load}}
 }
 
 // loading is what a child process does.
@@ -40,7 +40,7 @@ type loaded struct {
 }
 
 func load(s *suite) {
-	batches := 2 * s.million / loadBatch
+	batches := s.million / loadBatch
 	if n, err := strconv.Atoi(os.Getenv("KVBENCH_LOAD_KEYS")); err == nil {
 		batches = n / loadBatch
 	}

@@ -26,11 +26,15 @@ const (
 )
 
 func scaleRows(n int) []row {
-	return []row{
+	rows := []row{
 		{"scale/memory", fmt.Sprintf("%d keys in memory, loaded in random order, key of 12 bytes, value of 16", n), func(s *suite) { scaleMemory(s, n) }},
 		{"scale/peers", "the same in a map under a RWMutex, in otter, and in caches without pointers", func(s *suite) { scalePeers(s, n) }},
 		{"scale/disk", "the same on disk, loaded with set_many of 5,000", func(s *suite) { scaleDisk(s, n) }},
 	}
+	if server := redisServer(); server != "" {
+		rows = append(rows, row{"scale/server", fmt.Sprintf("redis/stall with %d keys", n), func(s *suite) { stallsAt(s, server, n) }})
+	}
+	return rows
 }
 
 // figure adds one figure of a large store.

@@ -19,6 +19,8 @@ func scriptRows() []row {
 		{"scalar/set", "set of a 16-byte string", `store.set("key:00000001", value)`, `"value-0000000001"`, 130},
 		{"scalar/ttl", "set of a 16-byte string with a ttl", `store.set("key:00000001", value, ttl=60)`, `"value-0000000001"`, 0},
 		{"scalar/get", "get of a 16-byte string", `store.get("key:00000001")`, `"value-0000000001"`, 40},
+		{"scalar/absent", "get of an absent key", `store.get("key:absent")`, `"value-0000000001"`, 0},
+		{"scalar/exists", "exists", `store.exists("key:00000001")`, `"value-0000000001"`, 0},
 		{"int/set", "set of an int", `store.set("key:00000001", value)`, `1234567`, 0},
 		{"int/get", "get of an int", `store.get("key:00000001")`, `1234567`, 0},
 		{"dict/set", "set of a dict of five fields", `store.set("key:00000001", value)`, scriptDict, 330},
@@ -120,6 +122,12 @@ func builtinCall(call, value string) func(n int) {
 		}
 	}
 	check(set(background, object.Kwargs{}, args...))
+	switch {
+	case strings.Contains(call, "absent"):
+		args[0] = object.NewString("key:absent")
+	case strings.Contains(call, "exists"):
+		get = store.Attributes["exists"].(*object.Builtin).Fn
+	}
 	if strings.HasPrefix(call, "store.set") {
 		return func(n int) {
 			for range n {

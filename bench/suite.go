@@ -26,10 +26,10 @@ var (
 		points:    1 << 17,
 		million:   1_000_000,
 		steps:     []int{1_000, 10_000, 100_000, 1_000_000},
-		rounds:    9,
+		rounds:    7,
 		fewRounds: 3,
-		slice:     40 * time.Millisecond,
-		diskSlice: 120 * time.Millisecond,
+		slice:     30 * time.Millisecond,
+		diskSlice: 100 * time.Millisecond,
 	}
 	quickSize = size{
 		quick:     true,
@@ -68,10 +68,10 @@ func newSuite(sz size, tmp string, progress io.Writer) *suite {
 func (s *suite) end() { s.scans.end() }
 
 func (s *suite) run(r row) {
-	began := time.Now()
+	began, used := time.Now(), processorTime()
 	s.row = r
 	r.run(s)
-	fmt.Fprintf(s.progress, "%-22s %6.1fs\n", r.name, time.Since(began).Seconds())
+	fmt.Fprintf(s.progress, "%-22s %6.1fs, %6.1fs of processor time\n", r.name, time.Since(began).Seconds(), (processorTime() - used).Seconds())
 }
 
 // wants reports whether a store takes part.
