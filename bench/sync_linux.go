@@ -4,23 +4,23 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func fdatasync(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
 
 // processorTime is what this process has used so far.
-func processorTime() time.Duration { return usage(syscall.RUSAGE_SELF) }
+func processorTime() time.Duration { return clock(unix.CLOCK_PROCESS_CPUTIME_ID) }
 
 // threadTime is processorTime of the thread that calls it.
-func threadTime() time.Duration {
-	const thisThread = 1 // RUSAGE_THREAD
-	return usage(thisThread)
-}
+func threadTime() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
 
-func usage(who int) time.Duration {
-	var u syscall.Rusage
-	must(syscall.Getrusage(who, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+// clock is exact, other than getrusage, which can count in ticks of some milliseconds.
+func clock(id int32) time.Duration {
+	var t unix.Timespec
+	must(unix.ClockGettime(id, &t))
+	return time.Duration(t.Nano())
 }
 
 // writtenBy is how many bytes a process that has ended has written to disks.
