@@ -184,7 +184,8 @@ func (o *storeOptions) errKeys() error {
 
 // LogBytes sets the size of the write-ahead log of each store's file, and so how many
 // bytes of changes can wait for a checkpoint. When the log is full, writes wait for a
-// checkpoint; a call larger than half of the log goes directly to the file. n is between
+// checkpoint. A call on several keys that is larger than half of the log makes its file longer for
+// a while; one on a single key goes directly to the database file. n is between
 // 16 KiB and 64 MiB; zero or less is DefaultLogBytes. With DefaultLogBytes, the log of a file
 // of more than twice that size and without MaxFileBytes grows to four times that size when it
 // is busy.

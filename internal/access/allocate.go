@@ -22,6 +22,23 @@ func (d *Dir) AllocateLog(f *os.File, size int64) (written bool, err error) {
 	return allocate(f, 0, size)
 }
 
+// ExtendLog is Allocate for bytes of a log, the first of which can be after its end.
+func (d *Dir) ExtendLog(f *os.File, from, to int64) error {
+	if err := d.hook(ActAllocateLog, f.Name()); err != nil {
+		return err
+	}
+	_, err := allocate(f, from, to)
+	return err
+}
+
+// TruncateLog makes a log shorter.
+func (d *Dir) TruncateLog(f *os.File, size int64) error {
+	if err := d.hook(ActTruncateLog, f.Name()); err != nil {
+		return err
+	}
+	return f.Truncate(size)
+}
+
 // writeZeros is for systems and file systems that cannot allocate otherwise.
 func writeZeros(f *os.File, from, to int64) (written bool, err error) {
 	zeros := make([]byte, min(to-from, 1<<20))

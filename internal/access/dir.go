@@ -29,6 +29,7 @@ const (
 
 	ActAllocate    Act = "allocate" // blocks of the file, which grows
 	ActAllocateLog Act = "allocate log"
+	ActTruncateLog Act = "truncate log"
 
 	ActCommit       Act = "commit"         // by the engine, which has written nothing yet
 	ActSyncMetaPage Act = "sync meta page" // the end of a commit: it is made, and may not last

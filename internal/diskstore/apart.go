@@ -65,7 +65,7 @@ func (c *changed) take() (plans []*Plan, wrong bool) {
 // WriteMany is Write for a call on some number of keys. decide reads all of them with one
 // call of Read, and nothing else but Live.
 func (s *Store) WriteMany(ctx context.Context, keys int, decide func(*Plan) error) error {
-	return s.write(ctx, keys >= s.opts.Parts.apartKeys(), decide)
+	return s.write(ctx, max(1, keys), decide)
 }
 
 // planApart plans a call while others are planned. It returns nil if other calls change its
@@ -147,7 +147,7 @@ func (p *Plan) makeTable() {
 	if p.clear || !inOrder(p.changes) {
 		return
 	}
-	p.table = &memtable{}
+	p.table, p.memory = &memtable{}, p.buffered()
 	for i := range p.changes {
 		c := &p.changes[i]
 		p.table.append(c.Key, c.Was, c.Next)
@@ -175,9 +175,10 @@ func (p *Plan) each(r Range, visit func(c *Change) (more bool)) {
 	}
 }
 
-// endApart notes that a plan is no longer compared.
+// endApart notes that a plan is no longer compared, and so no longer right.
 func (s *Store) endApart(p *Plan) {
 	s.planner.pause(func() {
+		p.apart.wrong = true
 		s.planner.apart = slices.DeleteFunc(s.planner.apart, func(q *Plan) bool { return q == p })
 	})
 }

@@ -119,6 +119,8 @@ func (s *Store) logOptions(f *logFile) wal.Options {
 		Durable:  s.publish,
 		Flush:    f.flush,
 		Allocate: func(size int64) (bool, error) { return f.db.Dir().AllocateLog(f.File, size) },
+		Extend:   f.extendLog,
+		Truncate: f.truncateLog,
 		Synced: func(err error) {
 			if err == nil {
 				s.commits.Add(1)
@@ -262,7 +264,11 @@ func (w fileWriter) resumeLog(f *logFile, ref *boltfile.LogRef, end wal.LSN) err
 			return access.DiskError(err)
 		}
 	}
-	log, err := wal.Resume(f, f.size, ref.ID, ref.Pos, end, s.logOptions(f))
+	size := f.size
+	if ring, err := wal.RingFileBytes(f); err == nil { // from now on the segments can be removed
+		f.size = min(size, ring)
+	}
+	log, err := wal.Resume(f, size, ref.ID, ref.Pos, end, s.logOptions(f))
 	if err == nil {
 		err = s.file.Dir().Sync()
 	}

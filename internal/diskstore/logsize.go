@@ -161,6 +161,6 @@ func (w fileWriter) useSpareLog(spare *spareLog, old *logFile, bytes int64) erro
 // checkpoint began.
 func (w fileWriter) busy(f *logFile) bool {
 	used, size := f.log.Usage()
-	_, held := w.s.visible.claimed(boltfile.Need{})
+	held := w.s.visible.claimed(boltfile.Need{}).bytes
 	return used > size/busyLog || held > w.s.opts.Parts.memtable(size)/busyLog
 }

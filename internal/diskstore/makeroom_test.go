@@ -57,7 +57,7 @@ func TestAWriterWaitsForOneCheckpoint(t *testing.T) {
 	_, size := d.logFile.Load().log.Usage()
 	most := d.opts.Parts.memtable(size)
 	n := 0
-	claimed := func() int64 { _, bytes := d.visible.claimed(boltfile.Need{}); return bytes }
+	claimed := func() int64 { return d.visible.claimed(boltfile.Need{}).bytes }
 	for claimed() <= most-3*batch*200 { // no commit gets through, and no caller waits for one
 		if err := within(t, done); err != nil {
 			t.Fatal(err)

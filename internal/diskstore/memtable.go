@@ -20,9 +20,17 @@ type memtable struct {
 	hidden  tally         // the states below that it replaces
 	end     wal.LSN       // of the last record in it, once it is immutable
 
+	segments segments
+
 	// Of a checkpoint that has written a part of it:
 	emptied bool // cleared, and so has been the file
 	part    part
+}
+
+// segments are the calls among the changes of a memtable whose operations are in a segment.
+type segments struct {
+	bytes int64 // of memtable.bytes, at first
+	net   int64 // of memtable.need.Net, at first
 }
 
 type entry struct {
@@ -87,7 +95,7 @@ func (t *memtable) clear() { *t = memtable{cleared: true} }
 // clone returns a copy, which has the entries of t without copying them one by one. No other
 // call is under way.
 func (t *memtable) clone() *memtable {
-	c := &memtable{cleared: t.cleared, bytes: t.bytes, need: t.need, end: t.end, emptied: t.emptied, part: t.part}
+	c := &memtable{cleared: t.cleared, bytes: t.bytes, need: t.need, end: t.end, segments: t.segments, emptied: t.emptied, part: t.part}
 	c.entries = *t.entries.Copy()
 	t.own.copyTo(&c.own)
 	t.hidden.copyTo(&c.hidden)

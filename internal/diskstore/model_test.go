@@ -22,7 +22,7 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 	for round := range uint64(kvtest.Sized(4, 12, 100)) {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			random := kvtest.Rand(t, round)
-			parts := Parts{Transaction: []int64{1, 50_000, 0}[random.IntN(3)], Memtable: []int64{0, 5000}[random.IntN(2)], LargeLogs: random.IntN(2) == 0, ApartKeys: random.IntN(3), TableBytes: random.Int64N(2)}
+			parts := Parts{Transaction: []int64{1, 50_000, 0}[random.IntN(3)], Memtable: []int64{0, 5000}[random.IntN(2)], LargeLogs: random.IntN(2) == 0, ApartKeys: random.IntN(3), TableBytes: random.Int64N(2), Segment: []int64{0, 1, 3000}[random.IntN(3)]}
 			now := time.Now()
 			var reading atomic.Pointer[time.Time] // now, for the store
 			began := now
@@ -100,7 +100,12 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 					}
 					if random.IntN(2) == 0 && d.logFile.Load() != nil {
 						to = storeName(t)
+						w, err := d.lockFile(t.Context()) // no checkpoint meanwhile
+						if err != nil {
+							t.Fatal(err)
+						}
 						copyCrashed(t, path, to)
+						w.unlock()
 					}
 					if err := d.Close(); err != nil {
 						t.Fatal(err)

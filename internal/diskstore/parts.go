@@ -27,6 +27,7 @@ type Parts struct {
 	Memtable    int64 // bytes of the memtables, also in a replay; 0: by the size of the log
 	ApartKeys   int   // that a call has at least which is planned apart; 0: defaultApartKeys
 	TableBytes  int64 // that the changes of such a call take at least to be a memtable; 0: defaultTableBytes
+	Segment     int64 // bytes of the record of a call that is planned apart, from which on it has a segment; 0: half the log
 	LargeLogs   bool  // the logs of large files are larger, whatever Options.LargeLogBytes is
 }
 

@@ -73,14 +73,14 @@ func TestAPartOfACheckpointMakesRoom(t *testing.T) {
 					t.Fatal("a call, or there are no more: ", err)
 				}
 				done++
-				if _, held := d.visible.claimed(boltfile.Need{}); held > limit {
+				if held := d.visible.claimed(boltfile.Need{}).bytes; held > limit {
 					t.Fatalf("%d bytes are held, the limit is %d", held, limit)
 				}
 			}
 			// waitsFor returns the step that the writer waits for, if it has to wait.
 			waitsFor := func() *step {
 				more := int64(batch * (len("0000/0000"+"value") + boltfile.EntryOverhead))
-				if need, held := d.visible.claimed(boltfile.Need{Net: 3 * more}); held+more <= limit && d.file.Fits(need) {
+				if c := d.visible.claimed(boltfile.Need{Net: 3 * more}); c.bytes+more <= limit && d.file.Fits(c.need) {
 					return nil
 				}
 				d.checkpoints.progress.mu.Lock()

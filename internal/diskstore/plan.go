@@ -29,6 +29,7 @@ type Plan struct {
 	depends wal.LSN   // the answer to the call depends on the records before it
 	apart   *apart    // nil: others wait while it is planned
 	table   *memtable // the changes; nil: they go to the mutable memtable
+	segment *logFile  // the log that has the operations in a segment; nil: none
 	changeSet
 }
 
@@ -39,6 +40,7 @@ type changeSet struct {
 	puts    bool          // a key gets a value
 	growth  int64         // of the number of live keys
 	need    boltfile.Need // of the puts
+	memory  int64         // what buffered returns; 0: it was not computed yet
 	batch   *wal.Batch    // the record, nil: it is not encoded yet
 	end     wal.LSN       // of the record
 }
@@ -165,6 +167,9 @@ func (c *changeSet) bytes() (n int64) {
 
 // buffered returns how many bytes the changes take in the memtable, at most.
 func (c *changeSet) buffered() int64 {
+	if c.memory > 0 {
+		return c.memory
+	}
 	return c.bytes() + int64(len(c.changes))*boltfile.EntryOverhead
 }
 

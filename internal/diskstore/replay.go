@@ -16,8 +16,8 @@ import (
 // replay reads the records of a log into the memtable and, beyond its limit, into the file.
 // The last record of a key wins.
 func (w fileWriter) replay(ctx context.Context, f *logFile, ref *boltfile.LogRef) error {
-	s := w.s
-	end, err := wal.Check(ctx, f, f.size, ref.ID, ref.Pos, func(op wal.Op) error {
+	s, size := w.s, f.size // with the segments
+	end, err := wal.Check(ctx, f, size, ref.ID, ref.Pos, func(op wal.Op) error {
 		if op.Kind == wal.Clear {
 			return nil
 		}
@@ -30,8 +30,15 @@ func (w fileWriter) replay(ctx context.Context, f *logFile, ref *boltfile.LogRef
 		return err
 	}
 	s.visible.lsn, s.visible.checkpoint = end, ref.Pos
-	r := replayer{w: w, ref: *ref, limit: s.opts.Parts.memtable(f.size)}
-	r.next = r.limit
+	bytes, err := wal.RingFileBytes(f)
+	if err != nil {
+		return err
+	}
+	r := replayer{w: w, ref: *ref, limit: s.opts.Parts.memtable(bytes)}
+	r.next, r.most = r.limit, 2*r.limit
+	if size > bytes {
+		r.most += maxSegmentMemory
+	}
 	if s.file.ReadOnly() {
 		s.logFile.Store(f)
 		err = boltfile.UnlessReadOnly(s.file.Dir().SyncLog(f.File))
@@ -43,7 +50,7 @@ func (w fileWriter) replay(ctx context.Context, f *logFile, ref *boltfile.LogRef
 	if err != nil {
 		return err
 	}
-	if err := wal.Read(ctx, f, f.size, ref.ID, ref.Pos, end, r.add); err != nil {
+	if err := wal.Read(ctx, f, size, ref.ID, ref.Pos, end, r.add); err != nil {
 		return err
 	}
 	return r.finish()
@@ -59,6 +66,7 @@ type replayer struct {
 	ref   boltfile.LogRef // the file has the records before it
 	table memtable        // whose entries do not know the states below
 	limit int64           // of the table's bytes
+	most  int64           // bytes that the table gets if the file cannot be written
 	next  int64           // the bytes at which the table is to be written
 }
 
@@ -97,7 +105,7 @@ func (r *replayer) spill(at wal.LSN) error {
 		s.logFile.Load().log.Release(at)
 		r.table, r.next = memtable{}, r.limit
 		return nil
-	case r.table.bytes < 2*r.limit && (err == errSpill || errors.Is(err, kverr.Full)):
+	case r.table.bytes < r.most && (err == errSpill || errors.Is(err, kverr.Full)):
 		r.next = r.table.bytes + r.limit/4 // a full file accepts deletions, for which it has to be opened
 		return nil
 	}

@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -23,11 +24,11 @@ import (
 // or, with Options.Interval, in the log. decide can run more than once. If ctx ends after
 // the record was written, the error is kverr.CommitUnknown.
 func (s *Store) Write(ctx context.Context, decide func(*Plan) error) error {
-	return s.write(ctx, false, decide)
+	return s.write(ctx, 0, decide)
 }
 
-// write is Write, and WriteMany if the call is to be planned apart.
-func (s *Store) write(ctx context.Context, apart bool, decide func(*Plan) error) (err error) {
+// write is Write or, if keys is not 0, WriteMany.
+func (s *Store) write(ctx context.Context, keys int, decide func(*Plan) error) (err error) {
 	defer func() {
 		if s.recovered(recover(), &err) {
 			err = kverr.Errorf(kverr.CommitUnknown, "the outcome of the write is unknown: %w", err)
@@ -40,13 +41,15 @@ func (s *Store) write(ctx context.Context, apart bool, decide func(*Plan) error)
 		return notDone(err)
 	}
 	var p *Plan
-	if apart {
+	disturbed := false // other calls changed its keys each time
+	if keys >= s.opts.Parts.apartKeys() {
 		if p, err = s.planApart(ctx, decide); p != nil {
 			defer s.endApart(p)
 		}
 		if err != nil || p != nil && p.empty() {
 			return s.acknowledge(ctx, p, err)
 		}
+		disturbed = p == nil
 	}
 	for {
 		p, err = s.planAndAppend(ctx, p, decide)
@@ -54,6 +57,11 @@ func (s *Store) write(ctx context.Context, apart bool, decide func(*Plan) error)
 		default:
 			return s.acknowledge(ctx, p, err)
 		case errLarge:
+			if keys > 0 && !disturbed {
+				if done, err := s.writeSegment(ctx, p, decide); done {
+					return err
+				}
+			}
 			return s.writeLarge(ctx, p, decide)
 		case errLogFull:
 			if p.clear { // the content of the log no longer matters
@@ -140,25 +148,31 @@ func (l planning) append(p *Plan) error {
 		return err
 	}
 	used, size := f.log.Usage()
-	if p.bytes() > size/2 {
+	large := size / 2
+	if p.apart != nil && p.segment == nil {
+		large = min(large, cmp.Or(s.opts.Parts.Segment, large))
+	}
+	if p.segment == nil && p.bytes() > large {
 		return errLarge
 	}
 	record := p.batch
 	if record == nil {
 		record = p.record()
 	}
-	if record.Len() > size/2 {
+	if record.Len() > large {
 		return errLarge
 	}
-	need, held := s.visible.claimed(p.need)
+	c := s.visible.claimed(p.need)
 	more, most := p.buffered(), s.opts.Parts.memtable(size)
-	others := need.Net - p.need.Net
 	switch {
+	case p.segment != nil: // the memory is reserved
+		more = 0
 	case more > most/2:
 		return errLarge
-	case held+more > most && p.puts, held+more > most+most/4, others > maxAhead && p.puts:
+	case c.bytes+more > most && p.puts, c.bytes+more > most+most/4, c.ahead > maxAhead && p.puts:
 		return errLogFull
-	case p.puts && !s.file.Fits(need):
+	}
+	if p.puts && !s.file.Fits(c.need) {
 		return errFileFull
 	}
 	reserve := int64(0)
@@ -181,7 +195,7 @@ func (l planning) append(p *Plan) error {
 		s.watch.shown(p)
 	}
 	s.checkpoints.noteChange(p)
-	if (used+record.Len() > size/2 || held+more > most/2 || need.Net > maxAhead/2) && !s.checkpoints.full() {
+	if (p.segment != nil || used+record.Len() > size/2 || c.bytes+more > most/2 || c.ahead+p.need.Net > maxAhead/2) && !s.checkpoints.full() {
 		s.checkpoints.start()
 	}
 	s.checkpoints.noteWrite()
@@ -247,7 +261,7 @@ func (w fileWriter) checkpoint(last bool) (err error) {
 	s.commits.Add(1)
 	s.checkpoints.foundSpace()
 	if t != nil {
-		f.log.Release(t.end)
+		w.releaseLog(f, t.end, last || lost)
 	}
 	if lost && !f.left {
 		f.left = true
@@ -312,8 +326,7 @@ func (s *Store) whyNot(err error) error {
 func (s *Store) extend(ctx context.Context, p *Plan) error {
 	for {
 		next := s.checkpoints.nextStep()
-		need, _ := s.visible.claimed(p.need)
-		if s.file.Fits(need) {
+		if s.file.Fits(s.visible.claimed(p.need).need) {
 			return nil
 		}
 		w, locked, err := s.lockFileUnless(ctx, next.done)
@@ -324,7 +337,7 @@ func (s *Store) extend(ctx context.Context, p *Plan) error {
 			continue
 		}
 		defer w.unlock()
-		need, _ = s.visible.claimed(p.need)
+		need := s.visible.claimed(p.need).need
 		if s.file.Fits(need) {
 			return nil
 		}

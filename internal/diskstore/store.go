@@ -38,7 +38,8 @@
 //	plan.go          Plan: the changes that one call makes
 //	apart.go         planning a call on many keys while others are planned
 //	planner.go       planner, and the log that the first write creates
-//	largewrite.go    a call that is too large for the log
+//	segment.go       a call that is too large for the log
+//	largewrite.go    a call for which there is no log, or no space for a segment
 //	visible.go       what reads see, and how the stages change it
 //	memtable.go      mutable and immutable memtable, with tombstones
 //	tally.go         how many keys a memtable adds, and which have expired
@@ -113,7 +114,9 @@ func (s *Store) Commits() int64 { return s.commits.Load() }
 func (s *Store) Size() (disk, buffered int64) {
 	disk = s.file.Size()
 	if f := s.logFile.Load(); f != nil {
-		disk += f.size
+		if disk += f.size; f.log != nil {
+			disk += f.log.SegmentBytes()
+		}
 	}
 	return disk, s.visible.size()
 }

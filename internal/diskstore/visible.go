@@ -20,17 +20,20 @@ type visible struct {
 	checkpoint wal.LSN // the records before it are in the file
 	epoch      uint64  // changes with each clear
 	forgotten  uint64  // changes when entries leave a memtable before its checkpoint ends
+	reserved   int64   // memory for calls whose segments are being written
 }
 
 // appended are the calls whose records are in the log and not visible yet, in their order.
 type appended struct {
-	plans  []*Plan
-	states map[string]stated // that they give to their keys, without the plans with a table
-	tables []*Plan           // the plans with a table, the newest last
-	clears int               // how many of them clear the store
-	growth int64             // of live keys
-	need   boltfile.Need     // of their puts
-	bytes  int64             // in the memtable
+	plans    []*Plan
+	states   map[string]stated // that they give to their keys, without the plans with a table
+	tables   []*Plan           // the plans with a table, the newest last
+	clears   int               // how many of them clear the store
+	growth   int64             // of live keys
+	need     boltfile.Need     // of their puts
+	bytes    int64             // in the memtable, without those with a segment
+	ahead    int64             // need.Net without those with a segment
+	segments int64             // bytes of those with a segment
 }
 
 // stated is a state, and the end of the record that gives it to a key.
@@ -98,6 +101,9 @@ func (v *visible) newest(p *Plan, key string) (s boltfile.State, found bool) {
 func (v *visible) append(p *Plan, now bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if p.segment != nil {
+		v.reserved -= p.buffered()
+	}
 	if now {
 		v.show(p)
 		return
@@ -106,7 +112,7 @@ func (v *visible) append(p *Plan, now bool) {
 	a.plans = append(a.plans, p)
 	a.growth += p.growth
 	a.need.Add(p.need)
-	a.bytes += p.buffered()
+	a.claim(p, 1)
 	if p.clear {
 		a.clears++
 		clear(a.states)
@@ -127,7 +133,9 @@ func (v *visible) show(p *Plan) {
 		if m := v.tables.mutable; m.cleared || m.entries.Len() > 0 {
 			v.tables.freeze(v.lsn)
 		}
-		t.end, v.lsn = p.end, p.end
+		if t.end, v.lsn = p.end, p.end; p.segment != nil {
+			t.segments = segments{p.buffered(), p.need.Net}
+		}
 		v.tables.immutable = append(v.tables.immutable, t)
 		return
 	}
@@ -164,7 +172,7 @@ func (v *visible) publish(to wal.LSN) (shown []*Plan) {
 		v.show(p)
 		a.growth -= p.growth
 		a.need.Sub(p.need)
-		a.bytes -= p.buffered()
+		a.claim(p, -1)
 		if p.clear {
 			a.clears--
 		}
@@ -205,18 +213,35 @@ func (v *visible) size() (n int64) {
 	return n
 }
 
-// claimed returns what all changes take that the file does not have: their space in the
-// file, in addition to more, and the bytes that they have in memory, or will have.
-func (v *visible) claimed(more boltfile.Need) (need boltfile.Need, bytes int64) {
+// claim adds what a plan claims to the sums, or subtracts it.
+func (a *appended) claim(p *Plan, sign int64) {
+	if p.segment != nil {
+		a.segments += sign * p.buffered()
+		return
+	}
+	a.bytes += sign * p.buffered()
+	a.ahead += sign * p.need.Net
+}
+
+// claimed is what all changes take that the file does not have.
+type claimed struct {
+	need  boltfile.Need // their space in the file
+	bytes int64         // that they have in memory, or will have, without calls with segments
+	ahead int64         // their net space in the file, without calls with segments
+}
+
+// claimed returns what all changes take, with more in need.
+func (v *visible) claimed(more boltfile.Need) claimed {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	more.Add(v.appended.need)
-	bytes = v.appended.bytes
+	c := claimed{more, v.appended.bytes, v.appended.ahead}
+	c.need.Add(v.appended.need)
 	for t := range v.tables.each {
-		more.Add(t.need)
-		bytes += t.bytes
+		c.need.Add(t.need)
+		c.bytes += max(0, t.bytes-t.segments.bytes)
+		c.ahead += max(0, t.need.Net-t.segments.net)
 	}
-	return more, bytes
+	return c
 }
 
 // freeze returns the memtable that a checkpoint has to write, which has all visible changes, and
@@ -259,7 +284,9 @@ func (v *visible) merge(tables []*memtable) (t *memtable) {
 	}
 	t = tables[0]
 	mine := false // t is a copy
+	sum := t.segments
 	for _, next := range tables[1:] {
+		sum = segments{sum.bytes + next.segments.bytes, sum.net + next.segments.net}
 		switch {
 		case next.cleared:
 			t, mine = next, false
@@ -277,7 +304,7 @@ func (v *visible) merge(tables []*memtable) (t *memtable) {
 	if !mine { // the last one has cleared the others
 		t = clone(t)
 	}
-	t.end = tables[len(tables)-1].end
+	t.end, t.segments = tables[len(tables)-1].end, sum
 	return t
 }
 

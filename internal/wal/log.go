@@ -9,6 +9,7 @@
 //	groupcommit.go  syncs that concurrent callers share
 //	replay.go       reading a log after a crash
 //	resume.go       continuing a log after a crash
+//	segment.go      records that are too large for the ring
 //
 // An LSN (log sequence number) counts the bytes of all records since the log was created,
 // and only grows. The ring holds the records between the checkpoint LSN (see Release) and
@@ -69,6 +70,11 @@ type Options struct {
 	// Allocate, if not nil, makes a new file long enough, with blocks that read as zeros. It
 	// reports whether it wrote them. Without it, Create writes them.
 	Allocate func(size int64) (written bool, err error)
+
+	// Extend, if not nil, allocates blocks for the bytes of the file between two places, the
+	// first of which can be after its end. Truncate, if not nil, makes the file shorter.
+	Extend   func(from, to int64) error
+	Truncate func(size int64) error
 }
 
 // Log accepts records. Its methods are safe for concurrent use.
@@ -79,8 +85,11 @@ type Log struct {
 	bytes int64 // size of the file
 	size  int64 // size of the ring
 
+	extending sync.Mutex
+
 	mu sync.Mutex
 	extent
+	area    area
 	latched latched
 	group   group
 }
@@ -190,6 +199,9 @@ func (l *Log) Append(b *Batch, reserve int64) (LSN, error) {
 		l.group.since = time.Now()
 	}
 	l.tail += LSN(len(rec))
+	if b.segment != nil {
+		b.segment.end = l.tail
+	}
 	return l.tail, nil
 }
 
@@ -213,6 +225,7 @@ func (l *Log) Release(to LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.head = max(l.head, min(to, l.tail))
+	l.freeSegments(func(s *segment) bool { return s.end != 0 && s.end <= l.head })
 }
 
 // Gap is the smallest distance that Skip can skip.
@@ -224,6 +237,7 @@ func (l *Log) Skip(to LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.head, l.tail, l.durable = to, to, to
+	l.freeSegments(func(s *segment) bool { return s.end != 0 })
 }
 
 // Close stops the timer and waits for the running sync. It does not sync. Later calls

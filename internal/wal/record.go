@@ -24,8 +24,12 @@ import (
 // durable when the record was written (8), the length of the payload (4), a CRC-32C of
 // the id, the preceding fields and the payload (4), payload. A payload is a sequence of
 // operations: kind (1), length of the key (uvarint), key and, for a put, deadline
-// (uvarint, 0: none), length of the value (uvarint), value. A clear has only its kind.
-// Numbers are big-endian.
+// (uvarint, 0: none), length of the value (uvarint), value. A clear has only its kind. The payload
+// of a record with a segment has its kind (1), the place of the segment in the file (8), a
+// multiple of 4,096 after the end, its length (8) and its CRC-32C (4). A segment has operations,
+// as a payload. Numbers are big-endian.
+//
+// Format 1 of logs had no segments.
 const (
 	// HeaderBytes is the size of the header of a log, and therefore the minimum size of its
 	// file.
@@ -57,7 +61,7 @@ const (
 	MaxBytes = 64 << 20
 )
 
-const magic = Magic + "\x00\x01"
+const magic = Magic + "\x00\x02"
 
 // Magic is the beginning of a log, in each of its formats.
 const Magic = "kv log"
@@ -83,6 +87,8 @@ const (
 	Put Kind = iota + 1
 	Delete
 	Clear
+
+	segmentKind // the operations of the record are in a segment
 )
 
 // Op is one operation of a record.
@@ -95,8 +101,9 @@ type Op struct {
 
 // Batch collects the operations of one record. The zero value is an empty batch.
 type Batch struct {
-	b   []byte
-	err error // about an operation that replay would refuse
+	b       []byte
+	err     error    // about an operation that replay would refuse
+	segment *segment // that holds the operations; nil: none does
 }
 
 func (b *Batch) start() {
@@ -269,23 +276,29 @@ func hasEnd(f io.ReaderAt) bool {
 }
 
 func readHeader(f io.ReaderAt) (id ID, size int64, err error) {
+	id, size, _, err = readFormat(f)
+	return id, size, err
+}
+
+// readFormat is readHeader, and returns the format too.
+func readFormat(f io.ReaderAt) (id ID, size int64, format byte, err error) {
 	var b [headBytes + crcBytes]byte
 	n, err := f.ReadAt(b[:], 0)
 	if err != nil && err != io.EOF {
-		return id, 0, err
+		return id, 0, 0, err
 	}
 	if !strings.HasPrefix(string(b[:n]), Magic) {
-		return id, 0, kverr.Errorf(kverr.Format, "it is not the log of a store; move it away")
+		return id, 0, 0, kverr.Errorf(kverr.Format, "it is not the log of a store; move it away")
 	}
 	if n == len(b) && b[7] > magic[7] {
-		return id, 0, kverr.Errorf(kverr.Format, "the log has format %d, and this version of the library reads formats up to %d; update the library", b[7], magic[7])
+		return id, 0, 0, kverr.Errorf(kverr.Format, "the log has format %d, and this version of the library reads formats up to %d; update the library", b[7], magic[7])
 	}
 	if n < len(b) || binary.BigEndian.Uint32(b[headBytes:]) != headerSumOf(b[:]) {
-		return id, 0, kverr.Errorf(kverr.Corrupt, "the log's header is damaged; restore the store from a backup")
+		return id, 0, 0, kverr.Errorf(kverr.Corrupt, "the log's header is damaged; restore the store from a backup")
 	}
 	size = int64(binary.BigEndian.Uint64(b[headBytes-sizeBytes:]))
 	if size < headerBytes || size > MaxBytes || size%headerBytes != 0 {
-		return id, 0, kverr.Errorf(kverr.Corrupt, "the log's header claims a size of %d bytes, which is invalid; restore the store from a backup", size)
+		return id, 0, 0, kverr.Errorf(kverr.Corrupt, "the log's header claims a size of %d bytes, which is invalid; restore the store from a backup", size)
 	}
-	return ID(b[len(magic) : len(magic)+idBytes]), size, nil
+	return ID(b[len(magic) : len(magic)+idBytes]), size, b[len(magic)-1], nil
 }

@@ -34,6 +34,7 @@ func Check(ctx context.Context, f io.ReaderAt, size int64, id ID, from LSN, vali
 		return 0, kverr.Errorf(kverr.Corrupt, "the file's log position is not a record boundary; restore the store from a backup")
 	}
 	r.ctx = ctx
+	left := int64(MaxSegmentBytes) // a crafted log could name one segment in each record
 	for end = from; ; {
 		h, whole, err := r.record(end, from)
 		if err != nil {
@@ -41,6 +42,17 @@ func Check(ctx context.Context, f io.ReaderAt, size int64, id ID, from LSN, vali
 		}
 		if !whole {
 			break
+		}
+		s, err := r.segmentOf(h)
+		if err == nil && s != nil {
+			if left -= s.length; left < 0 {
+				err = errOps
+			} else {
+				err = r.verify(s)
+			}
+		}
+		if err != nil {
+			return 0, err
 		}
 		end = h.end()
 	}
@@ -72,8 +84,12 @@ func (r *ring) each(from, end LSN, fn func(at LSN, op Op) error) error {
 		if err == nil && !whole {
 			err = kverr.Errorf(kverr.Corrupt, "another program changed the log while it was read; open the store again")
 		}
+		var ops payload
 		if err == nil {
-			err = decodeOps(r.part(h.at+recordHead, h.length), func(op Op) error {
+			ops, err = r.payload(h)
+		}
+		if err == nil {
+			err = decodeOps(ops, func(op Op) error {
 				if n++; n%checkContextEvery == 0 && r.ctx.Err() != nil {
 					return r.ctx.Err()
 				}
@@ -86,6 +102,15 @@ func (r *ring) each(from, end LSN, fn func(at LSN, op Op) error) error {
 		at = h.end()
 	}
 	return nil
+}
+
+// payload returns what has the operations of a record.
+func (r *ring) payload(h head) (payload, error) {
+	s, err := r.segmentOf(h)
+	if err != nil || s == nil {
+		return r.part(h.at+recordHead, h.length), err
+	}
+	return newSegmentPart(r, s), r.verify(s)
 }
 
 // checkHole looks for a record that says that the log was durable beyond end, the end of

@@ -15,7 +15,10 @@ func Resume(f File, size int64, id ID, from, end LSN, opts Options) (*Log, error
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{file: f, id: id, opts: opts, bytes: size, size: r.size, extent: extent{filled: r.size, head: from, tail: end}}
+	l := &Log{file: f, id: id, opts: opts, bytes: min(size, headerBytes+r.size+endBytes), size: r.size, extent: extent{filled: r.size, head: from, tail: end}, area: area{refused: !r.segments}}
+	if err := l.resumeSegments(r, from, end); err != nil {
+		return nil, err
+	}
 	buf := make([]byte, 1<<20)
 	for at := from; at < end; {
 		n, err := r.readAt(buf[:min(int64(len(buf)), int64(end-at))], at)
@@ -51,4 +54,32 @@ func Resume(f File, size int64, id ID, from, end LSN, opts Options) (*Log, error
 	}
 	l.durable = end
 	return l, nil
+}
+
+// resumeSegments finds the segments of the records between two LSNs. They were durable before the
+// records were written. If there is none, what a segment has left is removed from the file.
+func (l *Log) resumeSegments(r *ring, from, end LSN) error {
+	l.area.next = areaAt(r.size)
+	for at := from; at < end; {
+		h, whole, err := r.record(at, from)
+		if err == nil && !whole {
+			err = kverr.Errorf(kverr.Corrupt, "another program changed the log while it was read; open the store again")
+		}
+		var s *segment
+		if err == nil {
+			s, err = r.segmentOf(h)
+		}
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			l.area.live = append(l.area.live, s)
+			l.area.next = max(l.area.next, alignSegment(s.to()))
+		}
+		at = h.end()
+	}
+	if len(l.area.live) == 0 && r.fileBytes > l.bytes && l.opts.Truncate != nil {
+		l.opts.Truncate(l.bytes) // otherwise the file is longer than it has to be
+	}
+	return nil
 }

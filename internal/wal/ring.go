@@ -18,13 +18,16 @@ type ring struct {
 	at     int64 // of the window, in the ring
 	n      int   // bytes in it
 	text   []byte
+
+	fileBytes int64
+	segments  bool // records can have segments
 }
 
 // windowBytes is how much is read from the file at once.
 const windowBytes = 256 << 10
 
 func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
-	found, ringBytes, err := readHeader(f)
+	found, ringBytes, format, err := readFormat(f)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +41,7 @@ func newRing(f io.ReaderAt, size int64, id ID) (*ring, error) {
 	if size < whole {
 		return nil, kverr.Errorf(kverr.Corrupt, "the log was truncated: it has %d bytes of %d; restore the store from a backup", size, whole)
 	}
-	return &ring{f: f, id: id, size: ringBytes, window: make([]byte, min(windowBytes, ringBytes))}, nil
+	return &ring{f: f, id: id, size: ringBytes, window: make([]byte, min(windowBytes, ringBytes)), fileBytes: size, segments: format >= segmentFormat}, nil
 }
 
 // bytes returns between 1 and n bytes at an LSN: as many as the ring and the window have

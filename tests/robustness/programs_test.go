@@ -35,7 +35,7 @@ func tell(n note) {
 
 // inParts returns an option that has checkpoints, and replays if args ask for it too, take
 // as many transactions as they can, the log replaced by a larger one soon, and calls on several keys
-// planned apart.
+// planned apart or written to segments of the log.
 func inParts(args []string) extlibs.Option {
 	var parts diskstore.Parts
 	for _, arg := range args {
@@ -46,6 +46,8 @@ func inParts(args []string) extlibs.Option {
 			parts.Memtable = 1
 		case "apart":
 			parts.ApartKeys, parts.TableBytes = 1, 1
+		case "segments":
+			parts.ApartKeys, parts.Segment = 1, 1
 		case "a large file":
 			parts.LargeLogs = true
 		}
@@ -287,7 +289,7 @@ func init() {
 		}
 	}
 	programs["clear"] = func(dir string, args ...string) {
-		s := start(dir)
+		s := start(dir, inParts(args))
 		s.look("w0")
 		w := newWriter("w0")
 		for i := range 24 {
@@ -312,7 +314,7 @@ func init() {
 		s.close()
 	}
 	programs["compact"] = func(dir string, args ...string) {
-		s := start(dir)
+		s := start(dir, inParts(args))
 		s.look("w0", "w1")
 		stop := s.meanwhile("compact", func() error { return s.store.Compact(ctx) })
 		s.together(2, 10, (*writer).mixed)
@@ -320,7 +322,7 @@ func init() {
 		s.close()
 	}
 	programs["backup"] = func(dir string, args ...string) {
-		s := start(dir)
+		s := start(dir, inParts(args))
 		s.look("w0", "w1")
 		stop := s.meanwhile("backup", func() error { return s.store.Backup(ctx, io.Discard) })
 		s.together(2, 10, (*writer).mixed)
@@ -328,7 +330,7 @@ func init() {
 		s.close()
 	}
 	programs["interval"] = func(dir string, args ...string) {
-		s := start(dir, extlibs.Durability(extlibs.Interval(intervalOfTests)))
+		s := start(dir, extlibs.Durability(extlibs.Interval(intervalOfTests)), inParts(args))
 		s.look("w0")
 		w := newWriter("w0")
 		for range 120 {
@@ -399,7 +401,7 @@ func init() {
 	}
 	// Writes that fail, and what the documentation says to do then.
 	programs["retry"] = func(dir string, args ...string) {
-		s := newSession(dir)
+		s := newSession(dir, inParts(args))
 		s.registry = extlibs.NewRegistry(s.options...)
 		s.reopen()
 		s.look("w0")

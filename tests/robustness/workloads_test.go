@@ -145,6 +145,28 @@ var workloads = map[string]workload{
 	"killed while the log grows": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{created, killed(random, run("set many", "8", "16", "a large file"), 400), run("set many", "8", "8", "a large file"), run("mixed", "2", "4")}
 	}},
+	"segments":                     {uncut: 1, processes: always(created, run("set many", "3", "8", "segments")), again: again("mixed", "3", "4", "segments")},
+	"segments, in parts":           {uncut: 1, processes: always(created, run("set many", "3", "8", "segments", "checkpoints in parts")), again: again("mixed", "3", "4", "segments", "replay in parts")},
+	"segments and clears":          {uncut: 1, processes: always(created, run("clear", "segments")), again: again("clear", "segments")},
+	"segments and compact":         {uncut: 1, processes: always(run("mixed", "2", "6"), run("compact", "segments")), again: again("compact", "segments")},
+	"segments while the log grows": {uncut: 1, processes: always(created, run("set many", "3", "16", "segments", "a large file")), again: again("mixed", "3", "4", "segments")},
+	"transfers with segments":      {uncut: 1, read: "bank", processes: always(created, run("transfers", "3", "8", "segments")), again: again("transfers", "2", "6", "segments")},
+	"segments in interval mode":    {uncut: 1, mayLose: intervalOfTests + intervalLate, processes: always(created, run("interval", "segments")), again: again("interval", "segments")},
+	"killed with segments": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("mixed", "3", "12", "segments"), 300), killed(random, run("mixed", "3", "8", "segments", "replay in parts"), 200), run("mixed", "3", "3", "segments")}
+	}},
+	"killed with segments, and read": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{created, killed(random, run("set many", "3", "12", "segments"), 300), run("read", "3"), run("mixed", "3", "4")}
+	}},
+	"segments whose writes fail": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{run("mixed", "1", "6"), failing(random, run("retry", "segments"), "write", 60)}
+	}},
+	"segments whose syncs fail": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{run("mixed", "1", "6"), failing(random, run("retry", "segments"), "sync", 40)}
+	}},
+	"segments whose space fails": {uncut: 1, processes: func(random *rand.Rand) []process {
+		return []process{run("mixed", "1", "6"), failing(random, run("retry", "segments"), "truncate", 16)}
+	}},
 	"a large log":                                       {uncut: 1, processes: always(created, run("large log")), again: again("large log")},
 	"a full file":                                       {uncut: 1, processes: always(created, run("full")), again: again("read", "1")},
 	"a full file of small values":                       {uncut: 1, processes: always(created, run("full small")), again: again("read", "1")},
