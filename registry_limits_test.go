@@ -346,7 +346,6 @@ func (hung) Len(ctx context.Context) (int, error) {
 }
 
 func TestStatsOfAHungBackendEndWithTheContext(t *testing.T) {
-	t.Parallel()
 	dialWith(func(ctx context.Context, _ extlibs.OpenConfig) (extlibs.Store, error) {
 		s, err := openMemory(ctx)
 		return hung{s}, err
