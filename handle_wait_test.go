@@ -137,7 +137,7 @@ func TestEachChangeWakesWaitingCallers(t *testing.T) {
 				old, _ := h.Get(ctx, tt.key)
 				if tt.name == "expiry" {
 					old = "old"
-					if err := h.Set(ctx, tt.key, old, 300*time.Millisecond); err != nil {
+					if err := h.Set(ctx, tt.key, old, 2*time.Second); err != nil {
 						t.Fatal(err)
 					}
 				}

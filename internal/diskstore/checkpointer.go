@@ -70,6 +70,9 @@ func (s *Store) lockFile(ctx context.Context) (fileWriter, error) {
 // lockFileUnless is lockFile for a caller that stops waiting when done is closed: then it is
 // not locked, and there is no error.
 func (s *Store) lockFileUnless(ctx context.Context, done <-chan struct{}) (w fileWriter, locked bool, err error) {
+	if err := ctx.Err(); err != nil { // select would choose at random
+		return fileWriter{}, false, err
+	}
 	select {
 	case s.checkpoints.right <- struct{}{}:
 		w := fileWriter{s}

@@ -254,7 +254,7 @@ func TestCraftedSegmentsAreRefused(t *testing.T) {
 	}
 }
 
-// A log of the first format goes on without segments.
+// A log of the first format continues without segments.
 func TestALogOfTheFirstFormatHasNoSegments(t *testing.T) {
 	d := &disk{}
 	l := create(t, d, 16<<10, Options{})
@@ -319,7 +319,7 @@ func TestSegmentsHaveALimit(t *testing.T) {
 func TestASegmentIsNotStoredWithoutItsSync(t *testing.T) {
 	for what, c := range map[string]struct {
 		fail func(d *disk)
-		goes bool // the log goes on
+		goes bool // the log continues
 	}{
 		"a write fails":         {func(d *disk) { d.failWrite = errors.New("input/output error") }, true},
 		"a sync fails":          {func(d *disk) { d.failSync = errors.New("input/output error") }, false},
