@@ -22,13 +22,13 @@ func (d *Dir) AllocateLog(f *os.File, size int64) (written bool, err error) {
 	return allocate(f, 0, size)
 }
 
-// ExtendLog is Allocate for bytes of a log, the first of which can be after its end.
+// ExtendLog is Allocate for bytes of a log, the first of which can be after its end. It does
+// nothing where that would write zeros.
 func (d *Dir) ExtendLog(f *os.File, from, to int64) error {
 	if err := d.hook(ActAllocateLog, f.Name()); err != nil {
 		return err
 	}
-	_, err := allocate(f, from, to)
-	return err
+	return reserveBlocks(f, from, to)
 }
 
 // TruncateLog makes a log shorter.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
@@ -79,17 +80,17 @@ func (s *Store) appendSegment(ctx context.Context, p *Plan) (err error) {
 		return errLarge
 	}
 	memory := p.buffered()
-	for !s.visible.reserve(memory) {
-		if err := s.makeRoom(ctx, p); err != nil {
+	f := s.logFile.Load()
+	for events := s.segmentEvents(); !s.visible.reserve(memory); events = s.segmentEvents() {
+		if err := s.segmentRoom(ctx, f, p, events); err != nil {
 			return err
 		}
 	}
 	defer func() {
 		if p.end == 0 {
-			s.visible.locked(func() { s.visible.reserved -= memory })
+			s.visible.locked(func() { s.visible.unreserve(memory) })
 		}
 	}()
-	f := s.logFile.Load()
 	w, err := s.newSegment(ctx, f, p)
 	if err != nil {
 		return err
@@ -120,15 +121,44 @@ func (s *Store) appendSegment(ctx context.Context, p *Plan) (err error) {
 func (s *Store) newSegment(ctx context.Context, f *logFile, p *Plan) (w *wal.SegmentWriter, err error) {
 	most := p.bytes() + int64(len(p.changes))*opOverhead
 	for {
+		events := s.segmentEvents()
 		switch w, err = f.log.NewSegment(most); {
 		case err == nil:
 			return w, nil
 		case err != wal.ErrNoRoom:
 			return nil, s.segmentFailed(ctx, f, err)
 		}
-		if err := s.makeRoom(ctx, p); err != nil {
+		if err := s.segmentRoom(ctx, f, p, events); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// segmentEvents are the next events after which there can be more memory or space for segments.
+type segmentEvents struct {
+	unreserved <-chan struct{} // closed when a call has written its segment, or has given up
+	step       *step
+}
+
+func (s *Store) segmentEvents() segmentEvents {
+	return segmentEvents{s.visible.nextUnreserved(), s.checkpoints.nextStep()}
+}
+
+// segmentRoom waits until one of the events has happened. It starts a checkpoint only if that can
+// release something: not while other calls write all segments that there are.
+func (s *Store) segmentRoom(ctx context.Context, f *logFile, p *Plan, events segmentEvents) error {
+	if s.visible.hasSegments() || f.log.HasSegments(f.log.Tail()) {
+		return s.makeRoom(ctx, p)
+	}
+	select {
+	case <-events.unreserved:
+		return nil
+	case <-events.step.done:
+		return nil // whether it failed is found out again
+	case <-ctx.Done():
+		return notDone(ctx.Err())
+	case <-s.file.Broken():
+		return s.file.Err()
 	}
 }
 
@@ -141,10 +171,12 @@ func (s *Store) segmentFailed(ctx context.Context, f *logFile, err error) error 
 		return kverr.Closed
 	case s.logFile.Load() != f, errors.Is(err, kverr.Closed), errors.Is(err, fs.ErrClosed): // a larger log replaces it
 		return errStale
-	case err == wal.ErrNoSegment, errors.Is(err, kverr.Full):
+	case errors.Is(err, wal.ErrNoSegment), errors.Is(err, kverr.Full):
 		return errLarge
+	case errors.Is(err, kverr.Unavailable):
+		return s.whyNot(err)
 	}
-	return s.whyNot(err)
+	return s.whyNot(kverr.Errorf(kverr.Unavailable, "nothing was done, because the changes could not be written beside the log; check the disk: %w", err))
 }
 
 // writeTo writes the operations of a plan to a segment, and returns the record that names it.
@@ -192,6 +224,35 @@ func (v *visible) reserve(bytes int64) bool {
 	}
 	v.reserved += bytes
 	return true
+}
+
+// unreserve gives memory back that reserve has claimed, or that is counted elsewhere now. mu is
+// locked.
+func (v *visible) unreserve(bytes int64) {
+	v.reserved -= bytes
+	if v.unreserved != nil {
+		close(v.unreserved)
+		v.unreserved = nil
+	}
+}
+
+// nextUnreserved returns a channel that the next unreserve closes.
+func (v *visible) nextUnreserved() <-chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.unreserved == nil {
+		v.unreserved = make(chan struct{})
+	}
+	return v.unreserved
+}
+
+// hasSegments reports whether the changes of a call with a segment are appended or visible, or
+// whether there are so many memtables that none may be added.
+func (v *visible) hasSegments() bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.appended.segments > 0 || len(v.tables.immutable) > maxImmutable ||
+		slices.ContainsFunc(v.tables.immutable, func(t *memtable) bool { return t.segments.bytes > 0 })
 }
 
 // extendLog allocates blocks for a segment.

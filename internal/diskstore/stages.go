@@ -195,7 +195,7 @@ func (l planning) append(p *Plan) error {
 		s.watch.shown(p)
 	}
 	s.checkpoints.noteChange(p)
-	if (p.segment != nil || used+record.Len() > size/2 || c.bytes+more > most/2 || c.ahead+p.need.Net > maxAhead/2) && !s.checkpoints.full() {
+	if (p.segment != nil && visible || used+record.Len() > size/2 || c.bytes+more > most/2 || c.ahead+p.need.Net > maxAhead/2) && !s.checkpoints.full() {
 		s.checkpoints.start()
 	}
 	s.checkpoints.noteWrite()
@@ -217,6 +217,9 @@ func (s *Store) sync(ctx context.Context, log *wal.Log, to wal.LSN) error {
 func (s *Store) publish(to wal.LSN) {
 	for _, p := range s.visible.publish(to) {
 		s.watch.shown(p)
+		if p.segment != nil && !s.checkpoints.full() { // it takes memory, and would make a replay long
+			s.checkpoints.start()
+		}
 	}
 }
 

@@ -16,11 +16,12 @@ type visible struct {
 	mu         sync.RWMutex
 	tables     memtables
 	appended   appended
-	lsn        wal.LSN // the records before it are in the memtables or the file
-	checkpoint wal.LSN // the records before it are in the file
-	epoch      uint64  // changes with each clear
-	forgotten  uint64  // changes when entries leave a memtable before its checkpoint ends
-	reserved   int64   // memory for calls whose segments are being written
+	lsn        wal.LSN       // the records before it are in the memtables or the file
+	checkpoint wal.LSN       // the records before it are in the file
+	epoch      uint64        // changes with each clear
+	forgotten  uint64        // changes when entries leave a memtable before its checkpoint ends
+	reserved   int64         // memory for calls whose segments are being written
+	unreserved chan struct{} // see nextUnreserved; nil: no call waits
 }
 
 // appended are the calls whose records are in the log and not visible yet, in their order.
@@ -102,7 +103,7 @@ func (v *visible) append(p *Plan, now bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if p.segment != nil {
-		v.reserved -= p.buffered()
+		v.unreserve(p.buffered())
 	}
 	if now {
 		v.show(p)

@@ -128,7 +128,7 @@ func (l *Log) sync(r *round) {
 	defer l.mu.Unlock()
 	switch {
 	case err == nil:
-		l.durable = to
+		l.durable = max(l.durable, to) // Skip can have passed it, during a sync of a segment
 		l.group.since = time.Time{}
 		if l.tail > to {
 			l.group.since = appended

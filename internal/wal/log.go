@@ -232,7 +232,7 @@ func (l *Log) Release(to LSN) {
 const Gap LSN = recordAlign
 
 // Skip continues the log at an LSN after its end. Everything before it must be durable
-// in the file, and no Append or Sync may be running.
+// in the file, and no Append or Sync may be running; a segment may be written meanwhile.
 func (l *Log) Skip(to LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"slices"
 
 	"github.com/scriptling-kv/extlibs/internal/kverr"
@@ -66,13 +68,16 @@ type SegmentWriter struct {
 }
 
 // NewSegment begins a segment of at most some bytes, and allocates them. The error is ErrNoSegment
-// if the log cannot have it at all, ErrNoRoom until segments were released, and kverr.Full if the
+// if the log cannot have it at all or its blocks cannot be allocated, ErrNoRoom until segments were released, and kverr.Full if the
 // disk is full. The caller ends the segment with Drop, unless a record that names it was appended.
 func (l *Log) NewSegment(most int64) (*SegmentWriter, error) {
 	w, err := l.reserveSegment(alignSegment(most))
 	if err == nil && l.opts.Extend != nil {
 		if err = l.extend(w.seg.from, w.most); err != nil {
 			w.Drop()
+			if !errors.Is(err, fs.ErrClosed) && !errors.Is(err, kverr.Full) {
+				err = fmt.Errorf("%w: its blocks: %w", ErrNoSegment, err)
+			}
 		}
 	}
 	return w, err
