@@ -45,10 +45,15 @@ func newBusyHost(t *testing.T, path string, opts ...extlibs.Option) *busyHost {
 					return
 				default:
 				}
-				err := h.SetMany(context.Background(), map[string]any{
-					fmt.Sprint("a", g): n, fmt.Sprint("z", g): n, fmt.Sprintf("k%d-%d", g, n%500): strings.Repeat("x", 500),
-				}, 0)
-				if err != nil {
+				batch := map[string]any{fmt.Sprint("a", g): n, fmt.Sprint("z", g): n}
+				keys := int64(1)
+				if g == 0 && n%20 == 0 { // too large for the log, which gets a segment
+					keys = 500
+				}
+				for i := range keys {
+					batch[fmt.Sprintf("k%d-%d", g, (n+i)%500)] = strings.Repeat("x", 500)
+				}
+				if err := h.SetMany(context.Background(), batch, 0); err != nil {
 					b.failed.Store(&err)
 					return
 				}
