@@ -18,8 +18,9 @@ import (
 const defaultApartKeys = 1024
 
 // defaultTableBytes is how much memory the changes of such a call take at least to be a memtable:
-// putting fewer into the mutable memtable takes some milliseconds, during which reads wait.
-const defaultTableBytes = 2 << 20
+// putting fewer into the mutable memtable takes some milliseconds, during which reads wait. A
+// checkpoint merges memtables, which takes the memory of their entries once more.
+const defaultTableBytes = 4 << 20
 
 // Limits of plans that are made apart.
 const (
