@@ -157,6 +157,12 @@ func browse(b tab, s *site) {
 	b.open(s.url)
 	b.shows("default", "orders.db", ":memory:scratch")
 	b.follow(`.cards a[href$="default"]`)
+	for range 20 { // folders are counted for a limited time, which can be too short on a busy machine
+		if strings.Contains(b.text(), "480 keys") {
+			break
+		}
+		b.open(b.list(`[location.href]`)[0])
+	}
 	b.shows("greeting", `"Hello, world"`, "user:", "480 keys")
 	b.follow(`tr.folder a[href$="prefix=user%3A"]`)
 	b.follow(`tr.folder a[href$="prefix=user%3A1007%3A"]`)
