@@ -170,6 +170,7 @@ func (o *storeOptions) admitKeys(alive int64, count func() (int64, error)) error
 	return o.admitCounted(alive, count)
 }
 
+// admitCounted is admitKeys for a store with MaxKeys; without it no write calls anything.
 func (o *storeOptions) admitCounted(alive int64, count func() (int64, error)) error {
 	n, err := count()
 	if err == nil && n+alive > int64(o.maxKeys) {

@@ -224,6 +224,7 @@ func DiskError(err error) error {
 	return diskError(err)
 }
 
+// diskError is DiskError for an error; DiskError itself is small enough to be inlined in each write.
 func diskError(err error) error {
 	if IsDiskFull(err) && !errors.Is(err, kverr.Full) {
 		return kverr.Errorf(kverr.Full, "the disk is full: %w", err)

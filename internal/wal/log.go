@@ -85,7 +85,7 @@ type Log struct {
 	bytes int64 // size of the file
 	size  int64 // size of the ring
 
-	extending sync.Mutex
+	extending sync.Mutex // held while Options.Extend runs
 
 	mu sync.Mutex
 	extent

@@ -17,7 +17,7 @@ type choice struct {
 	newest bool                 // all that the others do not say
 	pages  map[pageOf]pageState // else as it is for certain
 	sizes  map[int]int          // file -> number of its sizes that came true
-	attrs  map[int]int          // file -> number of changes of its owner and mode that are in the image
+	attrs  map[int]int          // file -> number of changes of owner and mode that are in the image
 	names  []bool               // one for each change of names
 }
 
