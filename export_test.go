@@ -29,3 +29,6 @@ func Watched(h *Handle) bool {
 	defer h.watching.mu.Unlock()
 	return h.watching.feed != nil
 }
+
+// DefaultIsOpen reports whether r has a default store that is not being closed.
+func DefaultIsOpen(r *Registry) bool { return r.currentOpen() != nil }

@@ -12,8 +12,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -267,6 +269,71 @@ func TestFilesKeepTheOwnerAndTheModeOfTheirStore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// While Init waits for the end of a compaction to open the default store again, the file that
+// the compaction puts in place is found under another name of its folder.
+func TestAFileThatInitOpensAgainIsNotInUse(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	dir, moved := filepath.Join(base, "data"), filepath.Join(base, "moved")
+	must(t, os.Mkdir(dir, 0o700))
+	path := filepath.Join(dir, "store.db")
+	var armed atomic.Bool
+	reached, goOn := make(chan access.Act), make(chan struct{})
+	r := onDisk.registry(t, extlibs.LogBytes(1), extlibs.LockTimeout(0), extlibs.DiskHook(func(act access.Act, _ string) error {
+		if armed.Load() && (act == access.ActRename || act == access.ActSyncDir) {
+			reached <- act
+			<-goOn
+		}
+		return nil
+	}))
+	must(t, r.Init(path))
+	h := r.Default()
+	for i := range 50 {
+		must(t, h.Set(ctx, fmt.Sprint(i), strings.Repeat("x", 10_000), 0))
+	}
+	must(t, h.Clear(ctx))
+	must(t, h.Set(ctx, "n", 1, 0))
+	armed.Store(true)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { h.Compact(ctx) }) // may find itself closed
+	if act := <-reached; act != access.ActRename {
+		t.Fatalf("%q comes first", act)
+	}
+	wg.Go(func() {
+		if err := r.Init(path); err != nil {
+			t.Errorf("Init: %v", err)
+		}
+	})
+	for extlibs.DefaultIsOpen(r) {
+		runtime.Gosched()
+	}
+	goOn <- struct{}{}
+	<-reached // the new file has the name
+	armed.Store(false)
+	must(t, os.Rename(dir, moved))
+	must(t, os.Symlink(moved, dir))
+	opened := make(chan error, 1)
+	go func() {
+		h, err := r.Open(ctx, filepath.Join(moved, "store.db"))
+		if err == nil && !has(t, h, "n") {
+			err = errors.New("the store lacks what was stored")
+		}
+		opened <- err
+	}()
+	var err error
+	select {
+	case err = <-opened:
+		close(goOn)
+	case <-time.After(100 * time.Millisecond): // it waits, too
+		close(goOn)
+		err = <-opened
+	}
+	if err != nil {
+		t.Errorf("Open: %v", err)
 	}
 }
 

@@ -102,9 +102,11 @@ func (r *Registry) await(ctx context.Context, q request, find func() (found, err
 }
 
 // reopenLocked closes the default store h, which is opened again with other options, and
-// returns open for then. No other caller opens the store in between. r.mu is locked.
+// returns open for then. No other caller opens the store in between: until h is closed it is
+// found among the stores being closed, under each name of its file. r.mu is locked.
 func (r *Registry) reopenLocked(h *Handle, open func(context.Context) (*Handle, error)) func(context.Context) (*Handle, error) {
 	h.closed.Store(true)
+	r.retireLocked(h)
 	r.changes++
 	return func(ctx context.Context) (*Handle, error) {
 		if err := r.shut(ctx, h); err != nil {
