@@ -63,7 +63,7 @@ func TestEachExampleScriptPrintsTheSameOnAServer(t *testing.T) {
 			}
 			cmd := exec.Command(os.Args[0], path)
 			cmd.Dir = t.TempDir()
-			cmd.Env = append(os.Environ(), hostURL+"="+s.url("script-"+name), "GORACE=atexit_sleep_ms=0")
+			cmd.Env = append(os.Environ(), hostURL+"="+s.url("script-"+name))
 			var errs bytes.Buffer
 			cmd.Stderr = &errs
 			out, err := cmd.Output()

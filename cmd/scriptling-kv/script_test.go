@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Files: kvtest.Sample(t, sessions, 3),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NEWLINE_KEY", "new\nline")
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -89,7 +89,7 @@ func TestAFullStoreTakesDeletesAndClearAndThenSetsAgain(t *testing.T) {
 	random := kvtest.Rand(t)
 	for _, f := range fullStores() {
 		for _, how := range []string{"delete", "delete backwards", "delete after reopening", "clear", "clear after deletes", "clear after reopening"} {
-			if testing.Short() && random.IntN(16) > 0 {
+			if random.IntN(kvtest.Sized(16, 2, 1)) > 0 {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s limit %d key %d value %d/%s", f.name, f.limit, f.key, f.value, how), func(t *testing.T) {

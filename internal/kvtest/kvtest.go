@@ -200,6 +200,9 @@ func Run(m *testing.M) (status int) {
 	if !testing.Verbose() {
 		Quiet()
 	}
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // child processes with the race detector end a second earlier
+	}
 	if testing.Short() && os.Getenv("TMPDIR") == "" {
 		if dir, err := os.MkdirTemp("/dev/shm", "kv-tests-*"); err == nil {
 			defer os.RemoveAll(dir)

@@ -27,11 +27,11 @@ func TestAFullFileSystemOfSmallValuesTakesDeletesAndClear(t *testing.T) {
 	ways := map[string]emptying{
 		"delete": {}, "reopen and delete": {reopen: true}, "clear": {clear: true}, "reopen and clear": {reopen: true, clear: true},
 	}
+	cases := map[string]func(t *testing.T){}
 	for _, size := range []string{"1m", "12m"} { // the log has room on the second one only
 		for _, value := range []int{30, 300, 3000} {
-			for _, name := range kvtest.SampleNames(t, ways, 1) {
-				how := ways[name]
-				t.Run(fmt.Sprint(size, " ", value, " ", name), func(t *testing.T) {
+			for name, how := range ways {
+				cases[fmt.Sprint(size, " ", value, " ", name)] = func(t *testing.T) {
 					t.Parallel()
 					dir := t.TempDir()
 					if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
@@ -39,9 +39,12 @@ func TestAFullFileSystemOfSmallValuesTakesDeletesAndClear(t *testing.T) {
 					}
 					defer syscall.Unmount(dir, syscall.MNT_DETACH)
 					emptyFull(t, dir, value, how)
-				})
+				}
 			}
 		}
+	}
+	for _, name := range kvtest.SampleUnlessNightly(t, cases, kvtest.Sized(2, 12, 0)) {
+		t.Run(name, cases[name])
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"github.com/scriptling-kv/extlibs/tests/robustness/powercut"
 )
 
@@ -82,14 +83,8 @@ func TestOneFailedCallLosesNothingAndIsNamed(t *testing.T) {
 	for _, op := range faultyCalls {
 		t.Run(op, func(t *testing.T) {
 			x := newExamination(t, "store")
-			step := 1
-			switch {
-			case testing.Short():
-				step = 15
-			case raceDetector:
-				step = 5
-			}
-			n := 1
+			step := kvtest.Sized(15, 3, 1) // of so many calls one fails, from a random one on
+			n := 1 + kvtest.Rand(t).IntN(step)
 			for fails := true; fails; n += step {
 				fails = false
 				p, calls := run("all calls"), 0

@@ -40,7 +40,7 @@ func program(name, dir string, args ...string) (argv, env []string) {
 	}
 	words := strings.Join(append([]string{name, dir}, args...), "\x01")
 	// The race detector has each process wait a second at its end.
-	return []string{self}, append(os.Environ(), programVariable+"="+words, "GORACE=atexit_sleep_ms=0")
+	return []string{self}, append(os.Environ(), programVariable+"="+words)
 }
 
 func command(name, dir string, args ...string) *exec.Cmd {
