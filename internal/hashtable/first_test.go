@@ -176,6 +176,25 @@ func TestPopFirstAndALargeBatch(t *testing.T) {
 	}
 }
 
+// StartPopping and TryPopping give the right to pop to one caller at a time.
+func TestOneCallerAtATimePops(t *testing.T) {
+	table := NewTable(Config{Now: func() int64 { return 1 }})
+	for range 2 {
+		if !table.TryPopping() {
+			t.Fatal("no caller pops, and TryPopping fails")
+		}
+		if table.TryPopping() {
+			t.Fatal("two callers have the right to pop")
+		}
+		table.EndPopping()
+		table.StartPopping()
+		if table.TryPopping() {
+			t.Fatal("a caller pops beside one that has waited for its turn")
+		}
+		table.EndPopping()
+	}
+}
+
 func TestConcurrentPopFirstTakesEachKeyOnce(t *testing.T) {
 	table := NewTable(Config{Now: func() int64 { return 1 }})
 	const keys = 2000

@@ -346,3 +346,94 @@ func TestOnlyAConditionalBatchKeepsWritersFromItsKeys(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A batch whose Install fails continues nowhere, and its end puts back what it installed.
+func TestAnErrorEndsInstall(t *testing.T) {
+	now := int64(1)
+	table := NewTable(Config{Now: func() int64 { return now }})
+	changes := map[string]*modelEntry{}
+	for i := range 300 {
+		key := fmt.Sprint(i)
+		if i%2 == 0 {
+			put(t, table, key, "old "+key, int64(i%3)*100)
+		}
+		if changes[key] = nil; i%5 > 0 {
+			changes[key] = &modelEntry{value: "new", deadline: int64(i%4) * 50}
+		}
+	}
+	live, bytes := table.Live(), table.Bytes()
+	for _, failing := range []int{0, 1, 150, 299} {
+		b, next := largeOf(t, table, changes, true)
+		broken, at := errors.New("broken"), 0
+		var err error
+		for at < len(changes) && err == nil {
+			at, err = b.Install(at, now, func(i int, live *Record) (*Record, error) {
+				if i == failing {
+					return nil, broken
+				}
+				return next(i, live)
+			})
+		}
+		if at != failing || !errors.Is(err, broken) {
+			t.Errorf("Install ends at key %d with %v, want %d", at, err, failing)
+		}
+		b.End()
+		if err := table.Check(); err != nil || table.Live() != live || table.Bytes() != bytes {
+			t.Errorf("after the end there are %d keys and %d bytes, want %d and %d, %v", table.Live(), table.Bytes(), live, bytes, err)
+		}
+		for i := range 300 {
+			key := fmt.Sprint(i)
+			if r := table.Get(key); (r != nil) != (i%2 == 0) || r != nil && (r.Value() != "old "+key || r.Deadline() != int64(i%3)*100) {
+				t.Errorf("after the end key %q has %v", key, r)
+			}
+		}
+	}
+}
+
+// Old is what readers saw of a key until the commit, also if others wrote to the key while the
+// batch was under way.
+func TestACommittedBatchKnowsWhatItReplaced(t *testing.T) {
+	table := NewTable(Config{Now: func() int64 { return 1 }})
+	changes := map[string]*modelEntry{}
+	for _, key := range []string{"old", "absent", "overwritten", "deleted", "added"} {
+		changes[key] = &modelEntry{value: "new"}
+		changes[key+", removed"] = nil
+	}
+	for key := range changes {
+		if !strings.HasPrefix(key, "absent") && !strings.HasPrefix(key, "added") {
+			put(t, table, key, "old "+key, 0)
+		}
+	}
+	b, next := largeOf(t, table, changes, true)
+	installAll(t, b, next)
+	want := map[string]string{}
+	for key := range changes {
+		switch what, _, _ := strings.Cut(key, ","); what {
+		case "old":
+			want[key] = "old " + key
+		case "overwritten", "added":
+			put(t, table, key, "later", 0)
+			want[key] = "later"
+		case "deleted":
+			var s Slot
+			s.Lock(table, key)
+			s.Delete()
+			s.Unlock()
+		}
+	}
+	if limit := b.Commit(nil); limit != None {
+		t.Fatalf("the batch meets limit %d", limit)
+	}
+	got := map[string]string{}
+	for i := range b.entries {
+		if old := b.Old(i); old != nil {
+			if got[b.key(i)] = old.Value(); old.Key() != b.key(i) {
+				t.Errorf("key %q has replaced the record of %q", b.key(i), old.Key())
+			}
+		}
+	}
+	b.End()
+	if !maps.Equal(got, want) {
+		t.Errorf("the batch replaced %q, want %q", got, want)
+	}
+}

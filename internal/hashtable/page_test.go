@@ -127,7 +127,7 @@ func (w *writes) live(v View) []string {
 func TestPickShowsOneMomentOfTheNamesThatWereTaken(t *testing.T) {
 	r := kvtest.Rand(t)
 	outcomes := map[string]int{}
-	for n := range kvtest.Sized(6, 20, 1000) {
+	for n := range kvtest.Sized(4, 10, 1000) {
 		w := newWrites(t, r)
 		for round := range 300 {
 			if round%100 == 0 {
