@@ -56,3 +56,53 @@ print(ring[1] is ring, ring[1][1][0])
 		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }
+
+// An instance of a class of a script library is copied with its fields; a list that two fields
+// hold stays one list. A field that belongs to the interpreter is refused.
+func TestTheResultOfATaskCanBeAnInstanceOfALibrary(t *testing.T) {
+	var out bytes.Buffer
+	p := interpreter(t, &out)
+	if err := p.RegisterScriptLibrary("shapes", `
+class Shape:
+    def __init__(self, points):
+        self.points = points
+    def size(self):
+        return len(self.points)
+`); err != nil {
+		t.Fatal(err)
+	}
+	eval(t, p, `
+import scriptling.runtime as runtime
+import shapes
+def shape():
+    s = shapes.Shape([1, [2]])
+    s.again = s.points
+    s.itself = s
+    return s
+def outer():
+    return {"list": [shapes.Shape([3])], "more": shapes.Shape([shapes.Shape([])])}
+def bad():
+    return [shapes.Shape([lambda: 1])]
+p = runtime.background("t", "shape")
+first = p.get()
+first.points.append(3)
+first.points[1].append(4)
+first.name = "changed"
+second = p.get()
+print(first.points, first.size(), first.again is first.points, first.itself is first)
+print(second.points, second.size(), second.again is second.points, second.itself is second, hasattr(second, "name"))
+r = runtime.background("t", "outer").get()
+print(r["list"][0].points, r["more"].points[0].size())
+`)
+	const want = `[1, [2, 4], 3] 3 true true
+[1, [2]] 2 true true false
+[3] 0
+`
+	if out.String() != want {
+		t.Errorf("printed:\n%s\nwant:\n%s", out.String(), want)
+	}
+	clause, message := caught(t, p, `runtime.background("t", "bad").get()`)
+	if clause != "Exception" || !strings.Contains(message, "belongs to the interpreter that made it; return values") {
+		t.Errorf("a function in a field raised %s %q", clause, message)
+	}
+}
