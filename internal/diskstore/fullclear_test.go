@@ -22,14 +22,13 @@ import (
 func TestAFullDiskRefusesCommitsOfACheckpointAfterAClear(t *testing.T) {
 	t.Parallel()
 	r := kvtest.Rand(t)
-	masks := []uint64{0, 1, 3, 7, 1<<63 - 1} // of the commits that are refused, the first one in the lowest bit
-	for range kvtest.Sized(5, 30, 2000) {
+	masks := []uint64{1, 7, 1<<63 - 1} // of the commits that are refused, the first one in the lowest bit
+	for range kvtest.Sized(2, 30, 2000) {
 		masks = append(masks, r.Uint64()|1)
 	}
-	for _, mask := range masks {
-		for _, puts := range []int{0, 1, 150} {
-			checkRefusedClear(t, mask, puts)
-		}
+	for i, mask := range masks {
+		checkRefusedClear(t, mask, []int{0, 1, 150}[i%3])
+		checkRefusedClear(t, mask, 150)
 	}
 }
 
