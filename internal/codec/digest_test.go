@@ -126,6 +126,11 @@ func TestDigestEndsWithItsContextAndRefusesWhatIsNoValue(t *testing.T) {
 		{"nothing", "", kverr.Corrupt},
 		{"a list without its element", "\x81", kverr.Corrupt},
 		{"a dict without its value", "\xa1\x01", kverr.Corrupt},
+		{"a dict without its key", "\xa1", kverr.Corrupt},
+		{"a dict without its second key", "\xa2\x01\x01", kverr.Corrupt},
+		{"a dict whose first value lacks its element, and others follow", "\xa2\x01\x82\x01", kverr.Corrupt},
+		{"a dict as deep as it can be", nested(MaxDepth - 1)[:MaxDepth-1] + "\xa1\x01\x01", nil},
+		{"a dict one level deeper", nested(MaxDepth)[:MaxDepth] + "\xa1\x01\x01", kverr.TooLarge},
 	} {
 		if _, err := Digest(t.Context(), c.raw); !errors.Is(err, c.err) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.err)

@@ -161,22 +161,29 @@ func TestASlowDiskMakesWritersWait(t *testing.T) {
 }
 
 // The owner of a log can say of a sync that only the check of its name failed, or that the
-// log is in a file that was moved away: then the records are erased, and were not stored.
+// log is in a file that was moved away: then the records are erased, and were not stored. With
+// an interval they have been acknowledged, and stay.
 func TestTheOutcomeOfAWriteWhoseLogLostItsNameIsKnown(t *testing.T) {
 	replaced := kverr.Errorf(kverr.Replaced, "the log was replaced")
+	flush := func() error { return nil }
 	for _, c := range []struct {
 		name      string
 		sync      error
+		opts      Options
 		write     bool // the erasing write fails
 		unknown   bool
 		continues bool
+		replays   []string // nil: that depends on the disk
 	}{
-		{"the check fails", ErrPassing, false, true, true},
-		{"replaced", replaced, false, false, false},
-		{"replaced, and not to be erased", replaced, true, true, false},
+		{"the check fails", ErrPassing, Options{Flush: flush}, false, true, true, []string{"a=1", "b=2"}},
+		{"replaced", replaced, Options{Flush: flush}, false, false, false, []string{"a=1"}},
+		{"replaced, and not to be erased", replaced, Options{Flush: flush}, true, true, false, nil},
+		{"replaced, and not to be flushed", replaced, Options{Flush: func() error { return errors.New("input/output error") }}, false, true, false, nil},
+		{"replaced, without a flush", replaced, Options{}, false, true, false, []string{"a=1", "b=2"}},
+		{"replaced, with an interval", replaced, Options{Flush: flush, Interval: time.Hour}, false, true, false, []string{"a=1", "b=2"}},
 	} {
 		d := &disk{}
-		l := create(t, d, 16<<10, Options{Flush: func() error { return nil }})
+		l := create(t, d, 16<<10, c.opts)
 		sync1(t, l, set(t, l, "a", "1"))
 		to := set(t, l, "b", "2")
 		d.mu.Lock()
@@ -195,8 +202,8 @@ func TestTheOutcomeOfAWriteWhoseLogLostItsNameIsKnown(t *testing.T) {
 		if err := l.Sync(t.Context(), to); (err == nil) != c.continues {
 			t.Errorf("%s: then %v", c.name, err)
 		}
-		if !c.unknown {
-			mustReplay(t, d, l.ID(), 0, "a=1")
+		if c.replays != nil {
+			mustReplay(t, d, l.ID(), 0, c.replays...)
 		}
 	}
 }
