@@ -61,8 +61,12 @@ func TestATableSaysWhenToSweepAndToTidy(t *testing.T) {
 		t.Errorf("another sweep removes %d keys", n)
 	}
 	check("names are dead", 200, false, true)
-	if !table.TidyNext() || table.TidyNext() && table.TidyNext() {
-		t.Error("TidyNext does not end when no name is dead")
+	tidied := 0
+	for tidied < 10 && table.TidyNext() {
+		tidied++
+	}
+	if tidied < 1 || tidied > 2 {
+		t.Errorf("TidyNext found dead names %d times", tidied)
 	}
 	check("tidy", 200, false, false)
 
