@@ -148,9 +148,11 @@ func operationsAfterExpiry(s *suite) {
 
 func madePermanent(s *suite) {
 	s.set("by set", 1, s.unit())
-	s.set("by expire", 1, s.unit())
 	s.set("by set", 2, 0)
-	s.apply(extlibs.Op{Kind: extlibs.OpExpire, Key: "by expire"})
+	s.inTime(func() {
+		s.set("by expire", 1, s.unit())
+		s.apply(extlibs.Op{Kind: extlibs.OpExpire, Key: "by expire"})
+	})
 	s.pass(3)
 	s.want("by set", 2)
 	s.want("by expire", 1)
@@ -158,8 +160,10 @@ func madePermanent(s *suite) {
 }
 
 func madeLonger(s *suite) {
-	s.set("k", 1, s.unit())
-	s.apply(extlibs.Op{Kind: extlibs.OpExpire, Key: "k", TTL: 4 * s.unit()})
+	s.inTime(func() {
+		s.set("k", 1, s.unit())
+		s.apply(extlibs.Op{Kind: extlibs.OpExpire, Key: "k", TTL: 4 * s.unit()})
+	})
 	s.pass(2)
 	s.want("k", 1)
 	s.pass(2)

@@ -85,7 +85,10 @@ func longKeysExpire(s *suite) {
 		s.set(key, i, ttl)
 	}
 	// Two of them lose their deadlines again.
-	s.apply(extlibs.Op{Kind: extlibs.OpExpire, Key: keys[len(keys)-2]})
+	s.inTime(func() {
+		s.set(keys[len(keys)-2], len(keys)-2, s.unit())
+		s.apply(extlibs.Op{Kind: extlibs.OpExpire, Key: keys[len(keys)-2]})
+	})
 	s.set(keys[len(keys)-4], "permanent", 0)
 	s.pass(1)
 	want := 0

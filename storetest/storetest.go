@@ -147,6 +147,17 @@ func (s *suite) pass(n int) {
 	s.advance(d)
 }
 
+// inTime runs fn, which sets a key for a unit and changes it before the key expires. It does so
+// again where waiting is real and the machine was too busy.
+func (s *suite) inTime(fn func()) {
+	for {
+		began := time.Now()
+		if fn(); s.advance != nil || time.Since(began) < s.unit() {
+			return
+		}
+	}
+}
+
 // units is a ttl of which a subtest sees at most the start, so that it may be
 // long where waiting is real.
 func (s *suite) units(n int) time.Duration {
