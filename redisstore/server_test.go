@@ -21,6 +21,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/rueidis"
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"github.com/scriptling-kv/extlibs/redisstore"
 	"github.com/scriptling-kv/extlibs/storetest"
 )
@@ -293,6 +294,7 @@ func TestStore(t *testing.T) {
 
 func TestStoreOnAnImitation(t *testing.T) {
 	t.Parallel()
+	kvtest.OnceIn(t, 2)
 	m := imitation(t)
 	now := time.Now()
 	m.SetTime(now)
@@ -359,6 +361,7 @@ func valueOf(args []string, name string) string {
 
 func TestStoreOnACluster(t *testing.T) {
 	t.Parallel()
+	kvtest.OnceIn(t, 2)
 	addr := startCluster(t)
 	if addr == "" {
 		t.Skip("a cluster needs redis-server or valkey-server on PATH; install one")
@@ -370,6 +373,7 @@ func TestStoreOnACluster(t *testing.T) {
 
 func TestStoreOfAUserThatIsConfinedToIt(t *testing.T) {
 	t.Parallel()
+	kvtest.OnceIn(t, 2)
 	s := startServer(t)
 	if s.mini != nil {
 		t.Skip("rights need redis-server or valkey-server on PATH; install one")
@@ -391,6 +395,7 @@ func TestStoreOfAUserThatIsConfinedToIt(t *testing.T) {
 
 func TestStoreOverTLSAndASocket(t *testing.T) {
 	t.Parallel()
+	kvtest.OnceIn(t, 2)
 	if serverBinary() == "" {
 		t.Skip("TLS and sockets need redis-server or valkey-server on PATH; install one")
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // busyHost has a store open, and writes to it until the test ends: each call stores one
@@ -83,6 +84,7 @@ func (b *busyHost) now() (numbers [4]int64) {
 }
 
 func TestCopiesOfAFileUnderLoadAreWhole(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	for _, load := range []struct {
 		name  string
 		tries int
@@ -141,6 +143,7 @@ func (c *cli) noTemporaries() {
 }
 
 func TestEachCommandThatReadsTakesACopy(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	c := newCLI(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	r := extlibs.NewRegistry()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // cli runs commands as a shell would.
@@ -59,6 +60,7 @@ func (c *cli) prints(want string, args ...string) {
 }
 
 func TestImportStoresWhatStandsBeforeAWrongLine(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	c := newCLI(t)
 	for i, wrong := range []string{
 		`{"key":"","value":1}`, `{"key":"` + strings.Repeat("k", extlibs.MaxKeyBytes+1) + `","value":1}`,

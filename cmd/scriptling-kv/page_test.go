@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 const page = "../../docs/command.md"
@@ -20,6 +21,7 @@ const page = "../../docs/command.md"
 // The sessions of a page run in one folder, one after the other. "..." matches
 // any text in a line, and any lines where it is alone.
 func TestTheSessionsOfThePageShowWhatHappens(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	for _, page := range []string{page, "../../docs/operating.md", "../../docs/coming-from.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) { showSessions(t, page) })
 	}
@@ -127,6 +129,7 @@ func TestTheCommandsOfThePageReadARunningHost(t *testing.T) {
 // The script of the page keeps the newest seven backups, each of them a store, and ends
 // before it removes one where the store cannot be backed up.
 func TestTheBackupScriptOfThePageKeepsSeven(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	text, err := os.ReadFile("../../docs/operating.md")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
@@ -279,6 +280,7 @@ func TestWhatIsNoStoreIsNotTakenForADamagedOne(t *testing.T) {
 }
 
 func TestAnyDamagedByteIsFoundOrHarmlessAndNothingPanics(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	c := newCLI(t)
 	c.fill("a.db", 120)
 	b, err := os.ReadFile("a.db")

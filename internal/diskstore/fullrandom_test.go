@@ -317,7 +317,7 @@ func (f *fullRound) run() {
 func TestWhateverFillsAStoreItTakesDeletesClearAndCloseAndThenSetsAgain(t *testing.T) {
 	t.Parallel()
 	random := kvtest.Rand(t)
-	for range kvtest.Sized(5, 12, 5000) {
+	for range kvtest.Sized(3, 12, 5000) {
 		seed := random.Uint64()
 		f := &fullRound{t: t, r: rand.New(rand.NewPCG(seed, 1))}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -136,6 +136,16 @@ func Sized(short, full, nightly int) int {
 	return full
 }
 
+// OnceIn skips a test with -short, but for one run in n: for tests that take seconds and call
+// one thing at a time, of which the race detector sees little.
+func OnceIn(t testing.TB, n int) {
+	t.Helper()
+	const stream = 1 << 33 // no other source has it
+	if testing.Short() && Rand(t, stream).IntN(n) > 0 {
+		t.Skipf("with -short it runs once in %d times", n)
+	}
+}
+
 // Sample returns all cases or, with -short, n random ones.
 func Sample[T any](t testing.TB, cases []T, n int) []T {
 	t.Helper()

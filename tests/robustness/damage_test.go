@@ -342,6 +342,7 @@ func TestAFileCutAtAnyPageIsRefusedOrRight(t *testing.T) {
 
 func TestAFlippedByteInAnyPageIsRefusedOrHarmless(t *testing.T) {
 	t.Parallel()
+	kvtest.OnceIn(t, 3)
 	testDamage(t, "flip")
 }
 
@@ -350,6 +351,7 @@ func TestAFlippedByteInAnyPageIsRefusedOrHarmless(t *testing.T) {
 // read.
 func TestADamagedLeafOfALargeFileNeitherCrashesNorHangsNorKeepsTheLock(t *testing.T) {
 	t.Parallel()
+	kvtest.OnceIn(t, 3)
 	testDamage(t, "large")
 }
 

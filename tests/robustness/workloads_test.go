@@ -233,7 +233,7 @@ func TestWhatWasAcknowledgedIsThereAfterAPowerCut(t *testing.T) {
 			if w.mounts && !mayMount() {
 				t.Skip("this process may not mount")
 			}
-			x := w.cut(t, statesOfTest(kvtest.Sized(8800, 9600, 110_000))/len(workloads))
+			x := w.cut(t, statesOfTest(kvtest.Sized(8800, 8000, 110_000))/len(workloads))
 			for i, wrong := range x.wrong {
 				if i == maxKept {
 					break

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 const largeKeys = 24_000 // more than a file has that is read before it is used
@@ -296,6 +297,7 @@ func TestAHeaderWithoutAListOfFreePagesIsRefused(t *testing.T) {
 }
 
 func TestALeafThatIsABranchToItselfIsAnErrorInEveryCall(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	for _, call := range []string{"get", "keys", "set", "delete", "deletes", "clear", "backup", "compact"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
@@ -399,6 +401,7 @@ func TestAFileThatIsEnormousAndEmptyTakesNeitherMemoryNorTime(t *testing.T) {
 
 // What a damaged leaf, or a damaged branch above it, hides is never absent.
 func TestNoKeyOfADamagedLeafIsAbsent(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	key := keyOf(largeKeys / 2)
 	for name, change := range map[string]func(p []byte, at int){
 		"flags of its element":     func(p []byte, at int) { p[headerBytes+at*elementBytes] ^= 1 },
@@ -454,6 +457,7 @@ func TestNoKeyOfADamagedLeafIsAbsent(t *testing.T) {
 }
 
 func TestAFileThatIsChangedWhileItIsOpenIsAnErrorThatHasAName(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	sizes := []int{600, largeKeys}
 	if testing.Short() {
 		sizes = sizes[:1]

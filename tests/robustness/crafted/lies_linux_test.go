@@ -215,6 +215,7 @@ func TestCallsAgreeAboutADeadlineThatNoStoreWrites(t *testing.T) {
 }
 
 func TestDamagedRecordsWithDeadlinesAreReplacedInLinearTime(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	var took map[int]time.Duration
 	for range 3 { // a garbage collection can come to one of the two
 		took = map[int]time.Duration{4_000: replacesDamaged(t, 4_000), 20_000: replacesDamaged(t, 20_000)}
@@ -295,6 +296,7 @@ func (m *image) longLeaf(t *testing.T, n int) (key string, size int64) {
 // A value of a gigabyte is not read where values are limited to 16 MiB: the child may
 // hold a fraction of that.
 func TestAValueBeyondTheLimitIsNotRead(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	path, m := baseFile(t, largeKeys)
 	key, size := m.longLeaf(t, 1<<30)
 	m.save(t, path)
@@ -339,6 +341,7 @@ func peakMemory() int64 {
 // Long leaves at many depths, each of which may be the next one's parent: what one
 // walk holds of them must not add up.
 func TestLongLeavesAtEveryDepthAreLookedAtOneAtATime(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	const depth, leafBytes = 12, 96 << 20
 	path, m := baseFile(t, 600)
 	m.b = m.b[:m.n*m.size]

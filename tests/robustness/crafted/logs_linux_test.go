@@ -155,6 +155,7 @@ func TestALogTakesMemoryAndTimeByItsBytesAndNotByItsEntries(t *testing.T) {
 
 // A crafted log's open ends with its context, wherever it is, and the next one has all.
 func TestTheOpenOfACraftedLogEndsWithItsContext(t *testing.T) {
+	kvtest.OnceIn(t, 3)
 	mib := int64(kvtest.Sized(1, 4, 4))
 	path := craftLog(t, logKinds["short keys, mixed"], mib<<20, 1<<30)
 	open := func(ctx context.Context) (*extlibs.Handle, error) { // an open that was given up releases the file a moment later

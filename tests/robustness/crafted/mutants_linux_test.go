@@ -356,5 +356,6 @@ func TestAMutantOfASmallFileIsRefusedOrRight(t *testing.T) {
 
 func TestAMutantOfALargeFileIsRefusedOrRightOrAnError(t *testing.T) {
 	t.Parallel()
+	kvtest.OnceIn(t, 3)
 	testMutants(t, largeKeys, kvtest.Sized(5, 15, 300))
 }
