@@ -17,6 +17,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // removeAll removes keys in one call.
@@ -43,7 +44,7 @@ func TestARemovalThatRewritesAFullFileIsDoneOrNotWhateverTheDiskRefuses(t *testi
 	t.Parallel()
 	none, ctx := func(access.Act, string) error { return nil }, t.Context()
 	for _, log := range []bool{true, false} {
-		for _, c := range []struct {
+		for _, c := range kvtest.Sample(t, []struct {
 			act  access.Act
 			err  error
 			want error // nil: the call succeeds
@@ -55,7 +56,7 @@ func TestARemovalThatRewritesAFullFileIsDoneOrNotWhateverTheDiskRefuses(t *testi
 			{access.ActRename, syscall.EIO, syscall.EIO},
 			{access.ActRename, context.Canceled, context.Canceled}, // ends while the file is written
 			{access.ActSyncDir, syscall.EIO, kverr.CommitUnknown},
-		} {
+		}, 3) {
 			t.Run(fmt.Sprintf("log %v/%s/%v", log, c.act, c.err), func(t *testing.T) {
 				t.Parallel()
 				path := storeName(t)

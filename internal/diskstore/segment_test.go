@@ -14,6 +14,7 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/access"
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
+	"github.com/scriptling-kv/extlibs/internal/kvtest"
 )
 
 // gate stops a store before it allocates the blocks of a segment.
@@ -168,7 +169,7 @@ func TestACallThatIsTooLargeForTheLogStopsNoOthers(t *testing.T) {
 // Calls that are too large for the log can run at the same time, also if they change the same
 // keys, while others read.
 func TestCallsThatAreTooLargeForTheLogRunAtTheSameTime(t *testing.T) {
-	for _, parts := range []Parts{{}, {Transaction: 1}, {Segment: 1, LargeLogs: true}} {
+	for _, parts := range kvtest.Sample(t, []Parts{{}, {Transaction: 1}, {Segment: 1, LargeLogs: true}}, 1) {
 		path := storeName(t)
 		d := mustOpen(t, path, logBytes(64<<10), func(o *Options) { o.Parts = parts })
 		if err := d.set("first", 1); err != nil {
