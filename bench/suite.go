@@ -26,8 +26,8 @@ var (
 		points:    1 << 17,
 		million:   1_000_000,
 		steps:     []int{1_000, 10_000, 100_000, 1_000_000},
-		rounds:    7,
-		fewRounds: 3,
+		rounds:    5,
+		fewRounds: 2,
 		slice:     30 * time.Millisecond,
 		diskSlice: 100 * time.Millisecond,
 	}
