@@ -41,7 +41,12 @@ type loaded struct {
 
 func load(s *suite) {
 	batches := s.million / loadBatch
-	if n, err := strconv.Atoi(os.Getenv("KVBENCH_LOAD_KEYS")); err == nil {
+	if text := os.Getenv("KVBENCH_LOAD_KEYS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n <= 0 {
+			fmt.Fprintf(os.Stderr, "bench: KVBENCH_LOAD_KEYS is %q; give a number of keys\n", text)
+			os.Exit(1)
+		}
 		batches = n / loadBatch
 	}
 	for _, name := range []string{oursBolt, badgerName, rawBolt} {

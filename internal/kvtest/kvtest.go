@@ -136,8 +136,8 @@ func Sized(short, full, nightly int) int {
 	return full
 }
 
-// OnceIn skips a test with -short, but for one run in n: for tests that take seconds and call
-// one thing at a time, of which the race detector sees little.
+// OnceIn skips a test with -short, but for one run in n: for tests that take seconds, and make
+// no concurrent calls that others do not make too.
 func OnceIn(t testing.TB, n int) {
 	t.Helper()
 	const stream = 1 << 33 // no other source has it

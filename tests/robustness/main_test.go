@@ -39,7 +39,6 @@ func program(name, dir string, args ...string) (argv, env []string) {
 		panic(err)
 	}
 	words := strings.Join(append([]string{name, dir}, args...), "\x01")
-	// The race detector has each process wait a second at its end.
 	return []string{self}, append(os.Environ(), programVariable+"="+words)
 }
 

@@ -28,7 +28,6 @@ func TestMain(m *testing.M) {
 // child prepares a process that runs children[name].
 func child(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
-	// The race detector has each process wait a second at its end.
 	cmd.Env = append(os.Environ(), childVariable+"="+name, childVariable+"_ARGS="+strings.Join(args, "\x01"), "GOTRACEBACK=single")
 	return cmd
 }
