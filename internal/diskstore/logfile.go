@@ -116,16 +116,14 @@ func (s *Store) logName() string { return s.file.Dir().Base() + wal.Suffix }
 func (s *Store) logOptions(f *logFile) wal.Options {
 	return wal.Options{
 		Interval: s.opts.Interval,
-		Durable:  s.publish,
+		Durable: func(to wal.LSN) {
+			s.commits.Add(1)
+			s.publish(to)
+		},
 		Flush:    f.flush,
 		Allocate: func(size int64) (bool, error) { return f.db.Dir().AllocateLog(f.File, size) },
 		Extend:   f.extendLog,
 		Truncate: f.truncateLog,
-		Synced: func(err error) {
-			if err == nil {
-				s.commits.Add(1)
-			}
-		},
 	}
 }
 

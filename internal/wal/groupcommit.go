@@ -156,9 +156,6 @@ func (l *Log) makeDurable(to LSN) (err error) {
 		}
 	}()
 	err = l.file.Sync()
-	if l.opts.Synced != nil {
-		l.opts.Synced(err)
-	}
 	if err == nil && l.opts.Durable != nil {
 		l.opts.Durable(to)
 	}

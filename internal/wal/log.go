@@ -64,9 +64,6 @@ type Options struct {
 	// replays them. Without Flush the outcome of those calls is unknown.
 	Flush func() error
 
-	// Synced, if not nil, is called with the result of each sync.
-	Synced func(error)
-
 	// Allocate, if not nil, makes a new file long enough, with blocks that read as zeros. It
 	// reports whether it wrote them. Without it, Create writes them.
 	Allocate func(size int64) (written bool, err error)
