@@ -136,7 +136,9 @@ func (s *diskStore) Apply(ctx context.Context, op Op) (Result, error) {
 		if result, err = op.change(&changes[0], p.Now); err != nil {
 			return err
 		}
-		p.Make(changes)
+		if err = p.Make(changes); err != nil {
+			return err
+		}
 		return s.opts.admitKeys(p.Growth(), p.Live)
 	})
 	if err != nil {
@@ -166,7 +168,9 @@ func (s *diskStore) ApplyMany(ctx context.Context, ops []Op) ([]Result, error) {
 				return err
 			}
 		}
-		p.Make(changes)
+		if err = p.Make(changes); err != nil {
+			return err
+		}
 		return s.opts.admitKeys(p.Growth(), p.Live)
 	})
 	if err != nil {

@@ -27,8 +27,7 @@ func (s *diskStore) PopFirst(ctx context.Context, r Range, maxBytes int) (e Entr
 		if first.State.Deadline != 0 {
 			e.TTL = time.Duration(first.State.Deadline - p.Now)
 		}
-		p.Make([]diskstore.Change{{Key: first.Key, Was: first.State, Next: boltfile.State{}, Changed: true}})
-		return nil
+		return p.Make([]diskstore.Change{{Key: first.Key, Was: first.State, Next: boltfile.State{}, Changed: true}})
 	})
 	if err != nil {
 		return Entry{}, false, err

@@ -78,7 +78,7 @@ func (s *Store) planApart(ctx context.Context, decide func(*Plan) error) (*Plan,
 		if err != nil || p == nil {
 			return nil, err
 		}
-		if err = p.decide(decide); err == nil {
+		if err = decide(p); err == nil {
 			p.encode()
 		}
 		right, err2 := s.compareApart(ctx, p)

@@ -55,8 +55,7 @@ func increment(p *Plan, keys []string, between func()) error {
 		}
 		changes[i].Next, changes[i].Changed = stateFor(n+1), true
 	}
-	p.Make(changes)
-	return nil
+	return p.Make(changes)
 }
 
 // finish lets the call go on, each time it is planned, and checks how often that was.
@@ -228,7 +227,7 @@ func TestAWrongPlanStaysWrong(t *testing.T) {
 	begin := func() *Plan {
 		p, err := d.beginApart(t.Context())
 		if err == nil {
-			err = p.decide(func(p *Plan) error { return increment(p, []string{"a"}, func() {}) })
+			err = increment(p, []string{"a"}, func() {})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -375,7 +374,7 @@ func TestOnlySomeCallsArePlannedApartAtOnce(t *testing.T) {
 	}
 	p, err := d.beginApart(t.Context())
 	if err == nil {
-		err = p.decide(func(p *Plan) error { return increment(p, []string{"a"}, func() {}) })
+		err = increment(p, []string{"a"}, func() {})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,8 +92,7 @@ func (d db) setMany(values map[string]any) error {
 		for i := range changes {
 			changes[i].Next, changes[i].Changed = stateFor(values[changes[i].Key]), true
 		}
-		p.Make(changes)
-		return err
+		return cmp.Or(err, p.Make(changes))
 	})
 }
 

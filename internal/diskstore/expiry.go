@@ -52,8 +52,7 @@ func (s *Store) RemoveExpired(ctx context.Context, now time.Time, limit int) (re
 			changes = append(changes, Change{Key: key, Was: was, Changed: true})
 		}
 		removed = int64(len(changes))
-		p.Make(changes)
-		return nil
+		return p.Make(changes)
 	})
 	return removed, due.next, err
 }

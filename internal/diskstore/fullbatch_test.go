@@ -33,8 +33,7 @@ func (d db) removeAll(ctx context.Context, keys []string) error {
 		for i := range changes {
 			changes[i].Next, changes[i].Changed = boltfile.State{}, changes[i].Was.Exists
 		}
-		p.Make(changes)
-		return nil
+		return p.Make(changes)
 	})
 }
 

@@ -242,8 +242,7 @@ func (f *fullRound) removeAtOnce(part int) (removed []string) {
 		for i := range changes {
 			changes[i].Next, changes[i].Changed = boltfile.State{}, true
 		}
-		p.Make(changes)
-		return nil
+		return p.Make(changes)
 	})
 	if err != nil {
 		f.t.Fatalf("delete of %d keys of %d at once: %v", len(removed), len(f.want), err)

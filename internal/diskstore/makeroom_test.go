@@ -23,8 +23,7 @@ func putMany(ctx context.Context, s *Store, prefix string, n int) error {
 		for i := range changes {
 			changes[i].Next, changes[i].Changed = boltfile.State{Exists: true, Value: "value"}, true
 		}
-		p.Make(changes)
-		return nil
+		return p.Make(changes)
 	})
 }
 

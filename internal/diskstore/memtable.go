@@ -1,8 +1,6 @@
 package diskstore
 
 import (
-	"slices"
-
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	"github.com/tidwall/btree"
@@ -202,13 +200,9 @@ func (m *memtables) freeze(end wal.LSN) {
 
 // each visits the memtables from the newest on.
 func (m *memtables) each(yield func(*memtable) bool) {
-	if !yield(m.mutable) {
-		return
-	}
-	for _, t := range slices.Backward(m.immutable) {
-		if !yield(t) {
-			return
-		}
+	t := m.mutable
+	for below := len(m.immutable) - 1; yield(t) && below >= 0; below-- {
+		t = m.immutable[below]
 	}
 }
 

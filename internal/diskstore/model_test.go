@@ -133,7 +133,9 @@ func TestRandomCallsDoWhatTheModelSays(t *testing.T) {
 								}
 							}
 						}
-						p.Make(changes)
+						if err := p.Make(changes); err != nil {
+							return err
+						}
 						live, err := p.Live()
 						if want := liveOf(model, now); err == nil && live != want {
 							return fmt.Errorf("there are %d live keys, not %d", live, want)

@@ -110,9 +110,9 @@ func (p *Plan) state(key string, value bool) (boltfile.State, error) {
 	return p.s.stored(p.now, key, value)
 }
 
-// Make adds changes to the plan, which owns the slice from then on. Each key has one
-// change.
-func (p *Plan) Make(changes []Change) {
+// Make makes changes the plan's, which owns the slice from then on. Each key has one change.
+// It fails, and the plan has no changes, if the file cannot hold one of them.
+func (p *Plan) Make(changes []Change) error {
 	p.changes = changes
 	for i := range changes {
 		if !changes[i].Changed {
@@ -122,6 +122,10 @@ func (p *Plan) Make(changes []Change) {
 	}
 	for i := range p.changes {
 		c := &p.changes[i]
+		if err := c.Next.Check(c.Key); err != nil {
+			p.changeSet = changeSet{}
+			return err
+		}
 		c.Key, c.Was.Value = strings.Clone(c.Key), ""
 		if c.Next.Exists {
 			p.puts = true
@@ -134,6 +138,7 @@ func (p *Plan) Make(changes []Change) {
 			p.growth--
 		}
 	}
+	return nil
 }
 
 // Clear removes all keys.

@@ -99,7 +99,7 @@ func (s *Store) planAndAppend(ctx context.Context, p *Plan, decide func(*Plan) e
 func (l planning) plan(decide func(*Plan) error) (*Plan, error) {
 	p, err := l.newPlan()
 	if err == nil {
-		err = p.decide(decide)
+		err = decide(p)
 	}
 	return p, err
 }
@@ -116,19 +116,6 @@ func (l planning) newPlan() (*Plan, error) {
 		return p, err
 	}
 	return p, s.file.Refused()
-}
-
-// decide has the changes of a plan decided, and checks them before any of them is written.
-func (p *Plan) decide(decide func(*Plan) error) error {
-	if err := decide(p); err != nil {
-		return err
-	}
-	for i := range p.changes {
-		if err := p.changes[i].Next.Check(p.changes[i].Key); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // maxAhead is how many bytes of the file writers claim at most for changes that it does not

@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -43,8 +44,45 @@ func makeState(p *Plan, key string, next boltfile.State) error {
 	changes := []Change{{Key: key}}
 	err := p.Read(changes, false, nil)
 	changes[0].Next, changes[0].Changed = next, true
-	p.Make(changes)
-	return err
+	return cmp.Or(err, p.Make(changes))
+}
+
+// What replay would refuse is not written: the next open would find a damaged log.
+func TestAChangeThatNoFileCanHoldIsRefusedWithItsPlan(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kv.db")
+	s := openTest(t, path)
+	put(t, s, "k", "1")
+	valid := Change{Key: "a", Next: boltfile.State{Exists: true, Value: "v"}, Changed: true}
+	for name, wrong := range map[string]Change{
+		"no key":              {Next: boltfile.State{Exists: true, Value: "v"}, Changed: true},
+		"a key that is long":  {Key: strings.Repeat("k", 32<<10+1), Next: boltfile.State{Exists: true, Value: "v"}, Changed: true},
+		"no value":            {Key: "b", Next: boltfile.State{Exists: true}, Changed: true},
+		"a negative deadline": {Key: "b", Next: boltfile.State{Exists: true, Value: "v", Deadline: -1}, Changed: true},
+	} {
+		for _, ignored := range []bool{false, true} {
+			err := s.Write(t.Context(), func(p *Plan) error {
+				err := p.Make([]Change{valid, wrong})
+				if !errors.Is(err, kverr.Invalid) || p.Growth() != 0 {
+					t.Errorf("%s: %v; the keys grow by %d", name, err, p.Growth())
+				}
+				if ignored {
+					return nil
+				}
+				return err
+			})
+			if ignored != (err == nil) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, path)
+	defer s.Close()
+	if n, err := s.Len(time.Now()); n != 1 || err != nil {
+		t.Errorf("%d keys, %v", n, err)
+	}
 }
 
 // A sync of somebody else's record may end in the middle of an append.
