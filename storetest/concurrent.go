@@ -27,11 +27,7 @@ var concurrentTests = []test{
 func together(n int, fn func(i int)) {
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			fn(i)
-		}()
+		wg.Go(func() { fn(i) })
 	}
 	wg.Wait()
 }
@@ -41,13 +37,11 @@ func while(fn func(), watch func()) {
 	var done atomic.Bool
 	var wg sync.WaitGroup
 	for range 2 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for !done.Load() {
 				watch()
 			}
-		}()
+		})
 	}
 	fn()
 	done.Store(true)

@@ -90,9 +90,7 @@ func conditionsHold(s *suite) {
 }
 
 func (s *suite) holds(before any, op extlibs.Op, holds bool, beside int, needOld bool) {
-	if err := s.store.Clear(ctx); err != nil {
-		s.Fatal(err)
-	}
+	s.clear()
 	s.set("kept", "before", 0)
 	if before != missing {
 		s.set("k", before, s.units(9))

@@ -125,9 +125,7 @@ func operationsAfterExpiry(s *suite) {
 	} {
 		s.Run(tt.name, func(t *testing.T) {
 			s := &suite{T: t, store: s.store, advance: s.advance}
-			if err := s.store.Clear(ctx); err != nil {
-				s.Fatal(err)
-			}
+			s.clear()
 			s.set("k", "old", s.unit())
 			s.pass(1)
 			r := s.apply(tt.op)

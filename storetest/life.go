@@ -19,9 +19,7 @@ var lifeTests = []test{
 func clearRemoves(s *suite) {
 	keys := s.fill(3000)
 	s.set("mortal", 1, s.units(9))
-	if err := s.store.Clear(ctx); err != nil {
-		s.Fatal(err)
-	}
+	s.clear()
 	s.wantLen(0)
 	s.wantAbsent("mortal")
 	if got := s.loadMany(keys...); len(got) != 0 {
@@ -54,9 +52,7 @@ func clearEpoch(s *suite) {
 		if second := epoch(); second != first {
 			s.Fatalf("the epoch went from %d to %d without a clear", first, second)
 		}
-		if err := s.store.Clear(ctx); err != nil {
-			s.Fatal(err)
-		}
+		s.clear()
 	}
 }
 
@@ -64,12 +60,8 @@ func clearEpoch(s *suite) {
 func clearedStore(s *suite) {
 	s.set("k", 1, s.unit())
 	s.set("gone", 1, s.unit())
-	if err := s.store.Clear(ctx); err != nil {
-		s.Fatal(err)
-	}
-	if err := s.store.Clear(ctx); err != nil {
-		s.Fatalf("clear of an empty store: %v", err)
-	}
+	s.clear()
+	s.clear() // an empty store
 	r := s.apply(extlibs.Op{Kind: extlibs.OpAdd, Key: "k", Value: encode(2)})
 	if !r.Applied || !r.Old.IsZero() {
 		s.Errorf("add after clear is applied: %v, old %s", r.Applied, show(r.Old))
@@ -121,13 +113,10 @@ func closeTwice(s *suite) {
 }
 
 func closeDuring(s *suite) {
-	var calls sync.WaitGroup
-	var begun sync.WaitGroup
+	var calls, begun sync.WaitGroup
 	for range 4 {
-		calls.Add(1)
 		begun.Add(1)
-		go func() {
-			defer calls.Done()
+		calls.Go(func() {
 			for i := 0; ; i++ {
 				closed := 0
 				for call, err := range everyCall(s.store) {
@@ -145,17 +134,15 @@ func closeDuring(s *suite) {
 					return
 				}
 			}
-		}()
+		})
 	}
 	begun.Wait()
 	for range 2 {
-		calls.Add(1)
-		go func() {
-			defer calls.Done()
+		calls.Go(func() {
 			if err := s.store.Close(); err != nil {
 				s.Errorf("Close: %v", err)
 			}
-		}()
+		})
 	}
 	calls.Wait()
 }

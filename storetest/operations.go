@@ -165,9 +165,7 @@ func runOperations(s *suite, list []operation) {
 	for _, tt := range list {
 		s.Run(tt.name, func(t *testing.T) {
 			s := &suite{T: t, store: s.store, advance: s.advance}
-			if err := s.store.Clear(ctx); err != nil {
-				s.Fatal(err)
-			}
+			s.clear()
 			if tt.before != missing {
 				s.set("k", tt.before, s.units(tt.ttl))
 			}

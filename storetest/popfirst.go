@@ -178,9 +178,7 @@ func randomPops(s *suite) {
 			m.Advance(time.Hour)
 		}
 		if r.IntN(100) == 0 {
-			if err := s.store.Clear(ctx); err != nil {
-				s.Fatal(err)
-			}
+			s.clear()
 			m.Clear()
 		}
 		s.wantLike(step, m)

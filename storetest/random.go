@@ -76,9 +76,7 @@ func likeAMap(s *suite) {
 				m.Advance(d)
 			}
 		case n < 96:
-			if err := s.store.Clear(ctx); err != nil {
-				s.Fatal(err)
-			}
+			s.clear()
 			m.Clear()
 		}
 		s.wantLike(step, m)
@@ -165,9 +163,7 @@ func sameEnd(s *suite) {
 			single = append(single, s.apply(op))
 		}
 		want := s.scan(extlibs.Range{Need: extlibs.NeedAll})
-		if err := s.store.Clear(ctx); err != nil {
-			s.Fatal(err)
-		}
+		s.clear()
 		batch := s.applyMany(ops...)
 		got := s.scan(extlibs.Range{Need: extlibs.NeedAll})
 		if !slices.Equal(batch, single) {
@@ -179,8 +175,6 @@ func sameEnd(s *suite) {
 		if !slices.EqualFunc(got, want, sameEntry) {
 			s.Fatalf("round %d: a batch left\n%+v, single calls\n%+v", round, got, want)
 		}
-		if err := s.store.Clear(ctx); err != nil {
-			s.Fatal(err)
-		}
+		s.clear()
 	}
 }

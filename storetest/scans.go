@@ -15,11 +15,11 @@ var scanTests = []test{
 	{"entries come in the order of their keys' bytes", scanOrder},
 	{"an entry has its value and its remaining ttl", scanEntries},
 	{"prefix, after, before, limit and match select together, in either order", scanSelects},
-	{"pages of thousands of keys are complete and without repeats", scanPages},
-	{"pages in descending order are complete and without repeats", scanDescends},
+	{"pages of thousands of keys are complete and without repeats", func(s *suite) { s.scanPages(false) }},
+	{"pages in descending order are complete and without repeats", func(s *suite) { s.scanPages(true) }},
 	{"a page may end before its limit but never goes beyond it", scanLimits},
-	{"keys that are changed between pages do not disturb the others", scanChanges},
-	{"keys that are changed between pages in descending order do not disturb the others", scanChangesDescending},
+	{"keys that are changed between pages do not disturb the others", func(s *suite) { s.scanChanges(false) }},
+	{"keys that are changed between pages in descending order do not disturb the others", func(s *suite) { s.scanChanges(true) }},
 	{"match sees each key under the prefix and no other", scanMatch},
 }
 
@@ -141,9 +141,6 @@ func scanSelects(s *suite) {
 	}
 }
 
-func scanPages(s *suite)    { s.scanPages(false) }
-func scanDescends(s *suite) { s.scanPages(true) }
-
 // scanPages follows pages of thousands of keys, all of them, those up to a match at the far
 // end, and pages with the limit of the caller.
 func (s *suite) scanPages(reverse bool) {
@@ -214,9 +211,6 @@ func scanLimits(s *suite) {
 		s.Errorf("one at a time: %q", got)
 	}
 }
-
-func scanChanges(s *suite)           { s.scanChanges(false) }
-func scanChangesDescending(s *suite) { s.scanChanges(true) }
 
 func (s *suite) scanChanges(reverse bool) {
 	keys := s.fill(5000)

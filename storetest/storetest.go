@@ -206,6 +206,13 @@ func needOld(ops []extlibs.Op) []extlibs.Op {
 	return ops
 }
 
+func (s *suite) clear() {
+	s.Helper()
+	if err := s.store.Clear(ctx); err != nil {
+		s.Fatalf("Clear: %v", err)
+	}
+}
+
 func (s *suite) set(key string, v any, ttl time.Duration) {
 	s.Helper()
 	s.apply(extlibs.Op{Kind: extlibs.OpSet, Key: key, Value: encode(v), TTL: ttl})

@@ -158,9 +158,7 @@ func watchBatches(s *suite) {
 func watchClear(s *suite) {
 	s.set("k", 1, 0)
 	r := s.watch()
-	if err := s.store.Clear(ctx); err != nil {
-		s.Fatal(err)
-	}
+	s.clear()
 	r.want("", false)
 	s.set("k", 1, 0)
 	r.want("k", true)
