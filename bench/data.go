@@ -21,6 +21,15 @@ func pointKey(i int) string { return fmt.Sprintf("key:%08d", i) }
 // text16 returns a new value of 16 bytes.
 func text16(i int) string { return fmt.Sprintf("value-%010d", i) }
 
+// texts returns n keys and their values.
+func texts(n int) (keys []string, values []any) {
+	keys, values = ownKeys(n), make([]any, n)
+	for i := range values {
+		values[i] = text16(i)
+	}
+	return keys, values
+}
+
 // scanKey is the key of the scan rows. Of n keys, a hundred share each group and
 // a hundred share each ending.
 func scanKey(i, n int) string {

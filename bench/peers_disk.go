@@ -48,12 +48,17 @@ type boltDB struct{ *bolt.DB }
 var boltBucket = []byte("bench")
 
 func openBolt(path string) boltDB {
-	db := must1(bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType}))
+	db := openBoltAsItIs(path)
 	must(db.Update(func(tx *bolt.Tx) error {
 		_, err := tx.CreateBucketIfNotExists(boltBucket)
 		return err
 	}))
-	return boltDB{db}
+	return db
+}
+
+// openBoltAsItIs opens a file that has its bucket already, without a write.
+func openBoltAsItIs(path string) boltDB {
+	return boltDB{must1(bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType}))}
 }
 
 func (s boltDB) close() { must(s.Close()) }
@@ -183,8 +188,3 @@ func (s *rawSync) run(n int) {
 }
 
 func (s *rawSync) close() { must(s.f.Close()) }
-
-// openBoltAsItIs opens a file that has its bucket already, without a write.
-func openBoltAsItIs(path string) boltDB {
-	return boltDB{must1(bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType}))}
-}

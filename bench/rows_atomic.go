@@ -147,13 +147,8 @@ func redisAtomicRows(server string) []row {
 }
 
 func redisTransfers(s *suite, path string) {
-	addr, stop := startRedis(s, path)
+	h, plain, stop := redisStore(s, path, "bench", rueidis.ClientOption{})
 	defer stop()
-	r := extlibs.NewRegistry()
-	defer r.Close()
-	h := must1(r.Open(background, "redis://"+addr+"/0/bench"))
-	plain := must1(rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true}))
-	defer plain.Close()
 	keys := accountKeys()
 	for _, key := range keys {
 		must(h.Set(background, key, 1000, 0))
@@ -204,14 +199,10 @@ func watchTransfer(client rueidis.Client, from, to string) bool {
 }
 
 func redisQueue(s *suite, path string) {
-	addr, stop := startRedis(s, path)
+	h, plain, stop := redisStore(s, path, "bench", rueidis.ClientOption{})
 	defer stop()
-	r := extlibs.NewRegistry()
-	defer r.Close()
-	q := &queue{h: must1(r.Open(background, "redis://"+addr+"/0/bench"))}
+	q := &queue{h: h}
 	q.fill(1000, 0)
-	plain := must1(rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true}))
-	defer plain.Close()
 	var next atomic.Int64
 	zadd := func() {
 		must(plain.Do(background, plain.B().Zadd().Key("zset").ScoreMember().ScoreMember(float64(next.Add(1)), "job").Build()).Error())

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -66,9 +65,7 @@ func besideLarge(s *suite) {
 				must(kv.h.SetMany(background, manyOf(s.scaled(manyKeys)/10, fmt.Sprint("old:", i)), time.Second))
 			}
 		}, func(kv kvDisk) {
-			for end := time.Now().Add(time.Minute); must1(kv.h.Stats(background)).Expired < int64(s.scaled(manyKeys)/10*10) && time.Now().Before(end); {
-				time.Sleep(time.Millisecond)
-			}
+			awaitExpired(kv.kvStore, s.scaled(manyKeys)/10*10)
 		}},
 		{"clear", nil, func(kv kvDisk) { must(kv.h.Clear(background)) }},
 		{"a batch that fits the log", nil, func(kv kvDisk) { must(kv.h.SetMany(background, manyOf(s.scaled(manyKeys)/2, "new:"), 0)) }},
@@ -149,7 +146,7 @@ func openKilled(s *suite) {
 	}
 	var took []float64
 	for range s.fewRounds {
-		path := filepath.Join(filepath.Dir(s.path("kv")), "kv")
+		path := s.path("kv")
 		for _, name := range []string{"", "-log"} {
 			must(os.WriteFile(path+name, must1(os.ReadFile(killed+name)), 0o600))
 			syncFile(path + name) // so that a kill finds it written

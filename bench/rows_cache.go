@@ -69,12 +69,11 @@ func hitRates(s *suite, t traffic) {
 	}
 	running.Wait()
 	rates := map[string]float64{}
-	var lines []line
 	for i, p := range peers {
 		rates[p.name] = found[i]
-		lines = append(lines, line{store: p.name, unit: hits, stat: stat{found[i], found[i], found[i]}, allocs: -1})
 	}
-	for _, l := range lines {
+	for i, p := range peers {
+		l := line{store: p.name, unit: hits, stat: stat{found[i], found[i], found[i]}, allocs: -1}
 		if rates[lruCache] > 0 {
 			l.ratio = l.stat.median / rates[lruCache]
 		}

@@ -30,10 +30,7 @@ func durableSets(s *suite, g int) {
 	bbolt, badger, bunt := openBolt(s.path("bbolt")), openBadger(s.path("badger")), newBunt(s.path("bunt"))
 	raw := openRawSync(s.path("raw"))
 	defer raw.close()
-	keys, values := make([]string, 1<<14), make([]any, 1<<14)
-	for i := range keys {
-		keys[i], values[i] = pointKey(i), text16(i)
-	}
+	keys, values := texts(1 << 14)
 	order := shuffled(len(keys))
 	subjects := []subject{{name: rawSyncName, run: raw.run}}
 	for _, c := range []contender{
@@ -83,20 +80,14 @@ func commitsPerSet(kv kvDisk) func() float64 {
 
 func setMany(s *suite) {
 	const n = 1000
-	many := make(map[string]any, n)
-	for i := range n {
-		many[pointKey(i)] = text16(i)
-	}
+	many := manyOf(n, "")
 	one := openKV(s.path("kv"))
 	defer one.close()
 	all := openKV(s.path("kv"))
 	defer all.close()
 	bbolt := openBolt(s.path("bbolt"))
 	defer bbolt.close()
-	keys, values := make([]string, n), make([]any, n)
-	for i := range keys {
-		keys[i], values[i] = pointKey(i), text16(i)
-	}
+	keys, values := texts(n)
 	one.fill(keys, values)
 	// A turn of set_many is a whole number of calls, whatever its operations say.
 	calls := func(ops int) int { return (ops + n - 1) / n }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/redis/rueidis"
 	"github.com/scriptling-kv/extlibs"
 	"github.com/tidwall/buntdb"
 	bolt "go.etcd.io/bbolt"
@@ -18,8 +19,8 @@ const (
 // logRows measure both ends of a log: descending pages must cost as ascending ones.
 func logRows() []row {
 	return []row{
-		{"log/ends", fmt.Sprintf("the oldest and the newest of %d log entries, with its value", logEntries), logEndRows},
-		{"log/page", fmt.Sprintf("a page of 100 of %d log entries, ascending and descending", logEntries), logPageRows},
+		{"log/ends", fmt.Sprintf("the oldest and the newest of %d log entries, with its value", logEntries), func(s *suite) { logSubjects(s, 1) }},
+		{"log/page", fmt.Sprintf("a page of 100 of %d log entries, ascending and descending", logEntries), func(s *suite) { logSubjects(s, 100) }},
 	}
 }
 
@@ -43,9 +44,6 @@ func logPage(name string, h *extlibs.Handle, limit int, reverse bool) subject {
 		}
 	}}
 }
-
-func logEndRows(s *suite)  { logSubjects(s, 1) }
-func logPageRows(s *suite) { logSubjects(s, 100) }
 
 func logSubjects(s *suite, limit int) {
 	n := s.scaled(logEntries)
@@ -95,11 +93,8 @@ func logSubjects(s *suite, limit int) {
 		}},
 	}
 	if server := redisServer(); server != "" {
-		addr, stop := startRedis(s, server)
+		h, _, stop := redisStore(s, server, "log", rueidis.ClientOption{})
 		defer stop()
-		r := extlibs.NewRegistry()
-		defer r.Close()
-		h := must1(r.Open(background, "redis://"+addr+"/0/log"))
 		batch := map[string]any{}
 		for i, key := range keys {
 			if batch[key] = values[i]; len(batch) == 10_000 || i == len(keys)-1 {

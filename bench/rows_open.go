@@ -21,10 +21,7 @@ func newMillionFiles(s *suite) millionFiles {
 	}
 	files := millionFiles{}
 	s.files = files
-	keys, values := make([]string, s.million), make([]any, s.million)
-	for i := range keys {
-		keys[i], values[i] = pointKey(i), text16(i)
-	}
+	keys, values := texts(s.million)
 	for _, c := range []struct {
 		name string
 		open func(path string) (store, func())

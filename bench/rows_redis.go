@@ -79,15 +79,23 @@ func startRedis(s *suite, path string) (addr string, stop func()) {
 	}
 }
 
-func redisPoints(s *suite, path, what string) {
-	addr, stop := startRedis(s, path)
-	defer stop()
+// redisStore starts a server, and returns a store on it and a client for plain commands.
+func redisStore(s *suite, path, name string, plain rueidis.ClientOption) (h *extlibs.Handle, c rueidis.Client, stop func()) {
+	addr, kill := startRedis(s, path)
 	r := extlibs.NewRegistry()
-	defer r.Close()
-	h := must1(r.Open(background, "redis://"+addr+"/0/bench"))
+	plain.InitAddress, plain.DisableCache = []string{addr}, true
+	h, c = must1(r.Open(background, "redis://"+addr+"/0/"+name)), must1(rueidis.NewClient(plain))
+	return h, c, func() {
+		c.Close()
+		r.Close()
+		kill()
+	}
+}
+
+func redisPoints(s *suite, path, what string) {
 	// The same client with the same settings.
-	plain := must1(rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, PipelineMultiplex: -1, DisableRetry: true, DisableCache: true}))
-	defer plain.Close()
+	h, plain, stop := redisStore(s, path, "bench", rueidis.ClientOption{PipelineMultiplex: -1, DisableRetry: true})
+	defer stop()
 	n := min(s.points, 1<<14)
 	keys := ownKeys(n)
 	value := text16(0)
@@ -135,32 +143,22 @@ func redisPoints(s *suite, path, what string) {
 }
 
 func redisBulk(s *suite, path string) {
-	addr, stop := startRedis(s, path)
+	h, _, stop := redisStore(s, path, "bench", rueidis.ClientOption{})
 	defer stop()
-	r := extlibs.NewRegistry()
-	defer r.Close()
-	h := must1(r.Open(background, "redis://"+addr+"/0/bench"))
 	const batch, few = 1000, 100
-	var fills []float64
-	for i := 0; i < s.million; i += batch {
-		values := make(map[string]any, batch)
-		for j := i; j < i+batch; j++ {
-			values[pointKey(j)] = text16(j)
+	fill := func(n, more int) (took []float64) {
+		for i := 0; i < n; i += batch {
+			values := make(map[string]any, batch)
+			for j := i; j < i+batch; j++ {
+				values[pointKey(j)] = text16(j + more)
+			}
+			began := time.Now()
+			must(h.SetMany(background, values, 0))
+			took = append(took, float64(time.Since(began)))
 		}
-		began := time.Now()
-		must(h.SetMany(background, values, 0))
-		fills = append(fills, float64(time.Since(began)))
+		return took
 	}
-	var again []float64
-	for i := 0; i < s.million/10; i += batch {
-		values := make(map[string]any, batch)
-		for j := i; j < i+batch; j++ {
-			values[pointKey(j)] = text16(j + 1)
-		}
-		began := time.Now()
-		must(h.SetMany(background, values, 0))
-		again = append(again, float64(time.Since(began)))
-	}
+	fills, again := fill(s.million, 0), fill(s.million/10, 1)
 	var finds []float64
 	for i := range few {
 		prefix := strings.TrimSuffix(pointKey(i*(s.million/few)/few*few), "00")

@@ -23,7 +23,7 @@ const (
 func redisServerRows(server string) []row {
 	return []row{
 		{"redis/cost", "processor time of the server per call, against the plain commands", func(s *suite) { redisCost(s, server) }},
-		{"redis/stall", "the longest command of each call, for which other clients wait: on 100,000 keys of 200,000, unless it says otherwise", func(s *suite) { redisStall(s, server) }},
+		{"redis/stall", "the longest command of each call, for which other clients wait: on 100,000 keys of 200,000, unless it says otherwise", func(s *suite) { stallsAt(s, server, s.million/stallPart) }},
 		{"redis/memory", "memory of the server per key with a value of 16 bytes, against plain keys", func(s *suite) { redisMemory(s, server) }},
 	}
 }
@@ -61,13 +61,8 @@ func usedMicros(c rueidis.Client) (micros float64) {
 var topLevel = map[string]bool{}
 
 func redisCost(s *suite, path string) {
-	addr, stop := startRedis(s, path)
+	h, plain, stop := redisStore(s, path, "bench", rueidis.ClientOption{PipelineMultiplex: -1, DisableRetry: true})
 	defer stop()
-	r := extlibs.NewRegistry()
-	defer r.Close()
-	h := must1(r.Open(background, "redis://"+addr+"/0/bench"))
-	plain := must1(rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, PipelineMultiplex: -1, DisableRetry: true, DisableCache: true}))
-	defer plain.Close()
 	calls := min(costCalls, s.points)
 	ctx, cancel := context.WithCancel(background)
 	defer cancel()
@@ -111,20 +106,11 @@ func redisCost(s *suite, path string) {
 	}
 }
 
-// redisStall measures the longest command of a call (SLOWLOG), for which other clients wait,
+// stallsAt measures the longest command of a call (SLOWLOG), for which other clients wait,
 // and the processor time of the server, which other programs on the machine do not change as much.
-func redisStall(s *suite, path string) {
-	stallsAt(s, path, s.million/stallPart)
-}
-
 func stallsAt(s *suite, path string, size int) {
-	addr, stop := startRedis(s, path)
+	h, other, stop := redisStore(s, path, "bench?timeout=1m", rueidis.ClientOption{})
 	defer stop()
-	r := extlibs.NewRegistry()
-	defer r.Close()
-	h := must1(r.Open(background, "redis://"+addr+"/0/bench?timeout=1m"))
-	other := must1(rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true}))
-	defer other.Close()
 	for i := 0; i < size; i += 5000 {
 		values := map[string]any{}
 		for j := i; j < min(i+5000, size); j++ {
@@ -210,13 +196,8 @@ func redisMemory(s *suite, path string) {
 	n := min(100_000, s.million)
 	value := text16(0)
 	measure := func(what string, fill func(h *extlibs.Handle, c rueidis.Client)) {
-		addr, stop := startRedis(s, path)
+		h, c, stop := redisStore(s, path, "bench", rueidis.ClientOption{})
 		defer stop()
-		r := extlibs.NewRegistry()
-		defer r.Close()
-		h := must1(r.Open(background, "redis://"+addr+"/0/bench"))
-		c := must1(rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true}))
-		defer c.Close()
 		used := func() float64 { return must1(strconv.ParseFloat(infoOf(c)["used_memory"], 64)) }
 		before := used()
 		fill(h, c)

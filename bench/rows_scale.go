@@ -138,6 +138,13 @@ func (s *suite) timed(name, what string, act func()) {
 	s.figure(name, what, duration, since(began, 1), "")
 }
 
+// awaitExpired waits until a store has removed n expired keys.
+func awaitExpired(kv kvStore, n int) {
+	for end := time.Now().Add(expiryPatient); must1(kv.h.Stats(background)).Expired < int64(n) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func scaleMemory(s *suite, n int) {
 	if !s.wants(ours) {
 		return
@@ -156,9 +163,7 @@ func scaleMemory(s *suite, n int) {
 	}
 	time.Sleep(time.Until(deadline))
 	began := time.Now()
-	for must1(kv.h.Stats(background)).Expired < int64(len(half)) && time.Since(began) < expiryPatient {
-		time.Sleep(time.Millisecond)
-	}
+	awaitExpired(kv, len(half))
 	s.figure(ours, "sweep of half of the keys, per key", duration, since(began, len(half)), "")
 	s.timed(ours, "clear", func() { must(kv.h.Clear(background)) })
 }
@@ -230,9 +235,7 @@ func scaleDisk(s *suite, n int) {
 	must(kv.h.SetMany(background, expires, time.Second))
 	began = time.Now().Add(time.Second)
 	time.Sleep(time.Until(began))
-	for must1(kv.h.Stats(background)).Expired < int64(len(expires)) && time.Since(began) < expiryPatient {
-		time.Sleep(time.Millisecond)
-	}
+	awaitExpired(kv.kvStore, len(expires))
 	s.figure(oursBolt, "sweep of 100,000 keys, per key", duration, since(began, len(expires)), "")
 	s.timed(oursBolt, "clear", func() { must(kv.h.Clear(background)) })
 	kv.close()

@@ -69,7 +69,7 @@ func scriptCall(s *suite, title, call, value string, limit float64) {
 			"store.set(\"key:00000001\", value)\n" +
 			"def run(n, store, value):\n    for i in range(n):\n" + strings.Repeat("        "+statement+"\n", unrolled)))
 		must1(p.Eval("def go(n):\n    run(n, store, value)\n"))
-		return whole(func(n int) { must1(p.CallFunction("go", (n+unrolled-1)/unrolled)) })
+		return func(n int) { must1(p.CallFunction("go", (n+unrolled-1)/unrolled)) }
 	}
 	lines := s.turns(noopName, s.slice,
 		subject{name: ours, run: interpreter(extlibs.RuntimeKVLibraryName, call)},
@@ -84,11 +84,6 @@ func scriptCall(s *suite, title, call, value string, limit float64) {
 		}
 		s.atMost(title+" from a script, above a no-op builtin", limit, above, duration)
 	}
-}
-
-// whole keeps a turn from doing more than it is said to: calls come in tens.
-func whole(run func(n int)) func(n int) {
-	return func(n int) { run(max(n, unrolled)) }
 }
 
 // registrar takes a library from us in place of an interpreter.

@@ -38,7 +38,7 @@ func space(s *suite, ttl time.Duration) {
 		if c, ok := keep.(interface{ close() }); ok {
 			c.close()
 		}
-		s.add(line{store: name, unit: bytes, stat: stat{per, per, per}, ratio: 0, allocs: -1, note: note})
+		s.add(line{store: name, unit: bytes, stat: stat{per, per, per}, allocs: -1, note: note})
 		if name == ours {
 			mine = per
 		}

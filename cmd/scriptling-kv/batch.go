@@ -69,12 +69,7 @@ func (w *writer) flushSingly(ctx context.Context) error {
 // isRefusal reports whether err is about the entries of a batch, none of which is
 // stored, and not about the store.
 func isRefusal(err error) bool {
-	for _, refusal := range []error{extlibs.ErrInvalid, extlibs.ErrTooLarge, extlibs.ErrType, extlibs.ErrFull} {
-		if errors.Is(err, refusal) {
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, extlibs.ErrInvalid) || errors.Is(err, extlibs.ErrTooLarge) || errors.Is(err, extlibs.ErrType) || errors.Is(err, extlibs.ErrFull)
 }
 
 // eachEntry calls fn for the entries that o selects, a page at a time.

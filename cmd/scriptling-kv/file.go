@@ -33,12 +33,7 @@ not exist. While a program has the store open, use --live, or Handle.BackupFile 
 					return download(cmd, h, args[1])
 				})
 			}
-			if err := hasNoFile(args[0]); err != nil {
-				return err
-			}
-			return withStore(cmd, args[0], copies, func(h *extlibs.Handle) error {
-				return copyTo(cmd, h, args[1])
-			})
+			return copyFile(cmd, args)
 		},
 	}
 	addLiveFlag(cmd)
@@ -53,35 +48,49 @@ func hasNoFile(name string) error {
 	return nil
 }
 
-// copyTo copies a store to a new file. It never overwrites a file.
-func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
+// copyFile copies the file of a store to a new file.
+func copyFile(cmd *cobra.Command, args []string) error {
+	if err := hasNoFile(args[0]); err != nil {
+		return err
+	}
+	return withStore(cmd, args[0], copies, func(h *extlibs.Handle) error { return copyTo(cmd, h, args[1]) })
+}
+
+// isFreeForCopy returns an error if path cannot be the new file of a copy.
+func isFreeForCopy(path string) error {
 	if isURL(path) {
 		return usageError("the copy must be a file; use move to copy to a server")
 	}
-	if err := isFreeForStore(path); err != nil {
+	return isFreeForStore(path)
+}
+
+// copyTo copies a store to a new file. It never overwrites a file.
+func copyTo(cmd *cobra.Command, h *extlibs.Handle, path string) error {
+	if err := isFreeForCopy(path); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("the folder of %q: %w", path, err)
 	}
-	total := int64(-1)
-	if s, err := h.Stats(cmd.Context()); err == nil {
-		total = s.Bytes
-	}
-	err := showGrowth(cmd, filepath.Dir(path), files.TempBackup, total, "copy", func() error { return h.BackupFile(cmd.Context(), path) })
+	err := showGrowth(cmd, filepath.Dir(path), files.TempBackup, bytesOf(cmd, h), "copy", func() error { return h.BackupFile(cmd.Context(), path) })
 	if err != nil {
 		return err
 	}
 	return reportCopy(cmd, h, path)
 }
 
+// bytesOf returns the size of a store for a meter, -1 if it is unknown.
+func bytesOf(cmd *cobra.Command, h *extlibs.Handle) int64 {
+	if s, err := h.Stats(cmd.Context()); err == nil {
+		return s.Bytes
+	}
+	return -1
+}
+
 // download copies a store of a running host, which sends a backup, to a new file. The file
 // gets its name when it is complete, verified and synced.
 func download(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) {
-	if isURL(path) {
-		return usageError("the copy must be a file; use move to copy to a server")
-	}
-	if err := isFreeForStore(path); err != nil {
+	if err := isFreeForCopy(path); err != nil {
 		return err
 	}
 	dir, err := tempfolder.Make(filepath.Dir(path))
@@ -111,11 +120,7 @@ func downloadTo(cmd *cobra.Command, h *extlibs.Handle, path string) (err error) 
 	if err != nil {
 		return err
 	}
-	total := int64(-1)
-	if s, err := h.Stats(cmd.Context()); err == nil {
-		total = s.Bytes
-	}
-	bar := bytesMeter(cmd, total, "download")
+	bar := bytesMeter(cmd, bytesOf(cmd, h), "download")
 	defer func() {
 		err = errors.Join(err, f.Close())
 		bar.end(err)
@@ -143,7 +148,7 @@ func reportCopy(cmd *cobra.Command, h *extlibs.Handle, path string) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(cmd, copied{path, int64(keys), info.Size()})
+	return printJSON(cmd.OutOrStdout(), copied{path, int64(keys), info.Size()})
 }
 
 func restoreCommand() *cobra.Command {
@@ -154,14 +159,7 @@ func restoreCommand() *cobra.Command {
 with its log, STORE-log, if there is one. Delete neither.`,
 		Example: `  mv app.db app-damaged.db && scriptling-kv restore app-2026-11-23.db app.db`,
 		Args:    cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := hasNoFile(args[0]); err != nil {
-				return err
-			}
-			return withStore(cmd, args[0], copies, func(h *extlibs.Handle) error {
-				return copyTo(cmd, h, args[1])
-			})
-		},
+		RunE:    copyFile,
 	}
 }
 

@@ -23,9 +23,6 @@ func addLiveFlag(cmd *cobra.Command) {
 }
 
 func wantsLive(cmd *cobra.Command) bool {
-	if cmd.Flags().Lookup(liveFlag) == nil {
-		return false
-	}
 	v, err := cmd.Flags().GetBool(liveFlag)
 	return v && err == nil
 }

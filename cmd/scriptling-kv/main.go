@@ -193,9 +193,6 @@ func addDefaults(root *cobra.Command) {
 func wrapArgs(cmd *cobra.Command) {
 	check := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if check == nil {
-			return nil
-		}
 		if err := check(cmd, args); err != nil {
 			return usageError("%s got %s; usage: %s", cmd.Name(), plural(len(args), "argument", "arguments"), cmd.UseLine())
 		}

@@ -76,16 +76,16 @@ func isFreeForStore(path string) error {
 // printResult prints the result of a command as JSON or as text.
 func printResult(cmd *cobra.Command, result any, text string) error {
 	if wantsJSON(cmd) {
-		return printJSON(cmd, result)
+		return printJSON(cmd.OutOrStdout(), result)
 	}
 	_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
 	return err
 }
 
-func printJSON(cmd *cobra.Command, v any) error {
+func printJSON(w io.Writer, v any) error {
 	b, err := jsonl.Marshal(v)
 	if err == nil {
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", b)
+		_, err = fmt.Fprintf(w, "%s\n", b)
 	}
 	return err
 }

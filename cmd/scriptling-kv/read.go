@@ -126,14 +126,10 @@ func getCommand() *cobra.Command {
   scriptling-kv get app.db user:1 --json | jq .name`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := parseKey(cmd, args[1])
-			if err != nil {
-				return err
-			}
-			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+			return withKey(cmd, args, reads, func(h *extlibs.Handle, key string) error {
 				v, err := h.Get(cmd.Context(), key)
 				if err != nil {
-					return noKey(key, err)
+					return err
 				}
 				return printValue(cmd, v)
 			})
@@ -144,11 +140,7 @@ func getCommand() *cobra.Command {
 func printValue(cmd *cobra.Command, v any) error {
 	text := literal.Format(v)
 	if wantsJSON(cmd) {
-		e, err := extlibs.Encode(v)
-		if err != nil {
-			return err
-		}
-		b, err := jsonl.AppendValue(nil, e.Raw())
+		b, err := asJSON(v)
 		if err != nil {
 			return err
 		}
@@ -158,12 +150,29 @@ func printValue(cmd *cobra.Command, v any) error {
 	return err
 }
 
-// noKey returns err, or for an absent key an error with its exit status.
-func noKey(key string, err error) error {
-	if errors.Is(err, extlibs.ErrNotFound) {
-		return &exitError{exitNoKey, fmt.Errorf("there is no key %.128q", key)}
+// asJSON returns a value in the notation of exports.
+func asJSON(v any) ([]byte, error) {
+	e, err := extlibs.Encode(v)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return jsonl.AppendValue(nil, e.Raw())
+}
+
+// withKey runs fn on the store and the key that the first two arguments name. ErrNotFound
+// becomes an error with the exit status for an absent key.
+func withKey(cmd *cobra.Command, args []string, a access, fn func(h *extlibs.Handle, key string) error) error {
+	key, err := parseKey(cmd, args[1])
+	if err != nil {
+		return err
+	}
+	return withStore(cmd, args[0], a, func(h *extlibs.Handle) error {
+		err := fn(h, key)
+		if errors.Is(err, extlibs.ErrNotFound) {
+			return &exitError{exitNoKey, fmt.Errorf("there is no key %.128q", key)}
+		}
+		return err
+	})
 }
 
 func ttlCommand() *cobra.Command {
@@ -174,14 +183,10 @@ func ttlCommand() *cobra.Command {
 		Example: `  scriptling-kv ttl app.db session:abc`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := parseKey(cmd, args[1])
-			if err != nil {
-				return err
-			}
-			return withStore(cmd, args[0], reads, func(h *extlibs.Handle) error {
+			return withKey(cmd, args, reads, func(h *extlibs.Handle, key string) error {
 				left, err := h.TTL(cmd.Context(), key)
 				if err != nil {
-					return noKey(key, err)
+					return err
 				}
 				switch {
 				case wantsJSON(cmd) && left == 0:
@@ -244,18 +249,15 @@ func statCommand() *cobra.Command {
 					if stat.Store, err = filepath.Abs(args[0]); err != nil {
 						return err
 					}
-				}
-				bytes := "unknown"
-				if isURL(args[0]) && s.Bytes >= 0 {
-					stat.Bytes, bytes = &s.Bytes, strconv.FormatInt(s.Bytes, 10)
-				}
-				if !isURL(args[0]) {
 					info, err := os.Stat(args[0])
 					if err != nil {
 						return err
 					}
-					size := info.Size()
-					stat.Bytes, bytes = &size, strconv.FormatInt(size, 10)
+					s.Bytes = info.Size()
+				}
+				bytes := "unknown"
+				if s.Bytes >= 0 {
+					stat.Bytes, bytes = &s.Bytes, strconv.FormatInt(s.Bytes, 10)
 				}
 				return printResult(cmd, stat, fmt.Sprintf("store  %s\nkeys   %d\nbytes  %s", printable(stat.Store), stat.Keys, bytes))
 			})

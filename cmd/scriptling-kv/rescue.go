@@ -88,7 +88,7 @@ unreadable.`,
 				return err
 			}
 			if wantsJSON(cmd) {
-				err = printJSON(cmd, forPrograms(args[0], &r, lost))
+				err = printJSON(cmd.OutOrStdout(), forPrograms(args[0], &r, lost))
 			} else {
 				err = tell(cmd.OutOrStdout(), args[0], &r, lost)
 			}
@@ -155,7 +155,7 @@ func logTrouble(ctx context.Context, path string, r *boltfile.Report) (lost, err
 func forPrograms(path string, r *boltfile.Report, logLost error) report {
 	out := report{
 		File: path, Whole: len(r.Damage) == 0, Bytes: r.Bytes, Readable: r.Records, Stray: r.Stray,
-		Damage: append([]string{}, r.Damage...), More: r.More, Log: r.Log,
+		Damage: append([]string{}, r.Damage...), More: r.More, Log: r.Log, Lost: lostOf(r.Lost()),
 		Previous: previous{Whole: r.Back.Whole, Only: r.Back.Only, Keys: r.Back.Keys, Why: r.Back.Why},
 	}
 	if logLost != nil {
@@ -163,9 +163,6 @@ func forPrograms(path string, r *boltfile.Report, logLost error) report {
 	}
 	if r.Keys >= 0 {
 		out.Keys = &r.Keys
-	}
-	if lost, known := r.Lost(); known {
-		out.Lost = &lost
 	}
 	return out
 }
@@ -280,7 +277,7 @@ func salvage(cmd *cobra.Command, d *boltfile.Damaged, w io.Writer) (complete boo
 	}
 	complete = unreadable == 0 && known && lost == 0 && !r.Stale && !r.Log
 	if wantsJSON(cmd) {
-		return complete, tellPrograms(cmd.ErrOrStderr(), salvaged{saved, expired, unreadable, lostOf(lost, known), complete, len(r.Damage) == 0, r.Log})
+		return complete, printJSON(cmd.ErrOrStderr(), salvaged{saved, expired, unreadable, lostOf(lost, known), complete, len(r.Damage) == 0, r.Log})
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), plural(saved, "record", "records"), " saved")
 	if expired > 0 {
@@ -317,14 +314,6 @@ func lostOf(lost int64, known bool) *int64 {
 		return nil
 	}
 	return &lost
-}
-
-func tellPrograms(w io.Writer, v any) error {
-	b, err := jsonl.Marshal(v)
-	if err == nil {
-		_, err = fmt.Fprintf(w, "%s\n", b)
-	}
-	return err
 }
 
 func repairCommand() *cobra.Command {

@@ -34,7 +34,7 @@ steps. Given the URL at which a running host mounts kvadmin, it lists the stores
 				return err
 			}
 			if wantsJSON(cmd) {
-				return printJSON(cmd, stores)
+				return printJSON(cmd.OutOrStdout(), stores)
 			}
 			for _, s := range stores {
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\n", s.Keys, shownKey(s.Name)); err != nil {
@@ -70,7 +70,7 @@ func storesOn(cmd *cobra.Command, name string) ([]listed, error) {
 	}
 	stores := make([]listed, len(found))
 	for i, s := range found {
-		stores[i] = listed{s.Name, s.Keys}
+		stores[i] = listed(s)
 	}
 	return stores, nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/internal/jsonl"
 	"github.com/scriptling-kv/extlibs/internal/literal"
 	"github.com/spf13/cobra"
 )
@@ -103,20 +102,12 @@ func printChangeJSON(w io.Writer, c extlibs.Change, now time.Time) error {
 	if !c.Lost {
 		line.Key = &c.Key
 		if !c.Deleted {
-			e, err := extlibs.Encode(c.Value)
-			if err != nil {
-				return err
-			}
-			v, err := jsonl.AppendValue(nil, e.Raw())
+			v, err := asJSON(c.Value)
 			if err != nil {
 				return err
 			}
 			line.Value = v
 		}
 	}
-	b, err := jsonl.Marshal(line)
-	if err == nil {
-		_, err = fmt.Fprintf(w, "%s\n", b)
-	}
-	return err
+	return printJSON(w, line)
 }

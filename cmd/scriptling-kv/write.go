@@ -134,16 +134,12 @@ func expireCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			key, err := parseKey(cmd, args[1])
-			if err != nil {
-				return err
-			}
-			return withStore(cmd, args[0], changes, func(h *extlibs.Handle) error {
+			return withKey(cmd, args, changes, func(h *extlibs.Handle, key string) error {
 				there, err := h.Expire(cmd.Context(), key, ttl)
 				if err == nil && !there {
 					err = extlibs.ErrNotFound
 				}
-				return noKey(key, err)
+				return err
 			})
 		},
 	}

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,12 +37,7 @@ var schemes = []string{"http", "https", "unix"}
 // Is reports whether a store's name is a URL of this driver.
 func Is(name string) bool {
 	scheme, _, _ := strings.Cut(name, "://")
-	for _, s := range schemes {
-		if strings.EqualFold(s, scheme) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) })
 }
 
 // address is what a URL names.
