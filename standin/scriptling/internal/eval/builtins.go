@@ -30,12 +30,26 @@ func builtin(name, help string, fn builtinFunc) *object.Builtin {
 
 // one adapts a function of exactly one argument.
 func one(fn func(f *frame, arg object.Object) object.Object) builtinFunc {
-	return func(f *frame, _ object.Kwargs, args []object.Object) object.Object {
-		if err := errors.ExactArgs(args, 1); err != nil {
+	return arity(1, 1, func(f *frame, _ object.Kwargs, args []object.Object) object.Object {
+		return fn(f, args[0])
+	})
+}
+
+// arity makes a function refuse other numbers of positional arguments.
+func arity(least, most int, fn builtinFunc) builtinFunc {
+	return func(f *frame, kwargs object.Kwargs, args []object.Object) object.Object {
+		if err := checkArity(args, least, most); err != nil {
 			return err
 		}
-		return fn(f, args[0])
+		return fn(f, kwargs, args)
 	}
+}
+
+func checkArity(args []object.Object, least, most int) object.Object {
+	if least == most {
+		return errors.ExactArgs(args, least)
+	}
+	return errors.RangeArgs(args, least, most)
 }
 
 func init() {

@@ -10,15 +10,15 @@ import (
 )
 
 func init() {
-	builtin("isinstance", "isinstance(obj, type) - Whether a value has a type", builtinIsInstance)
-	builtin("issubclass", "issubclass(class, base) - Whether a class derives from another", builtinIsSubclass)
+	builtin("isinstance", "isinstance(obj, type) - Whether a value has a type", arity(2, 2, builtinIsInstance))
+	builtin("issubclass", "issubclass(class, base) - Whether a class derives from another", arity(2, 2, builtinIsSubclass))
 	builtin("hasattr", "hasattr(obj, name) - Whether an attribute exists", builtinHasAttr)
 	builtin("getattr", "getattr(obj, name, default) - Read an attribute", builtinGetAttr)
 	builtin("setattr", "setattr(obj, name, value) - Set an attribute", builtinSetAttr)
 	builtin("delattr", "delattr(obj, name) - Delete an attribute", builtinDelAttr)
 	builtin("dir", "dir(obj) - Names of the attributes of a value", one(builtinDir))
 	builtin("super", "super() - Access to the methods of the base class", builtinSuper)
-	builtin("property", "property(getter, setter) - Make a computed attribute", builtinProperty)
+	builtin("property", "property(getter, setter) - Make a computed attribute", arity(1, 2, builtinProperty))
 	builtin("staticmethod", "staticmethod(function) - Make a method without instance", one(func(_ *frame, v object.Object) object.Object {
 		return newStaticMethod(v)
 	}))
@@ -43,9 +43,6 @@ func isTypeNamed(v object.Object, name string) bool {
 }
 
 func builtinIsInstance(_ *frame, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 2); err != nil {
-		return err
-	}
 	is, ok := hasType(args[0], args[1], 0)
 	if !ok {
 		return errors.NewError("isinstance() arg 2 must be a type, string, or tuple of types")
@@ -94,9 +91,6 @@ func derives(class, base *object.Class) bool {
 }
 
 func builtinIsSubclass(_ *frame, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 2); err != nil {
-		return err
-	}
 	class, ok := args[0].(*object.Class)
 	if !ok {
 		return errors.NewError("issubclass() arg 1 must be a class")
@@ -119,12 +113,7 @@ func builtinIsSubclass(_ *frame, _ object.Kwargs, args []object.Object) object.O
 
 // attrArgs checks the first two arguments of the attribute functions.
 func attrArgs(args []object.Object, least, most int) (name string, err object.Object) {
-	if least == most {
-		err = errors.ExactArgs(args, least)
-	} else {
-		err = errors.RangeArgs(args, least, most)
-	}
-	if err != nil {
+	if err := checkArity(args, least, most); err != nil {
 		return "", err
 	}
 	return stringArg(args[1], "name")
@@ -233,9 +222,6 @@ func builtinSuper(f *frame, _ object.Kwargs, args []object.Object) object.Object
 }
 
 func builtinProperty(_ *frame, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.RangeArgs(args, 1, 2); err != nil {
-		return err
-	}
 	if len(args) == 1 {
 		return newProperty(args[0], nil)
 	}

@@ -36,7 +36,7 @@ func init() {
 	builtin("hex", "hex(n) - Hexadecimal text of an integer", inBase("0x", 16))
 	builtin("oct", "oct(n) - Octal text of an integer", inBase("0o", 8))
 	builtin("bin", "bin(n) - Binary text of an integer", inBase("0b", 2))
-	builtin("slice", "slice(start, stop, step) - Make a slice", builtinSlice)
+	builtin("slice", "slice(start, stop, step) - Make a slice", arity(1, 3, builtinSlice))
 }
 
 func parseSpec(spec string) *format.Spec { return format.ParseSpec(spec) }
@@ -269,9 +269,6 @@ func inBase(prefix string, base int) builtinFunc {
 }
 
 func builtinSlice(_ *frame, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.RangeArgs(args, 1, 3); err != nil {
-		return err
-	}
 	parts := make([]*object.Integer, 3)
 	for i, arg := range args {
 		switch arg := arg.(type) {

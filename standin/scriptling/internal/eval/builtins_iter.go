@@ -8,15 +8,15 @@ import (
 )
 
 func init() {
-	builtin("range", "range(start, stop, step) - Integers from start up to stop", builtinRange)
+	builtin("range", "range(start, stop, step) - Integers from start up to stop", arity(1, 3, builtinRange))
 	builtin("iter", "iter(iterable) - Iterator over a value", one(builtinIter))
 	builtin("next", "next(iterator, default) - Next item of an iterator", builtinNext)
 	builtin("map", "map(function, *iterables) - Call a function for each item", builtinMap)
-	builtin("filter", "filter(function, iterable) - Items for which a function is true", builtinFilter)
+	builtin("filter", "filter(function, iterable) - Items for which a function is true", arity(2, 2, builtinFilter))
 	builtin("zip", "zip(*iterables) - Tuples of items of several iterables", builtinZip)
 	builtin("enumerate", "enumerate(iterable, start) - Tuples of position and item", builtinEnumerate)
 	builtin("reversed", "reversed(sequence) - Items in reverse order", one(builtinReversed))
-	builtin("sorted", "sorted(iterable, key=None, reverse=False) - Sorted list of items", builtinSorted)
+	builtin("sorted", "sorted(iterable, key=None, reverse=False) - Sorted list of items", arity(1, 1, builtinSorted))
 	builtin("any", "any(iterable) - Whether some item is true", one(func(f *frame, v object.Object) object.Object {
 		return f.findTruth(v, true)
 	}))
@@ -48,9 +48,6 @@ func init() {
 }
 
 func builtinRange(_ *frame, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.RangeArgs(args, 1, 3); err != nil {
-		return err
-	}
 	bounds := [3]int64{0, 0, 1}
 	for i, arg := range args {
 		n, ok := arg.(*object.Integer)
@@ -166,9 +163,6 @@ func builtinMap(f *frame, _ object.Kwargs, args []object.Object) object.Object {
 }
 
 func builtinFilter(f *frame, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 2); err != nil {
-		return err
-	}
 	src, err := f.iterate(args[1])
 	if err != nil {
 		return err

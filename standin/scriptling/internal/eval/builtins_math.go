@@ -13,7 +13,7 @@ func init() {
 	builtin("abs", "abs(x) - Absolute value", one(builtinAbs))
 	builtin("round", "round(x, digits) - Round a number", builtinRound)
 	builtin("divmod", "divmod(a, b) - Quotient and remainder", builtinDivmod)
-	builtin("pow", "pow(base, exponent, modulus) - Power", builtinPow)
+	builtin("pow", "pow(base, exponent, modulus) - Power", arity(2, 3, builtinPow))
 	builtin("sum", "sum(iterable) - Sum of numbers", one(builtinSum))
 	builtin("min", "min(values) - Smallest value", extreme("min", func(o *ordering, v, best object.Object) bool { return o.less(v, best) }))
 	builtin("max", "max(values) - Largest value", extreme("max", func(o *ordering, v, best object.Object) bool { return o.less(best, v) }))
@@ -128,9 +128,6 @@ func builtinDivmod(_ *frame, _ object.Kwargs, args []object.Object) object.Objec
 }
 
 func builtinPow(_ *frame, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.RangeArgs(args, 2, 3); err != nil {
-		return err
-	}
 	for _, arg := range args {
 		if !isNumber(arg) {
 			return errNotNumber(arg)

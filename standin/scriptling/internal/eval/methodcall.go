@@ -9,6 +9,21 @@ import (
 // method is a method of a built-in type. The args do not include self.
 type method func(f *frame, self object.Object, kwargs object.Kwargs, args []object.Object) object.Object
 
+// noArgs makes a method of a function of the value alone.
+func noArgs(fn func(self object.Object) object.Object) method {
+	return methodArity(0, 0, func(_ *frame, self object.Object, _ object.Kwargs, _ []object.Object) object.Object { return fn(self) })
+}
+
+// methodArity is arity for a method.
+func methodArity(least, most int, fn method) method {
+	return func(f *frame, self object.Object, kwargs object.Kwargs, args []object.Object) object.Object {
+		if err := checkArity(args, least, most); err != nil {
+			return err
+		}
+		return fn(f, self, kwargs, args)
+	}
+}
+
 // methodCall evaluates obj.name(args).
 func (f *frame) methodCall(e *ast.MethodCall) object.Object {
 	obj := f.eval(e.Object)

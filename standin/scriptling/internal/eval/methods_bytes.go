@@ -17,13 +17,13 @@ var bytesMethods = map[string]method{
 	},
 	"hex":    bytesText(hex.EncodeToString),
 	"base64": bytesText(base64.StdEncoding.EncodeToString),
-	"length": func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-		return orArity(args, object.NewInteger(int64(self.(*object.Bytes).Len())))
-	},
+	"length": noArgs(func(self object.Object) object.Object {
+		return object.NewInteger(int64(self.(*object.Bytes).Len()))
+	}),
 }
 
 func bytesText(encode func([]byte) string) method {
-	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-		return orArity(args, object.NewString(encode(self.(*object.Bytes).BytesValue())))
-	}
+	return noArgs(func(self object.Object) object.Object {
+		return object.NewString(encode(self.(*object.Bytes).BytesValue()))
+	})
 }

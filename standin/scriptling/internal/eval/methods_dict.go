@@ -11,31 +11,17 @@ var dictMethods map[string]method
 
 func init() {
 	dictMethods = map[string]method{
-		"keys": func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-			return orArity(args, &object.DictKeys{Dict: self.(*object.Dict)})
-		},
-		"values": func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-			return orArity(args, &object.DictValues{Dict: self.(*object.Dict)})
-		},
-		"items": func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-			return orArity(args, &object.DictItems{Dict: self.(*object.Dict)})
-		},
+		"keys":       noArgs(func(self object.Object) object.Object { return &object.DictKeys{Dict: self.(*object.Dict)} }),
+		"values":     noArgs(func(self object.Object) object.Object { return &object.DictValues{Dict: self.(*object.Dict)} }),
+		"items":      noArgs(func(self object.Object) object.Object { return &object.DictItems{Dict: self.(*object.Dict)} }),
 		"get":        dictGet,
 		"pop":        dictPop,
 		"setdefault": dictSetDefault,
 		"update":     dictUpdate,
-		"clear":      dictClear,
-		"copy":       dictCopy,
+		"clear":      noArgs(dictClear),
+		"copy":       noArgs(dictCopy),
 		"fromkeys":   dictFromKeys,
 	}
-}
-
-// orArity returns v, or an error if there are arguments.
-func orArity(args []object.Object, v object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
-	return v
 }
 
 // oneOrTwo checks the arguments of a method that takes one or two.
@@ -136,18 +122,12 @@ func (f *frame) addPairs(dict *object.Dict, from object.Object) object.Object {
 	return nil
 }
 
-func dictClear(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
+func dictClear(self object.Object) object.Object {
 	clear(self.(*object.Dict).Pairs)
 	return null
 }
 
-func dictCopy(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
+func dictCopy(self object.Object) object.Object {
 	return copyDict(self.(*object.Dict))
 }
 

@@ -13,20 +13,20 @@ var listMethods, tupleMethods map[string]method
 func init() {
 	listMethods = map[string]method{
 		"append":  listAppend,
-		"extend":  listExtend,
-		"insert":  listInsert,
-		"pop":     listPop,
-		"remove":  listRemove,
+		"extend":  methodArity(1, 1, listExtend),
+		"insert":  methodArity(2, 2, listInsert),
+		"pop":     methodArity(0, 1, listPop),
+		"remove":  methodArity(1, 1, listRemove),
 		"index":   sequenceIndex,
-		"count":   sequenceCount,
+		"count":   methodArity(1, 1, sequenceCount),
 		"sort":    listSort,
-		"reverse": listReverse,
-		"clear":   listClear,
-		"copy":    listCopy,
+		"reverse": noArgs(listReverse),
+		"clear":   noArgs(listClear),
+		"copy":    noArgs(listCopy),
 	}
 	tupleMethods = map[string]method{
 		"index": sequenceIndex,
-		"count": sequenceCount,
+		"count": methodArity(1, 1, sequenceCount),
 	}
 }
 
@@ -40,9 +40,6 @@ func listAppend(_ *frame, self object.Object, _ object.Kwargs, args []object.Obj
 }
 
 func listExtend(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	elements, err := args[0].AsList()
 	if err != nil {
 		return errors.ParameterError("iterable", err)
@@ -53,9 +50,6 @@ func listExtend(_ *frame, self object.Object, _ object.Kwargs, args []object.Obj
 }
 
 func listInsert(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 2); err != nil {
-		return err
-	}
 	i, err := intArg(args[0], "index")
 	if err != nil {
 		return err
@@ -70,9 +64,6 @@ func listInsert(_ *frame, self object.Object, _ object.Kwargs, args []object.Obj
 }
 
 func listPop(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.RangeArgs(args, 0, 1); err != nil {
-		return err
-	}
 	list := self.(*object.List)
 	if len(list.Elements) == 0 {
 		return errors.NewError("pop from empty list")
@@ -94,9 +85,6 @@ func listPop(_ *frame, self object.Object, _ object.Kwargs, args []object.Object
 }
 
 func listRemove(f *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	list := self.(*object.List)
 	for i, e := range list.Elements {
 		if f.sameScalar(e, args[0]) {
@@ -155,9 +143,6 @@ func argumentsError(args []object.Object, err object.Object) object.Object {
 }
 
 func sequenceCount(f *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	elements, _ := sequence(self)
 	n := 0
 	for _, e := range elements {
@@ -187,25 +172,16 @@ func listSort(f *frame, self object.Object, kwargs object.Kwargs, args []object.
 	return null
 }
 
-func listReverse(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
+func listReverse(self object.Object) object.Object {
 	slices.Reverse(self.(*object.List).Elements)
 	return null
 }
 
-func listClear(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
+func listClear(self object.Object) object.Object {
 	self.(*object.List).Elements = []object.Object{}
 	return null
 }
 
-func listCopy(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
+func listCopy(self object.Object) object.Object {
 	return &object.List{Elements: slices.Clone(self.(*object.List).Elements)}
 }

@@ -9,12 +9,12 @@ var setMethods map[string]method
 
 func init() {
 	setMethods = map[string]method{
-		"add":                  setAdd,
+		"add":                  methodArity(1, 1, setAdd),
 		"remove":               setRemove,
 		"discard":              setDiscard,
-		"pop":                  setPop,
-		"clear":                setClear,
-		"copy":                 setCopy,
+		"pop":                  noArgs(setPop),
+		"clear":                noArgs(setClear),
+		"copy":                 noArgs(func(self object.Object) object.Object { return self.(*object.Set).Copy() }),
 		"union":                combineSets((*object.Set).Union),
 		"intersection":         combineSets((*object.Set).Intersection),
 		"difference":           combineSets((*object.Set).Difference),
@@ -25,9 +25,6 @@ func init() {
 }
 
 func setAdd(f *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	if err := f.addToSet(self.(*object.Set), args[0]); err != nil {
 		return err
 	}
@@ -67,10 +64,7 @@ func setDiscard(f *frame, self object.Object, _ object.Kwargs, args []object.Obj
 	return null
 }
 
-func setPop(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
+func setPop(self object.Object) object.Object {
 	set := self.(*object.Set)
 	for key, v := range set.Elements {
 		delete(set.Elements, key)
@@ -79,16 +73,9 @@ func setPop(_ *frame, self object.Object, _ object.Kwargs, args []object.Object)
 	return errors.NewError("pop from an empty set")
 }
 
-func setClear(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.NoArgs(args); err != nil {
-		return err
-	}
+func setClear(self object.Object) object.Object {
 	clear(self.(*object.Set).Elements)
 	return null
-}
-
-func setCopy(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	return orArity(args, self.(*object.Set).Copy())
 }
 
 func setArg(args []object.Object) (*object.Set, object.Object) {

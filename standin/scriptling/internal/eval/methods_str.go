@@ -34,10 +34,10 @@ func init() {
 		"islower":      testString(func(s string) bool { return hasCase(s) && s == strings.ToLower(s) }),
 		"istitle":      testString(func(s string) bool { return hasCase(s) && s == titleCase(s) }),
 		"isidentifier": testString(isIdentifier),
-		"split":        stringSplit,
+		"split":        methodArity(0, 2, stringSplit),
 		"splitlines":   stringSplitLines,
-		"join":         stringJoin,
-		"replace":      stringReplace,
+		"join":         methodArity(1, 1, stringJoin),
+		"replace":      methodArity(2, 2, stringReplace),
 		"find":         searchString(strings.Index, false),
 		"rfind":        searchString(strings.LastIndex, false),
 		"index":        searchString(strings.Index, true),
@@ -47,38 +47,28 @@ func init() {
 		"endswith":     affixTest("suffix", strings.HasSuffix),
 		"removeprefix": affixCut("prefix", strings.TrimPrefix),
 		"removesuffix": affixCut("suffix", strings.TrimSuffix),
-		"zfill":        stringZfill,
+		"zfill":        methodArity(1, 1, stringZfill),
 		"center":       padString(func(n int) (int, int) { return n / 2, n - n/2 }),
 		"ljust":        padString(func(n int) (int, int) { return 0, n }),
 		"rjust":        padString(func(n int) (int, int) { return n, 0 }),
 		"partition":    stringPartition,
 		"rpartition":   stringRPartition,
-		"expandtabs":   stringExpandTabs,
+		"expandtabs":   methodArity(0, 1, stringExpandTabs),
 		"encode":       stringEncode,
 		"format":       stringFormat,
 		"maketrans":    stringMakeTrans,
-		"translate":    stringTranslate,
+		"translate":    methodArity(1, 1, stringTranslate),
 	}
 }
 
 func str(obj object.Object) string { return obj.(*object.String).StringValue() }
 
 func mapString(fn func(string) string) method {
-	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-		if err := errors.NoArgs(args); err != nil {
-			return err
-		}
-		return object.NewString(fn(str(self)))
-	}
+	return noArgs(func(self object.Object) object.Object { return object.NewString(fn(str(self))) })
 }
 
 func testString(fn func(string) bool) method {
-	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-		if err := errors.NoArgs(args); err != nil {
-			return err
-		}
-		return object.NewBoolean(fn(str(self)))
-	}
+	return noArgs(func(self object.Object) object.Object { return object.NewBoolean(fn(str(self))) })
 }
 
 func allRunes(is func(rune) bool) func(string) bool {
@@ -243,9 +233,6 @@ func stringMakeTrans(f *frame, _ object.Object, _ object.Kwargs, args []object.O
 }
 
 func stringTranslate(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	table, ok := args[0].(*object.Dict)
 	if !ok {
 		return errors.NewTypeError("DICT", args[0].Type().String())

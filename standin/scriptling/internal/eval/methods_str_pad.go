@@ -17,9 +17,6 @@ func missing(s string, width int) (int, object.Object) {
 }
 
 func stringZfill(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	width, err := intArg(args[0], "width")
 	if err != nil {
 		return err
@@ -66,9 +63,6 @@ func padString(share func(n int) (left, right int)) method {
 }
 
 func stringExpandTabs(_ *frame, self object.Object, kwargs object.Kwargs, args []object.Object) object.Object {
-	if err := errors.RangeArgs(args, 0, 1); err != nil {
-		return err
-	}
 	size := 8
 	if v := kwargs.Get("tabsize"); v != nil {
 		args = []object.Object{v}

@@ -8,9 +8,6 @@ import (
 )
 
 func stringReplace(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 2); err != nil {
-		return err
-	}
 	from, err := stringArg(args[0], "old")
 	if err != nil {
 		return err
@@ -77,27 +74,19 @@ func stringCount(_ *frame, self object.Object, _ object.Kwargs, args []object.Ob
 }
 
 func affixTest(name string, test func(s, affix string) bool) method {
-	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-		if err := errors.ExactArgs(args, 1); err != nil {
-			return err
-		}
-		affix, err := stringArg(args[0], name)
-		if err != nil {
-			return err
-		}
-		return object.NewBoolean(test(str(self), affix))
-	}
+	return affixMethod(name, func(s, affix string) object.Object { return object.NewBoolean(test(s, affix)) })
 }
 
 func affixCut(name string, cut func(s, affix string) string) method {
-	return func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-		if err := errors.ExactArgs(args, 1); err != nil {
-			return err
-		}
+	return affixMethod(name, func(s, affix string) object.Object { return object.NewString(cut(s, affix)) })
+}
+
+func affixMethod(name string, fn func(s, affix string) object.Object) method {
+	return methodArity(1, 1, func(_ *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
 		affix, err := stringArg(args[0], name)
 		if err != nil {
 			return err
 		}
-		return object.NewString(cut(str(self), affix))
-	}
+		return fn(str(self), affix)
+	})
 }

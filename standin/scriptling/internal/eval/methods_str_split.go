@@ -9,9 +9,6 @@ import (
 )
 
 func stringSplit(_ *frame, self object.Object, kwargs object.Kwargs, args []object.Object) object.Object {
-	if err := errors.RangeArgs(args, 0, 2); err != nil {
-		return err
-	}
 	sep, limit := kwargs.Get("sep"), kwargs.Get("maxsplit")
 	if len(args) > 0 {
 		sep = args[0]
@@ -83,9 +80,6 @@ func stringSplitLines(_ *frame, self object.Object, _ object.Kwargs, args []obje
 }
 
 func stringJoin(f *frame, self object.Object, _ object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	elements, err := f.collect(args[0])
 	if err != nil {
 		return err

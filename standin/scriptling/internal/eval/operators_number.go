@@ -60,7 +60,13 @@ func numberOp(op ast.Op, left, right object.Object) object.Object {
 	return floatOp(op, a, b)
 }
 
+// divides reports whether an operator refuses 0 on its right.
+func divides(op ast.Op) bool { return op == ast.Div || op == ast.FloorDiv || op == ast.Mod }
+
 func intOp(op ast.Op, a, b int64) object.Object {
+	if b == 0 && divides(op) {
+		return errors.NewZeroDivisionError()
+	}
 	switch op {
 	case ast.Add:
 		return object.NewInteger(a + b)
@@ -69,19 +75,10 @@ func intOp(op ast.Op, a, b int64) object.Object {
 	case ast.Mul:
 		return object.NewInteger(a * b)
 	case ast.Div:
-		if b == 0 {
-			return errors.NewZeroDivisionError()
-		}
 		return object.NewFloat(float64(a) / float64(b))
 	case ast.FloorDiv:
-		if b == 0 {
-			return errors.NewZeroDivisionError()
-		}
 		return object.NewInteger(a / b)
 	case ast.Mod:
-		if b == 0 {
-			return errors.NewZeroDivisionError()
-		}
 		return object.NewInteger(a % b)
 	case ast.Pow:
 		return intPower(a, b)
@@ -124,6 +121,9 @@ func intPower(a, b int64) object.Object {
 }
 
 func floatOp(op ast.Op, a, b float64) object.Object {
+	if b == 0 && divides(op) && op != ast.Mod {
+		return errors.NewZeroDivisionError()
+	}
 	switch op {
 	case ast.Add:
 		return object.NewFloat(a + b)
@@ -132,14 +132,8 @@ func floatOp(op ast.Op, a, b float64) object.Object {
 	case ast.Mul:
 		return object.NewFloat(a * b)
 	case ast.Div:
-		if b == 0 {
-			return errors.NewZeroDivisionError()
-		}
 		return object.NewFloat(a / b)
 	case ast.FloorDiv:
-		if b == 0 {
-			return errors.NewZeroDivisionError()
-		}
 		return object.NewFloat(math.Floor(a / b))
 	case ast.Pow:
 		return object.NewFloat(math.Pow(a, b))

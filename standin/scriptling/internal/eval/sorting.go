@@ -3,7 +3,6 @@ package eval
 import (
 	"sort"
 
-	"github.com/paularlott/scriptling/errors"
 	"github.com/paularlott/scriptling/object"
 )
 
@@ -63,9 +62,6 @@ func (s *sorter) Less(i, j int) bool {
 }
 
 func builtinSorted(f *frame, kwargs object.Kwargs, args []object.Object) object.Object {
-	if err := errors.ExactArgs(args, 1); err != nil {
-		return err
-	}
 	elements, err := f.collect(args[0])
 	if err != nil {
 		return err
