@@ -129,7 +129,7 @@ func TestErrorsForScriptsAreShortAndHarmlessWhateverTheInput(t *testing.T) {
 // Whatever the operating system refuses, in whatever act, no error shows a script a path
 // of the host or the name of a temporary file, although those of the system do.
 func TestErrorsForScriptsShowNoPathOfTheHostWhateverTheDiskRefuses(t *testing.T) {
-	acts := []access.Act{access.ActOpenDir, access.ActOpen, access.ActCreate, access.ActLink, access.ActRename, access.ActRemove, access.ActSync, access.ActSyncLog, access.ActSyncDir, access.ActAllocateLog, access.ActCommit, access.ActSyncMetaPage}
+	acts := []access.Act{access.ActWriteMetaPage, access.ActOpenDir, access.ActOpen, access.ActCreate, access.ActLink, access.ActRename, access.ActRemove, access.ActSync, access.ActSyncLog, access.ActSyncDir, access.ActAllocateLog, access.ActCommit, access.ActSyncMetaPage}
 	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EACCES, syscall.EMFILE} {
 		for _, act := range acts {
 			t.Run(fmt.Sprintf("%s %v", act, errno), func(t *testing.T) {

@@ -31,8 +31,9 @@ const (
 	ActAllocateLog Act = "allocate log"
 	ActTruncateLog Act = "truncate log"
 
-	ActCommit       Act = "commit"         // by the engine, which has written nothing yet
-	ActSyncMetaPage Act = "sync meta page" // the end of a commit: it is made, and may not last
+	ActCommit        Act = "commit"          // by the engine, which has written nothing yet
+	ActSyncMetaPage  Act = "sync meta page"  // the end of a commit: it is made, and may not last
+	ActWriteMetaPage Act = "write meta page" // a second one of the last commit
 )
 
 // Hook is for tests. It is called before each operation with the name of the file
@@ -235,6 +236,24 @@ func (d *Dir) Commit(commit func() error) (refused bool, err error) {
 		return false, err
 	}
 	return false, d.hook(ActSyncMetaPage, d.base)
+}
+
+// WriteMetaPage writes a meta page of the file. If refused is true, nothing was
+// written. SyncMetaPage then makes it durable.
+func (d *Dir) WriteMetaPage(f *os.File, page []byte, at int64) (refused bool, err error) {
+	if err := d.hook(ActWriteMetaPage, d.base); err != nil {
+		return true, err
+	}
+	_, err = f.WriteAt(page, at)
+	return false, err
+}
+
+// SyncMetaPage makes a meta page durable that WriteMetaPage has written.
+func (d *Dir) SyncMetaPage(f *os.File) error {
+	if err := d.hook(ActSyncMetaPage, d.base); err != nil {
+		return err
+	}
+	return datasync(f)
 }
 
 // Sync makes the names in the folder durable, where the system can.

@@ -24,14 +24,31 @@ func (m *Mapped) PageSize() int64 { return int64(m.pageSize) }
 
 // Meta returns the meta page of a commit. ok is false if a later commit replaced it.
 func (m *Mapped) Meta(tx uint64) (meta Meta, ok bool) {
+	meta, _, ok = m.findMeta(tx)
+	return meta, ok
+}
+
+// findMeta is Meta, and returns the bytes of the meta page without its page header.
+func (m *Mapped) findMeta(tx uint64) (meta Meta, raw []byte, ok bool) {
 	for i := range uint64(2) {
 		var b [pageHeaderBytes + metaBytes]byte
 		copy(b[:], m.mem[i*m.pageSize:])
 		if meta, _ := parseMeta(b[:]); meta.Valid && meta.Tx == tx {
-			return meta, true
+			return meta, b[pageHeaderBytes:], true
 		}
 	}
-	return meta, false
+	return Meta{}, nil, false
+}
+
+// NextMeta returns the meta page of a commit after tx that changes nothing, and where in the file
+// bbolt would write it. ok is as for Meta.
+func (m *Mapped) NextMeta(tx uint64) (page []byte, at int64, ok bool) {
+	_, raw, ok := m.findMeta(tx)
+	if !ok {
+		return nil, 0, false
+	}
+	at = int64((tx + 1) % 2 * m.pageSize)
+	return metaPages(raw, int64(m.pageSize), tx+1)[at:][:m.pageSize], at, true
 }
 
 // Names reports whether a meta page says that a commit has a root. gone reports that no

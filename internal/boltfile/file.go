@@ -7,6 +7,7 @@
 //
 //	file.go        File: transactions; failure.go: when it accepts no more writes, or no more calls
 //	open.go        opening; create.go: creating
+//	align.go       both meta pages for the last commit
 //	tx.go          Tx: reading and changing entries
 //	index.go       the index of deadlines
 //	expired.go     how many of its entries have expired

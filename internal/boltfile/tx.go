@@ -286,13 +286,13 @@ func (t *Tx) SetLog(ref *LogRef) error {
 	return t.meta.Put(metaLog, ref.encode())
 }
 
-// Twin records that this commit leaves the file without a log. If the commit contains data
-// that no log has, a second commit without changes follows before the write is acknowledged,
-// so that both meta pages lead to the data. If one of the two is torn later, the other one
-// leads to all acknowledged writes, and the record proves it: it names that commit or the one
-// before it.
+// Twin records that this commit leaves the file without a log, and sets the format to the one that
+// knows such records. If the commit contains data
+// that no log has, AlignMetaPages follows before the write is acknowledged, so that both meta
+// pages lead to the data. If one of the two is torn later, the other one leads to all
+// acknowledged writes, and the record proves it: it names that commit or the one before it.
 func (t *Tx) Twin() error {
-	return setMetaNumber(t.meta, metaTwin, uint64(t.meta.Tx().ID()))
+	return errors.Join(t.meta.Put(metaFormat, []byte{formatVersion}), setMetaNumber(t.meta, metaTwin, uint64(t.meta.Tx().ID())))
 }
 
 // isTwin reports whether a torn meta page cannot hide anything that was acknowledged.

@@ -490,7 +490,7 @@ func TestAFileWithinItsLimitIsOpenedAlthoughThereIsALogToCount(t *testing.T) {
 // be done is not.
 func TestNoFailureOfTheDiskIsTakenForAnother(t *testing.T) {
 	t.Parallel()
-	for _, act := range []access.Act{access.ActCommit, access.ActSyncMetaPage, access.ActSyncLog, access.ActSyncDir, access.ActAllocateLog, access.ActSync, access.ActCreate, access.ActRemove, access.ActRename} {
+	for _, act := range []access.Act{access.ActWriteMetaPage, access.ActCommit, access.ActSyncMetaPage, access.ActSyncLog, access.ActSyncDir, access.ActAllocateLog, access.ActSync, access.ActCreate, access.ActRemove, access.ActRename} {
 		for n := range 12 {
 			t.Run(fmt.Sprintf("%s, number %d", act, n+1), func(t *testing.T) {
 				left := n + 1

@@ -112,10 +112,13 @@ func (w fileWriter) recoverTorn() error {
 	return nil
 }
 
-// alignMetaPages makes one more commit, so that both meta pages of the file are valid and
-// name the same LSN: the one before can name an LSN that is no longer in the log. A full
-// file has to do without.
+// alignMetaPages makes both meta pages of the file valid and has them name the same LSN: the one
+// before can name an LSN that is no longer in the log. ref is what the last commit named; if it
+// did not, one more commit does, which a full file has to do without.
 func (w fileWriter) alignMetaPages(ref *boltfile.LogRef) error {
+	if found, err := w.s.file.AlignMetaPages(ref); found || err != nil {
+		return err
+	}
 	err := boltfile.DiskError(w.s.file.Update(func(tx *boltfile.Tx) error { return tx.SetLog(ref) }))
 	if errors.Is(err, kverr.Full) {
 		return nil

@@ -114,6 +114,11 @@ var workloads = map[string]workload{
 	"a failed write": {uncut: 1, processes: func(random *rand.Rand) []process {
 		return []process{run("mixed", "1", "6"), failing(random, run("retry"), "write", 30)}
 	}},
+	"processes that set one key": {uncut: 1, processes: always(created, run("set", "1", "1"), run("set", "1", "1"), run("set", "1", "2"), run("set", "1", "1")), again: again("set", "1", "1")},
+	"killed while they set one key": {uncut: 1, processes: func(random *rand.Rand) []process {
+		one := run("set", "1", "1")
+		return []process{created, killed(random, one, 24), killed(random, one, 24), killedAt(random, one, "sync", 4), one}
+	}},
 	"creation": {processes: always(run("set", "1", "2")), again: again("set", "1", "4")},
 	"killed while it is created": {processes: func(random *rand.Rand) []process {
 		return []process{killed(random, run("set", "1", "2"), 24), run("set", "1", "3")}

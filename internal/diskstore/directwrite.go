@@ -4,12 +4,47 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/scriptling-kv/extlibs/internal/boltfile"
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
+
+// A call goes straight to the file, in one transaction, if it is the first one of a Store and small,
+// because a log costs more than that: many processes write once. It also does so if there is no
+// log, or if the log cannot take it.
+
+// mostFirst is how many bytes the changes of such a first call take at most.
+const mostFirst = 64 << 10
+
+// writeFirst carries out the last stages of the first call of a store that has no log. It reports
+// false if the call has to be written to a log, and did nothing then.
+func (l planning) writeFirst(p *Plan) (done bool, err error) {
+	s := l.s
+	if s.planner.first || s.opts.Parts.FirstLogged {
+		return false, nil
+	}
+	s.planner.first = true
+	if p.clear || p.buffered() > mostFirst || s.writable() != nil {
+		return false, nil
+	}
+	w, ok := s.tryLockFile()
+	if !ok {
+		return false, nil
+	}
+	defer w.unlock()
+	if p.puts && !s.file.HasRoom(p.need) {
+		err = s.file.Extend(p.need)
+	}
+	if err == nil {
+		err = w.commit(p)
+	}
+	if isFull(err) { // what a full store does is up to the later stages
+		return false, nil
+	}
+	s.planner.stored(p)
+	return true, err
+}
 
 // writeLarge commits a call that the log cannot take to the file, after all earlier calls.
 // Later calls wait. p was planned before, by the state of that time.
@@ -62,26 +97,26 @@ func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) erro
 			return err
 		}
 	}
-	if err = w.commit(ctx, p); errors.Is(err, kverr.Full) && p.puts && w.defragment(true) {
-		err = w.commit(ctx, p)
+	err = w.commit(p)
+	switch full := isFull(err); {
+	case full && !p.puts:
+		err = w.remove(ctx, p, err)
+	case full && w.defragment(true):
+		err = w.commit(p)
 	}
+	s.planner.pause(func() { s.planner.stored(p) }) // if it failed, that costs time only
 	return err
 }
 
 // commit commits a plan to the file, and makes sure that the next open will find it. No
-// other write is under way. A plan that only removes keys, for which the file has too few
-// pages, is committed by rewriting the file.
-func (w fileWriter) commit(ctx context.Context, p *Plan) error {
+// other write is under way.
+func (w fileWriter) commit(p *Plan) error {
 	s, f := w.s, w.s.logFile.Load()
 	s.planner.frontiers.stored(p) // also if it fails, which costs time only
 	// In the order of the file: in any other order bbolt takes a time that grows faster
 	// than the square of the number of keys.
-	slices.SortFunc(p.changes, func(a, b Change) int { return strings.Compare(a.Key, b.Key) })
-	var ref *boltfile.LogRef
-	if f != nil {
-		// A gap, so that no older file continues with later records of the log.
-		ref = &boltfile.LogRef{ID: f.log.ID(), Pos: f.log.Tail() + wal.Gap}
-	}
+	slices.SortFunc(p.changes, compareKeys)
+	ref := f.gap()
 	err := s.file.Publish(func(tx *boltfile.Tx) error {
 		if p.clear {
 			if err := tx.Clear(); err != nil {
@@ -103,39 +138,49 @@ func (w fileWriter) commit(ctx context.Context, p *Plan) error {
 	}, func(show func()) {
 		s.visible.locked(func() {
 			show()
-			s.visible.showLarge(p, ref)
+			s.visible.showDirect(p, ref)
 		})
 	})
-	if isFull(err) && !p.puts {
-		err = w.remove(ctx, p, ref, err)
-	}
-	if err == boltfile.ErrUnchanged {
+	switch {
+	case err == boltfile.ErrUnchanged:
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return boltfile.DiskError(err)
 	}
+	return w.committed(p, ref)
+}
+
+// gap returns a place after a gap at the end of the log, for the file to name: so no older file
+// continues with later records of the log. A log that is nil has none.
+func (f *logFile) gap() *boltfile.LogRef {
+	if f == nil {
+		return nil
+	}
+	return &boltfile.LogRef{ID: f.log.ID(), Pos: f.log.Tail() + wal.Gap}
+}
+
+// committed is what follows a commit of a plan that names ref.
+func (w fileWriter) committed(p *Plan, ref *boltfile.LogRef) error {
+	s := w.s
 	s.watch.shown(p)
-	s.planner.pause(func() { s.planner.stored(p) })
 	s.commits.Add(1)
 	s.checkpoints.foundSpace()
 	s.checkpoints.noteChange(p)
 	if ref != nil {
-		f.log.Skip(ref.Pos)
-		// The meta page before names an LSN before the gap, and no record after the gap
-		// shows that there is one. The call is stored whatever becomes of this.
-		w.alignMetaPages(ref)
-	} else {
-		// No log completes the commit before this one. As above.
-		w.alignMetaPages(nil)
+		s.logFile.Load().log.Skip(ref.Pos)
 	}
+	// The meta page before names an LSN before the gap, and no record after the gap shows that
+	// there is one; without a log, nothing completes the commit before. The call is stored whatever
+	// becomes of this.
+	w.alignMetaPages(ref)
 	return w.found()
 }
 
-// remove commits a plan that only removes keys by rewriting the file. full is why a
-// transaction could not: it is the error if the file cannot be rewritten, as on a full disk.
-func (w fileWriter) remove(ctx context.Context, p *Plan, ref *boltfile.LogRef, full error) error {
-	s := w.s
+// remove is commit for a plan that only removes keys and for which the file has too few pages. It
+// rewrites the file. full is the error of commit, which stays if the file cannot be rewritten, as
+// on a full disk.
+func (w fileWriter) remove(ctx context.Context, p *Plan, full error) error {
+	s, ref := w.s, w.s.logFile.Load().gap()
 	r := boltfile.Removal{Clear: p.clear, Log: ref}
 	for i := range p.changes { // which are in the order of their keys
 		r.Keys = append(r.Keys, p.changes[i].Key)
@@ -143,15 +188,17 @@ func (w fileWriter) remove(ctx context.Context, p *Plan, ref *boltfile.LogRef, f
 	done, err := s.file.Remove(ctx, r, func(swap func() bool) {
 		s.visible.locked(func() {
 			if swap() {
-				s.visible.showLarge(p, ref)
+				s.visible.showDirect(p, ref)
 			}
 		})
 	})
 	switch {
 	case done && err != nil:
 		s.opts.Logger.Error("kv: a file was rewritten without the keys that a call removed, and could not be measured", "path", s.file.Path(), "error", err)
-		return nil
-	case done, errors.Is(err, kverr.CommitUnknown):
+		return w.committed(p, ref)
+	case done:
+		return w.committed(p, ref)
+	case errors.Is(err, kverr.CommitUnknown):
 		return err
 	case ctx.Err() != nil:
 		return notDone(ctx.Err())
