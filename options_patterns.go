@@ -221,7 +221,5 @@ func absolutePattern(pattern string) string {
 		return pattern
 	}
 	folder := strings.TrimSuffix(filepath.ToSlash(access.Real(abs)), "/")
-	return globEscaper.Replace(folder) + "/" + pattern[len(dir):]
+	return glob.Escape(folder) + "/" + pattern[len(dir):]
 }
-
-var globEscaper = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `,`, `\,`, `\`, `\\`)

@@ -2,6 +2,7 @@ package extlibs
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -146,10 +147,7 @@ func (r *Registry) Stores() []*Handle {
 	r.ready()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	stores := make([]*Handle, 0, len(r.stores))
-	for _, h := range r.stores {
-		stores = append(stores, h)
-	}
+	stores := slices.AppendSeq(make([]*Handle, 0, len(r.stores)), maps.Values(r.stores))
 	slices.SortFunc(stores, func(a, b *Handle) int { return strings.Compare(a.name, b.name) })
 	return stores
 }

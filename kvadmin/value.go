@@ -67,8 +67,7 @@ func (q *request) load(key string) (extlibs.Entry, error) {
 	if q.hides(key) {
 		return extlibs.Entry{}, errNoKey
 	}
-	e, err := q.store.Store().Load(q.ctx, key, extlibs.NeedAll)
-	return e, err
+	return q.store.Store().Load(q.ctx, key, extlibs.NeedAll)
 }
 
 func (q *request) get() error {

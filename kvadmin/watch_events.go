@@ -44,7 +44,7 @@ func (q *request) watch() error {
 	}
 	events := &events{q: q, stream: &stream{q: q, control: http.NewResponseController(q.w)}}
 	err = q.follow(ctx, s, watcher{
-		ready: func() error { return events.begin() },
+		ready: events.begin,
 		change: func(e extlibs.Entry, gone bool) error {
 			c, err := q.watched(e, gone)
 			if err != nil {

@@ -38,6 +38,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"strconv"
 	"strings"
@@ -127,9 +128,7 @@ const labelRegistry = "registry"
 func Collector(r *extlibs.Registry, labels ...prometheus.Labels) prometheus.Collector {
 	all := prometheus.Labels{}
 	for _, l := range labels {
-		for name, value := range l {
-			all[name] = value
-		}
+		maps.Copy(all, l)
 	}
 	if n := numberOf(r, len(all) > 0); n > 1 {
 		all[labelRegistry] = strconv.Itoa(n)

@@ -13,6 +13,7 @@ import (
 	"github.com/scriptling-kv/extlibs"
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/pagedfile"
 	"github.com/scriptling-kv/extlibs/cmd/scriptling-kv/internal/remote"
+	"github.com/scriptling-kv/extlibs/internal/glob"
 	"github.com/spf13/cobra"
 )
 
@@ -194,20 +195,8 @@ func countKeys(cmd *cobra.Command, h *extlibs.Handle, o extlibs.ListOptions) (n 
 	case o.Prefix == "":
 		return h.Count(cmd.Context(), o.Pattern)
 	case o.Pattern == "":
-		return h.Count(cmd.Context(), escape(o.Prefix)+"*")
+		return h.Count(cmd.Context(), glob.Escape(o.Prefix)+"*")
 	}
 	err = eachKey(cmd, h, extlibs.ListOptions{Pattern: o.Pattern, Prefix: o.Prefix}, func(string) error { n++; return nil })
 	return n, err
-}
-
-// escape returns a pattern that matches the text literally.
-func escape(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if strings.ContainsRune(`*?[]{},\!-`, r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }

@@ -71,19 +71,25 @@ func (c *cursor) next() { c.path[len(c.path)-1].i++ }
 
 // nextLeaf goes to the first entry of the next leaf.
 func (c *cursor) nextLeaf() (ok bool, err error) {
+	return c.sibling(1, func(page) int { return 0 })
+}
+
+// sibling goes to the next leaf, or with -1 to the previous one, where at chooses the path. ok
+// reports whether there is one.
+func (c *cursor) sibling(by int, at func(page) int) (ok bool, err error) {
 	for n := len(c.path) - 2; n >= 0; n-- {
 		s := &c.path[n]
-		if s.i+1 >= s.page.count() {
+		if i := s.i + by; i < 0 || i >= s.page.count() {
 			continue
 		}
-		s.i++
+		s.i += by
 		keys := s.page.below(s.i, s.keys)
 		c.path = c.path[:n+1]
 		p, err := c.enter(s.page.child(s.i), keys)
 		if err != nil {
 			return false, err
 		}
-		return true, c.down(p, keys, func(page) int { return 0 })
+		return true, c.down(p, keys, at)
 	}
 	return false, nil
 }
@@ -110,21 +116,7 @@ func (c *cursor) previous() (ok bool, err error) {
 		leaf.i--
 		return true, nil
 	}
-	for n := len(c.path) - 2; n >= 0; n-- {
-		s := &c.path[n]
-		if s.i == 0 {
-			continue
-		}
-		s.i--
-		keys := s.page.below(s.i, s.keys)
-		c.path = c.path[:n+1]
-		p, err := c.enter(s.page.child(s.i), keys)
-		if err != nil {
-			return false, err
-		}
-		return true, c.down(p, keys, func(p page) int { return p.count() - 1 })
-	}
-	return false, nil
+	return c.sibling(-1, func(p page) int { return p.count() - 1 })
 }
 
 // Scan visits the entries from start on, in order, until visit returns false.

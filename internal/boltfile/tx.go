@@ -295,9 +295,6 @@ func (t *Tx) Twin() error {
 	return errors.Join(t.meta.Put(metaFormat, []byte{formatVersion}), setMetaNumber(t.meta, metaTwin, uint64(t.meta.Tx().ID())))
 }
 
-// isTwin reports whether a torn meta page cannot hide anything that was acknowledged.
-func (r *roots) isTwin() bool { return r.log == nil && (r.twin == r.tx || r.twin+1 == r.tx) }
-
 // CloseLog records that the file no longer needs a log, and the id of the log that it needed:
 // if the process ends before that log is removed, the next open recognizes it.
 func (t *Tx) CloseLog(id wal.ID) error {
@@ -318,7 +315,10 @@ func (t *Tx) ClosedLog() wal.ID { return t.snap.closed }
 
 // IsTwin reports whether a damaged meta page cannot hide anything that was acknowledged:
 // see Twin.
-func (t *Tx) IsTwin() bool { return t.snap.isTwin() }
+func (t *Tx) IsTwin() bool {
+	r := t.snap.roots
+	return r.log == nil && (r.twin == r.tx || r.twin+1 == r.tx)
+}
 
 // Touch makes the transaction commit although it changes nothing.
 func (t *Tx) Touch() { t.dirty = true }

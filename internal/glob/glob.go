@@ -112,6 +112,11 @@ func invalid(text, word string) error {
 	return kverr.Errorf(kverr.Invalid, "pattern %q is invalid: %s", kverr.Shorten(text), advice)
 }
 
+var escaper = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `,`, `\,`, `\`, `\\`)
+
+// Escape returns a pattern that matches the text literally.
+func Escape(text string) string { return escaper.Replace(text) }
+
 func commonPrefix(a, b string) string {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {

@@ -178,17 +178,19 @@ func (b *Large) count(i int, r *Record, sign int) {
 	}
 }
 
-// uncountOld takes back what count counted of the record that an entry replaces.
-func (b *Large) uncountOld(i int, old *Record) {
-	if old == nil {
+// uncount takes back what count counted.
+func (b *Large) uncount(i int, r *Record, sign int) {
+	switch {
+	case r.count() == 0:
 		return
-	}
-	b.bytes += old.Size()
-	if old.Deadline() == 0 {
-		b.plain++
-	} else {
+	case r.Deadline() == 0:
+		b.plain -= sign
+	case sign > 0:
+		b.due[i].next = 0
+	default:
 		b.due[i].old = 0
 	}
+	b.bytes -= int64(sign) * r.Size()
 }
 
 // more returns how many more live keys there are once the batch is committed. It needs
@@ -210,7 +212,7 @@ func (b *Large) more(now int64) int {
 // t.mu are locked.
 func (b *Large) set(i int, next *Record) {
 	e := &b.entries[i]
-	b.uncountOld(i, e.old.Load())
+	b.uncount(i, e.old.Load(), -1)
 	e.old.Store(next)
 	b.count(i, next, -1)
 }
@@ -316,27 +318,14 @@ func (b *Large) undoSome(i int) int {
 			t.due.add(t, due{deadline, b.hashes[i]})
 		}
 		// Its entry counts no more: what others make of the key is in the table.
-		b.uncountOld(i, old)
-		b.uncountNext(i, next)
+		b.uncount(i, old, -1)
+		b.uncount(i, next, 1)
 		e.old.Store(old)
 	}
 	if i == b.installed || t.shard(b.hashes[i]) != s {
 		t.shrink(s)
 	}
 	return i
-}
-
-// uncountNext takes back what count counted of the record of an entry.
-func (b *Large) uncountNext(i int, next *Record) {
-	if next.count() == 0 {
-		return
-	}
-	b.bytes -= next.Size()
-	if next.Deadline() == 0 {
-		b.plain--
-	} else {
-		b.due[i].next = 0
-	}
 }
 
 // pendingEntry returns the batch that a marked record belongs to, and the number of
