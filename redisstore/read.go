@@ -19,7 +19,7 @@ func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (extlib
 		entries, err := s.loadTTLs(ctx, []string{key})
 		return only(entries, err)
 	}
-	if s.seen.isLarge(key) {
+	if s.seen.larges.has(key) {
 		return s.loadLarge(ctx, key)
 	}
 	req := wire.Request{Command: []string{"HGET", s.keys[0], key}}
@@ -41,11 +41,11 @@ func (s *store) Load(ctx context.Context, key string, need extlibs.Need) (extlib
 	case m.Kind != wire.Text:
 		return extlibs.Entry{}, damaged()
 	case isLarge(m.Text):
-		s.seen.large(key)
+		s.seen.larges.set(key)
 		return s.loadLarge(ctx, key)
 	case !isMortal(m.Text):
 		if timed {
-			s.seen.immortal()
+			s.seen.mortals.Add(-1)
 		}
 		v, err := value(m.Text)
 		return extlibs.Entry{Key: key, Value: v}, err
@@ -90,7 +90,7 @@ func only(entries []extlibs.Entry, err error) (extlibs.Entry, error) {
 func (s *store) loadLarge(ctx context.Context, key string) (extlibs.Entry, error) {
 	e, err := only(s.loadValues(ctx, []string{key}, true))
 	if err != nil || len(e.Value.Raw()) < largePayload {
-		s.seen.notLarge(key)
+		s.seen.larges.clear(key)
 	}
 	return e, err
 }

@@ -149,6 +149,13 @@ func (n *node) usable() bool {
 	}
 }
 
+// close waits for the dial, and closes the connection.
+func (n *node) close() {
+	if <-n.ready; n.conn != nil {
+		n.conn.Close()
+	}
+}
+
 func (n *nodes) close() {
 	n.mu.Lock()
 	n.closed = true
@@ -156,11 +163,7 @@ func (n *nodes) close() {
 	n.all = nil
 	n.mu.Unlock()
 	for _, one := range all {
-		go func() {
-			if <-one.ready; one.conn != nil {
-				one.conn.Close()
-			}
-		}()
+		go one.close()
 	}
 }
 
@@ -171,11 +174,7 @@ func (n *nodes) drop(address string) {
 	for key, one := range n.all {
 		if key.address == address {
 			delete(n.all, key)
-			go func() {
-				if <-one.ready; one.conn != nil {
-					one.conn.Close()
-				}
-			}()
+			go one.close()
 		}
 	}
 }

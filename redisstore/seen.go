@@ -23,19 +23,7 @@ func (s *seen) mortal() {
 	}
 }
 
-func (s *seen) immortal() { s.mortals.Add(-1) }
-
-func (s *seen) isLarge(key string) bool { return s.larges.has(key) }
-
 func (s *seen) isSmall(key string) bool { return s.smallExpires.has(key) && !s.larges.has(key) }
-
-func (s *seen) large(key string) { s.larges.set(key) }
-
-// notLarge takes back what large noted.
-func (s *seen) notLarge(key string) { s.larges.clear(key) }
-
-// small notes that expire read a small value.
-func (s *seen) small(key string) { s.smallExpires.set(key) }
 
 // keyBits is a set of keys in which keys with the same hash are one.
 type keyBits [128]atomic.Uint64

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -173,33 +174,10 @@ func (id *identity) addresses() []string {
 	return list
 }
 
-func (s *settings) dialTimeout() time.Duration {
-	if s.timeout > 0 {
-		return s.timeout
-	}
-	return dialTimeout
-}
-
-func (s *settings) silence() time.Duration {
-	if s.timeout > 0 {
-		return 2 * s.timeout
-	}
-	return silence
-}
-
-func (s *settings) inFlight() int64 {
-	if s.maxInFlight > 0 {
-		return s.maxInFlight
-	}
-	return defaultInFlightBytes
-}
-
-func (s *settings) callKeys() int {
-	if s.maxCallKeys > 0 {
-		return s.maxCallKeys
-	}
-	return defaultCallKeys
-}
+func (s *settings) dialTimeout() time.Duration { return cmp.Or(max(s.timeout, 0), dialTimeout) }
+func (s *settings) silence() time.Duration     { return cmp.Or(2*max(s.timeout, 0), silence) }
+func (s *settings) inFlight() int64            { return cmp.Or(max(s.maxInFlight, 0), defaultInFlightBytes) }
+func (s *settings) callKeys() int              { return cmp.Or(max(s.maxCallKeys, 0), defaultCallKeys) }
 
 // tlsConfig returns how the server and the client authenticate themselves.
 func (id *identity) tlsConfig() (*tls.Config, error) {

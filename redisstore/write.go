@@ -59,7 +59,7 @@ func (s *store) applyFast(ctx context.Context, op *extlibs.Op) (r extlibs.Result
 	case op.Kind == extlibs.OpSet:
 		p := payload(op.Value)
 		if isLarge(p) {
-			s.seen.large(op.Key)
+			s.seen.larges.set(op.Key)
 		}
 		if op.TTL == 0 {
 			_, err = s.exec(ctx, writes, scriptSet, op.Key, p)
@@ -109,9 +109,9 @@ func (s *store) expire(ctx context.Context, key, ttl string) (live bool, err err
 	m, err := s.exec(ctx, writes, sc, key, ttl)
 	switch m.Int {
 	case 1:
-		s.seen.small(key)
+		s.seen.smallExpires.set(key)
 	case 2:
-		s.seen.large(key)
+		s.seen.larges.set(key)
 	}
 	return m.Int != 0, err
 }

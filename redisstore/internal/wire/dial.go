@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -80,11 +81,7 @@ func dial(ctx context.Context, o Config, shake func(*Conn, Config) error) (*Conn
 func (c *Conn) handshake(o Config) error {
 	hello := []string{"HELLO", "2"}
 	if o.Password != "" || o.Username != "" {
-		user := o.Username
-		if user == "" {
-			user = "default"
-		}
-		hello = append(hello, "AUTH", user, o.Password)
+		hello = append(hello, "AUTH", cmp.Or(o.Username, "default"), o.Password)
 	}
 	if o.Name != "" {
 		hello = append(hello, "SETNAME", o.Name)
