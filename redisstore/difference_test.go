@@ -132,6 +132,10 @@ func TestCallsGiveWhatTheyGiveInMemory(t *testing.T) {
 	keys := []string{"a", "b", "user:1", "user:2", "user:10", "user:", "é", "日:1", "x\x00y", "*", "[a]", "user:\U0010ffff", "z{a,b}"}
 	values := []any{nil, true, 1, int64(-1 << 63), 1.5, 1.0, "", "text", "#1", "!5!", "\"q", "12", []byte("12"), []byte{}, []any{1, "x"},
 		extlibs.Tuple{1}, map[string]any{"a": 1}, extlibs.Set{}, "\xff", extlibs.Dict{{Key: 1, Value: "x"}}}
+	prefixes := []string{"", "", "user:", "us", "日", "\xe6", "*"}
+	if s.mini != nil { // it takes the limit of "*", which is "(+", for the end of all keys
+		prefixes = prefixes[:len(prefixes)-1]
+	}
 	for i := range steps {
 		n := r.IntN(len(calls))
 		if calls[n].name == "Clear" && r.IntN(10) > 0 {
@@ -142,7 +146,7 @@ func TestCallsGiveWhatTheyGiveInMemory(t *testing.T) {
 			list: extlibs.ListOptions{
 				Pattern: one(r, "*", "user:*", "*1", "?", "[!a]", "{a,user:1*}", "*s*", "user:1", `\*`, "user:?", "é*", `*\{*`, "nope"),
 				Limit:   max(0, r.IntN(8)-3), After: one(r, "", one(r, keys...)), Before: one(r, "", "", one(r, keys...), "\xff"),
-				Prefix: one(r, "", "", "user:", "us", "日", "\xe6", "*"), Reverse: r.IntN(2) == 0,
+				Prefix: one(r, prefixes...), Reverse: r.IntN(2) == 0,
 			},
 			value: one(r, values...), next: one(r, values...), ttl: one(r, 0, 5*time.Hour, 9*time.Hour),
 		}

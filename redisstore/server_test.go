@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,6 +99,25 @@ func imitation(t *testing.T) *miniredis.Miniredis {
 		return refuse
 	})
 	return m
+}
+
+// runClock has the clock of an imitation show the time until the test ends.
+func (s *testServer) runClock(t *testing.T) {
+	if s.mini == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		for ctx.Err() == nil {
+			s.mini.SetTime(time.Now())
+			time.Sleep(time.Millisecond)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 }
 
 func (s *testServer) start(t *testing.T) {
