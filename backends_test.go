@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/internal/diskstore"
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
-	"github.com/scriptling-kv/extlibs/internal/testoption"
 	"github.com/scriptling-kv/extlibs/storetest"
 )
 
@@ -64,16 +62,13 @@ func (b backend) registry(t testing.TB, opts ...extlibs.Option) *extlibs.Registr
 }
 
 // newRegistry returns a registry whose logs are small with -short: a log of the size that
-// hosts get is most of what a small store costs. The first call goes to a log, too, which tests of
-// whole programs leave to the store.
+// hosts get is most of what a small store costs.
 func newRegistry(opts ...extlibs.Option) *extlibs.Registry {
 	if testing.Short() {
 		opts = append([]extlibs.Option{extlibs.LogBytes(256 << 10)}, opts...)
 	}
-	return extlibs.NewRegistry(append([]extlibs.Option{firstLogged}, opts...)...)
+	return extlibs.NewRegistry(opts...)
 }
-
-var firstLogged = testoption.Parts(diskstore.Parts{FirstLogged: true}).(extlibs.Option)
 
 // open returns an empty store in a new registry.
 func (b backend) open(t testing.TB, opts ...extlibs.Option) *extlibs.Handle {

@@ -14,7 +14,7 @@ import (
 
 func TestOpensAndReplaysAreLinesOfTheLogWithADuration(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
-	r := newRegistry()
+	r := extlibs.NewRegistry()
 	defer r.Close()
 	must(t, mustOpen(t, r, path).Set(ctx, "k", "only in the log", 0))
 	crashed := filepath.Join(t.TempDir(), "crashed.db") // as a crash leaves the store

@@ -27,7 +27,7 @@ func setDefaultLogger(t *testing.T) *bytes.Buffer {
 func failedCheckpoint(t *testing.T, opts ...extlibs.Option) (beforeClose func()) {
 	t.Helper()
 	var a acts
-	r := newRegistry(append(opts, extlibs.DiskHook(a.hook))...)
+	r := extlibs.NewRegistry(append(opts, extlibs.DiskHook(a.hook))...)
 	h := mustOpen(t, r, onDisk.storeName(t))
 	must(t, h.Set(ctx, "a", "in the log", 0))
 	a.failing(access.ActCommit)

@@ -137,7 +137,6 @@ func openKilled(s *suite) {
 	defer kv.close()
 	value := string(make([]byte, 85))                          // whose record takes 160 bytes
 	sets := s.scaled(extlibs.DefaultLogBytes / 160 * 95 / 100) // all but those with which one does begin
-	kv.set(pointKey(0), value)                                 // the first write goes to the file
 	parallel(64, sets, func(_, i int) { kv.set(pointKey(i), value) })
 	killed := s.path("kv")
 	for _, name := range []string{"", "-log"} {

@@ -12,9 +12,7 @@ import (
 	"testing"
 
 	"github.com/scriptling-kv/extlibs"
-	"github.com/scriptling-kv/extlibs/internal/diskstore"
 	"github.com/scriptling-kv/extlibs/internal/kvtest"
-	"github.com/scriptling-kv/extlibs/internal/testoption"
 	"github.com/scriptling-kv/extlibs/internal/wal"
 	bolt "go.etcd.io/bbolt"
 )
@@ -28,17 +26,14 @@ func (c *cli) fill(path string, n int) {
 	}
 }
 
-// firstLogged has the first call of a process go to a log, as the later ones do.
-var firstLogged = testoption.Parts(diskstore.Parts{FirstLogged: true}).(extlibs.Option)
-
 func fillStore(path string, n int) error {
 	values := map[string]any{}
 	for i := range n {
 		values[fmt.Sprintf("k%05d", i)] = map[string]any{"n": i, "text": strings.Repeat("x", 100)}
 	}
-	// A close is a commit, of the changes in the log.
+	// A close is a commit.
 	for _, values := range []map[string]any{values, {"last": 1}} {
-		r := extlibs.NewRegistry(firstLogged)
+		r := extlibs.NewRegistry()
 		h, err := r.Open(context.Background(), path)
 		if err == nil {
 			err = h.SetMany(context.Background(), values, 0)
@@ -343,7 +338,7 @@ func TestTheCommitOfALostHeaderIsSalvagedAndNotCalledComplete(t *testing.T) {
 func (c *cli) crashed(to string, n int) {
 	c.Helper()
 	c.fill("live.db", n)
-	r := extlibs.NewRegistry(firstLogged)
+	r := extlibs.NewRegistry()
 	h, err := r.Open(c.Context(), "live.db")
 	if err != nil {
 		c.Fatal(err)

@@ -110,22 +110,14 @@ func (r *space) net(need Need) int64 {
 }
 
 // fits reports whether the file can take puts and keep its reserve.
-func (r *space) fits(need Need) bool { return r.solid.Load() && r.hasRoom(need) }
-
-// hasRoom is fits for a caller that knows what to do if pages in the middle of the file turn out to
-// have no blocks.
-func (r *space) hasRoom(need Need) bool {
+func (r *space) fits(need Need) bool {
 	size := r.size.Load()
 	usable := size - r.pageSize // bbolt never uses the last page
-	return usable-r.used.Load() >= r.net(need)+r.reserve(size, need) && (need.Run == 0 || usable-r.high.Load() >= need.Run)
+	return r.solid.Load() && usable-r.used.Load() >= r.net(need)+r.reserve(size, need) && (need.Run == 0 || usable-r.high.Load() >= need.Run)
 }
 
 // Fits reports whether the file can take puts and keep its reserve.
 func (f *File) Fits(need Need) bool { return f.space.Load().fits(need) }
-
-// HasRoom reports whether the file is long enough to take puts and keep its reserve. Unlike those of
-// Fits its pages can lack blocks: then a commit can find the disk full.
-func (f *File) HasRoom(need Need) bool { return f.space.Load().hasRoom(need) }
 
 // measure reads how much of the file is used.
 func (f *File) measure(db *bolt.DB) error {

@@ -34,9 +34,6 @@ func verifyBytes(n int64) option      { return func(o *Options) { o.VerifyBytes 
 func hook(h access.Hook) option       { return func(o *Options) { o.Hook = h } }
 func interval(d time.Duration) option { return func(o *Options) { o.Interval = d } }
 
-// firstDirect has the first call go straight to the file, as outside of these tests.
-func firstDirect() option { return func(o *Options) { o.Parts.FirstLogged = false } }
-
 func storeName(t testing.TB) string { return filepath.Join(t.TempDir(), "store.db") }
 
 func open(path string, opts ...option) (db, error) {
@@ -47,7 +44,6 @@ func open(path string, opts ...option) (db, error) {
 	all := Options{
 		Options:  boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler), LockTimeout: time.Second},
 		LogBytes: 256 << 10,
-		Parts:    Parts{FirstLogged: true},
 	}
 	for _, o := range opts {
 		o(&all)

@@ -171,7 +171,7 @@ func noLog(err error) bool {
 	return err == errBusy || errors.Is(err, errTaken) || errors.Is(err, kverr.Full) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENAMETOOLONG)
 }
 
-// openLog returns the log, which it creates before the first record.
+// openLog returns the log, which it creates before the first write.
 func (l planning) openLog() (*logFile, error) {
 	s := l.s
 	if f := s.logFile.Load(); f != nil {

@@ -29,7 +29,6 @@ type Parts struct {
 	TableBytes  int64 // that the changes of such a call take at least to be a memtable; 0: defaultTableBytes
 	Segment     int64 // bytes of the record of a call that is planned apart, from which on it has a segment; 0: half the log
 	LargeLogs   bool  // the logs of large files are larger, whatever Options.LargeLogBytes is
-	FirstLogged bool  // the first call goes to a log, too
 }
 
 func (p Parts) transaction() int64 { return cmp.Or(p.Transaction, defaultPartBytes) }

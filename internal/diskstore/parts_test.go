@@ -12,10 +12,7 @@ import (
 )
 
 // parts is an option for tests of limits.
-func parts(p Parts) option {
-	p.FirstLogged = true
-	return func(o *Options) { o.Parts = p }
-}
+func parts(p Parts) option { return func(o *Options) { o.Parts = p } }
 
 // stoppedCommits is a hook that lets commits through one at a time, once it is armed.
 type stoppedCommits struct {

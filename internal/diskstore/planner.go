@@ -11,7 +11,6 @@ type planner struct {
 	mu     sync.Mutex
 	large  chan struct{} // closed at the end of the large write that others wait for; nil: there is none
 	writes uint64        // calls that changed something
-	first  bool          // a write went to the file, or was to: the next one creates the log
 	noRoom time.Time     // when there was no room for a log
 
 	frontiers frontiers

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"testing"
 
@@ -12,10 +11,10 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/kverr"
 )
 
-// A process that sets one key makes five syncs: of the new file and its folder, or of what an
-// earlier process has left; of the data and the meta page of one commit; of the other meta page.
-// A process that sets two keys also syncs the log, its folder, the commit that names the log and
-// the other meta page; the blocks of the file; the record; and the last commit.
+// A process that opens a new store, sets one key and ends makes ten syncs: of the new file and
+// its folder; of the log, the folder, the commit that names the log and the other meta page; of the
+// record; of the last commit. A commit takes two. A later process syncs the file instead, when it
+// opens it and when it makes sure of its blocks.
 func TestAShortProcessMakesFewSyncs(t *testing.T) {
 	syncs := map[access.Act]int{}
 	count := hook(func(act access.Act, _ string) error {
@@ -26,13 +25,11 @@ func TestAShortProcessMakesFewSyncs(t *testing.T) {
 		return nil
 	})
 	path := storeName(t)
-	for i, c := range []struct{ sets, want int }{{1, 5}, {1, 5}, {2, 14}} {
+	for i, want := range []int{10, 11} {
 		clear(syncs)
-		d := mustOpen(t, path, logBytes(8<<20), count, firstDirect())
-		for n := range c.sets {
-			if err := d.set("key", i+n); err != nil {
-				t.Fatal(err)
-			}
+		d := mustOpen(t, path, logBytes(8<<20), count)
+		if err := d.set("key", i); err != nil {
+			t.Fatal(err)
 		}
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
@@ -44,24 +41,21 @@ func TestAShortProcessMakesFewSyncs(t *testing.T) {
 				n += some
 			}
 		}
-		if n != c.want {
-			t.Errorf("process %d makes %d syncs, want %d: %v", i+1, n, c.want, syncs)
+		if n != want {
+			t.Errorf("process %d makes %d syncs, want %d: %v", i+1, n, want, syncs)
 		}
 	}
 }
 
-// The first call is in the file, and damage to either meta page does not lose it, whether the
-// process ends orderly or not.
-func TestTheFirstCallIsFoundByEachMetaPage(t *testing.T) {
+// Without a log each call is in the file, and damage to either meta page does not lose it, whether
+// the process ends orderly or not.
+func TestACallWithoutALogIsFoundByEachMetaPage(t *testing.T) {
 	for _, closed := range []bool{true, false} {
 		path := storeName(t)
-		for n := range 3 { // of a new file, and of one that has had such a call
-			d := mustOpen(t, path, firstDirect())
+		for n := range 3 { // calls of a new file, and of one that has had such a call
+			d := mustOpen(t, path, hook(noLogHook))
 			if err := d.set(fmt.Sprint("key ", n), n); err != nil {
 				t.Fatal(err)
-			}
-			if _, err := os.Stat(path + "-log"); !errors.Is(err, fs.ErrNotExist) {
-				t.Error("there is a log:", err)
 			}
 			if closed {
 				if err := d.Close(); err != nil {
@@ -77,7 +71,7 @@ func TestTheFirstCallIsFoundByEachMetaPage(t *testing.T) {
 				b[page*os.Getpagesize()+40] ^= 1
 				copied := storeName(t)
 				writeFile(t, copied, b)
-				again := mustOpen(t, copied, firstDirect())
+				again := mustOpen(t, copied, hook(noLogHook))
 				for i := range n + 1 {
 					if key := fmt.Sprint("key ", i); !again.has(t, key) {
 						t.Errorf("closed %v, without meta page %d: %q is lost", closed, page, key)
@@ -93,15 +87,17 @@ func TestTheFirstCallIsFoundByEachMetaPage(t *testing.T) {
 	}
 }
 
-// A first call that the disk refuses changes nothing, and one whose second meta page the disk refuses
-// is stored; then the store takes no more calls.
-func TestAFirstCallWhoseDiskFails(t *testing.T) {
+// A call without a log that the disk refuses changes nothing, and one whose second meta page the
+// disk refuses is stored; then the store takes no more calls.
+func TestACallWithoutALogWhoseDiskFails(t *testing.T) {
 	for _, act := range []access.Act{access.ActCommit, access.ActSyncMetaPage, access.ActWriteMetaPage} {
 		for at := range 2 {
 			t.Run(fmt.Sprint(act, " ", at), func(t *testing.T) {
 				path := storeName(t)
 				var a acts
-				d := mustOpen(t, path, firstDirect(), hook(a.hook))
+				d := mustOpen(t, path, hook(func(act access.Act, name string) error {
+					return errors.Join(noLogHook(act, name), a.hook(act, name))
+				}))
 				a.failing(act, at)
 				err := d.set("key", 1)
 				a.failing("")

@@ -92,11 +92,6 @@ func (s *Store) planAndAppend(ctx context.Context, p *Plan, decide func(*Plan) e
 			return p, err
 		}
 	}
-	if s.logFile.Load() == nil {
-		if done, err := l.writeFirst(p); done {
-			return p, err
-		}
-	}
 	return p, l.append(p)
 }
 

@@ -2,9 +2,8 @@
 // the changes that have not been checkpointed. It knows nothing of operations and their
 // results.
 //
-// The first call of a process goes straight to the file if it is small, because many processes
-// write once. Each later one is a record of the log. One sync makes the records of all waiting
-// callers durable, then they become visible. A checkpoint writes the visible changes to the file,
+// A call is one record of the log. One sync makes the records of all waiting callers
+// durable, then they become visible. A checkpoint writes the visible changes to the file,
 // in one transaction with the log position up to which the file has them. So at any
 // moment, and after any crash,
 //
@@ -18,8 +17,8 @@
 // and removes the log.
 //
 // If a meta page of the file is damaged, the file opens as of the commit before, if that
-// names the log: both meta pages do while there is one, and the LSN of either is still in the
-// log. After anything that leaves an LSN from which the log cannot continue (a large
+// names the log: both meta pages do from the first write on, and the LSN of either is still
+// in the log. After anything that leaves an LSN from which the log cannot continue (a large
 // write, a log that was discarded after a crash, a compaction) the other meta page is written,
 // too: see alignMetaPages.
 //
@@ -38,9 +37,9 @@
 //	stages.go        the life of a write: plan, append, sync, publish, checkpoint
 //	plan.go          Plan: the changes that one call makes
 //	apart.go         planning a call on many keys while others are planned
-//	planner.go       planner, which orders the calls
+//	planner.go       planner, and the log that the first write creates
 //	segment.go       a call that is too large for the log
-//	directwrite.go   a call that goes to the file at once: the first one, or one that no log takes
+//	largewrite.go    a call for which there is no log, or no space for a segment
 //	visible.go       what reads see, and how the stages change it
 //	memtable.go      mutable and immutable memtable, with tombstones
 //	tally.go         how many keys a memtable adds, and which have expired

@@ -22,7 +22,7 @@ func openTest(t *testing.T, path string) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), loc, Options{Options: boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, Parts: Parts{FirstLogged: true}})
+	s, err := Open(t.Context(), loc, Options{Options: boltfile.Options{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
 	}

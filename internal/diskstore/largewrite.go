@@ -10,42 +10,6 @@ import (
 	"github.com/scriptling-kv/extlibs/internal/wal"
 )
 
-// A call goes straight to the file, in one transaction, if it is the first one of a Store and small,
-// because a log costs more than that: many processes write once. It also does so if there is no
-// log, or if the log cannot take it.
-
-// mostFirst is how many bytes the changes of such a first call take at most.
-const mostFirst = 64 << 10
-
-// writeFirst carries out the last stages of the first call of a store that has no log. It reports
-// false if the call has to be written to a log, and did nothing then.
-func (l planning) writeFirst(p *Plan) (done bool, err error) {
-	s := l.s
-	if s.planner.first || s.opts.Parts.FirstLogged {
-		return false, nil
-	}
-	s.planner.first = true
-	if p.clear || p.buffered() > mostFirst || s.writable() != nil {
-		return false, nil
-	}
-	w, ok := s.tryLockFile()
-	if !ok {
-		return false, nil
-	}
-	defer w.unlock()
-	if p.puts && !s.file.HasRoom(p.need) {
-		err = s.file.Extend(p.need)
-	}
-	if err == nil {
-		err = w.commit(p)
-	}
-	if isFull(err) { // what a full store does is up to the later stages
-		return false, nil
-	}
-	s.planner.stored(p)
-	return true, err
-}
-
 // writeLarge commits a call that the log cannot take to the file, after all earlier calls.
 // Later calls wait. p was planned before, by the state of that time.
 func (s *Store) writeLarge(ctx context.Context, p *Plan, decide func(*Plan) error) error {
