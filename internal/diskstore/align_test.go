@@ -74,7 +74,7 @@ func TestReadsAndCopiesBesideWritesOfTheOtherMetaPage(t *testing.T) {
 			for n := range kvtest.Sized(60, 200, 2000) {
 				must(d.set("number", strings.Repeat(" ", minLogBytes)+fmt.Sprint(n+1)))
 				written.Store(int64(n + 1))
-				must(d.set(fmt.Sprint(random.IntN(50)), strings.Repeat("v", random.IntN(8000))))
+				must(d.set(fmt.Sprint(random.IntN(50)), strings.Repeat("v", 1+random.IntN(8000))))
 			}
 			close(stop)
 			others.Wait()
