@@ -33,26 +33,32 @@ type segments struct {
 
 type entry struct {
 	boltfile.State
-	below  boltfile.State // without its value
-	inFile bool           // the file has this entry, and below is it
+	below below
 }
 
-func withoutValue(s boltfile.State) boltfile.State {
-	return boltfile.State{Exists: s.Exists, Deadline: s.Deadline}
+// below is the state that an entry hides, without its value.
+type below struct {
+	deadline int64
+	exists   bool
+	inFile   bool // the file has the entry, and below is the entry's own state
 }
+
+func belowOf(s boltfile.State) below { return below{deadline: s.Deadline, exists: s.Exists} }
+
+func (b below) state() boltfile.State { return boltfile.State{Exists: b.exists, Deadline: b.deadline} }
 
 // put gives a key a new state.
 func (t *memtable) put(key string, was, next boltfile.State) {
 	old, replaced := t.entries.Get(key)
-	e := entry{State: next, below: old.below}
+	e := entry{next, below{deadline: old.below.deadline, exists: old.below.exists}}
 	switch {
 	case replaced:
 		t.uncount(key, old.State)
 	case !t.cleared:
-		e.below = withoutValue(was)
-		t.hidden.add(key, e.below)
+		e.below = belowOf(was)
+		t.hidden.add(key, was)
 	}
-	if !next.Exists && !e.below.Exists {
+	if !next.Exists && !e.below.exists {
 		t.entries.Delete(key) // a tombstone would hide nothing
 		return
 	}
@@ -62,13 +68,12 @@ func (t *memtable) put(key string, was, next boltfile.State) {
 
 // append is put for a key after all others.
 func (t *memtable) append(key string, was, next boltfile.State) {
-	below := withoutValue(was)
-	if !next.Exists && !below.Exists {
+	if !next.Exists && !was.Exists {
 		return
 	}
-	t.hidden.add(key, below)
+	t.hidden.add(key, was)
 	t.count(key, next)
-	t.entries.Load(key, entry{State: next, below: below})
+	t.entries.Load(key, entry{next, belowOf(was)})
 }
 
 func (t *memtable) count(key string, s boltfile.State) {
@@ -106,7 +111,7 @@ func (t *memtable) over(below *memtable) *memtable {
 		return t
 	}
 	t.entries.Scan(func(key string, e entry) bool {
-		below.put(key, e.below, e.State)
+		below.put(key, e.below.state(), e.State)
 		return true
 	})
 	return below
@@ -121,11 +126,11 @@ func (t *memtable) under(older *memtable) {
 			t.count(key, o.State)
 			e = o
 		default:
-			t.hidden.remove(key, e.below)
-			e.below, e.inFile = o.below, false
+			t.hidden.remove(key, e.below.state())
+			e.below = belowOf(o.below.state())
 		}
-		t.hidden.add(key, e.below)
-		if !e.Exists && !e.below.Exists {
+		t.hidden.add(key, e.below.state())
+		if !e.Exists && !e.below.exists {
 			t.uncount(key, e.State)
 			t.entries.Delete(key) // as in put
 			return true
@@ -143,10 +148,11 @@ func (t *memtable) wrote(key string) {
 		return
 	}
 	if !t.cleared {
-		t.hidden.remove(key, e.below)
-		t.hidden.add(key, withoutValue(e.State))
+		t.hidden.remove(key, e.below.state())
+		t.hidden.add(key, e.State)
 	}
-	e.below, e.inFile = withoutValue(e.State), true
+	e.below = belowOf(e.State)
+	e.below.inFile = true
 	t.entries.Set(key, e)
 }
 
@@ -154,7 +160,7 @@ func (t *memtable) wrote(key string) {
 func (t *memtable) unwritten() (tombstones, puts []string) {
 	t.entries.Scan(func(key string, e entry) bool {
 		switch {
-		case e.inFile || key <= t.part.to:
+		case e.below.inFile || key <= t.part.to:
 		case e.Exists:
 			puts = append(puts, key)
 		default:

@@ -54,7 +54,7 @@ const pieceEntries = 256
 func (p *piece) add(e entry) {
 	p.entries++
 	p.own.add(e.State)
-	p.hidden.add(e.below)
+	p.hidden.add(e.below.state())
 }
 
 func (p *piece) sort() {
@@ -70,7 +70,7 @@ func (t *memtable) forget() (more bool) {
 	for range t.part.pieces[0].entries {
 		key, e, _ := t.entries.PopMin()
 		t.uncount(key, e.State)
-		t.hidden.remove(key, e.below)
+		t.hidden.remove(key, e.below.state())
 	}
 	t.part.pieces = t.part.pieces[1:]
 	return len(t.part.pieces) > 0
@@ -154,7 +154,7 @@ func (t *memtable) writePart(tx *boltfile.Tx, limit int64) (p part, more bool, e
 		case tx.Memory() > limit:
 			more = true
 			return false
-		case !e.inFile:
+		case !e.below.inFile:
 			err = tx.SetState(key, e.State)
 		}
 		p.to = key
@@ -191,7 +191,7 @@ func (t *memtable) settle() {
 	}
 	var keys []string
 	t.entries.Scan(func(key string, e entry) bool {
-		if key <= t.part.to && !e.inFile {
+		if key <= t.part.to && !e.below.inFile {
 			keys = append(keys, key)
 		}
 		return key < t.part.to
