@@ -35,7 +35,8 @@ func (f *File) AlignMetaPages(ref *LogRef) (found bool, err error) {
 type nextMeta struct {
 	page  []byte // nil: none
 	at    int64
-	roots roots // as of this page
+	base  *roots // of the last commit
+	roots roots  // as of this page
 }
 
 // nextMeta returns the page for a last commit that leads to ref.
@@ -47,7 +48,7 @@ func (f *File) nextMeta(db *bolt.DB, ref *LogRef) (m nextMeta, err error) {
 			return err
 		}
 		m.page, m.at, _ = s.NextMeta(s.tx)
-		m.roots = *s.roots
+		m.base, m.roots = s.roots, *s.roots
 		m.roots.tx++
 		return nil
 	})
@@ -70,6 +71,7 @@ func (f *File) writeMeta(m nextMeta) (refused bool, err error) {
 	defer f.begins.Unlock()
 	f.pages.next.Store(m.roots.tx) // from here on the page before says nothing: see metaNames
 	if refused, err = f.dir.WriteMetaPage(f.file.Load(), m.page, m.at); err != nil {
+		f.pages.base.Store(m.base) // what the engine shows can be this page already
 		return refused, err
 	}
 	f.pages.roots.Store(&m.roots)

@@ -71,8 +71,8 @@ func (g *pageState) snapshot(db *bolt.DB, tx *bolt.Tx, low uint64) (snapshot, er
 	// bbolt shows a commit before it is durable. It does not reuse the pages of the
 	// commit before until the next transaction that writes, which waits for the
 	// transactions that read them: see begin.
+	r := g.base.Load() // before last: writeMeta can change it once last is the newest commit
 	if last := g.last.Load(); !tx.Writable() && id > last {
-		r := g.base.Load()
 		if r == nil || r.tx != last {
 			return snapshot{}, bbpage.ErrOverwritten
 		}
