@@ -102,7 +102,7 @@ func (w fileWriter) commit(p *Plan) error {
 	}, func(show func()) {
 		s.visible.locked(func() {
 			show()
-			s.visible.showDirect(p, ref)
+			s.visible.showLarge(p, ref)
 		})
 	})
 	switch {
@@ -152,15 +152,15 @@ func (w fileWriter) remove(ctx context.Context, p *Plan, full error) error {
 	done, err := s.file.Remove(ctx, r, func(swap func() bool) {
 		s.visible.locked(func() {
 			if swap() {
-				s.visible.showDirect(p, ref)
+				s.visible.showLarge(p, ref)
 			}
 		})
 	})
 	switch {
-	case done && err != nil:
-		s.opts.Logger.Error("kv: a file was rewritten without the keys that a call removed, and could not be measured", "path", s.file.Path(), "error", err)
-		return w.committed(p, ref)
 	case done:
+		if err != nil {
+			s.opts.Logger.Error("kv: a file was rewritten without the keys that a call removed, and could not be measured", "path", s.file.Path(), "error", err)
+		}
 		return w.committed(p, ref)
 	case errors.Is(err, kverr.CommitUnknown):
 		return err

@@ -50,7 +50,7 @@ func (b below) state() boltfile.State { return boltfile.State{Exists: b.exists, 
 // put gives a key a new state.
 func (t *memtable) put(key string, was, next boltfile.State) {
 	old, replaced := t.entries.Get(key)
-	e := entry{next, below{deadline: old.below.deadline, exists: old.below.exists}}
+	e := entry{next, belowOf(old.below.state())}
 	switch {
 	case replaced:
 		t.uncount(key, old.State)

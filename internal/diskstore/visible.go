@@ -150,8 +150,8 @@ func (v *visible) show(p *Plan) {
 	v.lsn = p.end
 }
 
-// showDirect makes a call visible, which is in the file. mu is locked.
-func (v *visible) showDirect(p *Plan, ref *boltfile.LogRef) {
+// showLarge makes a large write visible, which is in the file. mu is locked.
+func (v *visible) showLarge(p *Plan, ref *boltfile.LogRef) {
 	if p.clear { // else the memtables are empty
 		v.tables = memtables{mutable: &memtable{}}
 		v.epoch++
